@@ -5,8 +5,11 @@
 
 use crate::number::Number;
 use crate::value::{Map, Value};
+use hifijson::SliceLexer;
 use hifijson::token::Lex;
-use hifijson::{SliceLexer, LexAlloc};
+use hifijson::value::parse_bounded;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// How deep lists and maps may nest: enough for people, too little to exhaust the stack.
 const MAX_DEPTH: usize = 128;
@@ -19,4 +22,158 @@ pub struct JsonError {
     pub reason: String,
     /// Where, in bytes from the beginning of the text.
     pub offset: usize,
+}
+
+/// Reads one JSON value; anything but white space after it is an error. The last of two equal keys wins,
+/// as in JavaScript.
+pub fn parse(text: &str) -> Result<Value, JsonError> {
+    let mut lexer = SliceLexer::new(text.as_bytes());
+    let read = lexer.exactly_one(Lex::ws_peek, |next, lexer| parse_bounded(MAX_DEPTH, next, lexer));
+    match read {
+        Ok(value) => Ok(convert(value)),
+        Err(error) => {
+            let offset = text.len() - lexer.as_slice().len();
+            Err(JsonError { reason: error.to_string(), offset })
+        }
+    }
+}
+
+/// Appends compact JSON.
+pub(crate) fn write_compact(value: &Value, out: &mut String) {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Text(text) => write_text(text, out),
+        Value::List(list) => {
+            out.push('[');
+            for (index, element) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_compact(element, out);
+            }
+            out.push(']');
+        }
+        Value::Map(map) => {
+            out.push('{');
+            for (index, (key, element)) in map.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_text(key, out);
+                out.push(':');
+                write_compact(element, out);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Appends JSON on several lines; empty lists and maps stay on one.
+pub(crate) fn write_pretty(value: &Value, indent: usize, out: &mut String) {
+    let open_line = |out: &mut String, index: usize| {
+        out.push_str(if index > 0 { ",\n" } else { "\n" });
+        out.extend(std::iter::repeat_n(' ', 2 * (indent + 1)));
+    };
+    let close_line = |out: &mut String, bracket: char| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n(' ', 2 * indent));
+        out.push(bracket);
+    };
+    match value {
+        Value::List(list) if !list.is_empty() => {
+            out.push('[');
+            for (index, element) in list.iter().enumerate() {
+                open_line(out, index);
+                write_pretty(element, indent + 1, out);
+            }
+            close_line(out, ']');
+        }
+        Value::Map(map) if !map.is_empty() => {
+            out.push('{');
+            for (index, (key, element)) in map.iter().enumerate() {
+                open_line(out, index);
+                write_text(key, out);
+                out.push_str(": ");
+                write_pretty(element, indent + 1, out);
+            }
+            close_line(out, '}');
+        }
+        flat => write_compact(flat, out),
+    }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            control if (control as u32) < 0x20 => {
+                let _ = write!(out, "\\u{:04x}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+type Lexed<'a> = hifijson::value::Value<&'a str, Cow<'a, str>>;
+
+fn convert(lexed: Lexed<'_>) -> Value {
+    match lexed {
+        Lexed::Null => Value::Null,
+        Lexed::Bool(flag) => Value::Bool(flag),
+        Lexed::Number((text, _)) => Number::parse(text).map_or_else(|| Value::text(text), Value::Number),
+        Lexed::String(text) => Value::Text(text.into_owned()),
+        Lexed::Array(list) => Value::List(list.into_iter().map(convert).collect()),
+        Lexed::Object(pairs) => Value::Map(
+            pairs.into_iter().map(|(key, value)| (key.into_owned(), convert(value))).collect::<Map>(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_the_same_text() {
+        for text in [
+            "null",
+            "true",
+            r#"{"a":[1,2.50,-3e7],"b":{"c":""},"d":"\"\\ \u0001 ä 🦀"}"#,
+            "123456789012345678901234567890",
+            "[]",
+            "{}",
+        ] {
+            assert_eq!(parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(parse(r#""\ud83e\udd80\/""#).unwrap(), Value::text("🦀/"));
+        assert_eq!(parse(r#"{"a":1,"a":2}"#).unwrap().to_string(), r#"{"a":2}"#);
+    }
+
+    #[test]
+    fn what_is_not_json_is_an_error_with_its_place() {
+        for text in
+            ["", "{", "[1,]", "{\"a\" 1}", "nul", "01", "\"\u{1}\"", "1 2", "'a'", "\"\\ud800\"", "NaN"]
+        {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+        assert_eq!(parse("[1, x]").unwrap_err().offset, 4);
+        let deep = "[".repeat(100_000);
+        assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn pretty_is_for_people() {
+        assert_eq!(
+            parse(r#"{"a":[1,{}],"b":[]}"#).unwrap().to_pretty(),
+            "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}"
+        );
+    }
 }

@@ -7,10 +7,9 @@
 //! Through serde a [`Value`] passes as raw JSON text, so that digits survive in stored runs too.
 #![forbid(unsafe_code)]
 
+mod json;
 mod number;
 mod value;
-mod json;
-mod walk;
 
 pub use json::{JsonError, parse};
 pub use number::Number;

@@ -102,8 +102,10 @@ impl From<i64> for Number {
 
 impl From<u64> for Number {
     fn from(integer: u64) -> Self {
-        i64::try_from(integer)
-            .map_or_else(|_| Self(Repr::Written(integer.to_string().into())), |small| Self(Repr::Integer(small)))
+        i64::try_from(integer).map_or_else(
+            |_| Self(Repr::Written(integer.to_string().into())),
+            |small| Self(Repr::Integer(small)),
+        )
     }
 }
 
@@ -177,7 +179,11 @@ fn decimal(text: &str) -> Decimal {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
     // An exponent beyond i64 is saturated: such numbers still order correctly against all others.
-    let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN / 4 } else { i64::MAX / 4 });
+    let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') {
+        i64::MIN / 4
+    } else {
+        i64::MAX / 4
+    });
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
     let n_leading = all.iter().take_while(|digit| **digit == 0).count();
@@ -185,7 +191,8 @@ fn decimal(text: &str) -> Decimal {
     while digits.last() == Some(&0) {
         digits.pop();
     }
-    let shift = i64::try_from(whole.len()).unwrap_or(i64::MAX / 4) - 1 - i64::try_from(n_leading).unwrap_or(0);
+    let shift =
+        i64::try_from(whole.len()).unwrap_or(i64::MAX / 4) - 1 - i64::try_from(n_leading).unwrap_or(0);
     Decimal { negative, digits, magnitude: exponent.saturating_add(shift) }
 }
 

@@ -1,0 +1,140 @@
+//! One thing to tell a person about their files, and a list of such things.
+
+use crate::source::Span;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth a look; nothing stops because of it.
+    Warning,
+    /// Nothing starts until it is mended.
+    Error,
+}
+
+/// A title, the places it is about, notes and a hint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, lower case, without a full stop: ``unknown key `expct` ``.
+    pub title: String,
+    /// Where, and what to write beneath the caret (may be empty).
+    pub place: Option<(Span, String)>,
+    /// Other places that matter: where the first of two equal names stands.
+    pub related: Vec<(Span, String)>,
+    /// Further facts as name and text: `log`, `orders.log, last line: …`. A name may be empty.
+    pub notes: Vec<(String, String)>,
+    /// How to mend it, one sentence.
+    pub hint: Option<String>,
+}
+
+/// What was found, in the order of finding. Reading never stops at the first mistake: it pushes here and goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostic {
+    /// A mistake.
+    pub fn error(title: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            title: title.into(),
+            place: None,
+            related: Vec::new(),
+            notes: Vec::new(),
+            hint: None,
+        }
+    }
+
+    /// Something worth a look.
+    pub fn warning(title: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(title) }
+    }
+
+    /// Points at the place, with a text beneath the caret (may be empty).
+    #[must_use]
+    pub fn at(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.place = Some((span, label.into()));
+        self
+    }
+
+    /// Points at a further place.
+    #[must_use]
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn note(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.notes.push((name.into(), text.into()));
+        self
+    }
+
+    /// Says how to mend it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The hint `did you mean …?`, where a candidate is near enough; otherwise the list of what there is,
+    /// as long as it is short.
+    #[must_use]
+    pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        let candidates: Vec<&str> = candidates.into_iter().collect();
+        match crate::suggest::did_you_mean(word, candidates.iter().copied()) {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None if (1..=24).contains(&candidates.len()) => self.note(
+                "known",
+                candidates.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+            ),
+            None => self,
+        }
+    }
+}
+
+impl Diagnostics {
+    /// Keeps one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Is there any error among them?
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// How many are errors.
+    pub fn n_errors(&self) -> usize {
+        self.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    }
+
+    /// Is there nothing to tell?
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All of them, by file and place, errors and warnings mixed; those without a place first.
+    pub fn in_order(&self) -> Vec<&Diagnostic> {
+        let mut all: Vec<&Diagnostic> = self.list.iter().collect();
+        all.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|(span, _)| *span));
+        all
+    }
+
+    /// Takes over those of another list.
+    pub fn append(&mut self, mut other: Self) {
+        self.list.append(&mut other.list);
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}
