@@ -1,1 +1,20 @@
+//! What a test can do: one file or folder per kind of step, one line for each in the table [`STEPS`].
+//!
+//! A [`Kind`] reads the fields of its step before anything starts and gives an [`Action`]. The engine runs the
+//! action with a [`StepContext`]: the variables, the [`Actor`] who does it, and the [`Bench`], which is the living
+//! testbed as far as steps need it. What comes out is one value, into which the paths of `expect` and `save` look.
+//!
+//! Steps judge nothing but what is expected unsaid ([`Action::unsaid`]), write no events and print nothing.
 #![forbid(unsafe_code)]
+
+mod action;
+mod actor;
+mod bench;
+mod kind;
+mod names;
+
+pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
+pub use actor::Actor;
+pub use bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
+pub use kind::{DeclaredSystem, Kind, Reading, STEPS, kind};
+pub use names::{NameUse, Names};

@@ -1,0 +1,58 @@
+//! The table of everything that a step can do, and how a kind of step is read before anything starts.
+
+use crate::action::Action;
+use seam_diag::Diagnostics;
+use seam_model::{Flow, Step, TestDefaults, Word};
+use std::path::Path;
+
+/// All kinds, in the order in which the reference lists them.
+pub static STEPS: &[&dyn Kind] = &[];
+
+/// The kind whose key this is, if there is one.
+pub fn kind(word: &str) -> Option<&'static dyn Kind> {
+    STEPS.iter().copied().find(|kind| kind.word().name == word)
+}
+
+/// One kind of step: `http`, `sql`.
+pub trait Kind: Sync {
+    /// Its key, fields, results and example.
+    fn word(&self) -> &'static Word;
+
+    /// Reads the step's subject and its own fields; pushes every mistake; none if it cannot be run.
+    fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>>;
+
+    /// Does it stand in the language but not yet in this version? Such a step is read only as far as its key.
+    fn is_later(&self) -> bool {
+        false
+    }
+}
+
+/// What a kind is given to read with, and where it tells its mistakes.
+pub struct Reading<'a> {
+    /// The system that the step is about.
+    pub system: &'a dyn DeclaredSystem,
+    /// What the steps of the file share.
+    pub defaults: &'a TestDefaults,
+    /// The flows that the file knows.
+    pub flows: &'a [Flow],
+    /// The mistakes found so far.
+    pub found: &'a mut Diagnostics,
+}
+
+/// What reading may ask about the declared system. The engine implements it.
+pub trait DeclaredSystem {
+    /// The names of all components, in the written order.
+    fn components(&self) -> Vec<&str>;
+
+    /// The names of a component's endpoints and databases; the endpoint without a name is the empty text.
+    fn endpoints(&self, component: &str) -> Vec<&str>;
+
+    /// The protocol of an endpoint (the empty text for the one without a name); none where there is no such endpoint.
+    fn protocol(&self, component: &str, endpoint: &str) -> Option<&str>;
+
+    /// The service that a component is, if it is one: `postgres`, `mailbox`.
+    fn service(&self, component: &str) -> Option<&str>;
+
+    /// The folder of `seam.yaml`.
+    fn root(&self) -> &Path;
+}
