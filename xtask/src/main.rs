@@ -1,1 +1,40 @@
-fn main() {}
+//! The project's own chores: `cargo xtask test`, `check`, `tidy`, `bench`.
+//!
+//! They are Rust, so that a machine with the toolchain needs nothing else to run them.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
+
+mod chore;
+mod needs;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// A chore's name, one line on it, and what does it.
+type Chore = (&'static str, &'static str, fn(&[String]) -> chore::Result);
+
+const CHORES: &[Chore] = &[
+    ("test", "get what the tests need, then run them all", test::run),
+    ("check", "every gate: fmt, clippy, tests, docs, dependencies", test::check),
+    ("tidy", "the rules of the house: floors, heads of files, sizes", tidy::run),
+    ("needs", "what the tests need that this machine does not have", needs::run),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let Some((_, _, chore)) = words.first().and_then(|word| CHORES.iter().find(|(name, ..)| name == word))
+    else {
+        println!("Usage: cargo xtask CHORE\n\nChores:");
+        for (name, line, _) in CHORES {
+            println!("  {name:<8} {line}");
+        }
+        return ExitCode::from(2);
+    };
+    match chore(&words[1..]) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
