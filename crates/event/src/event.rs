@@ -2,6 +2,7 @@
 
 use crate::id::{ComponentId, RunId, SeamId, TestId};
 use crate::interaction::Interaction;
+use crate::notice::Notice;
 use seam_diag::Span;
 use seam_value::Value;
 use serde::{Deserialize, Serialize};
@@ -10,9 +11,10 @@ use std::time::Duration;
 /// One thing that happened, with its place in the order of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its number in the run, from 1 without gaps.
+    /// Its number in the run, from 1; a stored run has gaps only where events were lost or passed over.
     pub seq: u64,
     /// When, since the run began, on a clock that never goes back.
+    #[serde(with = "crate::nanos")]
     pub at: Duration,
     /// Which test and step it belongs to.
     #[serde(default)]
@@ -33,7 +35,8 @@ pub struct Scope {
     /// Which attempt of it, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// The step, as the way to it: `3`, `finally.1`, `needs.customer.2`, `together.0`.
+    /// The step, as the way to it, counted from 0: `3`, `3.together.0`, `finally.1`, `needs.customer.2`,
+    /// `cleanup.customer.0`, `settled.0`, `invariant.Who was charged has an order.0`. [`Scope::part`] reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
 }
@@ -134,6 +137,7 @@ pub enum What {
         /// `kept`, `restored`, `reset`, `held open`.
         action: String,
         /// How long that took.
+        #[serde(with = "crate::nanos")]
         took: Duration,
         /// What there is to say: who still holds a transaction open.
         detail: String,
@@ -156,6 +160,9 @@ pub enum What {
     Step {
         /// What it is called: its name, or its action as written.
         name: String,
+        /// Its action, as key and subject: `http: POST gateway/orders`, `seam: orders -> pg.orders`.
+        #[serde(default)]
+        action: String,
         /// Where it stands.
         place: Place,
         /// Began, ended (with what kept it from its result), or left out.
@@ -182,14 +189,9 @@ pub enum What {
         /// Where: a seam and a field, a component's log.
         where_seen: String,
     },
-    /// Something worth a look that is no failure.
-    Warning {
-        /// What.
-        text: String,
-        /// Where in the files, if it is about them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        place: Option<Place>,
-    },
+    /// Something to tell that no expectation stands for: a warning, a component that was found dead, what kept
+    /// the machine from doing its work. It is about the test of its scope, or else about the whole run.
+    Notice(Notice),
     /// The last event: the run came to its end. Without it a run was interrupted.
     Finished {
         /// `done`, `interrupted`, or why it could not go on.
@@ -242,6 +244,9 @@ pub enum StageOf {
 }
 
 /// One expectation with what came of it.
+///
+/// Where a step is tried again, or a count is judged again once all is quiet, the same expectation may be judged
+/// several times: the last judgement with the same attempt, step, place, path and matcher is the one that counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// The path in the result: `body.total`.
@@ -316,6 +321,50 @@ pub struct TestPlan {
     pub fails_sometimes: bool,
 }
 
+impl What {
+    /// The names of all kinds, as they stand in stored runs. A kind that is missing here is passed over by readers.
+    pub const KINDS: &'static [&'static str] = &[
+        "plan",
+        "component",
+        "line",
+        "connection",
+        "interaction",
+        "degraded",
+        "lost",
+        "state",
+        "fixture",
+        "test",
+        "step",
+        "judged",
+        "fault",
+        "secret",
+        "notice",
+        "finished",
+    ];
+
+    /// The name of its kind, as it stands in stored runs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Plan { .. } => "plan",
+            Self::Component { .. } => "component",
+            Self::Line { .. } => "line",
+            Self::Connection { .. } => "connection",
+            Self::Interaction(_) => "interaction",
+            Self::Degraded { .. } => "degraded",
+            Self::Lost { .. } => "lost",
+            Self::State { .. } => "state",
+            Self::Fixture { .. } => "fixture",
+            Self::Test { .. } => "test",
+            Self::Step { .. } => "step",
+            Self::Judged(_) => "judged",
+            Self::Fault { .. } => "fault",
+            Self::Secret { .. } => "secret",
+            Self::Notice(_) => "notice",
+            Self::Finished { .. } => "finished",
+        }
+    }
+}
+
 impl Place {
     /// The place as a span of the sources that the run was read from.
     pub fn span(self) -> Span {
@@ -326,5 +375,28 @@ impl Place {
 impl From<Span> for Place {
     fn from(span: Span) -> Self {
         Self { file: span.file.0, start: span.start, end: span.end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_short_line() {
+        let event = Event {
+            seq: 7,
+            at: Duration::from_micros(1_500),
+            scope: Scope { test: Some("a::b".into()), ..Scope::default() },
+            cause: None,
+            what: What::Test { phase: Phase::Began },
+        };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            line,
+            r#"{"seq":7,"at":1500000,"scope":{"test":"a::b"},"what":{"test":{"phase":"began"}}}"#
+        );
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+        assert!(What::KINDS.contains(&event.what.kind()));
     }
 }

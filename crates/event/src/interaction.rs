@@ -29,8 +29,10 @@ pub struct Interaction {
     /// Which connection of the seam carried it, from 1 in the run.
     pub connection: u64,
     /// When it began: time since the run began.
+    #[serde(with = "crate::nanos")]
     pub at: Duration,
     /// From the first byte of the request to the last of the reply; none while it lasts or where it never ended.
+    #[serde(default, with = "crate::nanos::option", skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
     /// Why it came to no proper end; an error in the protocol's own terms (a 500) is not one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,9 +7,14 @@
 mod event;
 mod id;
 mod interaction;
+pub mod nanos;
+mod notice;
+mod part;
 
 pub use event::{
     ComponentState, Event, Judged, Outcome, Phase, Place, Scope, StageOf, StoredFile, TestPlan, What,
 };
 pub use id::{ComponentId, Endpoint, RunId, SeamId, TestId};
 pub use interaction::{Caller, Interaction, InteractionError};
+pub use notice::{Level, Notice};
+pub use part::Part;
