@@ -1,1 +1,16 @@
+//! Bytes to Interactions, bodies to values: everything that Seamwork knows of protocols, without a socket.
+//!
+//! A seam hands the bytes that passed to a [`Conversation`] of its [`Protocol`], which finds out where messages
+//! begin and end, and gives finished [`Exchange`]s. Reading them to values happens later ([`Captured`]). Nothing
+//! here waits, listens or knows the time, so that every case is a table of bytes and expectation.
 #![forbid(unsafe_code)]
+
+pub mod body;
+mod conversation;
+mod http;
+mod kept;
+mod protocol;
+mod tcp;
+
+pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
+pub use protocol::{PROTOCOLS, Protocol, protocol};

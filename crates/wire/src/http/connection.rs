@@ -1,0 +1,397 @@
+//! One HTTP connection: requests queue up, each reply goes to the oldest.
+
+use super::framing::{Framing, Message, Reached, Stream};
+use super::reading::{HttpExchange, MAX_HEADERS};
+use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
+use crate::kept::Room;
+use seam_event::InteractionError;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+/// One connection while it passes.
+pub(super) struct Connection {
+    limits: Limits,
+    room: Room,
+    requests: Stream,
+    replies: Stream,
+    /// Requests without the end of their reply, the oldest first. While `requests` is within a message, that
+    /// is the last one's; while `replies` is, it is the first one's.
+    open: VecDeque<Open>,
+    tunnel: Tunnel,
+    consumer_ended: bool,
+}
+
+/// A request that was begun, with what there is of its reply.
+struct Open {
+    began: Duration,
+    ended: Option<Duration>,
+    kept: HttpExchange,
+    request_is_whole: bool,
+    method: Method,
+    /// The reply is a stream of events, which the consumer waits on.
+    streams: bool,
+}
+
+/// What the method means for the reply's framing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Head,
+    Connect,
+    Other,
+}
+
+/// Has HTTP come to its end on this connection?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tunnel {
+    No,
+    /// `CONNECT` was asked; bytes that the consumer sends before the answer are the tunnel's already.
+    Asked {
+        early: bool,
+    },
+    Open,
+}
+
+impl Connection {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            room: Room::new(limits),
+            requests: Stream::new(),
+            replies: Stream::new(),
+            open: VecDeque::new(),
+            tunnel: Tunnel::No,
+            consumer_ended: false,
+        }
+    }
+
+    fn request_bytes(
+        &mut self,
+        bytes: &[u8],
+        at: Duration,
+        out: &mut Vec<Exchange>,
+    ) -> Result<usize, Surprise> {
+        if let Tunnel::Asked { early } = &mut self.tunnel {
+            *early = true;
+            return Ok(bytes.len());
+        }
+        let n_idle = self.requests.n_idle(bytes);
+        if n_idle > 0 {
+            return Ok(n_idle);
+        }
+        if self.requests.is_between() {
+            if self.open.len() >= self.limits.n_open {
+                return Err(Surprise::new("too many requests without a reply"));
+            }
+            self.open.push_back(Open::new(at));
+        }
+        let Some(open) = self.open.back_mut() else { return Ok(bytes.len()) };
+        let (n_taken, reached) =
+            self.requests.advance(&mut open.kept.request, bytes, self.limits, &mut self.room)?;
+        let ended = match reached {
+            Reached::Nothing => false,
+            Reached::MessageEnd => true,
+            Reached::HeadEnd => {
+                let (method, framing) = request_framing(open.kept.request.head())?;
+                open.method = method;
+                if method == Method::Connect {
+                    self.tunnel = Tunnel::Asked { early: false };
+                }
+                self.requests.begin_body(framing)
+            }
+        };
+        if ended {
+            open.request_is_whole = true;
+            self.tell_finished(out);
+        }
+        Ok(n_taken)
+    }
+
+    fn reply_bytes(
+        &mut self,
+        bytes: &[u8],
+        at: Duration,
+        out: &mut Vec<Exchange>,
+    ) -> Result<usize, Surprise> {
+        let n_idle = self.replies.n_idle(bytes);
+        if n_idle > 0 {
+            return Ok(n_idle);
+        }
+        if self.open.is_empty() {
+            // A reply that nobody asked for: a server that says 408 before it closes an idle connection.
+            self.open.push_back(Open { request_is_whole: true, ..Open::new(at) });
+        }
+        let Some(open) = self.open.front_mut() else { return Ok(bytes.len()) };
+        if open.ended.is_some() {
+            return Err(Surprise::new("a further reply before the request has ended"));
+        }
+        let (n_taken, reached) =
+            self.replies.advance(&mut open.kept.reply, bytes, self.limits, &mut self.room)?;
+        let ended = match reached {
+            Reached::Nothing => false,
+            Reached::MessageEnd => true,
+            Reached::HeadEnd => {
+                let head = reply_head(open.kept.reply.head(), open.method)?;
+                let upgraded =
+                    head.status == 101 || (open.method == Method::Connect && head.status / 100 == 2);
+                if head.status / 100 == 1 && !upgraded {
+                    // An interim reply is none: what is kept begins anew with the final one.
+                    self.room.give_back(open.kept.reply.bytes.len());
+                    open.kept.reply = Message::default();
+                    self.replies = Stream::new();
+                    return Ok(n_taken);
+                }
+                self.end_of_tunnel(upgraded)?;
+                let Some(open) = self.open.front_mut() else { return Ok(n_taken) };
+                open.streams = head.is_event_stream;
+                self.replies.begin_body(head.framing)
+            }
+        };
+        if ended {
+            if let Some(open) = self.open.front_mut() {
+                open.ended = Some(at);
+            }
+            self.tell_finished(out);
+        }
+        Ok(n_taken)
+    }
+
+    /// A final reply has come: did it open the tunnel that was asked for?
+    fn end_of_tunnel(&mut self, upgraded: bool) -> Result<(), Surprise> {
+        match self.tunnel {
+            _ if upgraded => self.tunnel = Tunnel::Open,
+            // With several requests open, the one that asks for the tunnel is the last.
+            _ if self.open.len() > 1 => {}
+            Tunnel::Asked { early: true } => {
+                return Err(Surprise::new("bytes for a tunnel that was declined"));
+            }
+            Tunnel::Asked { early: false } => self.tunnel = Tunnel::No,
+            Tunnel::No | Tunnel::Open => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the oldest exchange if both of its sides have ended.
+    fn tell_finished(&mut self, out: &mut Vec<Exchange>) {
+        while self.open.front().is_some_and(|open| open.request_is_whole && open.ended.is_some()) {
+            self.tell_first(None, out);
+        }
+    }
+
+    fn tell_first(&mut self, error: Option<InteractionError>, out: &mut Vec<Exchange>) {
+        let Some(open) = self.open.pop_front() else { return };
+        let kept = open.kept;
+        self.room.give_back(kept.request.bytes.len() + kept.reply.bytes.len());
+        out.push(Exchange {
+            began: open.began,
+            ended: open.ended,
+            error,
+            cut: kept.request.is_cut()
+                || kept.reply.is_cut()
+                || !open.request_is_whole
+                || (open.ended.is_none() && kept.reply.head_end > 0),
+            captured: Box::new(kept),
+        });
+    }
+
+    /// Whose fault it is that nothing more comes.
+    fn why(&self, direction: Direction, how: End) -> Option<InteractionError> {
+        match (how, direction) {
+            (End::Stopped, _) => None,
+            (End::Reset, _) => Some(InteractionError::Reset),
+            // The asking side went away before the reply had come: that is its patience.
+            (End::Fin, _) if self.consumer_ended => Some(InteractionError::Timeout),
+            (End::Fin, _) => Some(InteractionError::Closed),
+        }
+    }
+}
+
+impl Conversation for Connection {
+    fn step(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        at: Duration,
+        out: &mut Vec<Exchange>,
+    ) -> Result<usize, Surprise> {
+        match direction {
+            _ if self.tunnel == Tunnel::Open => Ok(bytes.len()),
+            Direction::ToProvider => self.request_bytes(bytes, at, out),
+            Direction::ToConsumer => self.reply_bytes(bytes, at, out),
+        }
+    }
+
+    fn end(&mut self, direction: Direction, how: End, at: Duration, out: &mut Vec<Exchange>) {
+        if direction == Direction::ToProvider && how == End::Fin {
+            // Half closed: what was asked may still be answered.
+            self.consumer_ended = true;
+            return;
+        }
+        if how == End::Fin
+            && self.replies.is_until_close()
+            && let Some(open) = self.open.front_mut()
+        {
+            (open.ended, self.replies) = (Some(at), Stream::new());
+        }
+        while let Some(open) = self.open.front() {
+            // An answer that came before the request had ended is an answer all the same.
+            let error = if open.ended.is_some() { None } else { self.why(direction, how) };
+            self.tell_first(error, out);
+        }
+    }
+
+    fn n_open(&self) -> usize {
+        if self.tunnel == Tunnel::Open {
+            return 0;
+        }
+        self.open.iter().filter(|open| !open.streams).count()
+    }
+
+    fn position(&self, direction: Direction) -> Position {
+        match direction {
+            _ if self.tunnel == Tunnel::Open => Position::Unseen,
+            Direction::ToProvider if self.tunnel != Tunnel::No => Position::Unseen,
+            Direction::ToProvider => self.requests.position(),
+            Direction::ToConsumer => self.replies.position(),
+        }
+    }
+
+    fn passable(&self, direction: Direction) -> u64 {
+        let (stream, message) = match direction {
+            _ if self.tunnel == Tunnel::Open => return u64::MAX,
+            Direction::ToProvider => (&self.requests, self.open.back().map(|open| &open.kept.request)),
+            Direction::ToConsumer => (&self.replies, self.open.front().map(|open| &open.kept.reply)),
+        };
+        if message.is_some_and(|message| message.is_cut() || message.body().len() >= self.limits.kept_body) {
+            stream.body_left()
+        } else {
+            0
+        }
+    }
+
+    fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, out: &mut Vec<Exchange>) {
+        if self.tunnel == Tunnel::Open {
+            return;
+        }
+        match (direction, self.open.len()) {
+            (_, 0) => {}
+            (Direction::ToProvider, n_open) => {
+                let open = &mut self.open[n_open - 1];
+                open.request_is_whole |= self.requests.pass(&mut open.kept.request, n_bytes);
+            }
+            (Direction::ToConsumer, _) => {
+                let open = &mut self.open[0];
+                if self.replies.pass(&mut open.kept.reply, n_bytes) {
+                    open.ended = Some(at);
+                }
+            }
+        }
+        self.tell_finished(out);
+    }
+}
+
+impl Open {
+    fn new(began: Duration) -> Self {
+        Self {
+            began,
+            ended: None,
+            kept: HttpExchange::default(),
+            request_is_whole: false,
+            method: Method::Other,
+            streams: false,
+        }
+    }
+}
+
+fn request_framing(head: &[u8]) -> Result<(Method, Framing), Surprise> {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut headers) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(Surprise::new("a request that breaks off")),
+        Err(_) if head.starts_with(b"PRI * HTTP/2.0") => return Err(Surprise::new("HTTP/2")),
+        Err(error) => return Err(Surprise::new(format!("no HTTP request: {error}"))),
+    }
+    let method = match request.method {
+        Some("HEAD") => Method::Head,
+        Some("CONNECT") => Method::Connect,
+        _ => Method::Other,
+    };
+    let framing = match Lengths::read(request.headers)? {
+        _ if method == Method::Connect => Framing::Empty,
+        Lengths { chunked: true, .. } => Framing::Chunked,
+        Lengths { coded: true, .. } => return Err(Surprise::new("a request whose end cannot be known")),
+        Lengths { length, .. } => length.map_or(Framing::Empty, Framing::Length),
+    };
+    Ok((method, framing))
+}
+
+/// What a reply's head says about its body.
+struct ReplyHead {
+    status: u16,
+    framing: Framing,
+    is_event_stream: bool,
+}
+
+fn reply_head(head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
+    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
+    let mut reply = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    match parser.parse_response_with_uninit_headers(&mut reply, head, &mut headers) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(Surprise::new("a reply that breaks off")),
+        Err(error) => return Err(Surprise::new(format!("no HTTP reply: {error}"))),
+    }
+    let status = reply.code.unwrap_or_default();
+    let framing = match Lengths::read(reply.headers)? {
+        _ if method == Method::Head || matches!(status, 100..=199 | 204 | 304) => Framing::Empty,
+        _ if method == Method::Connect && status / 100 == 2 => Framing::Empty,
+        Lengths { chunked: true, .. } => Framing::Chunked,
+        Lengths { coded: false, length: Some(length), .. } => Framing::Length(length),
+        Lengths { .. } => Framing::UntilClose,
+    };
+    let is_event_stream = reply.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("content-type") && header.value.starts_with(b"text/event-stream")
+    });
+    Ok(ReplyHead { status, framing, is_event_stream })
+}
+
+/// The headers that say where a body ends.
+#[derive(Default)]
+struct Lengths {
+    length: Option<u64>,
+    /// There is a transfer coding.
+    coded: bool,
+    /// The last transfer coding is `chunked`.
+    chunked: bool,
+}
+
+impl Lengths {
+    fn read(headers: &[httparse::Header<'_>]) -> Result<Self, Surprise> {
+        let mut lengths = Self::default();
+        for header in headers {
+            if header.name.eq_ignore_ascii_case("content-length") {
+                for text in header.value.split(|byte| *byte == b',') {
+                    let length = decimal(text.trim_ascii())
+                        .ok_or_else(|| Surprise::new("a content-length that is no number"))?;
+                    if lengths.length.is_some_and(|other| other != length) {
+                        return Err(Surprise::new("two lengths for one body"));
+                    }
+                    lengths.length = Some(length);
+                }
+            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+                lengths.coded = true;
+                let last = header.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+                lengths.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            }
+        }
+        Ok(lengths)
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,302 @@
+//! Where an HTTP message begins and ends, and no more: RFC 9112, sections 2.2, 6 and 7.
+//!
+//! Bodies are not looked at but for the lines between chunks; heads are copied and looked at once, when whole.
+
+use crate::conversation::{Limits, Position, Surprise};
+use crate::kept::Room;
+
+/// What is kept of one message: its head, the first bytes of its body without chunk lines, and its trailers,
+/// one after the other in one allocation.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    pub(super) bytes: Vec<u8>,
+    pub(super) head_end: usize,
+    pub(super) body_end: usize,
+    /// The body's bytes as they passed, kept or not.
+    pub(super) length: u64,
+}
+
+impl Message {
+    pub(super) fn head(&self) -> &[u8] {
+        &self.bytes[..self.head_end]
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.bytes[self.head_end..self.body_end]
+    }
+
+    pub(super) fn trailers(&self) -> &[u8] {
+        &self.bytes[self.body_end..]
+    }
+
+    /// Did more of the body pass than was kept?
+    pub(super) fn is_cut(&self) -> bool {
+        self.length > self.body().len() as u64
+    }
+}
+
+/// Where one direction stands in its stream of messages.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Between,
+    Head(Line),
+    /// So many bytes of the body are to come.
+    Length(u64),
+    /// In the line that says a chunk's size.
+    ChunkSize {
+        size: u64,
+        n_digits: u8,
+        /// How long the line is: extensions are allowed, endless ones are not.
+        n_bytes: u16,
+    },
+    /// So many bytes of this chunk are to come.
+    ChunkData(u64),
+    /// The line end after a chunk's bytes.
+    ChunkEnd,
+    Trailers(Line),
+    UntilClose,
+}
+
+/// What stands in the line that is being read: an empty one ends a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Empty,
+    OnlyCr,
+    Text,
+}
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    Empty,
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// What a look at some bytes led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The bytes came to their end first.
+    Nothing,
+    /// The head is whole: say with [`Stream::begin_body`] how its body is framed.
+    HeadEnd,
+    /// The message is whole.
+    MessageEnd,
+}
+
+/// One direction of one connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    state: State,
+}
+
+/// A chunk's line with its extensions is longer than this only in attacks.
+const MAX_CHUNK_LINE: u16 = 4096;
+
+impl Stream {
+    pub(super) fn new() -> Self {
+        Self { state: State::Between }
+    }
+
+    pub(super) fn is_between(&self) -> bool {
+        matches!(self.state, State::Between)
+    }
+
+    pub(super) fn is_until_close(&self) -> bool {
+        matches!(self.state, State::UntilClose)
+    }
+
+    pub(super) fn position(&self) -> Position {
+        match self.state {
+            State::Between => Position::Between,
+            State::Head(_) => Position::Head,
+            _ => Position::Body,
+        }
+    }
+
+    /// How many coming bytes are surely the body's.
+    pub(super) fn body_left(&self) -> u64 {
+        match self.state {
+            State::Length(left) | State::ChunkData(left) => left,
+            State::UntilClose => u64::MAX,
+            _ => 0,
+        }
+    }
+
+    /// How many of the bytes are empty lines before a message, which are passed over (RFC 9112, 2.2).
+    pub(super) fn n_idle(&self, bytes: &[u8]) -> usize {
+        if self.is_between() {
+            bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+        } else {
+            0
+        }
+    }
+
+    /// Looks at the next bytes of a message, keeps what is kept of them, and says how many it took.
+    pub(super) fn advance(
+        &mut self,
+        message: &mut Message,
+        bytes: &[u8],
+        limits: Limits,
+        room: &mut Room,
+    ) -> Result<(usize, Reached), Surprise> {
+        let mut n_taken = 0;
+        while let Some(rest) = bytes.get(n_taken..).filter(|rest| !rest.is_empty()) {
+            let (n_used, reached) = self.advance_once(message, rest, limits, room)?;
+            n_taken += n_used;
+            if reached != Reached::Nothing {
+                return Ok((n_taken, reached));
+            }
+        }
+        Ok((n_taken, Reached::Nothing))
+    }
+
+    fn advance_once(
+        &mut self,
+        message: &mut Message,
+        bytes: &[u8],
+        limits: Limits,
+        room: &mut Room,
+    ) -> Result<(usize, Reached), Surprise> {
+        match self.state {
+            State::Between => {
+                self.state = State::Head(Line::Text);
+                Ok((0, Reached::Nothing))
+            }
+            State::Head(line) => {
+                let (n_used, line, ended) = find_head_end(bytes, line);
+                self.state = State::Head(line);
+                if message.bytes.len() + n_used > limits.head {
+                    return Err(Surprise::new("a head that is too long"));
+                }
+                if room.keep(&mut message.bytes, &bytes[..n_used], usize::MAX) < n_used {
+                    return Err(Surprise::new("too much is open at once"));
+                }
+                (message.head_end, message.body_end) = (message.bytes.len(), message.bytes.len());
+                Ok((n_used, if ended { Reached::HeadEnd } else { Reached::Nothing }))
+            }
+            State::Length(left) => {
+                let n_used = keep_body(message, bytes, left, (limits, room));
+                let left = left - n_used as u64;
+                self.state = if left == 0 { State::Between } else { State::Length(left) };
+                Ok((n_used, if left == 0 { Reached::MessageEnd } else { Reached::Nothing }))
+            }
+            State::ChunkData(left) => {
+                let n_used = keep_body(message, bytes, left, (limits, room));
+                let left = left - n_used as u64;
+                self.state = if left == 0 { State::ChunkEnd } else { State::ChunkData(left) };
+                Ok((n_used, Reached::Nothing))
+            }
+            State::UntilClose => Ok((keep_body(message, bytes, u64::MAX, (limits, room)), Reached::Nothing)),
+            State::ChunkSize { .. } | State::ChunkEnd => {
+                self.chunk_line(bytes[0]).map(|()| (1, Reached::Nothing))
+            }
+            State::Trailers(line) => {
+                let (n_used, line, ended) = find_head_end(bytes, line);
+                if message.bytes.len() - message.body_end + n_used > limits.head {
+                    return Err(Surprise::new("trailers that are too long"));
+                }
+                room.keep(&mut message.bytes, &bytes[..n_used], usize::MAX);
+                self.state = if ended { State::Between } else { State::Trailers(line) };
+                Ok((n_used, if ended { Reached::MessageEnd } else { Reached::Nothing }))
+            }
+        }
+    }
+
+    /// Says, after [`Reached::HeadEnd`], how the body is framed. True where the message has ended with its head.
+    pub(super) fn begin_body(&mut self, framing: Framing) -> bool {
+        self.state = match framing {
+            Framing::Empty | Framing::Length(0) => State::Between,
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::ChunkSize { size: 0, n_digits: 0, n_bytes: 0 },
+            Framing::UntilClose => State::UntilClose,
+        };
+        self.is_between()
+    }
+
+    /// So many bytes of the body, at most [`body_left`](Self::body_left), passed unseen. True where the
+    /// message has ended with them.
+    pub(super) fn pass(&mut self, message: &mut Message, n_bytes: u64) -> bool {
+        message.length += n_bytes;
+        match &mut self.state {
+            State::Length(left) | State::ChunkData(left) => *left = left.saturating_sub(n_bytes),
+            _ => {}
+        }
+        match self.state {
+            State::Length(0) => self.state = State::Between,
+            State::ChunkData(0) => self.state = State::ChunkEnd,
+            _ => return false,
+        }
+        self.is_between()
+    }
+
+    /// One byte of the lines around chunks.
+    fn chunk_line(&mut self, byte: u8) -> Result<(), Surprise> {
+        let first_size = State::ChunkSize { size: 0, n_digits: 0, n_bytes: 0 };
+        match self.state {
+            State::ChunkEnd if byte == b'\n' => self.state = first_size,
+            State::ChunkEnd if byte == b'\r' => {}
+            State::ChunkSize { n_bytes, .. } if n_bytes >= MAX_CHUNK_LINE => {
+                return Err(Surprise::new("a chunk's line that is too long"));
+            }
+            State::ChunkSize { n_digits: 0, .. } if !byte.is_ascii_hexdigit() => {
+                return Err(Surprise::new("a chunk without its size"));
+            }
+            State::ChunkSize { size: 0, .. } if byte == b'\n' => self.state = State::Trailers(Line::Empty),
+            State::ChunkSize { size, .. } if byte == b'\n' => self.state = State::ChunkData(size),
+            State::ChunkSize { size, n_digits, n_bytes } => {
+                let n_bytes = n_bytes + 1;
+                let in_digits = u16::from(n_digits) + 1 == n_bytes;
+                self.state = match char::from(byte).to_digit(16).filter(|_| in_digits) {
+                    Some(_) if n_digits == 15 => return Err(Surprise::new("a chunk of impossible size")),
+                    Some(digit) => State::ChunkSize {
+                        size: size * 16 + u64::from(digit),
+                        n_digits: n_digits + 1,
+                        n_bytes,
+                    },
+                    None => State::ChunkSize { size, n_digits, n_bytes },
+                };
+            }
+            _ => return Err(Surprise::new("a chunk that is longer than its size")),
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what is kept of a body's bytes, of which so many are left, and says how many belong to it.
+fn keep_body(message: &mut Message, bytes: &[u8], left: u64, kept: (Limits, &mut Room)) -> usize {
+    let (limits, room) = kept;
+    let n_used = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+    // Once something was left out nothing more is kept, so that what is kept is a beginning without holes.
+    if message.length == message.body().len() as u64 {
+        let most = message.head_end.saturating_add(limits.kept_body);
+        room.keep_body(&mut message.bytes, &bytes[..n_used], most);
+        message.body_end = message.bytes.len();
+    }
+    message.length += n_used as u64;
+    n_used
+}
+
+/// Looks for the empty line that ends a head, given what stood in its line so far. Gives how many bytes belong
+/// to the head, what stands in the last line, and whether that was the end.
+fn find_head_end(bytes: &[u8], mut line: Line) -> (usize, Line, bool) {
+    let mut from = 0;
+    for line_end in memchr::memchr_iter(b'\n', bytes) {
+        line = continue_line(line, &bytes[from..line_end]);
+        from = line_end + 1;
+        if line != Line::Text {
+            return (from, Line::Empty, true);
+        }
+        line = Line::Empty;
+    }
+    (bytes.len(), continue_line(line, &bytes[from..]), false)
+}
+
+fn continue_line(line: Line, more: &[u8]) -> Line {
+    match (line, more) {
+        (line, []) => line,
+        (Line::Empty, [b'\r']) => Line::OnlyCr,
+        _ => Line::Text,
+    }
+}

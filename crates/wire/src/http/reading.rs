@@ -1,0 +1,163 @@
+//! The kept bytes of one HTTP exchange to the fields that tests name.
+
+use super::framing::Message;
+use crate::body;
+use crate::conversation::{Captured, Parts};
+use seam_value::{Map, Value};
+
+/// The most headers that one head may have; more is a surprise.
+pub(super) const MAX_HEADERS: usize = 256;
+
+/// One request with its reply, as kept.
+#[derive(Debug, Default)]
+pub(super) struct HttpExchange {
+    pub(super) request: Message,
+    pub(super) reply: Message,
+}
+
+impl Captured for HttpExchange {
+    fn size(&self) -> usize {
+        self.request.bytes.capacity() + self.reply.bytes.capacity()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let mut cut = false;
+        let request = read_request(&self.request, &mut cut);
+        let reply = read_reply(&self.reply, &mut cut);
+        Parts { request, reply, message: Value::Null, cut }
+    }
+}
+
+fn read_request(message: &Message, cut: &mut bool) -> Value {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    // A head that broke off still has a method and a path, if it came so far.
+    if message.bytes.is_empty() || request.parse(message.head()).is_err() {
+        return Value::Null;
+    }
+    let Some(method) = request.method else { return Value::Null };
+    let (path, query) = split_target(method, request.path.unwrap_or_default());
+    let read = Headers::read(request.headers);
+    let mut map = Map::new();
+    map.insert("method".to_owned(), Value::text(method));
+    map.insert("path".to_owned(), Value::text(path));
+    map.insert("query".to_owned(), body::pairs(query));
+    let cookies = read.cookies();
+    read_rest(message, read, cut, |headers| {
+        map.insert("headers".to_owned(), headers);
+        map.insert("cookies".to_owned(), cookies);
+        map
+    })
+}
+
+fn read_reply(message: &Message, cut: &mut bool) -> Value {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut reply = httparse::Response::new(&mut headers);
+    if message.bytes.is_empty() || reply.parse(message.head()).is_err() {
+        return Value::Null;
+    }
+    let Some(status) = reply.code else { return Value::Null };
+    let read = Headers::read(reply.headers);
+    read_rest(message, read, cut, |headers| {
+        Map::from_iter([("status".to_owned(), Value::from(status)), ("headers".to_owned(), headers)])
+    })
+}
+
+/// The body and what belongs to it, behind the fields that only one side has.
+fn read_rest(message: &Message, read: Headers, cut: &mut bool, begin: impl FnOnce(Value) -> Map) -> Value {
+    let decoded = body::decode(
+        read.get("content-type"),
+        read.get("content-encoding"),
+        message.body(),
+        MAX_UNPACKED_ON_SEAM,
+    );
+    // A body that is cut off in its middle is no JSON; it stays text.
+    *cut |= decoded.cut;
+    let mut map = begin(Value::Map(read.map));
+    map.insert("body".to_owned(), decoded.value);
+    map.insert("text".to_owned(), decoded.text);
+    map.insert("length".to_owned(), Value::from(message.length));
+    if !message.trailers().is_empty() {
+        let mut trailers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+        if let Ok(httparse::Status::Complete((_, trailers))) =
+            httparse::parse_headers(message.trailers(), &mut trailers)
+            && !trailers.is_empty()
+        {
+            map.insert("trailers".to_owned(), Value::Map(Headers::read(trailers).map));
+        }
+    }
+    Value::Map(map)
+}
+
+/// What a compressed body on a seam may unpack to: some of them are read for each test, side by side.
+const MAX_UNPACKED_ON_SEAM: usize = 8 * 1024 * 1024;
+
+/// Path and query of a request's target, whichever of the four forms it has (RFC 9112, 3.2).
+fn split_target<'a>(method: &str, target: &'a str) -> (&'a str, &'a str) {
+    let local = match target.split_once("://") {
+        Some((scheme, rest)) if method != "CONNECT" && !scheme.contains('/') => {
+            rest.find(['/', '?']).map_or("/", |begin| &rest[begin..])
+        }
+        _ => target,
+    };
+    let local = local.split_once('#').map_or(local, |(before, _)| before);
+    match local.split_once('?') {
+        Some(("", query)) => ("/", query),
+        Some(split) => split,
+        None => (local, ""),
+    }
+}
+
+/// Headers as tests see them: names in small letters, one sent twice joined, `set-cookie` a list.
+struct Headers {
+    map: Map,
+}
+
+impl Headers {
+    fn read(headers: &[httparse::Header<'_>]) -> Self {
+        let mut map = Map::new();
+        for header in headers.iter().filter(|header| !header.name.is_empty()) {
+            let name = header.name.to_ascii_lowercase();
+            let text = characters(header.value);
+            if name == "set-cookie" {
+                match map.entry(name).or_insert_with(|| Value::List(Vec::new())) {
+                    Value::List(list) => list.push(Value::Text(text)),
+                    other => *other = Value::Text(text),
+                }
+                continue;
+            }
+            let separator = if name == "cookie" { "; " } else { ", " };
+            match map.get_mut(&name) {
+                Some(Value::Text(first)) => {
+                    first.push_str(separator);
+                    first.push_str(&text);
+                }
+                _ => {
+                    map.insert(name, Value::Text(text));
+                }
+            }
+        }
+        Self { map }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.map.get(name).and_then(Value::as_text)
+    }
+
+    /// The cookies that a request sends, by name.
+    fn cookies(&self) -> Value {
+        let sent = self.get("cookie").unwrap_or_default();
+        Value::map(sent.split(';').filter_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            Some((name.trim().to_owned(), Value::text(value.trim().trim_matches('"'))))
+        }))
+    }
+}
+
+/// A header's bytes as text: UTF-8 where they are, else by the old rule that each byte is a character.
+fn characters(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}

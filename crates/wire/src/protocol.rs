@@ -1,0 +1,53 @@
+//! The protocols that a seam can be watched in: one folder and one line in one table each.
+
+use crate::conversation::{Conversation, Limits};
+use crate::http::Http;
+use crate::tcp::Tcp;
+use seam_model::Word;
+use std::fmt;
+
+/// All protocols, in the order in which the reference lists them.
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Tcp];
+
+/// The protocol of this name (`protocol: http`), if there is one.
+pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {
+    PROTOCOLS.iter().copied().find(|protocol| protocol.name() == name)
+}
+
+/// One protocol: what it is called, and how to watch a connection that speaks it.
+pub trait Protocol: Sync {
+    /// Its documentation: the name is the one in `protocol:`, the results are an interaction's fields.
+    fn word(&self) -> &'static Word;
+
+    /// The name in `protocol:` and in [`Interaction::protocol`](seam_event::Interaction::protocol).
+    fn name(&self) -> &'static str {
+        self.word().name
+    }
+
+    /// The scheme of addresses: `postgresql` in `postgresql://`.
+    fn scheme(&self) -> &'static str;
+
+    /// The port by custom, where there is one.
+    fn default_port(&self) -> Option<u16>;
+
+    /// Does one connection carry several calls at once, whose replies may come in any order?
+    fn multiplexes(&self) -> bool {
+        false
+    }
+
+    /// What to answer in the provider's place to the opening bytes of a connection, without passing them on,
+    /// so that the seam stays legible: PostgreSQL's way of saying that there is no TLS. `None`: pass them on.
+    fn declines(&self, opening: &[u8]) -> Option<&'static [u8]> {
+        let _ = opening;
+        None
+    }
+
+    /// Begins to watch one connection.
+    fn begin(&self, limits: Limits) -> Box<dyn Conversation>;
+}
+
+impl fmt::Debug for dyn Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,5 @@
+//! Captured traffic in, Interactions out: whole, cut at every byte, in random pieces, and spoilt.
+
+mod capture;
+mod captures;
+mod soup;

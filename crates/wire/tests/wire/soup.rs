@@ -1,0 +1,80 @@
+//! Whatever comes, a decoder neither panics nor remembers more than it may.
+
+use crate::capture::{Piece, replay};
+use crate::captures::all;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use seam_wire::{Direction, End, Limits, PROTOCOLS};
+
+/// Small limits, so that the bounds are reached.
+fn tight() -> Limits {
+    Limits { kept_body: 64, head: 512, kept_open: 2048, n_open: 8 }
+}
+
+/// What tight limits allow: a growing buffer may have twice what is in it.
+const MOST_KEPT: usize = 2 * 2048 + 1024;
+
+fn config(n_cases: u32) -> Config {
+    Config { cases: n_cases, failure_persistence: None, ..Config::default() }
+}
+
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    let direction = prop_oneof![Just(Direction::ToProvider), Just(Direction::ToConsumer)];
+    let bytes = (direction.clone(), proptest::collection::vec(any::<u8>(), 0..300))
+        .prop_map(|(direction, bytes)| Piece::Bytes(direction, bytes));
+    let end = (direction, prop_oneof![Just(End::Fin), Just(End::Reset)])
+        .prop_map(|(direction, how)| Piece::End(direction, how));
+    proptest::collection::vec(prop_oneof![9 => bytes, 1 => end], 0..12)
+}
+
+#[test]
+fn byte_soup() {
+    for protocol in PROTOCOLS {
+        TestRunner::new(config(2000))
+            .run(&pieces(), |pieces| {
+                let outcome = replay(*protocol, &pieces, tight(), &mut |n_left| n_left);
+                prop_assert!(outcome.n_kept <= MOST_KEPT, "{} bytes", outcome.n_kept);
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", protocol.name()));
+    }
+}
+
+/// Bytes of real traffic changed, left out, doubled: what reaches further into a decoder than soup does.
+#[test]
+fn spoilt_captures() {
+    for case in all() {
+        let n_bytes: usize = case.pieces.iter().map(Piece::len).sum();
+        let changes = proptest::collection::vec((0..n_bytes.max(1), any::<u8>(), 0..5u8), 1..6);
+        TestRunner::new(config(150))
+            .run(&(changes, 1usize..64), |(changes, size)| {
+                let mut pieces = case.pieces.clone();
+                for (place, byte, how) in changes {
+                    spoil(&mut pieces, place, byte, how);
+                }
+                replay(case.protocol, &pieces, Limits::default(), &mut |_| size);
+                let outcome = replay(case.protocol, &pieces, tight(), &mut |_| size);
+                prop_assert!(outcome.n_kept <= MOST_KEPT, "{} bytes", outcome.n_kept);
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));
+    }
+}
+
+fn spoil(pieces: &mut Vec<Piece>, mut place: usize, byte: u8, how: u8) {
+    for index in 0..pieces.len() {
+        let Piece::Bytes(_, bytes) = &mut pieces[index] else { continue };
+        if place >= bytes.len() {
+            place -= bytes.len();
+            continue;
+        }
+        match how {
+            0 => bytes[place] = byte,
+            1 => drop(bytes.remove(place)),
+            2 => bytes.insert(place, byte),
+            3 => drop(pieces.remove(index)),
+            _ => pieces.insert(index, pieces[index].clone()),
+        }
+        return;
+    }
+}
