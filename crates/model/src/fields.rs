@@ -90,7 +90,16 @@ impl<'a> Fields<'a> {
         if let NodeKind::Bool(flag) = node.kind {
             return Some(flag);
         }
-        found.push(wrong(key, "`true` or `false`", node));
+        let hint = match node.as_text().map(str::to_lowercase).as_deref() {
+            Some("yes" | "on" | "y") => Some("write `true`"),
+            Some("no" | "off" | "n") => Some("write `false`"),
+            _ => None,
+        };
+        let diagnostic = wrong(key, "`true` or `false`", node);
+        found.push(match hint {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        });
         None
     }
 

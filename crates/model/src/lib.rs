@@ -13,7 +13,7 @@ mod test;
 mod word;
 
 pub use fields::Fields;
-pub use node::{Entry, Node, NodeKind, Spanned};
+pub use node::{Entry, Form, Node, NodeKind, Piece, Spanned};
 pub use quantity::{duration, size};
 pub use system::{Component, Invariant, Prepare, Secret, System};
 pub use test::{

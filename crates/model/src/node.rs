@@ -30,17 +30,38 @@ pub enum NodeKind {
     Bool(bool),
     /// A number, with its digits as written.
     Number(Number),
-    /// A text; `plain` says that it stood there without quotes, so that its bytes are those of the file.
+    /// A text, and how it was written, so that a place inside it can be found again in the file.
     Text {
         /// The text without quotes and escapes.
         text: String,
-        /// Was it written without quotes, on one line?
-        plain: bool,
+        /// How it was written.
+        form: Form,
     },
     /// Nodes in order.
     List(Vec<Node>),
     /// Nodes by key, in order. Keys are unique.
     Map(Vec<Entry>),
+}
+
+/// How a text was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Without quotes, on one line: its bytes are those of the file.
+    #[default]
+    Plain,
+    /// In quotes, on one line, without escapes: its bytes are those of the file after the quote.
+    Quoted,
+    /// On several lines or with escapes: pieces whose bytes are those of the file, in order.
+    Pieces(Box<[Piece]>),
+}
+
+/// Where a piece of a text begins; it ends where the next one begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its first byte in the text.
+    pub text: u32,
+    /// The same byte in the file, counted from the beginning of the node.
+    pub source: u32,
 }
 
 /// One key of a map with its node.
@@ -129,17 +150,50 @@ impl Node {
         }
     }
 
-    /// The place of a part of this node's text: exact where it was written plainly, else the whole node.
+    /// A plain text with its place.
+    pub fn text(text: impl Into<String>, span: Span) -> Self {
+        Self { span, kind: NodeKind::Text { text: text.into(), form: Form::Plain } }
+    }
+
+    /// The place of a part of this node's text, also where it was quoted or written on several lines.
+    /// A part that runs over several lines is cut at the end of its first.
     pub fn part(&self, from: usize, length: usize) -> Span {
-        match &self.kind {
-            NodeKind::Text { plain: true, .. } => self.span.part(from, length),
-            // A quoted text without escapes has one quote before its first byte.
-            NodeKind::Text { text, plain: false }
-                if (self.span.end - self.span.start) as usize == text.len() + 2 =>
-            {
-                self.span.part(from + 1, length)
+        let NodeKind::Text { form, .. } = &self.kind else { return self.span };
+        match form {
+            Form::Plain => self.span.part(from, length),
+            Form::Quoted => self.span.part(from + 1, length),
+            Form::Pieces(pieces) => {
+                let after = pieces.partition_point(|piece| piece.text as usize <= from);
+                let Some(piece) = after.checked_sub(1).and_then(|index| pieces.get(index)) else {
+                    return self.span;
+                };
+                let room = pieces.get(after).map_or(usize::MAX, |next| next.text as usize - from);
+                self.span.part(piece.source as usize + from - piece.text as usize, length.min(room))
             }
-            _ => self.span,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam_diag::FileId;
+
+    #[test]
+    fn a_part_of_a_text_is_found_in_the_file() {
+        let span = Span { file: FileId(0), start: 100, end: 140 };
+        let pieces = [Piece { text: 0, source: 0 }, Piece { text: 7, source: 11 }];
+        for (form, from, length, expect) in [
+            (Form::Plain, 3, 4, (103, 107)),
+            (Form::Quoted, 3, 4, (104, 108)),
+            (Form::Pieces(pieces.into()), 3, 2, (103, 105)),
+            (Form::Pieces(pieces.into()), 3, 20, (103, 107)),
+            (Form::Pieces(pieces.into()), 8, 2, (112, 114)),
+            (Form::Pieces(Box::new([])), 8, 2, (100, 140)),
+        ] {
+            let node = Node { span, kind: NodeKind::Text { text: "select\nfrom".to_owned(), form } };
+            let part = node.part(from, length);
+            assert_eq!((part.start, part.end), expect, "{from} {length} {node:?}");
         }
     }
 }
