@@ -1,1 +1,24 @@
+//! Stands on seams: one listener for each consumer and endpoint, through which every byte between them passes.
+//!
+//! ```text
+//! consumer ──▶ listener of the seam ──▶ relay ──▶ provider       one thread, no locks between two sockets
+//!                                         │
+//!                                         └▶ conversation (framing only) ──▶ observer ──▶ witness
+//!                                                                            its own thread: decoding
+//! ```
+//!
+//! Bytes are written first and looked at afterwards, so watching adds no latency and can change nothing. What a
+//! seam does can change at any moment: where it leads, and whether it leads anywhere at all.
 #![forbid(unsafe_code)]
+
+mod observer;
+mod proxy;
+mod pulse;
+mod relay;
+mod socket;
+mod stand;
+
+pub use observer::{Callers, Witness};
+pub use proxy::{Proxy, ProxyError, SeamSpec};
+pub use pulse::Pulse;
+pub use stand::Upstream;

@@ -1,0 +1,197 @@
+//! All seams of a testbed: one thread that moves their bytes, and the way to tell it what each seam does.
+
+use crate::observer::{Callers, Observer, Witness};
+use crate::pulse::Pulse;
+use crate::relay::scratch;
+use crate::stand::{Shared, Stand, Upstream};
+use seam_event::SeamId;
+use seam_wire::{Limits, Protocol};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How many orders may wait for the proxy's thread.
+const ORDERS: usize = 64;
+
+/// Why a seam could not be stood on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// No thread, no runtime, or no port.
+    #[error("stand on {what}")]
+    Io {
+        /// On what.
+        what: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy's thread is gone.
+    #[error("reach the proxy's thread")]
+    Gone,
+}
+
+/// What to stand on.
+#[derive(Clone, Debug)]
+pub struct SeamSpec {
+    /// The seam.
+    pub seam: SeamId,
+    /// What is spoken there.
+    pub protocol: &'static dyn Protocol,
+    /// Where it leads.
+    pub upstream: Upstream,
+    /// Where to listen; a free port on loopback where nothing is said.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The proxy of a testbed.
+pub struct Proxy {
+    orders: mpsc::Sender<Order>,
+    observer: Arc<Observer>,
+    pulse: Arc<Pulse>,
+    /// Where each seam leads, to be changed at any moment.
+    leads: Mutex<HashMap<SeamId, watch::Sender<Upstream>>>,
+    threads: Option<(JoinHandle<()>, JoinHandle<()>)>,
+}
+
+/// What the proxy's thread is asked to do.
+enum Order {
+    /// To stand on a seam.
+    Stand {
+        number: usize,
+        spec: SeamSpec,
+        upstream: watch::Receiver<Upstream>,
+        answer: oneshot::Sender<io::Result<SocketAddr>>,
+    },
+    /// To answer. Bytes are looked at right after they were written, on that thread: once it has answered, all
+    /// that anybody has received by now has been looked at.
+    Answer(oneshot::Sender<()>),
+}
+
+impl Proxy {
+    /// Starts the proxy's thread and the observer's.
+    pub fn start(
+        pulse: Arc<Pulse>,
+        limits: Limits,
+        witness: Box<dyn Witness>,
+        callers: Box<dyn Callers>,
+    ) -> Result<Self, ProxyError> {
+        raise_file_limit();
+        let failed = |source| ProxyError::Io { what: "any seam".to_owned(), source };
+        let (observer, observing) = Observer::start(Arc::clone(&pulse), witness, callers).map_err(failed)?;
+        let (orders, inbox) = mpsc::channel(ORDERS);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let for_thread = Arc::clone(&observer);
+        let relaying = std::thread::Builder::new()
+            .name("seams".to_owned())
+            .spawn(move || {
+                let local = tokio::task::LocalSet::new();
+                runtime.block_on(local.run_until(take_orders(inbox, for_thread, limits)));
+            })
+            .map_err(failed)?;
+        Ok(Self { orders, observer, pulse, leads: Mutex::default(), threads: Some((relaying, observing)) })
+    }
+
+    /// Stands on a seam and gives the address where its consumer dials.
+    pub async fn stand(&self, spec: SeamSpec) -> Result<SocketAddr, ProxyError> {
+        let (sender, upstream) = watch::channel(spec.upstream.clone());
+        let number = self.observer.register(spec.seam.clone(), spec.protocol);
+        let (answer, answered) = oneshot::channel();
+        let seam = spec.seam.clone();
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner).insert(seam.clone(), sender);
+        self.orders
+            .send(Order::Stand { number, spec, upstream, answer })
+            .await
+            .map_err(|_| ProxyError::Gone)?;
+        let address = answered.await.map_err(|_| ProxyError::Gone)?;
+        address.map_err(|source| ProxyError::Io { what: seam.to_string(), source })
+    }
+
+    /// Lets all seams to which this applies lead elsewhere: new connections go there, old ones stay as they are.
+    pub fn point(&self, applies: impl Fn(&SeamId) -> bool, upstream: &Upstream) {
+        let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, lead) in leads.iter().filter(|(seam, _)| applies(seam)) {
+            // The same again would wake the listener for nothing.
+            lead.send_if_modified(|current| {
+                let changes = current != upstream;
+                current.clone_from(upstream);
+                changes
+            });
+        }
+    }
+
+    /// Is anything going on?
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
+    }
+
+    /// Waits until all that has passed up to now was told to the witness, at most so long; false if the time was
+    /// not enough.
+    pub async fn drain(&self, at_most: Duration) -> bool {
+        let (answer, answered) = oneshot::channel();
+        let looked_at =
+            async { self.orders.send(Order::Answer(answer)).await.is_ok() && answered.await.is_ok() };
+        if !matches!(tokio::time::timeout(at_most, looked_at).await, Ok(true)) {
+            return false;
+        }
+        let observer = Arc::clone(&self.observer);
+        tokio::task::spawn_blocking(move || observer.drain(at_most)).await.unwrap_or(false)
+    }
+
+    /// Takes all seams down, tells what was still to be told, and ends both threads.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let Some((relaying, observing)) = self.threads.take() else { return };
+        // The thread ends when nobody can send orders any more.
+        self.orders = mpsc::channel(1).0;
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let _ = relaying.join();
+        self.observer.stop();
+        let _ = observing.join();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The proxy's thread: stands on seams as ordered, until nobody can order any more.
+async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, limits: Limits) {
+    let shared = Shared { observer, scratch: scratch(), connections: Rc::default(), limits };
+    while let Some(order) = inbox.recv().await {
+        let (number, spec, upstream, answer) = match order {
+            Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
+            Order::Answer(answer) => {
+                let _ = answer.send(());
+                continue;
+            }
+        };
+        let stand = Stand::take(spec.listen, &spec.upstream);
+        let address = stand
+            .as_ref()
+            .map(Stand::address)
+            .map_err(|error| io::Error::new(error.kind(), error.to_string()));
+        if let Ok(stand) = stand {
+            tokio::task::spawn_local(stand.serve(number, spec.protocol, upstream, shared.clone()));
+        }
+        let _ = answer.send(address);
+    }
+}
+
+/// A seam needs two file descriptors for each connection, and a thousand connections are nothing unusual.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Not being allowed to is no reason to stop: the limit that there is may do.
+    let _ = setrlimit(Resource::Nofile, limit);
+}

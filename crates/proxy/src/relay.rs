@@ -1,0 +1,232 @@
+//! One connection of one seam: bytes both ways, looked at after they were written.
+//!
+//! Both directions are one task on one thread. A direction waits until it can read, reads into a buffer that
+//! all connections share, writes at once, and only what the receiver would not take is copied and waited for.
+//! While it waits nothing more is read: that is the backpressure, and the reason why no memory grows.
+
+use crate::observer::{Observer, Seen};
+use crate::pulse::Pulse;
+use crate::socket::Socket;
+use seam_wire::{Conversation, Direction, End, Exchange, Limits, Protocol};
+use std::cell::RefCell;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Bytes read at once. One buffer of this size serves all connections of the thread.
+const CHUNK: usize = 64 * 1024;
+
+/// The buffer that all connections of the proxy's thread read into.
+pub(crate) type Scratch = Rc<RefCell<Box<[u8]>>>;
+
+/// Makes that buffer.
+pub(crate) fn scratch() -> Scratch {
+    Rc::new(RefCell::new(vec![0; CHUNK].into_boxed_slice()))
+}
+
+/// What looks at one connection's bytes.
+pub(crate) struct Tap {
+    /// The connection's number in the run.
+    pub(crate) connection: u64,
+    /// The seam's number with the observer.
+    pub(crate) seam: usize,
+    protocol: &'static dyn Protocol,
+    /// Has nothing been passed to the provider yet?
+    unopened: bool,
+    /// None once its decoder was surprised: plain bytes from then on.
+    conversation: Option<Box<dyn Conversation>>,
+    /// Calls open at the last look, to keep the pulse's sum.
+    n_open: usize,
+    exchanges: Vec<Exchange>,
+    pulse: Arc<Pulse>,
+    observer: Arc<Observer>,
+}
+
+impl Tap {
+    pub(crate) fn new(
+        connection: u64,
+        seam: usize,
+        (protocol, limits): (&'static dyn Protocol, Limits),
+        observer: &Arc<Observer>,
+    ) -> Self {
+        let pulse = Arc::clone(observer.pulse());
+        pulse.connection_opened();
+        Self {
+            connection,
+            seam,
+            protocol,
+            conversation: Some(protocol.begin(limits)),
+            unopened: true,
+            n_open: 0,
+            exchanges: Vec::new(),
+            pulse,
+            observer: Arc::clone(observer),
+        }
+    }
+
+    /// What to answer in the provider's place to the bytes with which a consumer opens: PostgreSQL's request for
+    /// TLS gets its `N`, so that the seam stays legible.
+    fn declines(&mut self, direction: Direction, bytes: &[u8]) -> Option<&'static [u8]> {
+        if direction != Direction::ToProvider || !self.unopened {
+            return None;
+        }
+        let answer = self.protocol.declines(bytes);
+        self.unopened = answer.is_some();
+        answer
+    }
+
+    /// Looks at bytes that have passed.
+    fn saw(&mut self, direction: Direction, bytes: &[u8]) {
+        let at = self.pulse.now();
+        self.pulse.beat(at);
+        let Some(conversation) = &mut self.conversation else { return };
+        let exchanges = &mut self.exchanges;
+        // A decoder's mistake must never stop the traffic, and a panic is only a mistake that we did not foresee.
+        let looked = catch_unwind(AssertUnwindSafe(|| conversation.feed(direction, bytes, at, exchanges)));
+        let surprise = match looked {
+            Ok(Ok(())) => None,
+            Ok(Err(surprise)) => Some(surprise.reason.into_owned()),
+            Err(_) => Some("the decoder panicked: a bug of Seamwork".to_owned()),
+        };
+        if let Some(reason) = surprise {
+            self.degrade(reason);
+        }
+        self.tell();
+    }
+
+    /// A direction has ended.
+    fn ended(&mut self, direction: Direction, how: End) {
+        let at = self.pulse.now();
+        if let Some(conversation) = &mut self.conversation {
+            let exchanges = &mut self.exchanges;
+            let looked = catch_unwind(AssertUnwindSafe(|| conversation.end(direction, how, at, exchanges)));
+            if looked.is_err() {
+                self.degrade("the decoder panicked: a bug of Seamwork".to_owned());
+            }
+        }
+        self.tell();
+    }
+
+    fn degrade(&mut self, reason: String) {
+        if let Some(mut conversation) = self.conversation.take() {
+            let at = self.pulse.now();
+            let exchanges = &mut self.exchanges;
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                conversation.end(Direction::ToProvider, End::Stopped, at, exchanges);
+            }));
+        }
+        self.observer.tell(Seen::Degraded { seam: self.seam, connection: self.connection, reason });
+    }
+
+    /// Hands over what is finished, and keeps the pulse's count of open calls.
+    fn tell(&mut self) {
+        let n_open = self.conversation.as_ref().map_or(0, |conversation| conversation.n_open());
+        self.pulse.open_calls_changed(self.n_open, n_open);
+        self.n_open = n_open;
+        for exchange in self.exchanges.drain(..) {
+            self.observer.tell(Seen::Exchange { seam: self.seam, connection: self.connection, exchange });
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.pulse.open_calls_changed(self.n_open, 0);
+        self.pulse.connection_closed();
+    }
+}
+
+/// How a whole connection came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// Both sides closed in order.
+    Closed,
+    /// One side reset it, and the other was reset too.
+    Reset,
+}
+
+/// Passes bytes both ways until both directions have ended, or one side resets the connection.
+pub(crate) async fn relay(consumer: Socket, provider: Socket, tap: Tap, scratch: Scratch) -> Over {
+    let tap = RefCell::new(tap);
+    let up = pass(Direction::ToProvider, &consumer, &provider, &tap, &scratch);
+    let down = pass(Direction::ToConsumer, &provider, &consumer, &tap, &scratch);
+    let Err(Reset) = tokio::try_join!(up, down) else { return Over::Closed };
+    consumer.reset_on_close();
+    provider.reset_on_close();
+    Over::Reset
+}
+
+/// One side reset the connection, so there is no other direction any more.
+struct Reset;
+
+/// Passes one direction until its sender ends it.
+async fn pass(
+    direction: Direction,
+    from: &Socket,
+    to: &Socket,
+    tap: &RefCell<Tap>,
+    scratch: &Scratch,
+) -> Result<(), Reset> {
+    loop {
+        if from.readable().await.is_err() {
+            return reset(direction, tap);
+        }
+        let rest = {
+            let mut buffer = scratch.borrow_mut();
+            let n_read = match from.try_read(&mut buffer) {
+                Ok(0) => {
+                    tap.borrow_mut().ended(direction, End::Fin);
+                    to.end_writing();
+                    return Ok(());
+                }
+                Ok(n_read) => n_read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(_) => return reset(direction, tap),
+            };
+            if let Some(answer) = tap.borrow_mut().declines(direction, &buffer[..n_read]) {
+                // A few bytes into a fresh connection always fit.
+                let _ = from.try_write(answer);
+                continue;
+            }
+            let n_written = match to.try_write(&buffer[..n_read]) {
+                Ok(n_written) => n_written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                // The receiver is gone. What was read never arrived, so it has not passed.
+                Err(_) => return reset(opposite(direction), tap),
+            };
+            tap.borrow_mut().saw(direction, &buffer[..n_read]);
+            buffer[n_written..n_read].to_vec()
+        };
+        if !write_rest(to, &rest).await {
+            return reset(opposite(direction), tap);
+        }
+    }
+}
+
+/// Waits until all of it is written; false if the receiver is gone.
+async fn write_rest(to: &Socket, mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        if to.writable().await.is_err() {
+            return false;
+        }
+        match to.try_write(rest) {
+            Ok(n_written) => rest = &rest[n_written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<(), Reset> {
+    tap.borrow_mut().ended(sender, End::Reset);
+    Err(Reset)
+}
+
+fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::ToProvider => Direction::ToConsumer,
+        Direction::ToConsumer => Direction::ToProvider,
+    }
+}

@@ -1,0 +1,171 @@
+//! The listener of one seam: takes connections and passes them on to wherever the seam leads at that moment.
+//!
+//! The port stays the seam's for as long as it stands, held by a socket that is bound and never listens. Where
+//! nothing is known to listen behind the seam, nothing listens here either, so that the kernel refuses
+//! connections exactly as it would without Seamwork.
+
+use crate::observer::{Observer, Seen};
+use crate::relay::{Over, Scratch, Tap, relay};
+use crate::socket::Socket;
+use seam_wire::{Limits, Protocol};
+use socket2::{Domain, SockRef, Type};
+use std::cell::Cell;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
+/// How long dialling a provider may take: they are on this machine, or answer in seconds, or are not there.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// Where a seam leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// Nowhere: the provider is known not to listen, so connections are refused.
+    Nowhere,
+}
+
+/// What all seams of one proxy share, on the proxy's thread.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) observer: Arc<Observer>,
+    pub(crate) scratch: Scratch,
+    /// How many connections there were, which numbers them.
+    pub(crate) connections: Rc<Cell<u64>>,
+    pub(crate) limits: Limits,
+}
+
+/// The listener of one seam, before it listens.
+pub(crate) struct Stand {
+    /// Keeps the port while nothing listens; never used otherwise.
+    held: socket2::Socket,
+    address: SocketAddr,
+    /// None while the seam leads nowhere.
+    listener: Option<TcpListener>,
+}
+
+impl Stand {
+    /// Takes a free port on loopback, or this one.
+    pub(crate) fn take(address: Option<SocketAddr>, upstream: &Upstream) -> io::Result<Self> {
+        let wanted = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let held = bound(wanted)?;
+        let address = held.local_addr()?.as_socket().unwrap_or(wanted);
+        let listener = if *upstream == Upstream::Nowhere { None } else { Some(listen(address)?) };
+        Ok(Self { held, address, listener })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the seam until the sender of `upstream` is gone.
+    pub(crate) async fn serve(
+        mut self,
+        seam: usize,
+        protocol: &'static dyn Protocol,
+        mut upstream: watch::Receiver<Upstream>,
+        shared: Shared,
+    ) {
+        loop {
+            if *upstream.borrow_and_update() == Upstream::Nowhere {
+                self.listener = None;
+            } else if self.listener.is_none() {
+                self.listener = listen(self.address).ok();
+            }
+            let changed = match &self.listener {
+                Some(listener) => tokio::select! {
+                    changed = upstream.changed() => changed.is_ok(),
+                    accepted = listener.accept() => {
+                        match accepted {
+                            Ok((stream, client)) => {
+                                let task = Accepted { stream, client, seam, protocol };
+                                tokio::task::spawn_local(task.pass(upstream.clone(), shared.clone()));
+                            }
+                            // Out of file descriptors, or the client is gone already: the next may do better.
+                            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                        }
+                        true
+                    }
+                },
+                None => upstream.changed().await.is_ok(),
+            };
+            if !changed {
+                drop(self.held);
+                return;
+            }
+        }
+    }
+}
+
+/// A connection that was accepted and not yet passed on.
+struct Accepted {
+    stream: TcpStream,
+    client: SocketAddr,
+    seam: usize,
+    protocol: &'static dyn Protocol,
+}
+
+impl Accepted {
+    async fn pass(self, upstream: watch::Receiver<Upstream>, shared: Shared) {
+        let Self { stream, client, seam, protocol } = self;
+        let connection = shared.connections.get() + 1;
+        shared.connections.set(connection);
+        shared.observer.tell(Seen::Opened { seam, connection, client });
+        let _ = stream.set_nodelay(true);
+        let tap = Tap::new(connection, seam, (protocol, shared.limits), &shared.observer);
+        let leads_to = upstream.borrow().clone();
+        let Ok(provider) = dial(&leads_to).await else {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            shared.observer.tell(Seen::Refused { seam, connection });
+            shared.observer.tell(Seen::Closed { seam, connection, state: "refused" });
+            return;
+        };
+        let state = match relay(Socket::Tcp(stream), provider, tap, shared.scratch.clone()).await {
+            Over::Closed => "closed",
+            Over::Reset => "reset",
+        };
+        shared.observer.tell(Seen::Closed { seam, connection, state });
+    }
+}
+
+async fn dial(upstream: &Upstream) -> io::Result<Socket> {
+    let dialled = async {
+        match upstream {
+            Upstream::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Upstream::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
+            Upstream::Nowhere => Err(io::ErrorKind::ConnectionRefused.into()),
+        }
+    };
+    tokio::time::timeout(DIAL, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A socket bound so that a second one of ours may be bound beside it.
+fn bound(address: SocketAddr) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bound(address)?;
+    socket.set_nonblocking(true)?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}

@@ -1,0 +1,272 @@
+//! Standing in the way looks like the provider: bytes, half-closes, resets and refusals are passed on as they are.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use seam_event::{Caller, ComponentId, Endpoint, Interaction, InteractionError, SeamId};
+use seam_proxy::{Callers, Proxy, Pulse, SeamSpec, Upstream, Witness};
+use seam_value::Value;
+use seam_wire::{Limits, protocol};
+use socket2::SockRef;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// Keeps what the observer tells.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<Interaction>>>, Arc<Mutex<Vec<String>>>);
+
+impl Witness for Notes {
+    fn connection(&mut self, _: &SeamId, _: u64, state: &'static str, caller: Option<&ComponentId>) {
+        let by = caller.map(|caller| format!(" by {caller}")).unwrap_or_default();
+        self.1.lock().unwrap().push(format!("{state}{by}"));
+    }
+
+    fn interaction(&mut self, interaction: Interaction) {
+        self.0.lock().unwrap().push(interaction);
+    }
+
+    fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
+        self.1.lock().unwrap().push(format!("degraded: {reason}"));
+    }
+
+    fn lost(&mut self, _: &SeamId, count: u64) {
+        self.1.lock().unwrap().push(format!("lost {count}"));
+    }
+}
+
+/// Everybody is `stranger`.
+struct Strangers;
+
+impl Callers for Strangers {
+    fn owners(&mut self, clients: &[SocketAddr]) -> Vec<Option<ComponentId>> {
+        clients.iter().map(|_| Some(ComponentId::from("stranger"))).collect()
+    }
+}
+
+struct Standing {
+    proxy: Proxy,
+    notes: Notes,
+    seam: SeamId,
+    address: SocketAddr,
+}
+
+/// Stands on a seam `consumer -> provider` that leads there.
+async fn stand(consumer: &str, protocol_name: &str, upstream: Upstream) -> Standing {
+    let notes = Notes::default();
+    let pulse = Arc::new(Pulse::new(Instant::now()));
+    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
+    let seam = SeamId { consumer: consumer.into(), provider: "provider".into(), endpoint: Endpoint::main() };
+    let spec =
+        SeamSpec { seam: seam.clone(), protocol: protocol(protocol_name).unwrap(), upstream, listen: None };
+    let address = proxy.stand(spec).await.unwrap();
+    Standing { proxy, notes, seam, address }
+}
+
+impl Standing {
+    async fn interactions(&self) -> Vec<Interaction> {
+        assert!(self.proxy.drain(LONG).await);
+        self.notes.0.lock().unwrap().clone()
+    }
+
+    async fn told(&self) -> Vec<String> {
+        assert!(self.proxy.drain(LONG).await);
+        self.notes.1.lock().unwrap().clone()
+    }
+
+    /// Waits until this was told.
+    async fn wait_for(&self, what: &str) {
+        let deadline = Instant::now() + LONG;
+        while !self.told().await.iter().any(|told| told == what) {
+            assert!(Instant::now() < deadline, "never told {what:?}: {:?}", self.told().await);
+        }
+    }
+}
+
+/// Serves each connection on a thread of its own.
+fn provider(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = Arc::new(serve);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let serve = Arc::clone(&serve);
+            std::thread::spawn(move || serve(stream.unwrap()));
+        }
+    });
+    Upstream::Tcp(address)
+}
+
+fn echo(mut stream: TcpStream) {
+    let mut reader = stream.try_clone().unwrap();
+    let _ = std::io::copy(&mut reader, &mut stream);
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_request_and_its_reply_become_an_interaction() {
+    let hello = provider(|mut stream| {
+        let mut head = [0; 512];
+        let _ = stream.read(&mut head).unwrap();
+        stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 8\r\nContent-Type: application/json\r\n\r\n{\"id\":7}").unwrap();
+    });
+    let standing = stand("consumer", "http", hello).await;
+    let mut client = connect(standing.address);
+    client.write_all(b"POST /orders?a=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("{\"id\":7}"), "{answer}");
+    let [interaction] = standing.interactions().await.try_into().unwrap();
+    assert_eq!(interaction.request.get("path"), Some(&Value::text("/orders")));
+    assert_eq!(interaction.reply.get("status"), Some(&Value::from(201_u16)));
+    assert_eq!(interaction.reply.get("body").and_then(|body| body.get("id")), Some(&Value::from(7_i64)));
+    assert_eq!((interaction.from.as_str(), interaction.caller), ("stranger", Caller::Known));
+    assert_eq!(standing.proxy.pulse().n_open_calls(), 0);
+    assert!(standing.told().await.contains(&"opened by stranger".to_owned()));
+}
+
+#[tokio::test]
+async fn the_tests_own_connections_need_no_looking_up() {
+    let standing = stand("test", "tcp", provider(echo)).await;
+    let mut client = connect(standing.address);
+    client.write_all(b"x").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    client.read_to_end(&mut Vec::new()).unwrap();
+    standing.wait_for("closed").await;
+    assert_eq!(standing.interactions().await[0].from.as_str(), "test");
+}
+
+#[tokio::test]
+async fn a_half_close_is_passed_on_and_the_other_half_goes_on() {
+    let standing = stand(
+        "consumer",
+        "tcp",
+        provider(|mut stream| {
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).unwrap();
+            stream.write_all(&all).unwrap();
+        }),
+    )
+    .await;
+    let mut client = connect(standing.address);
+    client.write_all(b"before the end").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "before the end");
+    standing.wait_for("closed").await;
+}
+
+#[tokio::test]
+async fn a_reset_is_passed_on_as_a_reset() {
+    let standing = stand(
+        "consumer",
+        "http",
+        provider(|mut stream| {
+            let _ = stream.read(&mut [0; 64]);
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }),
+    )
+    .await;
+    let mut client = connect(standing.address);
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let error = client.read(&mut [0; 64]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    standing.wait_for("reset").await;
+    assert_eq!(standing.interactions().await[0].error, Some(InteractionError::Reset));
+}
+
+#[tokio::test]
+async fn where_nothing_listens_connecting_is_refused_until_something_does() {
+    let standing = stand("consumer", "tcp", Upstream::Nowhere).await;
+    assert_eq!(TcpStream::connect(standing.address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let echoing = provider(echo);
+    standing.proxy.point(|seam| *seam == standing.seam, &echoing);
+    let deadline = Instant::now() + LONG;
+    let mut client = loop {
+        if let Ok(client) = TcpStream::connect(standing.address) {
+            break client;
+        }
+        assert!(Instant::now() < deadline, "still refused");
+        tokio::task::yield_now().await;
+    };
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0; 1]).unwrap();
+    standing.proxy.point(|seam| *seam == standing.seam, &Upstream::Nowhere);
+    while let Ok(late) = TcpStream::connect(standing.address) {
+        drop(late);
+        assert!(Instant::now() < deadline, "still accepted");
+        tokio::task::yield_now().await;
+    }
+    // What was connected stays connected.
+    client.write_all(b"y").unwrap();
+    client.read_exact(&mut [0; 1]).unwrap();
+}
+
+#[tokio::test]
+async fn a_provider_that_nobody_knew_to_be_gone_is_an_interaction_that_was_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = listener.local_addr().unwrap();
+    drop(listener);
+    let standing = stand("consumer", "http", Upstream::Tcp(gone)).await;
+    let mut client = connect(standing.address);
+    assert!(client.read(&mut [0; 1]).is_err());
+    standing.wait_for("refused").await;
+    assert_eq!(standing.interactions().await[0].error, Some(InteractionError::Refused));
+}
+
+#[tokio::test]
+async fn what_the_decoder_does_not_understand_passes_all_the_same() {
+    let standing = stand("consumer", "http", provider(echo)).await;
+    let mut client = connect(standing.address);
+    let odd = b"\x00\x01\x02 this is no HTTP\r\n\r\n\xff\xfe";
+    client.write_all(odd).unwrap();
+    let mut back = vec![0; odd.len()];
+    client.read_exact(&mut back).unwrap();
+    assert_eq!(back, odd);
+    assert!(
+        standing.told().await.iter().any(|told| told.starts_with("degraded")),
+        "{:?}",
+        standing.told().await
+    );
+}
+
+#[tokio::test]
+async fn a_body_larger_than_any_buffer_arrives_unchanged() {
+    let standing = stand("consumer", "tcp", provider(echo)).await;
+    let client = connect(standing.address);
+    let body: Vec<u8> =
+        (0..20_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut writer = client.try_clone().unwrap();
+    let sent = body.clone();
+    let writing = std::thread::spawn(move || {
+        writer.write_all(&sent).unwrap();
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut back = Vec::new();
+    (&client).read_to_end(&mut back).unwrap();
+    writing.join().unwrap();
+    assert!(back == body, "{} of {} bytes came back", back.len(), body.len());
+}
+
+#[tokio::test]
+async fn a_thousand_connections_at_once_are_carried() {
+    let standing = stand("consumer", "tcp", provider(echo)).await;
+    let mut clients: Vec<TcpStream> = (0..1000).map(|_| connect(standing.address)).collect();
+    for (index, client) in clients.iter_mut().enumerate() {
+        client.write_all(&index.to_le_bytes()).unwrap();
+    }
+    for (index, client) in clients.iter_mut().enumerate() {
+        let mut back = [0; size_of::<usize>()];
+        client.read_exact(&mut back).unwrap();
+        assert_eq!(usize::from_le_bytes(back), index);
+    }
+    assert_eq!(standing.proxy.pulse().n_connections(), 1000);
+}
