@@ -3,6 +3,7 @@
 use crate::action::Trouble;
 use futures_util::future::BoxFuture;
 use seam_event::{ComponentId, Interaction};
+use seam_launch::Watcher;
 use seam_value::Value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,14 @@ pub trait Bench: Send + Sync {
     /// The folder of `seam.yaml`.
     fn root(&self) -> &Path;
 
-    /// The folder of the run's own that `${component.dir}` gives; none where there is no such component.
-    fn component_dir(&self, component: &str) -> Option<PathBuf>;
+    /// The folders below which a step may write and remove: the project, the run's own, those of components.
+    fn folders(&self) -> Vec<PathBuf>;
+
+    /// Who starts the programs of `exec` steps, so that they are gone when the run is.
+    fn watcher(&self) -> Option<&Watcher>;
+
+    /// The environment that a program of an `exec` step has to begin with: PATH, HOME, LANG, TZ, TMPDIR.
+    fn environment(&self) -> Vec<(String, String)>;
 }
 
 /// Where the test dials.
@@ -62,6 +69,8 @@ pub trait Bench: Send + Sync {
 pub struct Address {
     /// The seam's listener.
     pub socket: SocketAddr,
+    /// Whose cookies it takes: `127.0.0.1`, or an external's own host name.
+    pub host: Arc<str>,
     /// The path that an external's own address ends with, without a slash at its end; empty mostly.
     pub base: Arc<str>,
 }

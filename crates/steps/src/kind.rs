@@ -35,6 +35,8 @@ pub struct Reading<'a> {
     pub defaults: &'a TestDefaults,
     /// The flows that the file knows.
     pub flows: &'a [Flow],
+    /// The folder of the file in which the step stands, where paths with `./` begin.
+    pub folder: &'a Path,
     /// The mistakes found so far.
     pub found: &'a mut Diagnostics,
 }
