@@ -13,6 +13,6 @@ pub use output::{Line, LogTrouble};
 pub use port::{HeldPort, MORE_PORTS, PortError, hold_port, says_address_in_use};
 pub use program::{ProgramError, find_program};
 pub use watcher::{
-    Death, End, Exit, Farewell, Over, Running, Spawn, SpawnError, StartError, StopSignal, Swept, Watcher,
-    WatcherCommand, WatcherGone, WatcherOptions, Whom, default_registry, sweep, watch,
+    Death, End, Exit, Farewell, Over, Piped, Running, Spawn, SpawnError, StartError, StopSignal, Swept,
+    Watcher, WatcherCommand, WatcherGone, WatcherOptions, Whom, default_registry, sweep, watch,
 };

@@ -81,6 +81,11 @@ impl Output {
         *self.heard.borrow()
     }
 
+    /// Nothing more will come.
+    pub(crate) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
     /// Comes back when both pipes have ended: nobody is left who could say anything.
     pub(crate) async fn ended(&self) {
         // The sender lives in `self`, so waiting cannot fail.
@@ -113,7 +118,7 @@ impl Pump {
                 }
             }
         }
-        self.output.ended.send_replace(true);
+        self.output.end();
     }
 
     /// Numbers the lines that `cut` gives, and hands them on.

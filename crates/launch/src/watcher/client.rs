@@ -3,7 +3,7 @@
 use super::link::{self, Board, Outgoing, State};
 use super::message::{Over, Report, Request};
 use super::processes::{self, Table};
-use super::running::{Running, Spawn, SpawnError};
+use super::running::{Piped, Running, Spawn, SpawnError};
 use super::sweep::sweep;
 use crate::output::{LogTrouble, Logs};
 use seam_event::{ComponentId, RunId};
@@ -179,6 +179,14 @@ impl Watcher {
         let mut first = self.shared.first.lock().unwrap_or_else(PoisonError::into_inner);
         first.insert(running.pid(), running.component().clone());
         Ok(running)
+    }
+
+    /// Starts a process whose input and output are the caller's own. It has no log, and is ended like all others.
+    pub async fn spawn_piped(&self, spawn: Spawn) -> Result<Piped, SpawnError> {
+        let piped = Running::spawn_piped(&self.shared, spawn).await?;
+        let mut first = self.shared.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.insert(piped.running.pid(), piped.running.component().clone());
+        Ok(piped)
     }
 
     /// Has a folder removed, with all in it, when the run is over, also when that is because `seam` was killed. The

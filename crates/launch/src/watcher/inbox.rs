@@ -11,7 +11,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
 /// Descriptors that one spawn brings along.
-pub(crate) const N_DESCRIPTORS: usize = 2;
+pub(crate) const N_DESCRIPTORS: usize = 3;
 
 /// A request is a line; nobody sends one longer than this (an environment has at most 6 MiB).
 const LINE_LIMIT: usize = 16 << 20;
@@ -72,9 +72,10 @@ impl Inbox {
         self.whole_lines().map(Received::Requests)
     }
 
-    /// The descriptors of the next spawn: standard output and standard error.
-    pub(crate) fn descriptors(&mut self) -> Option<(OwnedFd, OwnedFd)> {
-        Some((self.descriptors.pop_front()?, self.descriptors.pop_front()?))
+    /// The descriptors of the next spawn: standard input, standard output and standard error.
+    pub(crate) fn descriptors(&mut self) -> Option<[OwnedFd; N_DESCRIPTORS]> {
+        let mut next = || self.descriptors.pop_front();
+        Some([next()?, next()?, next()?])
     }
 
     /// Tells something; waits while `seam` does not read.

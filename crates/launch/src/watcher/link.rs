@@ -1,5 +1,6 @@
 //! `seam`'s end of the socket: one task writes, one reads, and whoever asked gets their answer.
 
+use super::inbox::N_DESCRIPTORS;
 use super::message::{Exit, Over, Report, Request};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown};
@@ -132,7 +133,7 @@ async fn send(socket: &UnixStream, request: &Request, descriptors: &[OwnedFd]) -
         sent += socket
             .async_io(Interest::WRITABLE, || {
                 let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+                let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(N_DESCRIPTORS))];
                 let mut beside = SendAncillaryBuffer::new(&mut space);
                 if sent == 0 && !borrowed.is_empty() {
                     beside.push(SendAncillaryMessage::ScmRights(&borrowed));

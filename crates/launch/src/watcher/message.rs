@@ -1,6 +1,6 @@
 //! What `seam` and its watcher say to each other: JSON lines over a Unix socket.
 //!
-//! The two descriptors of a [`Request::Spawn`] (standard output, standard error) travel beside its first byte.
+//! The descriptors of a [`Request::Spawn`] (standard input, output and error) travel beside its first byte.
 
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};

@@ -16,6 +16,6 @@ mod watch;
 
 pub use client::{StartError, Watcher, WatcherCommand, WatcherGone, WatcherOptions, default_registry};
 pub use message::{End, Exit, Farewell, Over, StopSignal, Whom};
-pub use running::{Death, Running, Spawn, SpawnError};
+pub use running::{Death, Piped, Running, Spawn, SpawnError};
 pub use sweep::{Swept, sweep};
 pub use watch::watch;

@@ -6,10 +6,11 @@ use crate::output::{Line, Output, Pump};
 use rustix::pipe::{PipeFlags, pipe_with};
 use seam_event::ComponentId;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::net::unix::pipe::Receiver;
+use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::{mpsc, watch};
 
 /// How long killing may take beyond the deadline: the watcher's own limit and an answer.
@@ -86,6 +87,18 @@ pub struct Running {
     output: Arc<Output>,
 }
 
+/// A process whose input and output are the caller's own, as bytes: a command that is run, not a component.
+pub struct Piped {
+    /// The process.
+    pub running: Running,
+    /// What it reads as standard input; dropping it is the end of that.
+    pub stdin: Sender,
+    /// What it writes to standard output.
+    pub stdout: Receiver,
+    /// What it writes to standard error.
+    pub stderr: Receiver,
+}
+
 /// How a process died, with what it said last.
 #[derive(Clone, Debug)]
 pub struct Death {
@@ -121,8 +134,44 @@ impl Running {
             return Err(SpawnError::NoFolder { component, dir: spawn.dir });
         }
         let pipes = |source| SpawnError::Pipes { component: component.clone(), source };
+        let stdin_end = std::fs::File::open("/dev/null").map_err(pipes)?.into();
         let (stdout, stdout_end) = pipe().map_err(pipes)?;
         let (stderr, stderr_end) = pipe().map_err(pipes)?;
+        let (listener, awaited) = (spawn.lines.clone(), spawn.awaited.clone());
+        let ends = vec![stdin_end, stdout_end, stderr_end];
+        let running = Self::with(shared, spawn, ends).await?;
+        let pump = Pump {
+            component: component.clone(),
+            stdout,
+            stderr,
+            log: shared.logs.of(&component),
+            listener,
+            awaited,
+            output: Arc::clone(&running.output),
+        };
+        tokio::spawn(pump.run());
+        Ok(running)
+    }
+
+    pub(super) async fn spawn_piped(shared: &Arc<Shared>, spawn: Spawn) -> Result<Piped, SpawnError> {
+        let component = spawn.component.clone();
+        if !spawn.dir.is_dir() {
+            return Err(SpawnError::NoFolder { component, dir: spawn.dir });
+        }
+        let pipes = |source| SpawnError::Pipes { component: component.clone(), source };
+        let (stdin_end, stdin) = pipe_with(PipeFlags::CLOEXEC).map_err(|error| pipes(error.into()))?;
+        let stdin = Sender::from_owned_fd(stdin).map_err(pipes)?;
+        let (stdout, stdout_end) = pipe().map_err(pipes)?;
+        let (stderr, stderr_end) = pipe().map_err(pipes)?;
+        let running = Self::with(shared, spawn, vec![stdin_end, stdout_end, stderr_end]).await?;
+        // Nobody pumps: what it says is the caller's to read.
+        running.output.end();
+        Ok(Piped { running, stdin, stdout, stderr })
+    }
+
+    /// Has the watcher start it with these ends as its input, output and error.
+    async fn with(shared: &Arc<Shared>, spawn: Spawn, ends: Vec<OwnedFd>) -> Result<Self, SpawnError> {
+        let component = spawn.component;
         let id = shared.number();
         let exit = shared.board.expect_exit(id);
         let program = spawn.program.clone();
@@ -136,7 +185,6 @@ impl Running {
             user: spawn.user,
             farewell: spawn.farewell,
         });
-        let ends = vec![stdout_end, stderr_end];
         let pid = match shared.send(id, request, ends, Shared::answer_limit()).await? {
             Report::Started { pid, .. } => pid,
             Report::Refused { errno, reason, .. } => {
@@ -146,16 +194,6 @@ impl Running {
             _ => return Err(WatcherGone.into()),
         };
         let output = Arc::new(Output::new());
-        let pump = Pump {
-            component: component.clone(),
-            stdout,
-            stderr,
-            log: shared.logs.of(&component),
-            listener: spawn.lines,
-            awaited: spawn.awaited,
-            output: Arc::clone(&output),
-        };
-        tokio::spawn(pump.run());
         Ok(Self { component, id, pid, shared: Arc::clone(shared), exit, output })
     }
 
@@ -272,7 +310,7 @@ impl std::fmt::Display for Death {
     }
 }
 
-fn pipe() -> io::Result<(Receiver, std::os::fd::OwnedFd)> {
+fn pipe() -> io::Result<(Receiver, OwnedFd)> {
     let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
     Ok((Receiver::from_owned_fd(read)?, write))
 }

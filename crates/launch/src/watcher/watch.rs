@@ -26,7 +26,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -194,7 +194,7 @@ impl Watch {
 
     fn spawn(&mut self, spawn: SpawnRequest) -> Report {
         let id = spawn.id;
-        let Some((stdout, stderr)) = self.inbox.descriptors() else {
+        let Some([stdin, stdout, stderr]) = self.inbox.descriptors() else {
             return Report::Refused { id, errno: None, reason: "no descriptors came with it".to_owned() };
         };
         let mut command = Command::new(&spawn.program);
@@ -206,7 +206,7 @@ impl Watch {
             .env(processes::COMPONENT, &spawn.component)
             .current_dir(&spawn.dir)
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(stderr);
         if let Some((uid, gid)) = spawn.user {
