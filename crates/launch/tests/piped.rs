@@ -1,8 +1,8 @@
 //! A command that is run with input and output of the caller's own, and what it leaves behind when it is killed.
 
-mod bed;
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
+mod bed;
 
 use bed::{Bed, LIMIT};
 use seam_event::ComponentId;
