@@ -320,6 +320,14 @@ impl Shared {
         tokio::time::timeout(limit, answer).await.map_err(|_| WatcherGone)?.map_err(|_| WatcherGone)
     }
 
+    /// A first process is no more: its number may become somebody else's.
+    pub(super) fn forget(&self, pid: u32, component: &ComponentId) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.get(&pid) == Some(component) {
+            first.remove(&pid);
+        }
+    }
+
     /// The limit for requests that are answered at once.
     pub(super) fn answer_limit() -> Duration {
         ANSWER_LIMIT

@@ -244,7 +244,10 @@ impl Running {
         let limit = deadline.saturating_add(FORCE_LIMIT);
         let ask = |ask| Request::Stop { ask, id, signal, whom, deadline };
         match self.shared.ask(limit, ask).await? {
-            Report::Gone { end, .. } => Ok(end),
+            Report::Gone { end, .. } => {
+                self.shared.forget(self.pid, &self.component);
+                Ok(end)
+            }
             _ => Err(WatcherGone),
         }
     }

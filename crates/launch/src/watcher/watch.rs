@@ -260,6 +260,12 @@ impl Watch {
                 self.strikes.swap_remove(index);
                 // Its first process may have become a zombie since the last look; `exited` comes before `gone`.
                 self.reap()?;
+                // What has ended for good is forgotten: a long session runs thousands of commands.
+                let is_over =
+                    end.left.is_empty() && self.components.get(&id).is_some_and(|it| it.exit.is_some());
+                if is_over {
+                    self.components.remove(&id);
+                }
                 self.inbox.tell(&Report::Gone { ask, end })?;
             } else {
                 index += 1;

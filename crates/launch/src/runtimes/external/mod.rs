@@ -1,0 +1,140 @@
+//! `external`: a component that is somebody else's, or already runs elsewhere; nothing is started.
+
+mod address;
+
+use super::{Ground, Live, LiveError, Raise, RaiseError, RuntimeKind, There};
+use crate::watcher::{Death, End, Exit};
+use futures_util::future::BoxFuture;
+use seam_diag::{Diagnostic, Diagnostics};
+use seam_event::ComponentId;
+use seam_model::{Component, Field, Fields, Shape, Spanned, Word};
+use std::time::Duration;
+
+pub use address::{ExternalAddress, parse_external};
+
+pub(super) const KIND: RuntimeKind = RuntimeKind {
+    word: Word {
+        text: "Nothing is started: its seams lead to this address. Towards `https` TLS is put on by Seamwork. What \
+               is not on loopback is asked only where `live: true` says so; `tcp://host:port` with any `protocol` \
+               will do where it does not speak HTTP.",
+        subject: Shape::Text,
+        fields: &[
+            Field::optional("live", Shape::Boolean, "may it be asked for real"),
+            Field::optional("budget", Shape::Integer, "how many calls a run may make"),
+            Field::optional("operations", Shape::List(&Shape::Text), "what may be asked of it: `GET /rates`"),
+        ],
+        example: "system: example\n\
+                  components:\n\
+                  \x20 rates: { external: \"https://rates.example.com/v1\" }\n",
+        ..Word::new("external", "somebody else's, or running elsewhere")
+    },
+    read,
+    there: There::Now,
+};
+
+/// An external component as declared.
+#[derive(Clone, Debug)]
+pub struct External {
+    /// Its address, in which references may stand.
+    address: [Spanned<String>; 1],
+    /// May it be asked although it is not on loopback?
+    pub live: bool,
+    /// How many calls a run may make; none for any number.
+    pub budget: Option<u64>,
+    /// What may be asked of it; empty for anything.
+    pub operations: Vec<Spanned<String>>,
+}
+
+impl External {
+    /// Its address as declared: see [`parse_external`] once it is rendered.
+    pub fn address(&self) -> &Spanned<String> {
+        &self.address[0]
+    }
+}
+
+fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>> {
+    let name = &component.name.value;
+    let mut fields =
+        Fields::over(&component.settings, component.name.span, format!("the component `{name}`"));
+    let live = fields.boolean("live", found).unwrap_or(false);
+    let budget = fields.integer("budget", found);
+    let operations = fields.texts("operations", found);
+    fields.finish(found);
+    let subject = &component.subject;
+    let Some(text) = subject.as_text() else {
+        let title = format!("`external` of `{name}` must be an address");
+        found.push(Diagnostic::error(title).at(subject.span, format!("this is {}", subject.kind_name())));
+        return None;
+    };
+    // With a reference in it, what it is shows only when that is rendered.
+    if !text.contains("${")
+        && let Err(reason) = parse_external(text)
+    {
+        let title = format!("`external` of `{name}` is no address");
+        found.push(Diagnostic::error(title).at(subject.span, reason));
+        return None;
+    }
+    let address = [Spanned::new(text.to_owned(), subject.span)];
+    Some(Box::new(External { address, live, budget, operations }))
+}
+
+impl Raise for External {
+    fn templates(&self) -> &[Spanned<String>] {
+        &self.address
+    }
+
+    fn raise<'a>(&'a self, ground: &'a Ground<'a>) -> BoxFuture<'a, Result<Box<dyn Live>, RaiseError>> {
+        Box::pin(async move {
+            let component = ground.component.clone();
+            let text = ground.texts.first().map_or("", String::as_str);
+            match parse_external(text) {
+                Ok(_) => {
+                    let elsewhere: Box<dyn Live> = Box::new(Elsewhere { component });
+                    Ok(elsewhere)
+                }
+                Err(reason) => Err(RaiseError::Address { component, reason }),
+            }
+        })
+    }
+
+    fn external(&self) -> Option<&External> {
+        Some(self)
+    }
+}
+
+/// What runs without us.
+struct Elsewhere {
+    component: ComponentId,
+}
+
+impl Elsewhere {
+    fn refuse<T: Send + 'static>(&self, act: &'static str) -> BoxFuture<'_, Result<T, LiveError>> {
+        Box::pin(async move { Err(LiveError::NotOurs { component: self.component.clone(), act }) })
+    }
+}
+
+impl Live for Elsewhere {
+    fn exit(&self) -> Option<Exit> {
+        None
+    }
+
+    fn died(&self) -> BoxFuture<'_, Result<Death, LiveError>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn stop(&self, _deadline: Duration) -> BoxFuture<'_, Result<End, LiveError>> {
+        self.refuse("stop")
+    }
+
+    fn kill(&self) -> BoxFuture<'_, Result<End, LiveError>> {
+        self.refuse("kill")
+    }
+
+    fn pause(&self) -> BoxFuture<'_, Result<(), LiveError>> {
+        self.refuse("pause")
+    }
+
+    fn resume(&self) -> BoxFuture<'_, Result<(), LiveError>> {
+        self.refuse("resume")
+    }
+}
