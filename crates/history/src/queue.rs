@@ -1,0 +1,188 @@
+//! Between those who record and the one who writes: bounded, in one order, and nobody who records ever waits.
+//!
+//! Numbers and times are given out under one lock, so that the order of numbers is the order of things. A parked
+//! writer costs whoever wakes it a system call; so the writer lingers a few milliseconds before it parks, and a
+//! busy system pays for one wake-up in many events.
+
+use seam_event::{Event, Interaction, Judged, Scope, SeamId, What};
+use seam_value::Value;
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How much may wait to be written, in bytes of memory, before traffic is counted instead of kept.
+const MOST_TRAFFIC: usize = 16 << 20;
+/// The same for what verdicts hang on (tests, steps, judgements): far more than a run has of it.
+const MOST_AT_ALL: usize = 4 * MOST_TRAFFIC;
+/// How long the writer gathers before it looks again.
+const LINGER: Duration = Duration::from_millis(4);
+/// How long a parked writer sleeps before it looks whether anything is due.
+const PARKED: Duration = Duration::from_millis(250);
+
+/// What was not kept, by sort and seam.
+pub(crate) type Losses = BTreeMap<(&'static str, Option<SeamId>), u64>;
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    began: Instant,
+    most_traffic: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    weight: usize,
+    last_seq: u64,
+    losses: Losses,
+    parked: bool,
+    hurry: bool,
+    closed: bool,
+    last: Option<What>,
+}
+
+/// What the writer takes at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) events: Vec<Event>,
+    pub(crate) losses: Losses,
+    /// Will nothing more come?
+    pub(crate) closed: bool,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self::with_room_for(MOST_TRAFFIC)
+    }
+
+    pub(crate) fn with_room_for(most_traffic: usize) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), began: Instant::now(), most_traffic }
+    }
+
+    /// When the run began.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Puts an event in and gives its number; none where there was no room, or nobody writes any more.
+    pub(crate) fn push(&self, scope: Scope, cause: Option<u64>, what: What) -> Option<u64> {
+        let weight = weight(&what);
+        let (of, seam, count) = sort(&what);
+        let most = if of == "events" { MOST_AT_ALL.max(self.most_traffic) } else { self.most_traffic };
+        let mut state = self.lock();
+        if state.closed {
+            return None;
+        }
+        if state.weight + weight > most {
+            *state.losses.entry((of, seam.cloned())).or_default() += count;
+            return None;
+        }
+        let event = Self::stamp(&mut state, self.began, scope, cause, what);
+        let seq = event.seq;
+        state.events.push(event);
+        state.weight += weight;
+        if std::mem::take(&mut state.parked) {
+            drop(state);
+            self.wake.notify_one();
+        }
+        Some(seq)
+    }
+
+    /// An event of the writer's own with the next number. It has to be written after all that have lower ones.
+    pub(crate) fn stamped(&self, scope: Scope, cause: Option<u64>, what: What) -> Event {
+        Self::stamp(&mut self.lock(), self.began, scope, cause, what)
+    }
+
+    fn stamp(state: &mut State, began: Instant, scope: Scope, cause: Option<u64>, what: What) -> Event {
+        state.last_seq += 1;
+        Event { seq: state.last_seq, at: began.elapsed(), scope, cause, what }
+    }
+
+    /// Takes all there is; waits for it a while. An empty batch says that time has passed.
+    pub(crate) fn take(&self, was_idle: bool) -> Batch {
+        let mut state = self.lock();
+        if state.losses.is_empty() && !state.hurry && !state.closed && (state.events.is_empty() || !was_idle)
+        {
+            let patience = if was_idle { PARKED } else { LINGER };
+            // While the writer lingers nobody needs to wake it: it comes back by itself.
+            state.parked = was_idle;
+            state = self.wake.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
+            state.parked = false;
+        }
+        state.hurry = false;
+        state.weight = 0;
+        Batch {
+            events: std::mem::take(&mut state.events),
+            losses: std::mem::take(&mut state.losses),
+            closed: state.closed,
+        }
+    }
+
+    /// The number of the last event, after which the writer is told not to linger.
+    pub(crate) fn hurry(&self) -> u64 {
+        let mut state = self.lock();
+        state.hurry = true;
+        self.wake.notify_one();
+        state.last_seq
+    }
+
+    /// Nothing more is taken in; `last` is what the writer is to write at the very end.
+    pub(crate) fn close(&self, last: Option<What>) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.last = last;
+        self.wake.notify_one();
+    }
+
+    /// What is to be written at the very end.
+    pub(crate) fn last(&self) -> Option<What> {
+        self.lock().last.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As what an event is counted where it is lost, and how often: a lost count counts as all that it counted.
+pub(crate) fn sort(what: &What) -> (&'static str, Option<&SeamId>, u64) {
+    match what {
+        What::Interaction(Interaction { seam, .. }) => ("interactions", Some(seam), 1),
+        What::Connection { seam, .. } => ("connections", Some(seam), 1),
+        What::Line { .. } => ("lines", None, 1),
+        What::Lost { of, seam, count } => {
+            let of = ["interactions", "connections", "lines"].into_iter().find(|known| known == of);
+            (of.unwrap_or("events"), seam.as_ref(), *count)
+        }
+        _ => ("events", None, 1),
+    }
+}
+
+/// About how much memory an event holds.
+fn weight(what: &What) -> usize {
+    const ENVELOPE: usize = 256;
+    ENVELOPE
+        + match what {
+            What::Interaction(Interaction { request, reply, message, .. }) => {
+                [request, reply, message].into_iter().map(value_weight).sum()
+            }
+            What::Judged(Judged { expected, actual, message, details, .. }) => {
+                [expected, actual].into_iter().flatten().map(value_weight).sum::<usize>()
+                    + message.len()
+                    + details.iter().map(String::len).sum::<usize>()
+            }
+            What::Line { text, .. } => text.len(),
+            _ => ENVELOPE,
+        }
+}
+
+fn value_weight(value: &Value) -> usize {
+    const NODE: usize = 32;
+    NODE + match value {
+        Value::Text(text) => text.len(),
+        Value::List(list) => list.iter().map(value_weight).sum(),
+        Value::Map(map) => map.iter().map(|(key, child)| key.len() + NODE + value_weight(child)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
