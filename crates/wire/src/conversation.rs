@@ -50,7 +50,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { kept_body: 1024 * 1024, head: 64 * 1024, kept_open: 8 * 1024 * 1024, n_open: 64 * 1024 }
+        Self { kept_body: 1024 * 1024, head: 64 * 1024, kept_open: 8 * 1024 * 1024, n_open: 256 * 1024 }
     }
 }
 
@@ -66,6 +66,17 @@ impl Surprise {
     /// A surprise with its reason.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { reason: reason.into() }
+    }
+}
+
+/// Why nothing more comes for what is open. `consumer_ended` says that the consumer had closed its direction.
+pub(crate) fn why_unfinished(how: End, consumer_ended: bool) -> Option<InteractionError> {
+    match how {
+        End::Stopped => None,
+        End::Reset => Some(InteractionError::Reset),
+        // The asking side went away before the reply had come: its patience was at an end.
+        End::Fin if consumer_ended => Some(InteractionError::Timeout),
+        End::Fin => Some(InteractionError::Closed),
     }
 }
 

@@ -30,6 +30,15 @@ impl Room {
         self.keep(kept, bytes, most)
     }
 
+    /// Takes room for something that is kept whole or not at all.
+    pub(crate) fn take(&mut self, n_bytes: usize) -> bool {
+        let fits = n_bytes <= self.left.saturating_sub(self.for_heads);
+        if fits {
+            self.left -= n_bytes;
+        }
+        fits
+    }
+
     /// What was kept has left the connection.
     pub(crate) fn give_back(&mut self, n_bytes: usize) {
         self.left += n_bytes;

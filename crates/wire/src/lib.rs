@@ -9,6 +9,7 @@ pub mod body;
 mod conversation;
 mod http;
 mod kept;
+pub mod postgres;
 mod protocol;
 mod tcp;
 

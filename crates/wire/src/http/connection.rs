@@ -2,7 +2,9 @@
 
 use super::framing::{Framing, Message, Reached, Stream};
 use super::reading::{HttpExchange, MAX_HEADERS};
-use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
+use crate::conversation::{
+    Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
+};
 use crate::kept::Room;
 use seam_event::InteractionError;
 use std::collections::VecDeque;
@@ -193,17 +195,6 @@ impl Connection {
             captured: Box::new(kept),
         });
     }
-
-    /// Whose fault it is that nothing more comes.
-    fn why(&self, direction: Direction, how: End) -> Option<InteractionError> {
-        match (how, direction) {
-            (End::Stopped, _) => None,
-            (End::Reset, _) => Some(InteractionError::Reset),
-            // The asking side went away before the reply had come: that is its patience.
-            (End::Fin, _) if self.consumer_ended => Some(InteractionError::Timeout),
-            (End::Fin, _) => Some(InteractionError::Closed),
-        }
-    }
 }
 
 impl Conversation for Connection {
@@ -235,7 +226,7 @@ impl Conversation for Connection {
         }
         while let Some(open) = self.open.front() {
             // An answer that came before the request had ended is an answer all the same.
-            let error = if open.ended.is_some() { None } else { self.why(direction, how) };
+            let error = if open.ended.is_some() { None } else { why_unfinished(how, self.consumer_ended) };
             self.tell_first(error, out);
         }
     }

@@ -40,6 +40,27 @@ fn byte_soup() {
     }
 }
 
+/// One side goes on and on and the other says nothing: what is remembered stays within bounds.
+#[test]
+fn floods() {
+    for case in all() {
+        for direction in [Direction::ToProvider, Direction::ToConsumer] {
+            let one_way: Vec<Piece> = case
+                .pieces
+                .iter()
+                .filter(|piece| matches!(piece, Piece::Bytes(to, _) if *to == direction))
+                .cloned()
+                .collect();
+            // What opens a connection comes only once.
+            let again = one_way.iter().skip(4).chain(one_way.last()).cloned().cycle().take(3000);
+            let pieces: Vec<Piece> = one_way.iter().cloned().chain(again).collect();
+            let limits = Limits { n_open: 64, ..tight() };
+            let outcome = replay(case.protocol, &pieces, limits, &mut |n_left| n_left);
+            assert!(outcome.n_kept <= 64 * 1024, "{}: {} bytes", case.path.display(), outcome.n_kept);
+        }
+    }
+}
+
 /// Bytes of real traffic changed, left out, doubled: what reaches further into a decoder than soup does.
 #[test]
 fn spoilt_captures() {

@@ -1,0 +1,120 @@
+//! PostgreSQL's protocol, version 3: one exchange for each statement that is executed.
+//!
+//! ```text
+//! simple    Q ───────────▶   T D D C  T D C  Z          one Q may hold several statements
+//! extended  P B D E S ───▶   1 2 T D D C Z              parse, bind, describe, execute, sync; any number in a row
+//! copy      Q ───▶ G    d d c ───▶ C Z
+//! later                  A N S                          notifications, notices, settings: at any time
+//! ```
+//! What is awaited queues up in the order in which it was asked, and each reply belongs to the first.
+
+mod array;
+mod awaited;
+mod binary;
+mod connection;
+mod frames;
+mod reading;
+mod rows;
+mod session;
+mod split;
+mod time;
+mod value;
+
+pub use value::{Format, to_value};
+
+use crate::conversation::{Conversation, Limits};
+use crate::protocol::Protocol;
+use connection::Connection;
+use seam_model::{Field, Shape, Word};
+
+/// The protocol `postgres`.
+pub(crate) struct Postgres;
+
+impl Protocol for Postgres {
+    fn word(&self) -> &'static Word {
+        &WORD
+    }
+
+    fn scheme(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn default_port(&self) -> Option<u16> {
+        Some(5432)
+    }
+
+    fn declines(&self, opening: &[u8]) -> Option<&'static [u8]> {
+        (opening == frames::SSL_REQUEST || opening == frames::GSS_REQUEST).then_some(b"N")
+    }
+
+    fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
+        Box::new(Connection::new(limits))
+    }
+}
+
+static WORD: Word = Word {
+    text: "One interaction for each statement that is executed, also where several are sent at once; one for each \
+        notification, as `message`; one for a connection that was refused (`request.user`, `request.database`, \
+        `reply.error`). Statements that only were prepared make none, unless they were refused. A portal that is \
+        read in parts makes one for each part. Passwords are never kept.",
+    results: &[
+        Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
+        Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
+        Field::optional("message", Shape::Fields(MESSAGE), "what was notified"),
+    ],
+    example: "system: hello\n\
+        components:\n  \
+          db: { external: \"tcp://127.0.0.1:5432\", protocol: postgres }\n",
+    ..Word::new("postgres", "PostgreSQL, one interaction for each statement")
+};
+
+const REQUEST: &[Field] = &[
+    Field::optional("statement", Shape::Text, "the SQL as sent"),
+    Field::optional(
+        "parameters",
+        Shape::List(&Shape::Any),
+        "what was bound, in order; empty where nothing was",
+    ),
+    Field::optional("copied", Shape::Any, "the data of COPY FROM, as sent"),
+    Field::optional("user", Shape::Text, "the user, of a connection that was refused"),
+    Field::optional("database", Shape::Text, "the database, of a connection that was refused"),
+    Field::optional("cancel", Shape::Boolean, "true where another connection's statement is to be cancelled"),
+    Field::optional("function", Shape::Integer, "the function's number, of a call without SQL"),
+];
+
+const REPLY: &[Field] = &[
+    Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "the rows, by column"),
+    Field::optional("count", Shape::Integer, "how many rows came, kept or not"),
+    Field::optional(
+        "affected",
+        Shape::Integer,
+        "how many rows were changed; null where the statement changes none",
+    ),
+    Field::optional("tag", Shape::Text, "the server's word: `INSERT 0 1`"),
+    Field::optional("copied", Shape::Any, "the data of COPY TO, as sent"),
+    Field::optional("suspended", Shape::Boolean, "true where more rows are to be had from this portal"),
+    Field::optional("error", Shape::Fields(ERROR), "why it was refused; null where it was not"),
+];
+
+const ERROR: &[Field] = &[
+    Field::optional("code", Shape::Text, "the SQLSTATE: `23505`"),
+    Field::optional("message", Shape::Text, "the server's words"),
+    Field::optional("severity", Shape::Text, "`ERROR`, `FATAL` or `PANIC`"),
+    Field::optional("detail", Shape::Text, "more words"),
+    Field::optional("hint", Shape::Text, "what might help"),
+    Field::optional("schema", Shape::Text, "the schema that it is about"),
+    Field::optional("table", Shape::Text, "the table that it is about"),
+    Field::optional("column", Shape::Text, "the column that it is about"),
+    Field::optional("constraint", Shape::Text, "the constraint that did not hold"),
+];
+
+const MESSAGE: &[Field] = &[
+    Field::optional("topic", Shape::Text, "the channel"),
+    Field::optional("body", Shape::Any, "the payload, decoded where it is JSON"),
+    Field::optional("text", Shape::Text, "the payload as sent"),
+    Field::optional(
+        "error",
+        Shape::Fields(ERROR),
+        "why the server ends the connection, where it says so unasked",
+    ),
+];
