@@ -1,1 +1,31 @@
+//! References, `$names`, `${ expressions }` and paths: everything in the users' files that stands for a value.
+//!
+//! - a [`Path`] leads into a result (`body.items.0.sku`);
+//! - a [`Template`] is any value in which variables stand, an [`Expression`] what stands in `${ … }`;
+//! - a [`ReferenceText`] is a text of `seam.yaml` in which addresses of components stand;
+//! - a [`Capture`] says which part of a result is saved.
+//!
+//! All of it is read once, with every mistake told at its place, and worked out as often as is wanted. Nothing is
+//! looked up here: variables, addresses, chance, the clock and files come in through [`Names`].
 #![forbid(unsafe_code)]
+
+mod chance;
+mod decimal;
+mod expression;
+mod find;
+mod functions;
+mod names;
+mod path;
+mod scan;
+mod template;
+#[cfg(test)]
+mod testing;
+
+pub use chance::Chance;
+pub use expression::Expression;
+pub use expression::item::{instant, kind_name, length};
+pub use find::{Found, Missing};
+pub use functions::{FUNCTIONS, Function};
+pub use names::{EvalError, NameUse, Names, Way};
+pub use path::{Path, PathError, Segment, below};
+pub use template::{Piece, Template};
