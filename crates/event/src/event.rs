@@ -129,6 +129,10 @@ pub enum What {
         seam: Option<SeamId>,
         /// How many.
         count: u64,
+        /// The number of the last event before the first of them: what began after this, or lasted then, may miss
+        /// some. Zero: the whole run so far.
+        #[serde(default)]
+        since: u64,
     },
     /// State was kept or restored.
     State {

@@ -29,5 +29,5 @@ pub use history::History;
 pub use mask::{Masker, Secret};
 pub use reader::{ReadError, Reader, Stored};
 pub use recorder::Recorder;
-pub use subscription::Subscription;
+pub use subscription::{Ended, Subscription};
 pub use writer::{Ending, WriteError, Writer};

@@ -20,7 +20,46 @@ const LINGER: Duration = Duration::from_millis(4);
 const PARKED: Duration = Duration::from_millis(250);
 
 /// What was not kept, by sort and seam.
-pub(crate) type Losses = BTreeMap<(&'static str, Option<SeamId>), u64>;
+#[derive(Debug, Default)]
+pub(crate) struct Losses(BTreeMap<(&'static str, Option<SeamId>), Loss>);
+
+/// How many, and the number of the last event before the first of them.
+#[derive(Debug)]
+struct Loss {
+    count: u64,
+    since: u64,
+}
+
+impl Losses {
+    /// Counts what is lost; `before` is the number of an event before it.
+    pub(crate) fn add(&mut self, (of, seam, count): Sort, before: u64) {
+        let loss = self.0.entry((of, seam)).or_insert(Loss { count: 0, since: before });
+        loss.count += count;
+        loss.since = loss.since.min(before);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many in all.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.values().map(|loss| loss.count).sum()
+    }
+
+    /// As events that tell them.
+    pub(crate) fn into_events(self) -> impl Iterator<Item = What> {
+        self.0.into_iter().map(|((of, seam), Loss { count, since })| What::Lost {
+            of: of.into(),
+            seam,
+            count,
+            since,
+        })
+    }
+}
+
+/// As what an event is counted where it is lost, on which seam, and how often.
+pub(crate) type Sort = (&'static str, Option<SeamId>, u64);
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -68,14 +107,15 @@ impl Queue {
     /// Puts an event in and gives its number; none where there was no room, or nobody writes any more.
     pub(crate) fn push(&self, scope: Scope, cause: Option<u64>, what: What) -> Option<u64> {
         let weight = weight(&what);
-        let (of, seam, count) = sort(&what);
-        let most = if of == "events" { MOST_AT_ALL.max(self.most_traffic) } else { self.most_traffic };
+        let sort = sort(&what);
+        let most = if sort.0 == "events" { MOST_AT_ALL.max(self.most_traffic) } else { self.most_traffic };
         let mut state = self.lock();
         if state.closed {
             return None;
         }
         if state.weight + weight > most {
-            *state.losses.entry((of, seam.cloned())).or_default() += count;
+            let before = state.last_seq;
+            state.losses.add(sort, before);
             return None;
         }
         let event = Self::stamp(&mut state, self.began, scope, cause, what);
@@ -145,15 +185,15 @@ impl Queue {
     }
 }
 
-/// As what an event is counted where it is lost, and how often: a lost count counts as all that it counted.
-pub(crate) fn sort(what: &What) -> (&'static str, Option<&SeamId>, u64) {
+/// As what an event is counted: a lost count counts as all that it counted.
+pub(crate) fn sort(what: &What) -> Sort {
     match what {
-        What::Interaction(Interaction { seam, .. }) => ("interactions", Some(seam), 1),
-        What::Connection { seam, .. } => ("connections", Some(seam), 1),
+        What::Interaction(Interaction { seam, .. }) => ("interactions", Some(seam.clone()), 1),
+        What::Connection { seam, .. } => ("connections", Some(seam.clone()), 1),
         What::Line { .. } => ("lines", None, 1),
-        What::Lost { of, seam, count } => {
+        What::Lost { of, seam, count, .. } => {
             let of = ["interactions", "connections", "lines"].into_iter().find(|known| known == of);
-            (of.unwrap_or("events"), seam.as_ref(), *count)
+            (of.unwrap_or("events"), seam.clone(), *count)
         }
         _ => ("events", None, 1),
     }

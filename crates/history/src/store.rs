@@ -5,9 +5,9 @@
 
 use crate::body;
 use crate::head::Head;
-use crate::queue::{Losses, sort};
+use crate::queue::{Losses, Sort, sort};
 use crate::{RunFolder, WriteError};
-use seam_event::{Event, SeamId};
+use seam_event::{Event, What};
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -51,9 +51,8 @@ pub(crate) struct Store {
 /// A line that is not written yet: where it ends in the buffer, and as what it is counted if it is lost.
 struct Line {
     end: usize,
-    of: &'static str,
-    seam: Option<SeamId>,
-    count: u64,
+    sort: Sort,
+    before: u64,
 }
 
 impl Store {
@@ -75,7 +74,7 @@ impl Store {
             good: 0,
             buffer: serde_json::to_vec(head)?,
             lines: Vec::new(),
-            losses: Losses::new(),
+            losses: Losses::default(),
             trouble: None,
         };
         store.buffer.push(b'\n');
@@ -90,17 +89,20 @@ impl Store {
 
     /// Takes a line in; it is written by the next commit.
     pub(crate) fn add(&mut self, event: &mut Event) {
-        let (of, seam, count) = sort(&event.what);
-        let seam = seam.cloned();
+        let sort = sort(&event.what);
+        let before = match &event.what {
+            What::Lost { since, .. } => *since,
+            _ => event.seq.saturating_sub(1),
+        };
         let from = self.buffer.len();
         if self.trouble.is_none() {
             match self.write_line(event) {
-                Ok(()) => return self.lines.push(Line { end: self.buffer.len(), of, seam, count }),
+                Ok(()) => return self.lines.push(Line { end: self.buffer.len(), sort, before }),
                 Err(error) => self.trouble = Some(error),
             }
         }
         self.buffer.truncate(from);
-        *self.losses.entry((of, seam)).or_default() += count;
+        self.losses.add(sort, before);
     }
 
     fn write_line(&mut self, event: &mut Event) -> io::Result<()> {
@@ -144,7 +146,7 @@ impl Store {
             let _ = self.medium.cut(self.good);
         }
         for line in self.lines.drain(..).filter(|line| line.end > whole) {
-            *self.losses.entry((line.of, line.seam)).or_default() += line.count;
+            self.losses.add(line.sort, line.before);
         }
         self.buffer.clear();
     }
@@ -160,7 +162,7 @@ impl Store {
                 return std::mem::take(&mut self.losses);
             }
         }
-        Losses::new()
+        Losses::default()
     }
 }
 

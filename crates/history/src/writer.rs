@@ -248,7 +248,7 @@ impl Desk {
         let mut progress = self.shared.lock();
         if let Some(StoreSlot(store)) = &self.store {
             let store = store.lock().unwrap_or_else(PoisonError::into_inner);
-            progress.lost += store.losses.values().sum::<u64>();
+            progress.lost += store.losses.count();
             progress.trouble = store.trouble.as_ref().map(ToString::to_string);
         }
         // Frees the file's lock and tells subscribers that nothing more will come.
@@ -314,9 +314,8 @@ impl Desk {
     }
 
     fn tell_losses(&mut self, losses: Losses) {
-        for ((of, seam), count) in losses {
-            self.shared.lock().lost += count;
-            let what = What::Lost { of: of.into(), seam, count };
+        self.shared.lock().lost += losses.count();
+        for what in losses.into_events() {
             self.own.push_back(self.queue.stamped(Scope::default(), None, what));
         }
     }

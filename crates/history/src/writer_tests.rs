@@ -315,7 +315,7 @@ fn a_full_disk_leaves_whole_lines_and_goes_on_when_there_is_room_again() {
         .events
         .iter()
         .filter_map(|event| match &event.what {
-            What::Lost { of, seam, count } => Some((of.clone(), seam.clone(), *count)),
+            What::Lost { of, seam, count, .. } => Some((of.clone(), seam.clone(), *count)),
             _ => None,
         })
         .collect();

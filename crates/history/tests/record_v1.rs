@@ -51,7 +51,7 @@ fn record() {
         };
         recorder.record(scope, what);
     }
-    recorder.note(What::Lost { of: "lines".into(), seam: None, count: 2 });
+    recorder.note(What::Lost { of: "lines".into(), seam: None, count: 2, since: 9 });
     assert_eq!(writer.finish("done").trouble, None);
 }
 
