@@ -6,14 +6,17 @@
 use seam_event::ComponentId;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// Pieces that wait for the disk; each is at most what one read gave (64 KiB).
-const WAITING: usize = 128;
+/// How many bytes may wait for the disk, of all logs together. Counted in bytes and not in pieces, because a
+/// component that writes word by word gives a great many small pieces.
+const WAITING: usize = 16 << 20;
+
+/// What stands in a log for a line that found no room.
+const LOST: &[u8] = b"(a line was lost: the disk was too slow)\n";
 
 /// The first thing that went wrong with writing logs; the run goes on without them.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -29,47 +32,60 @@ pub struct LogTrouble {
 #[derive(Clone)]
 pub(crate) struct Logs {
     folder: Option<PathBuf>,
-    writer: SyncSender<Job>,
-    trouble: Arc<Mutex<Option<LogTrouble>>>,
+    desk: Arc<Desk>,
     by_component: Arc<Mutex<HashMap<ComponentId, Arc<Log>>>>,
 }
 
 /// The log of one component, over all its starts.
 pub(crate) struct Log {
     path: Option<PathBuf>,
-    writer: SyncSender<Job>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
+    desk: Arc<Desk>,
     /// The number of the last line.
-    number: u64,
-    /// Lines that the writer had no room for and that must still leave their mark.
-    n_owed: u64,
-}
-
-enum Job {
-    Write(PathBuf, Vec<u8>),
-    Flush(oneshot::Sender<()>),
+    number: Mutex<u64>,
 }
 
 /// Lines on their way into a log: numbers them and gathers what is to be written.
 pub(crate) struct Entry<'a> {
-    state: std::sync::MutexGuard<'a, State>,
+    number: MutexGuard<'a, u64>,
     log: &'a Log,
     bytes: Vec<u8>,
     n_lines: u64,
 }
 
+/// Where those who have something to write meet the one who writes. Dropped when nobody has anything any more, which
+/// ends the writer.
+struct Desk {
+    tray: Arc<Tray>,
+}
+
+struct Tray {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    by_path: HashMap<PathBuf, Piece>,
+    n_bytes: usize,
+    flushes: Vec<oneshot::Sender<()>>,
+    closed: bool,
+    trouble: Option<LogTrouble>,
+}
+
+/// What waits for one file: lines, and after them those that found no room.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    n_lost: u64,
+}
+
 impl Logs {
     /// Begins to write into a folder, or nowhere.
-    pub(crate) fn new(folder: Option<PathBuf>) -> std::io::Result<Self> {
-        let (writer, jobs) = sync_channel(WAITING);
-        let trouble = Arc::new(Mutex::new(None));
-        let told = Arc::clone(&trouble);
-        std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(&jobs, &told))?;
-        Ok(Self { folder, writer, trouble, by_component: Arc::default() })
+    pub(crate) fn new(folder: Option<PathBuf>) -> io::Result<Self> {
+        let tray = Arc::new(Tray { waiting: Mutex::default(), changed: Condvar::new() });
+        let writer = Arc::clone(&tray);
+        std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(&writer))?;
+        Ok(Self { folder, desk: Arc::new(Desk { tray }), by_component: Arc::default() })
     }
 
     /// The log of a component.
@@ -77,41 +93,38 @@ impl Logs {
         let mut all = self.by_component.lock().unwrap_or_else(PoisonError::into_inner);
         let log = all.entry(component.clone()).or_insert_with(|| {
             let path = self.folder.as_ref().map(|folder| folder.join(format!("{component}.log")));
-            Arc::new(Log { path, writer: self.writer.clone(), state: Mutex::default() })
+            Arc::new(Log { path, desk: Arc::clone(&self.desk), number: Mutex::new(0) })
         });
         Arc::clone(log)
     }
 
     /// What went wrong first, if anything did.
     pub(crate) fn trouble(&self) -> Option<LogTrouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.desk.tray.lock().trouble.clone()
     }
 
     /// Comes back when all that was said before is written (or could not be).
     pub(crate) async fn flush(&self) {
         let (done, wait) = oneshot::channel();
-        let writer = self.writer.clone();
-        // The queue may be full for as long as the disk is slow, so this waits on a thread made for waiting.
-        let sent = tokio::task::spawn_blocking(move || writer.send(Job::Flush(done))).await;
-        if matches!(sent, Ok(Ok(()))) {
-            // An error means that the writer is gone, and with it all that could be waited for.
-            let _ = wait.await;
-        }
+        self.desk.tray.lock().flushes.push(done);
+        self.desk.tray.changed.notify_one();
+        // An error means that the writer is gone, and with it all that could be waited for.
+        let _ = wait.await;
     }
 }
 
 impl Log {
     /// Begins to take lines.
     pub(crate) fn entry(&self) -> Entry<'_> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Entry { state, log: self, bytes: Vec::new(), n_lines: 0 }
+        let number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        Entry { number, log: self, bytes: Vec::new(), n_lines: 0 }
     }
 }
 
 impl Entry<'_> {
     /// Takes a line and gives its number.
     pub(crate) fn line(&mut self, bytes: &[u8], n_dropped: u64) -> u64 {
-        self.state.number += 1;
+        *self.number += 1;
         self.n_lines += 1;
         if self.log.path.is_some() {
             self.bytes.extend_from_slice(bytes);
@@ -120,57 +133,93 @@ impl Entry<'_> {
             }
             self.bytes.push(b'\n');
         }
-        self.state.number
+        *self.number
     }
 
     /// Hands over what was taken.
-    pub(crate) fn write(mut self) {
+    pub(crate) fn write(self) {
         let Some(path) = &self.log.path else { return };
         if self.n_lines == 0 {
             return;
         }
-        let n_owed = usize::try_from(self.state.n_owed).unwrap_or(usize::MAX).min(100_000);
-        let mut bytes = "(a line was lost: the disk was too slow)\n".repeat(n_owed).into_bytes();
-        bytes.append(&mut self.bytes);
-        match self.log.writer.try_send(Job::Write(path.clone(), bytes)) {
-            Ok(()) => self.state.n_owed = 0,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => self.state.n_owed += self.n_lines,
+        let tray = &self.log.desk.tray;
+        let mut waiting = tray.lock();
+        let has_room = waiting.n_bytes + self.bytes.len() <= WAITING;
+        let length = self.bytes.len();
+        let piece = waiting.by_path.entry(path.clone()).or_default();
+        // After a lost line all are lost until the file is written, so that they stay in their order.
+        if has_room && piece.n_lost == 0 {
+            piece.bytes.extend_from_slice(&self.bytes);
+            waiting.n_bytes += length;
+        } else {
+            piece.n_lost += self.n_lines;
         }
+        drop(waiting);
+        tray.changed.notify_one();
     }
 }
 
-fn write_all(jobs: &Receiver<Job>, trouble: &Mutex<Option<LogTrouble>>) {
+impl Tray {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.tray.lock().closed = true;
+        self.tray.changed.notify_one();
+    }
+}
+
+fn write_all(tray: &Tray) {
     let mut files: HashMap<PathBuf, Option<File>> = HashMap::new();
-    let tell = |path: &Path, error: &std::io::Error| {
-        let mut told = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        told.get_or_insert_with(|| LogTrouble { path: path.to_owned(), reason: error.to_string() });
-    };
-    while let Ok(job) = jobs.recv() {
-        let (path, bytes) = match job {
-            Job::Write(path, bytes) => (path, bytes),
-            Job::Flush(done) => {
-                // Nobody may wait any more.
-                let _ = done.send(());
-                continue;
+    let mut waiting = tray.lock();
+    loop {
+        let by_path = std::mem::take(&mut waiting.by_path);
+        let flushes = std::mem::take(&mut waiting.flushes);
+        waiting.n_bytes = 0;
+        if by_path.is_empty() && flushes.is_empty() {
+            if waiting.closed {
+                return;
             }
-        };
-        let file = files.entry(path.clone()).or_insert_with(|| match open(&path) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                tell(&path, &error);
-                None
+            waiting = tray.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        drop(waiting);
+        let mut trouble = None;
+        for (path, piece) in by_path {
+            if let Err(error) = write(&mut files, &path, &piece) {
+                trouble.get_or_insert(LogTrouble { path, reason: error.to_string() });
             }
-        });
-        if let Some(open) = file
-            && let Err(error) = open.write_all(&bytes)
-        {
-            // A full disk may have room again later: the file stays open, and the next piece is tried.
-            tell(&path, &error);
+        }
+        waiting = tray.lock();
+        if waiting.trouble.is_none() {
+            waiting.trouble = trouble;
+        }
+        for flush in flushes {
+            // Nobody may wait any more.
+            let _ = flush.send(());
         }
     }
 }
 
-fn open(path: &Path) -> std::io::Result<File> {
+fn write(files: &mut HashMap<PathBuf, Option<File>>, path: &Path, piece: &Piece) -> io::Result<()> {
+    if !files.contains_key(path) {
+        // One that cannot be opened is not tried again for every line.
+        files.insert(path.to_owned(), None);
+        files.insert(path.to_owned(), Some(open(path)?));
+    }
+    // One that is full may have room again later: the next piece is tried.
+    let Some(Some(file)) = files.get_mut(path) else { return Ok(()) };
+    file.write_all(&piece.bytes)?;
+    for _ in 0..piece.n_lost {
+        file.write_all(LOST)?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -198,6 +247,28 @@ mod tests {
         logs.flush().await;
         assert_eq!(std::fs::read_to_string(folder.path().join("logs/orders.log")).unwrap(), "a\nb\nc\nd\n");
         assert!(logs.trouble().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_line_that_finds_no_room_leaves_a_mark_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(Some(folder.path().to_owned())).unwrap();
+        let log = logs.of(&ComponentId::from("orders"));
+        let say = |bytes: &[u8]| {
+            let mut entry = log.entry();
+            entry.line(bytes, 0);
+            entry.write();
+        };
+        say(b"first");
+        logs.flush().await;
+        // As if other logs had filled the tray.
+        logs.desk.tray.lock().n_bytes = WAITING;
+        say(b"no room");
+        logs.flush().await;
+        say(b"last");
+        logs.flush().await;
+        let text = std::fs::read_to_string(folder.path().join("orders.log")).unwrap();
+        assert_eq!(text, format!("first\n{}last\n", String::from_utf8_lossy(LOST)));
     }
 
     #[tokio::test]

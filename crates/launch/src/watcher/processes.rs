@@ -33,6 +33,8 @@ pub(crate) struct Process {
     pub(crate) start: u64,
     /// Has it ended, only its parent has not looked yet?
     pub(crate) ended: bool,
+    /// Is it held still by a signal?
+    pub(crate) held: bool,
 }
 
 /// All processes of the machine at one moment.
@@ -115,6 +117,13 @@ impl Table {
     }
 }
 
+impl Process {
+    /// What no other process ever is: its number and when it started.
+    pub(crate) fn name(&self) -> (u32, u64) {
+        (self.pid, self.start)
+    }
+}
+
 impl Held {
     /// Takes hold of a process of a table; none if it has ended since.
     pub(crate) fn of(process: Process) -> Option<Self> {
@@ -192,8 +201,18 @@ fn parse_stat(pid: u32, line: &[u8]) -> Option<Process> {
     let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
     let small = |index: usize| u32::try_from(number(index)?).ok();
     // A first thread that has ended while others go on shows as a zombie, but the process lives.
-    let ended = matches!(*fields.first()?, "Z" | "X" | "x") && number(17)? <= 1;
-    Some(Process { pid, parent: small(1)?, group: small(2)?, session: small(3)?, start: number(19)?, ended })
+    let state = *fields.first()?;
+    let ended = matches!(state, "Z" | "X" | "x") && number(17)? <= 1;
+    let held = state == "T";
+    Some(Process {
+        pid,
+        parent: small(1)?,
+        group: small(2)?,
+        session: small(3)?,
+        start: number(19)?,
+        ended,
+        held,
+    })
 }
 
 #[cfg(test)]
@@ -210,7 +229,7 @@ mod tests {
             let process = parse_stat(42, line(name, "S", 1).as_bytes()).unwrap();
             assert_eq!(
                 process,
-                Process { pid: 42, parent: 7, group: 8, session: 9, start: 12345, ended: false },
+                Process { pid: 42, parent: 7, group: 8, session: 9, start: 12345, ended: false, held: false },
                 "{name}"
             );
         }
@@ -233,7 +252,15 @@ mod tests {
 
     #[test]
     fn descent_is_followed_over_the_dead() {
-        let of = |pid, parent, ended| Process { pid, parent, group: pid, session: pid, start: 1, ended };
+        let of = |pid, parent, ended| Process {
+            pid,
+            parent,
+            group: pid,
+            session: pid,
+            start: 1,
+            ended,
+            held: false,
+        };
         let all = [of(1, 0, false), of(2, 1, false), of(3, 2, true), of(4, 3, false), of(5, 1, false)];
         let table = Table { by_pid: all.iter().map(|process| (process.pid, *process)).collect() };
         let mut found: Vec<u32> = table.descendants(&[2]).iter().map(|process| process.pid).collect();

@@ -3,7 +3,7 @@
 //! A tree is looked at again after every end in it, because what is asked to stop may start something else first.
 
 use super::message::{End, StopSignal, Whom};
-use super::processes::{Held, Process};
+use super::processes::{self, Held, Process};
 use super::watch::{blind, timespec};
 use rustix::event::{PollFd, poll};
 use rustix::process::Signal;
@@ -52,7 +52,7 @@ impl Strike {
         let look_again = members.len() < tree.len();
         let now = Instant::now();
         if signal == StopSignal::Kill {
-            signal_all(&members, Signal::KILL);
+            kill_with_groups(&members);
             return Self { ask, id, deadline: now + KILL_LIMIT, phase: Phase::Killed, members, look_again };
         }
         // Where its first process is gone already, those that are left are asked themselves.
@@ -111,10 +111,15 @@ impl Strike {
             self.deadline = now + KILL_LIMIT;
         }
         if self.phase != Phase::Asked {
-            signal_all(&self.members, Signal::KILL);
+            kill_with_groups(&self.members);
         }
         None
     }
+}
+
+/// Kills each, and nothing else.
+pub(super) fn kill_alone(members: &[Held]) {
+    signal_all(members, Signal::KILL);
 }
 
 /// Takes hold of all that still live.
@@ -130,23 +135,43 @@ pub(crate) fn signal_all(members: &[Held], signal: Signal) {
     }
 }
 
-/// Kills what `look` finds until it finds nothing; `wait` takes the ended ones off the table, where they are ours.
-pub(crate) fn kill_all(look: impl Fn() -> Vec<Process>, wait: &mut dyn FnMut()) -> Outcome {
+/// Kills each, and every process group that one of them is in: a group is hit as a whole, also what is born in it at
+/// this moment, which the table could not show. Groups of what descends from the watcher hold nothing else, because
+/// the watcher leads a session of its own; its own group is let alone.
+pub(super) fn kill_with_groups(members: &[Held]) {
+    signal_all(members, Signal::KILL);
+    let own = rustix::process::getpgrp();
+    let groups: HashSet<u32> = members.iter().map(|held| held.process.group).collect();
+    for group in groups.into_iter().filter_map(processes::rustix_pid).filter(|group| *group != own) {
+        // It may be empty by now.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// Kills, by `kill`, what `look` finds until it finds nothing, twice: what hops from process to process while the table is read
+/// can be missed once. `wait` takes the ended ones off the table, where they are ours.
+pub(crate) fn kill_all(
+    look: impl Fn() -> Vec<Process>,
+    kill: fn(&[Held]),
+    wait: &mut dyn FnMut(),
+) -> Outcome {
     let give_up = Instant::now() + KILL_LIMIT;
     let mut seen: HashSet<(u32, u64)> = HashSet::new();
+    let mut was_empty = false;
     loop {
         wait();
         let found = look();
-        if found.is_empty() {
+        if found.is_empty() && was_empty {
             return Outcome { n_ended: seen.len(), left: Vec::new() };
         }
+        was_empty = found.is_empty();
         if Instant::now() >= give_up {
             let left: Vec<u32> = found.iter().map(|process| process.pid).collect();
             return Outcome { n_ended: seen.len().saturating_sub(left.len()), left };
         }
         seen.extend(found.iter().map(|process| (process.pid, process.start)));
         let members = hold_all(&found);
-        signal_all(&members, Signal::KILL);
+        kill(&members);
         // Not longer: what forks while it is being killed must be found soon.
         wait_for(members, Instant::now() + Duration::from_millis(50));
     }

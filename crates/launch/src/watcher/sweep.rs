@@ -38,7 +38,9 @@ fn sweep_one(dead: Dead) -> Swept {
     // What is paused would hear it only when it goes on.
     strike::signal_all(&found, Signal::CONT);
     strike::wait_for(found, Instant::now() + GRACE);
-    let outcome = strike::kill_all(|| Table::read().of_cookie(&dead.cookie), &mut || {});
+    // Not by groups: here nobody vouches that a group holds nothing but the run's own.
+    let look = || Table::read().of_cookie(&dead.cookie);
+    let outcome = strike::kill_all(look, strike::kill_alone, &mut || {});
     let there: Vec<PathBuf> = dead.folders.iter().filter(|folder| folder.exists()).cloned().collect();
     let folders: Vec<PathBuf> =
         there.iter().filter(|folder| registry::remove_folder(folder, &dead.run).is_ok()).cloned().collect();

@@ -34,6 +34,9 @@ use std::time::{Duration, Instant};
 /// How long to wait where a pidfd is missing and nobody says when a process has ended.
 const BLIND_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long holding a component may take; a process that hangs in the kernel stands still only when it comes back.
+const PAUSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// Is the watcher: `seam` calls this when its first argument is the hidden `__watch`, with the socket as standard
 /// input. Comes back when all is ended. Code 2 where standard input is no such socket (somebody tried it by hand).
 pub fn watch() -> ExitCode {
@@ -255,7 +258,11 @@ impl Watch {
                 continue;
             }
             let (id, ask) = (strike.id, strike.ask);
-            let members = self.members(id);
+            let mut members = self.members(id);
+            if members.is_empty() {
+                // What hops from process to process while the table is read can be missed once.
+                members = self.members(id);
+            }
             if let Some(end) = self.strikes[index].advance(&members, Instant::now()) {
                 self.strikes.swap_remove(index);
                 // Its first process may have become a zombie since the last look; `exited` comes before `gone`.
@@ -274,22 +281,26 @@ impl Watch {
         Ok(())
     }
 
-    /// Holds or lets go on, until no process is left that was not reached (one may fork meanwhile).
+    /// Holds or lets go on, until no process is left that was not reached (one may fork meanwhile), and all stand
+    /// still where they shall.
     fn pause(&mut self, id: u64, pause: Pause) {
         let signal = match pause {
             Pause::Hold => Signal::STOP,
             Pause::GoOn => Signal::CONT,
         };
-        let mut reached: Vec<Process> = Vec::new();
-        // A process that forks faster than we look is bounded by this; each round reaches all that were there.
-        for _ in 0..50 {
+        let mut reached: Vec<(u32, u64)> = Vec::new();
+        let limit = Instant::now() + PAUSE_LIMIT;
+        while Instant::now() < limit {
+            let members = self.members(id);
             let new: Vec<Process> =
-                self.members(id).into_iter().filter(|member| !reached.contains(member)).collect();
-            if new.is_empty() {
+                members.iter().filter(|member| !reached.contains(&member.name())).copied().collect();
+            if new.is_empty() && (pause == Pause::GoOn || members.iter().all(|member| member.held)) {
                 break;
             }
             strike::signal_all(&strike::hold_all(&new), signal);
-            reached.extend(new);
+            reached.extend(new.iter().map(Process::name));
+            // What was signalled stands still a moment later.
+            let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 500_000 }));
         }
         if let Some(component) = self.components.get_mut(&id) {
             component.paused = pause == Pause::Hold;
@@ -337,7 +348,7 @@ impl Watch {
             let below = table.descendants(&[own]);
             if below.is_empty() { table.of_cookie(&cookie) } else { below }
         };
-        let outcome = strike::kill_all(look, &mut wait);
+        let outcome = strike::kill_all(look, strike::kill_with_groups, &mut wait);
         n_ended += outcome.n_ended;
         let folders = std::mem::take(&mut self.folders);
         let folders: Vec<PathBuf> = folders
