@@ -16,6 +16,7 @@ pub struct Fields<'a> {
     owner: String,
     span: Span,
     asked: Vec<&'static str>,
+    is_map: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -31,17 +32,30 @@ impl<'a> Fields<'a> {
                 &[]
             }
         };
-        Self::over(entries, node.span, owner)
+        let is_map = matches!(node.kind, NodeKind::Map(_) | NodeKind::Null);
+        Self { is_map, ..Self::over(entries, node.span, owner) }
     }
 
     /// Begins to read entries that were taken out of a map already.
     pub fn over(entries: &'a [Entry], span: Span, owner: impl Into<String>) -> Self {
-        Self { entries, taken: vec![false; entries.len()], owner: owner.into(), span, asked: Vec::new() }
+        Self {
+            entries,
+            taken: vec![false; entries.len()],
+            owner: owner.into(),
+            span,
+            asked: Vec::new(),
+            is_map: true,
+        }
     }
 
     /// Where the map stands.
     pub fn span(&self) -> Span {
         self.span
+    }
+
+    /// Is it a map (or nothing at all, which counts as an empty one)?
+    pub fn is_map(&self) -> bool {
+        self.is_map
     }
 
     /// Takes a field as it is.
@@ -60,7 +74,8 @@ impl<'a> Fields<'a> {
     /// Takes a field that must be there.
     pub fn require(&mut self, key: &'static str, found: &mut Diagnostics) -> Option<&'a Node> {
         let node = self.take(key);
-        if node.is_none() {
+        // What should have been a map and is none was told already.
+        if node.is_none() && self.is_map {
             found.push(Diagnostic::error(format!("{} needs `{key}`", self.owner)).at(self.span, ""));
         }
         node

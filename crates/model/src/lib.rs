@@ -15,9 +15,9 @@ mod word;
 pub use fields::Fields;
 pub use node::{Entry, Form, Node, NodeKind, Piece, Spanned};
 pub use quantity::{duration, size};
-pub use system::{Component, Invariant, Prepare, Secret, System};
+pub use system::{Component, Deadlines, Invariant, Prepare, Secret, System};
 pub use test::{
-    Each, Expectation, Fails, Fixture, Flow, Need, Pacing, Save, Scope, Step, Take, Test, TestDefaults,
-    TestFile,
+    Each, Expectation, Fails, Fixture, Flow, Included, Need, Pacing, Save, Scope, Step, Take, Test,
+    TestDefaults, TestFile,
 };
 pub use word::{Field, Need as FieldNeed, Shape, Word};

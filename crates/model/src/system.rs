@@ -23,10 +23,27 @@ pub struct System {
     pub settled: Vec<Step>,
     /// What must hold after every test.
     pub invariants: Vec<Invariant>,
+    /// How long things may take, where nothing nearer says it.
+    pub deadlines: Deadlines,
     /// Names of the profiles that the file has.
     pub profiles: Vec<String>,
-    /// Keys at the top that later parts read (deadlines, stores that must agree).
+    /// Keys at the top that later parts read (stores that must agree).
     pub further: Vec<Entry>,
+}
+
+/// How long things may take; none where the file says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Until a component is ready; 30 s.
+    pub ready: Option<Duration>,
+    /// One command of `prepare`; 10 min.
+    pub prepare: Option<Duration>,
+    /// One try of a step; 10 s.
+    pub step: Option<Duration>,
+    /// A whole test; 60 s.
+    pub test: Option<Duration>,
+    /// Until a component has stopped, and is then made to; 5 s.
+    pub stop: Option<Duration>,
 }
 
 /// A command run once before the start.

@@ -21,6 +21,19 @@ pub struct TestFile {
     pub flows: Vec<Flow>,
     /// Tests in the written order.
     pub tests: Vec<Test>,
+    /// Variables of the included files, which their fixtures and flows see instead of this file's.
+    pub included: Vec<Included>,
+}
+
+/// A file whose fixtures and flows were brought in.
+#[derive(Clone, Debug)]
+pub struct Included {
+    /// The file.
+    pub file: FileId,
+    /// Its variables, in order.
+    pub vars: Vec<(Spanned<String>, Node)>,
+    /// What its steps share.
+    pub defaults: TestDefaults,
 }
 
 /// What the steps of a file share.
