@@ -9,6 +9,7 @@
 //! looked up here: variables, addresses, chance, the clock and files come in through [`Names`].
 #![forbid(unsafe_code)]
 
+mod capture;
 mod chance;
 mod decimal;
 mod expression;
@@ -16,11 +17,14 @@ mod find;
 mod functions;
 mod names;
 mod path;
+mod query;
+mod reference;
 mod scan;
 mod template;
 #[cfg(test)]
 mod testing;
 
+pub use capture::{Capture, regex_error};
 pub use chance::Chance;
 pub use expression::Expression;
 pub use expression::item::{instant, kind_name, length};
@@ -28,4 +32,6 @@ pub use find::{Found, Missing};
 pub use functions::{FUNCTIONS, Function};
 pub use names::{EvalError, NameUse, Names, Way};
 pub use path::{Path, PathError, Segment, below};
+pub use query::{Language, Query};
+pub use reference::{Reference, ReferencePiece, ReferenceText, Target};
 pub use template::{Piece, Template};

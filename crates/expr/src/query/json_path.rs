@@ -1,0 +1,127 @@
+//! JSONPath (RFC 9535), by serde_json_path.
+//!
+//! That crate works on its own values, in which numbers are floats. So it is only asked *where* things are; the values
+//! are taken from ours, with every digit. Comparisons inside filters (`[?@.n > 2]`) do see floats.
+
+use super::Mistake;
+use seam_value::Value;
+use serde_json_path::{JsonPath, PathElement};
+
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    path: JsonPath,
+    /// Can it find at most one thing, by its form? Then that is the answer, else a list of all.
+    is_singular: bool,
+}
+
+impl Question {
+    pub(super) fn parse(text: &str) -> Result<Self, Mistake> {
+        match JsonPath::parse(text) {
+            Ok(path) => Ok(Self { path, is_singular: is_singular(text) }),
+            Err(error) => Err(Mistake {
+                offset: error.position().saturating_sub(1),
+                message: error.message().to_owned(),
+            }),
+        }
+    }
+
+    pub(super) fn find(&self, value: &Value) -> Option<Value> {
+        let theirs = convert(value);
+        let located = self.path.query_located(&theirs);
+        let ours = located.locations().filter_map(|location| {
+            location.iter().try_fold(value, |value, element| match element {
+                PathElement::Name(name) => value.get(name),
+                PathElement::Index(index) => value.as_list()?.get(*index),
+            })
+        });
+        let mut found: Vec<Value> = ours.cloned().collect();
+        if self.is_singular { found.pop() } else { Some(Value::List(found)) }
+    }
+}
+
+/// Does the path name one place (RFC 9535, 2.3.5.1), with names and single indexes only?
+fn is_singular(text: &str) -> bool {
+    let mut rest = text.trim().trim_start_matches('$');
+    while !rest.is_empty() {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix('.') {
+            let length = after.find(['.', '[']).unwrap_or(after.len());
+            if length == 0 || after.starts_with('*') {
+                return false;
+            }
+            rest = &after[length..];
+        } else if let Some(after) = rest.strip_prefix('[') {
+            let after = after.trim_start();
+            let quote = after.chars().next().filter(|c| matches!(c, '\'' | '"'));
+            let length = match quote {
+                Some(quote) => closing_quote(after, quote),
+                None => after.find(']').filter(|length| after[..*length].trim().parse::<i64>().is_ok()),
+            };
+            let Some(after) = length.and_then(|length| after[length..].trim_start().strip_prefix(']')) else {
+                return false;
+            };
+            rest = after;
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// The byte behind the closing quote.
+fn closing_quote(text: &str, quote: char) -> Option<usize> {
+    let mut characters = text.char_indices().skip(1);
+    while let Some((offset, character)) = characters.next() {
+        if character == '\\' {
+            characters.next();
+        } else if character == quote {
+            return Some(offset + 1);
+        }
+    }
+    None
+}
+
+/// A value as serde_json has it; digits beyond its floats are lost here, and only here.
+fn convert(value: &Value) -> serde_json::Value {
+    use serde_json::Value as Theirs;
+    match value {
+        Value::Null => Theirs::Null,
+        Value::Bool(flag) => Theirs::Bool(*flag),
+        Value::Number(number) => {
+            let integer =
+                number.as_i64().filter(|_| number.is_written_as_integer()).map(serde_json::Number::from);
+            integer
+                .or_else(|| serde_json::Number::from_f64(number.as_f64()))
+                .map_or(Theirs::Null, Theirs::Number)
+        }
+        Value::Text(text) => Theirs::String(text.clone()),
+        Value::List(list) => Theirs::Array(list.iter().map(convert).collect()),
+        Value::Map(map) => {
+            Theirs::Object(map.iter().map(|(key, value)| (key.clone(), convert(value))).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn singular_by_form() {
+        for (text, expect) in [
+            ("$", true),
+            ("$.a.b", true),
+            ("$['a.b'][0]", true),
+            ("$[ 'a\\'b' ]", true),
+            ("$.a[*]", false),
+            ("$.*", false),
+            ("$..a", false),
+            ("$[0,1]", false),
+            ("$[0:2]", false),
+            ("$['a','b']", false),
+            ("$[?@.a]", false),
+        ] {
+            assert_eq!(is_singular(text), expect, "{text}");
+        }
+    }
+}
