@@ -1,1 +1,2 @@
+//! Learns Contracts from Interactions and compares them.
 #![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
+//! History to Verdict and Blame.
 #![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
+//! Does this value hold? One file per matcher.
 #![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
+//! History and Verdict to text; one file per format.
 #![forbid(unsafe_code)]

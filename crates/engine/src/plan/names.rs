@@ -1,0 +1,136 @@
+//! Are all variables known where they are used? Found before anything starts, from the outside in: the file's
+//! `vars`, fixtures, the case, what was saved before.
+
+use crate::plan::test::PlannedStep;
+use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_expr::{Expression, NameUse, Template, Way};
+use seam_steps::DeclaredSystem;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known at one point of a test.
+#[derive(Clone)]
+pub(crate) struct Known<'a> {
+    system: &'a dyn DeclaredSystem,
+    secrets: &'a BTreeSet<String>,
+    /// Names with how sure they are.
+    names: BTreeMap<String, Sure>,
+    used: BTreeSet<String>,
+}
+
+/// How sure it is that a name has a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sure {
+    /// It has one.
+    Always,
+    /// Only where a step was not left out by its `when`.
+    Sometimes,
+}
+
+impl<'a> Known<'a> {
+    /// Nothing but secrets and components.
+    pub(crate) fn nothing(system: &'a dyn DeclaredSystem, secrets: &'a BTreeSet<String>) -> Self {
+        Self { system, secrets, names: BTreeMap::new(), used: BTreeSet::new() }
+    }
+
+    /// A name that has a value from here on. One that is there already would be shadowed.
+    pub(crate) fn declare(&mut self, name: &str, span: Span, found: &mut Diagnostics) {
+        if name == "secrets" || self.names.contains_key(name) {
+            found.push(
+                Diagnostic::error(format!("`{name}` is the name of something else already"))
+                    .at(span, "")
+                    .hint("give it another name: a name never hides another"),
+            );
+        }
+        self.add(name);
+    }
+
+    /// A name that has a value from here on, whoever had it before.
+    pub(crate) fn add(&mut self, name: &str) {
+        self.names.insert(name.to_owned(), Sure::Always);
+    }
+
+    /// Checks what a template uses.
+    pub(crate) fn check(&mut self, template: &Template, found: &mut Diagnostics) {
+        for name in template.names() {
+            self.check_use(&name, found);
+        }
+    }
+
+    /// Checks steps in order; what they save is known to those after them.
+    pub(crate) fn check_steps(&mut self, steps: &[PlannedStep], found: &mut Diagnostics) {
+        for step in steps {
+            self.check_step(step, found);
+        }
+    }
+
+    fn check_step(&mut self, step: &PlannedStep, found: &mut Diagnostics) {
+        let judged = step.expect.iter().chain(&step.unless).flat_map(seam_matcher::Statement::names);
+        let saved = step.save.iter().flat_map(|(_, capture)| capture.names());
+        let when = step.when.iter().flat_map(|when: &Expression| when.names(Way::Expression));
+        let templates = step.signs_in.iter().flat_map(Template::names).chain(when);
+        let uses: Vec<NameUse> = step.action.uses().into_iter().chain(judged).chain(saved).chain(templates).collect();
+        for name in &uses {
+            self.check_use(name, found);
+        }
+        // The steps of `together` run at the same moment: none of them knows what another saves.
+        let before = self.names.clone();
+        let mut after = before.clone();
+        for child in &step.children {
+            self.names.clone_from(&before);
+            self.check_step(child, found);
+            after.extend(std::mem::take(&mut self.names));
+        }
+        self.names = after;
+        for (name, _) in &step.save {
+            let sure = if step.when.is_some() { Sure::Sometimes } else { Sure::Always };
+            let known = self.names.entry(name.clone()).or_insert(sure);
+            if sure == Sure::Always {
+                *known = sure;
+            }
+        }
+    }
+
+    fn check_use(&mut self, used: &NameUse, found: &mut Diagnostics) {
+        let NameUse { name, path, span, way } = used;
+        if name == "secrets" {
+            self.check_secret(path, *span, found);
+            return;
+        }
+        match self.names.get(name.as_str()) {
+            Some(Sure::Always) => {
+                self.used.insert(name.clone());
+                return;
+            }
+            Some(Sure::Sometimes) => {
+                self.used.insert(name.clone());
+                let title = format!("`{name}` is saved only where a step with `when` was not left out");
+                let hint = "give it a value in `vars`, or a `default` where it is saved";
+                found.push(Diagnostic::error(title).at(*span, "").hint(hint));
+                return;
+            }
+            None => {}
+        }
+        let is_component = self.system.components().contains(&name.as_str());
+        if *way != Way::Dollar && (is_component || *way == Way::Result) {
+            return;
+        }
+        let mut candidates: Vec<&str> = self.names.keys().map(String::as_str).collect();
+        candidates.push("secrets");
+        let title = format!("`{name}` is not known here");
+        let diagnostic = Diagnostic::error(title).at(*span, "").suggest(name, candidates);
+        found.push(if is_component { diagnostic.hint(format!("a component is written `${{{name}.url}}`")) } else { diagnostic });
+    }
+
+    fn check_secret(&self, path: &str, span: Span, found: &mut Diagnostics) {
+        let secret = path.split('.').next().unwrap_or_default();
+        if !self.secrets.contains(secret) {
+            let title = format!("there is no secret `{secret}`");
+            found.push(Diagnostic::error(title).at(span, "").suggest(secret, self.secrets.iter().map(String::as_str)));
+        }
+    }
+
+    /// Was this name used at all?
+    pub(crate) fn is_used(&self, name: &str) -> bool {
+        self.used.contains(name)
+    }
+}

@@ -1,0 +1,106 @@
+//! Reads steps with their kinds: everything that can be wrong in one is found here, before anything starts.
+
+use crate::plan::system::SystemPlan;
+use crate::plan::test::PlannedStep;
+use seam_diag::{Diagnostic, Diagnostics};
+use seam_expr::{Capture, Expression, Template};
+use seam_matcher::Statement;
+use seam_model::{Flow, Node, Step, TestDefaults};
+use seam_steps::{Reading, Target};
+
+/// What steps are read with.
+pub(crate) struct StepReading<'a> {
+    pub(crate) system: &'a SystemPlan,
+    pub(crate) defaults: &'a TestDefaults,
+    pub(crate) flows: &'a [Flow],
+    pub(crate) found: &'a mut Diagnostics,
+    /// What this version can't do yet, as far as it was met.
+    pub(crate) not_there_yet: Option<String>,
+    /// Whom the steps address.
+    pub(crate) targets: Vec<Target>,
+}
+
+impl StepReading<'_> {
+    /// Reads steps; those with mistakes are left out, since nothing runs while there is one.
+    pub(crate) fn steps(&mut self, steps: &[Step]) -> Vec<PlannedStep> {
+        steps.iter().filter_map(|step| self.step(step)).collect()
+    }
+
+    fn step(&mut self, step: &Step) -> Option<PlannedStep> {
+        let kind = seam_steps::kind(&step.action)?;
+        if kind.is_later() {
+            self.later(format!("`{}` steps", step.action.value));
+        }
+        if !step.under.is_empty() {
+            self.later("`under` (faults and stubs)".to_owned());
+        }
+        let mut reading =
+            Reading { system: self.system, defaults: self.defaults, flows: self.flows, found: self.found };
+        let action = kind.read(step, &mut reading);
+        let expect = step.expect.iter().filter_map(|entry| Statement::read(entry, self.found)).collect();
+        let unless = step.pacing.unless.iter().filter_map(|entry| Statement::read(entry, self.found)).collect();
+        let save = step
+            .save
+            .iter()
+            .filter_map(|save| Some((save.name.value.clone(), Capture::read(&save.from, self.found)?)))
+            .collect();
+        let when = step.when.as_ref().and_then(|node| Expression::read(node, "`when`", self.found));
+        let signs_in = step.signs_in.as_ref().map(|node| Template::read(node, self.found));
+        let children = self.steps(&step.children);
+        let action = action?;
+        if step.pacing.within.is_some() && !step.pacing.repeatable && !action.only_reads() {
+            self.found.push(
+                Diagnostic::error(format!("`within` repeats this step, and `{}` here changes things", step.action.value))
+                    .at(step.action.span, "")
+                    .hint("`repeatable: true` says that it may be repeated"),
+            );
+        }
+        self.targets.extend(action.targets());
+        Some(PlannedStep {
+            title: step.name.as_ref().map_or_else(|| title(step), |name| name.value.clone()),
+            action_text: title(step),
+            span: step.span,
+            action_span: step.action.span,
+            action,
+            children,
+            actor: step.actor.as_ref().map(|name| name.value.clone()),
+            when,
+            expect,
+            has_expect: step.has_expect,
+            unless,
+            save,
+            pacing: step.pacing.clone(),
+            soft: step.soft,
+            signs_in,
+        })
+    }
+
+    /// Something that is read and checked, but that this version can't run.
+    pub(crate) fn later(&mut self, what: String) {
+        self.not_there_yet.get_or_insert(what);
+    }
+}
+
+/// An action as written: `http: POST gateway/orders`.
+fn title(step: &Step) -> String {
+    let subject = match step.subject.scalar_text() {
+        Some(text) => text,
+        None if step.children.is_empty() => step.subject.to_value().to_string(),
+        None => format!("{} steps", step.children.len()),
+    };
+    format!("{}: {}", step.action.value, shorten(&subject, 80))
+}
+
+/// The first line of a text, cut to a length that fits a line.
+fn shorten(text: &str, most: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    line.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// The uses of a text template in nodes that are no steps.
+pub(crate) fn templates(entries: &[(seam_model::Spanned<String>, Node)], found: &mut Diagnostics) -> Vec<(String, Template)> {
+    entries.iter().map(|(name, node)| (name.value.clone(), Template::read(node, found))).collect()
+}

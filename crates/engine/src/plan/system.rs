@@ -1,0 +1,388 @@
+//! The system as it is going to be raised: every component read by its kind, every reference resolved to an
+//! endpoint, and the seams that these references declare.
+
+use crate::plan::environment::Environment;
+use crate::plan::order::waits_for;
+use crate::plan::references::{Reach, reach};
+use indexmap::IndexMap;
+use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_event::{ComponentId, Endpoint, SeamId};
+use seam_expr::ReferenceText;
+use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
+use seam_model::{Component, System};
+use seam_services::Declared;
+use seam_steps::DeclaredSystem;
+use seam_wire::{Protocol, protocol};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long nothing may pass before a test counts as settled, where nothing is said.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// How long a command of `prepare` may take, where nothing is said.
+const PREPARE_WITHIN: Duration = Duration::from_mins(10);
+
+/// The system, ready to be raised.
+pub struct SystemPlan {
+    /// Its name.
+    pub name: String,
+    /// The folder of `seam.yaml`.
+    pub root: PathBuf,
+    /// How long nothing may pass before a test counts as settled.
+    pub quiet: Duration,
+    /// Commands run once before the start.
+    pub(crate) prepare: Vec<PlannedPrepare>,
+    /// Secrets with their values.
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// What `${env.NAME}` gives.
+    pub(crate) environment: Environment,
+    /// Components in the written order.
+    pub components: IndexMap<String, PlannedComponent>,
+    /// The seams that references declare, consumer by consumer.
+    pub seams: Vec<PlannedSeam>,
+    /// For each component those that must be ready before it starts.
+    pub(crate) waits_for: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A command run once before the start.
+pub(crate) struct PlannedPrepare {
+    pub(crate) command: CommandLine,
+    pub(crate) within: Duration,
+    pub(crate) span: Span,
+}
+
+/// A component, read by its kind.
+pub struct PlannedComponent {
+    /// What was declared.
+    pub declared: Component,
+    /// What it is made of.
+    pub(crate) made: Made,
+    /// Where it can be reached.
+    pub endpoints: Vec<EndpointPlan>,
+    /// Its environment.
+    pub(crate) env: Vec<(String, ReferenceText)>,
+    /// The words of its command line.
+    pub(crate) texts: Vec<ReferenceText>,
+    /// Files rendered for it: target, template, and the template's text.
+    pub(crate) files: Vec<PlannedFile>,
+    /// How it is known to be ready.
+    pub(crate) ready: Option<Arc<dyn Ready>>,
+    /// References inside that.
+    pub(crate) ready_texts: Vec<ReferenceText>,
+}
+
+/// A file rendered for a component.
+pub(crate) struct PlannedFile {
+    pub(crate) target: PathBuf,
+    pub(crate) template: PathBuf,
+    pub(crate) text: ReferenceText,
+}
+
+/// What a component is made of.
+pub(crate) enum Made {
+    /// A ready-made service.
+    Service(Arc<dyn Declared>),
+    /// A runtime: a process, somebody else's.
+    Runtime(Arc<dyn Raise>, &'static RuntimeKind),
+}
+
+/// A place where a component can be reached.
+#[derive(Clone)]
+pub struct EndpointPlan {
+    /// Its name; empty for the one without a name.
+    pub name: String,
+    /// What is spoken there.
+    pub protocol: &'static dyn Protocol,
+}
+
+/// A seam that a reference declares.
+#[derive(Clone)]
+pub struct PlannedSeam {
+    /// The seam.
+    pub id: SeamId,
+    /// What is spoken there.
+    pub protocol: &'static dyn Protocol,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+impl SystemPlan {
+    /// Reads all components and resolves all references; mistakes go to `found`.
+    pub(crate) fn read(system: &System, root: &Path, environment: Environment, found: &mut Diagnostics) -> Self {
+        let mut components = IndexMap::new();
+        for (name, component) in &system.components {
+            if let Some(planned) = PlannedComponent::read(component, root, found) {
+                components.insert(name.clone(), planned);
+            }
+        }
+        let mut plan = Self {
+            name: system.name.value.clone(),
+            root: root.to_owned(),
+            quiet: system.quiet.unwrap_or(QUIET),
+            prepare: prepare(system, found),
+            secrets: secrets(system, &environment, found),
+            environment,
+            components,
+            seams: Vec::new(),
+            waits_for: BTreeMap::new(),
+        };
+        // A component that could not be read is told already; what refers to it is not told again.
+        let declared: BTreeSet<&str> = system.components.keys().map(String::as_str).collect();
+        plan.resolve(&declared, found);
+        plan
+    }
+
+    /// Resolves every reference of every component: seams, order, and what can't be found.
+    fn resolve(&mut self, declared: &BTreeSet<&str>, found: &mut Diagnostics) {
+        let mut seams: Vec<PlannedSeam> = Vec::new();
+        let mut refers_to: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (name, component) in &self.components {
+            let others = refers_to.entry(name.clone()).or_default();
+            for reference in component.references() {
+                match reach(self, name, reference, declared, found) {
+                    Reach::Dials { component: provider, endpoint, protocol } => {
+                        others.insert(provider.clone());
+                        let id = seam(name, &provider, &endpoint);
+                        if !seams.iter().any(|seam| seam.id == id) {
+                            seams.push(PlannedSeam { id, protocol, span: reference.span });
+                        }
+                    }
+                    Reach::Mentions { component } => {
+                        others.insert(component);
+                    }
+                    Reach::Nobody => {}
+                }
+            }
+            for other in component.declared.needs.iter().chain(&component.declared.calls) {
+                if self.known(other, declared, found) {
+                    others.insert(other.value.clone());
+                }
+            }
+        }
+        // `calls` shows a seam, but no order of starting.
+        self.waits_for = waits_for(&refers_to);
+        for (name, component) in &self.components {
+            for callee in &component.declared.calls {
+                let Some(provider) = self.components.get(&callee.value) else { continue };
+                let id = seam(name, callee, "");
+                if !seams.iter().any(|seam| seam.id == id) {
+                    seams.push(PlannedSeam { id, protocol: provider.main_protocol(), span: callee.span });
+                }
+            }
+        }
+        self.seams = seams;
+        same_files(&self.components, found);
+    }
+
+    fn known(&self, name: &seam_model::Spanned<String>, declared: &BTreeSet<&str>, found: &mut Diagnostics) -> bool {
+        if declared.contains(name.value.as_str()) {
+            return self.components.contains_key(&name.value);
+        }
+        let title = format!("there is no component `{}`", name.value);
+        found.push(Diagnostic::error(title).at(name.span, "").suggest(name, declared.iter().copied()));
+        false
+    }
+
+    /// The protocol of a component's endpoint.
+    pub fn protocol_of(&self, component: &str, endpoint: &str) -> Option<&'static dyn Protocol> {
+        let component = self.components.get(component)?;
+        component.endpoints.iter().find(|one| one.name == endpoint).map(|one| one.protocol)
+    }
+}
+
+impl PlannedComponent {
+    fn read(component: &Component, root: &Path, found: &mut Diagnostics) -> Option<Self> {
+        let made = match component.origin.value.as_str() {
+            "service" => {
+                let name = component.subject.as_text().unwrap_or_default();
+                let Some(service) = seam_services::service(name) else {
+                    let names = seam_services::SERVICES.iter().map(|service| service.word().name);
+                    let title = format!("there is no service `{name}`");
+                    found.push(Diagnostic::error(title).at(component.subject.span, "").suggest(name, names));
+                    return None;
+                };
+                Made::Service(service.read(component, root, found)?.into())
+            }
+            origin => {
+                let kind = runtime(origin)?;
+                Made::Runtime((kind.read)(component, found)?.into(), kind)
+            }
+        };
+        let ready = component.ready.as_ref().and_then(|node| read_ready(node, found)).map(Arc::from);
+        let texts = match &made {
+            Made::Runtime(raise, _) => texts(raise.templates(), found),
+            Made::Service(_) => Vec::new(),
+        };
+        let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts_of(ready.templates(), found));
+        Some(Self {
+            endpoints: endpoints(component, &made, found),
+            env: component
+                .env
+                .iter()
+                .map(|(name, node)| (name.value.clone(), ReferenceText::read(node, found)))
+                .collect(),
+            texts,
+            files: files(component, root, found),
+            ready,
+            ready_texts: ready_texts.unwrap_or_default(),
+            declared: component.clone(),
+            made,
+        })
+    }
+
+    /// All references that stand anywhere in it.
+    fn references(&self) -> impl Iterator<Item = &seam_expr::Reference> {
+        let env = self.env.iter().map(|(_, text)| text);
+        let files = self.files.iter().map(|file| &file.text);
+        env.chain(&self.texts).chain(files).chain(&self.ready_texts).flat_map(ReferenceText::references)
+    }
+
+    /// Does it say where one of its endpoints is to listen?
+    pub(crate) fn binds(&self, endpoint: &str) -> bool {
+        self.references().any(|reference| match reference.path.as_slice() {
+            [own, property] => own == "self" && endpoint.is_empty() && property != "dir" && property != "public",
+            [own, name, _] => own == "self" && name == endpoint,
+            _ => false,
+        })
+    }
+
+    fn main_protocol(&self) -> &'static dyn Protocol {
+        self.endpoints.first().map_or_else(http, |endpoint| endpoint.protocol)
+    }
+}
+
+impl DeclaredSystem for SystemPlan {
+    fn components(&self) -> Vec<&str> {
+        self.components.keys().map(String::as_str).collect()
+    }
+
+    fn endpoints(&self, component: &str) -> Vec<&str> {
+        let component = self.components.get(component);
+        component.into_iter().flat_map(|one| &one.endpoints).map(|endpoint| endpoint.name.as_str()).collect()
+    }
+
+    fn protocol(&self, component: &str, endpoint: &str) -> Option<&str> {
+        self.protocol_of(component, endpoint).map(Protocol::name)
+    }
+
+    fn service(&self, component: &str) -> Option<&str> {
+        let component = &self.components.get(component)?.declared;
+        (component.origin.value == "service").then(|| component.subject.as_text()).flatten()
+    }
+
+    fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// A seam by the names of its ends.
+pub(crate) fn seam(consumer: &str, provider: &str, endpoint: &str) -> SeamId {
+    SeamId {
+        consumer: ComponentId::from(consumer),
+        provider: ComponentId::from(provider),
+        endpoint: Endpoint::from(endpoint),
+    }
+}
+
+fn http() -> &'static dyn Protocol {
+    protocol("http").expect("http stands in the table of protocols")
+}
+
+fn texts(templates: &[seam_model::Spanned<String>], found: &mut Diagnostics) -> Vec<ReferenceText> {
+    templates.iter().map(|text| ReferenceText::parse(text, found)).collect()
+}
+
+use texts as texts_of;
+
+fn endpoints(component: &Component, made: &Made, found: &mut Diagnostics) -> Vec<EndpointPlan> {
+    let mut known = |name: &seam_model::Spanned<String>| {
+        let known = protocol(&name.value);
+        if known.is_none() {
+            let names = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name());
+            let title = format!("there is no protocol `{}`", name.value);
+            found.push(Diagnostic::error(title).at(name.span, "").suggest(name, names));
+        }
+        known
+    };
+    if let Made::Service(service) = made {
+        let infos = service.endpoints().into_iter();
+        return infos
+            .filter_map(|info| Some(EndpointPlan { name: info.name, protocol: protocol(info.protocol)? }))
+            .collect();
+    }
+    let main = component.protocol.as_ref().map_or_else(|| Some(http()), &mut known);
+    let further = component.endpoints.iter().filter_map(|(name, protocol)| {
+        Some(EndpointPlan { name: name.clone(), protocol: known(protocol)? })
+    });
+    let main = main.map(|protocol| EndpointPlan { name: String::new(), protocol });
+    main.into_iter().chain(further).collect()
+}
+
+fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<PlannedFile> {
+    let mut files = Vec::new();
+    for (target, template) in &component.files {
+        let path = root.join(&template.value);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => files.push(PlannedFile {
+                target: PathBuf::from(&target.value),
+                template: PathBuf::from(&template.value),
+                text: ReferenceText::parse_file(&text, template, found),
+            }),
+            Err(error) => {
+                let title = format!("the template `{}` can't be read", template.value);
+                found.push(Diagnostic::error(title).at(template.span, error.to_string()));
+            }
+        }
+    }
+    files
+}
+
+/// Two components that render one file would overwrite each other's.
+fn same_files(components: &IndexMap<String, PlannedComponent>, found: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    for (name, component) in components {
+        for (target, _) in &component.declared.files {
+            if let Some((other, span)) = seen.insert(&target.value, (name, target.span))
+                && other != name
+            {
+                found.push(
+                    Diagnostic::error(format!("`{other}` and `{name}` render the same file `{}`", target.value))
+                        .at(target.span, "")
+                        .also(span, "here, too")
+                        .hint("let each render a file of its own, for example below `${self.dir}`"),
+                );
+            }
+        }
+    }
+}
+
+fn prepare(system: &System, found: &mut Diagnostics) -> Vec<PlannedPrepare> {
+    let commands = system.prepare.iter().filter_map(|prepare| {
+        let command = CommandLine::read(&prepare.command, "`prepare`", found)?;
+        Some(PlannedPrepare { command, within: prepare.timeout.unwrap_or(PREPARE_WITHIN), span: prepare.command.span })
+    });
+    commands.collect()
+}
+
+fn secrets(system: &System, environment: &Environment, found: &mut Diagnostics) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (name, secret) in &system.secrets {
+        let from_env = secret.env.as_ref().and_then(|variable| environment.get(&variable.value));
+        match from_env.or_else(|| secret.default.as_ref().map(|default| default.value.clone())) {
+            Some(value) => {
+                values.insert(name.clone(), value);
+            }
+            None => {
+                let variable = secret.env.as_ref().map_or("", |variable| variable.value.as_str());
+                found.push(
+                    Diagnostic::error(format!("the secret `{name}` has no value"))
+                        .at(secret.span, format!("the environment variable `{variable}` is not set"))
+                        .hint(format!("set {variable} in the environment or in `.env`, or give a `default`")),
+                );
+            }
+        }
+    }
+    values
+}

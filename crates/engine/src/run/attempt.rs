@@ -1,0 +1,163 @@
+//! One try of one test, from a clean state to a clean state.
+//!
+//! ```text
+//! wider fixtures ─▶ state restored, resets ─▶ fixtures ─▶ steps ─▶ finally ─▶ components as before
+//!   ─▶ quiet and settled ─▶ invariants ─▶ clean-up in reverse order ─▶ what was found dead fails the test
+//! ```
+
+use crate::plan::test::{PlannedTest, TestBody};
+use crate::run::bench::AttemptBench;
+use crate::run::fixtures::{CleanUp, Fixtures};
+use crate::run::lane::{Actors, Lane};
+use crate::run::settle::{SETTLE_WITHIN, judge_invariants};
+use crate::run::step::{Ended, fail_by_eval, run_steps};
+use crate::run::variables::Variables;
+use crate::testbed::Testbed;
+use seam_event::{Level, Notice, Phase, Scope, What};
+use seam_expr::Chance;
+use seam_steps::Trouble;
+use seam_value::Map;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// How long a test's `finally` and clean-up may take, whatever the test itself has used.
+const AFTERWARDS: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Runs one test once. What came of it stands in the History; the answer only says whether to go on.
+pub(crate) async fn attempt(bed: &Arc<Testbed>, test: &PlannedTest, number: u32, fixtures: &mut Fixtures) -> Ended {
+    let scope = Scope { test: Some(test.id().clone()), attempt: Some(number), step: None };
+    bed.enter(scope.clone());
+    bed.record(scope.clone(), What::Test { phase: Phase::Began });
+    let ended = match &test.body.not_there_yet {
+        Some(what) => {
+            let text = format!("needs {what}, which this version can't run yet");
+            tell(bed, &scope, Level::Inconclusive, text, test.body.span);
+            Ended::Inconclusive
+        }
+        None => run(bed, test, &scope, fixtures).await,
+    };
+    bed.drain().await;
+    bed.record(scope, What::Test { phase: Phase::Ended });
+    bed.enter(Scope::default());
+    ended
+}
+
+async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &mut Fixtures) -> Ended {
+    let body = &test.body;
+    let lane = lane(bed, test, scope);
+    let mut ended = prepare(&lane, test, fixtures).await;
+    let mut clean_ups = Vec::new();
+    if ended.goes_on() {
+        ended = set_up(&lane, body, fixtures, &mut clean_ups).await;
+    }
+    if ended.goes_on() {
+        // The steps see what passes from here on, not what their fixtures did.
+        bed.drain().await;
+        bed.journal().begin(scope.clone(), bed.now());
+        ended = ended.max(run_steps(&lane, &body.steps, "").await);
+    }
+    let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
+    ended.max(finish(&afterwards, body, clean_ups).await)
+}
+
+/// The lane of a test, with the variables of its file and its case.
+fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
+    let plan = bed.plan();
+    let file = &plan.files[test.file];
+    let chance = Chance::new(plan.seed, test.id().as_str());
+    let actors = Arc::new(Actors::default());
+    Lane {
+        bed: Arc::clone(bed),
+        bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: test.body.quiet }),
+        scope: scope.clone(),
+        variables: Arc::new(Variables::new(Map::new(), chance, bed, &file.folder)),
+        actor: actors.get(""),
+        actors,
+        flows: Arc::clone(&file.flows),
+        deadline: Instant::now() + test.body.timeout,
+        unsaid_falls_away: false,
+    }
+}
+
+/// Sets up wider fixtures, restores the state, and lets components forget.
+async fn prepare(lane: &Lane, test: &PlannedTest, fixtures: &mut Fixtures) -> Ended {
+    let bed = &lane.bed;
+    if let Err(error) = file_variables(lane, test) {
+        return fail_by_eval(lane, &lane.scope, &error).ended;
+    }
+    let ended = fixtures.set_up_wider(lane, &test.body.needs).await;
+    if !ended.goes_on() {
+        return ended;
+    }
+    if let Err(reason) = clean_state(bed, lane).await {
+        tell(bed, &lane.scope, Level::Error, reason, test.body.span);
+        return Ended::Errored;
+    }
+    Ended::Well
+}
+
+/// The file's variables, the case and the test's own: from the outside in.
+fn file_variables(lane: &Lane, test: &PlannedTest) -> Result<(), seam_expr::EvalError> {
+    for (name, template) in lane.bed.file_variables(test.file) {
+        lane.variables.set(name, template.render(&*lane.variables)?);
+    }
+    lane.variables.extend(test.case.clone());
+    for (name, template) in &test.body.vars {
+        lane.variables.set(name, template.render(&*lane.variables)?);
+    }
+    Ok(())
+}
+
+/// Makes the state what it was when it was kept, once nothing is under way any more.
+pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), String> {
+    if bed.needs_quiet_before_restoring() {
+        // A component that never rests is told where somebody counts; restoring goes on.
+        let _ = bed.until_quiet(lane.bench.quiet, Instant::now() + SETTLE_WITHIN / 5).await;
+    }
+    bed.restore_state().await?;
+    bed.reset_components(lane).await
+}
+
+async fn set_up(lane: &Lane, body: &TestBody, fixtures: &mut Fixtures, clean_ups: &mut Vec<CleanUp>) -> Ended {
+    let mut worst = Ended::Well;
+    for need in &body.needs {
+        worst = worst.max(fixtures.set_up(lane, need, clean_ups).await);
+        if !worst.goes_on() {
+            break;
+        }
+    }
+    worst
+}
+
+/// What happens after the steps, whatever came of them.
+async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended {
+    let mut ended = Ended::Well;
+    for (index, step) in body.finally.iter().enumerate() {
+        // Each by itself: what one of them could not do does not keep the others from being done.
+        let end = crate::run::step::run_step_if_known(lane, step, &format!("finally.{index}")).await;
+        ended = ended.max(end);
+    }
+    let dead = match lane.bed.mend().await {
+        Ok(dead) => dead,
+        Err(trouble) => {
+            let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) = trouble;
+            tell(&lane.bed, &lane.scope, Level::Error, reason, body.span);
+            ended = Ended::Errored;
+            Vec::new()
+        }
+    };
+    judge_invariants(lane, &body.without, lane.bench.quiet).await;
+    for clean_up in clean_ups.into_iter().rev() {
+        ended = ended.max(clean_up.run(lane).await);
+    }
+    for (component, how) in dead {
+        tell(&lane.bed, &lane.scope, Level::Failure, format!("`{component}` was found dead: {how}"), body.span);
+        ended = ended.max(Ended::Failed);
+    }
+    ended
+}
+
+fn tell(bed: &Testbed, scope: &Scope, level: Level, text: String, span: seam_diag::Span) {
+    let notice = Notice { place: Some(span.into()), ..Notice::new(level, text) };
+    bed.record(scope.clone(), What::Notice(notice));
+}

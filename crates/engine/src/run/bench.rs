@@ -1,0 +1,132 @@
+//! The living testbed as the steps of one attempt see it.
+
+use crate::plan::system::seam;
+use crate::run::settle;
+use crate::testbed::Testbed;
+use crate::testbed::component::Live;
+use futures_util::future::BoxFuture;
+use seam_event::{ComponentId, Interaction};
+use seam_launch::{Watcher, base_environment};
+use seam_services::mailbox::Mailbox;
+use seam_steps::{Act, Address, Awaited, Bench, SaidLine, SeamFilter, Trouble};
+use seam_value::Value;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The testbed of one attempt.
+pub(crate) struct AttemptBench {
+    pub(crate) bed: Arc<Testbed>,
+    /// The test's own `quiet`.
+    pub(crate) quiet: Duration,
+}
+
+impl AttemptBench {
+    /// All that passed up to now, as far as it is the test's.
+    async fn drained(&self) -> Result<(), Trouble> {
+        if !self.bed.drain().await {
+            return Err(Trouble::inconclusive("what passed could not be read in time"));
+        }
+        match self.bed.journal().n_lost() {
+            0 => Ok(()),
+            n_lost => Err(Trouble::inconclusive(format!("{n_lost} interactions could not be kept"))),
+        }
+    }
+}
+
+impl Bench for AttemptBench {
+    fn address(&self, component: &str, endpoint: &str) -> Result<Address, Trouble> {
+        let Some(planned) = self.bed.system().components.get(component) else {
+            return Err(Trouble::errored(format!("there is no component `{component}`")));
+        };
+        let Some(socket) = self.bed.wiring().dials(&seam("test", component, endpoint)) else {
+            return Err(Trouble::errored(format!("`{component}` has no endpoint `{endpoint}`")));
+        };
+        let base = planned.external_base().unwrap_or_default();
+        Ok(Address { socket, host: socket.ip().to_string().into(), base: base.into() })
+    }
+
+    fn owner(&self, authority: &str) -> Option<(String, String)> {
+        let address: SocketAddr = authority.replace("localhost", "127.0.0.1").parse().ok()?;
+        self.bed.wiring().owner(address)
+    }
+
+    fn property(&self, reference: &str) -> Option<String> {
+        self.bed.property_for_test(reference)
+    }
+
+    fn interactions<'a>(&'a self, seam: &'a SeamFilter) -> BoxFuture<'a, Result<Vec<Arc<Interaction>>, Trouble>> {
+        Box::pin(async {
+            self.drained().await?;
+            Ok(self.bed.journal().interactions(|interaction| seam.takes(interaction)))
+        })
+    }
+
+    fn quiet(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(settle::until_settled(&self.bed, self.quiet, deadline))
+    }
+
+    fn further<'a>(
+        &'a self,
+        seam: &'a SeamFilter,
+        more: u64,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Awaited, Trouble>> {
+        Box::pin(async move {
+            let count = || self.bed.journal().interactions(|interaction| seam.takes(interaction)).len() as u64;
+            self.drained().await?;
+            let before = count();
+            loop {
+                let grew = self.bed.journal().grew.notified();
+                let further = count() - before;
+                if further >= more || tokio::time::timeout_at(deadline, grew).await.is_err() {
+                    return Ok(Awaited { count: count() - before });
+                }
+            }
+        })
+    }
+
+    fn lines(&self, component: &str) -> Result<Vec<SaidLine>, Trouble> {
+        Ok(self.bed.journal().lines(&ComponentId::from(component)))
+    }
+
+    fn mails(&self, component: &str) -> Result<Vec<Value>, Trouble> {
+        let live = self.bed.live(component);
+        let mailbox = live.as_deref().and_then(|live| match live {
+            Live::Service(service) => service.as_any().downcast_ref::<Mailbox>(),
+            Live::Process(_) => None,
+        });
+        let Some(mailbox) = mailbox else {
+            return Err(Trouble::errored(format!("`{component}` is no mailbox, or does not run")));
+        };
+        Ok(mailbox.mails().iter().map(|mail| mail.to_value()).collect())
+    }
+
+    fn control<'a>(&'a self, component: &'a str, act: Act, deadline: Instant) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async move {
+            match tokio::time::timeout_at(deadline, self.bed.act(component, act)).await {
+                Ok(done) => done,
+                Err(_) => Err(Trouble::failed(format!("`{component}` took too long"))),
+            }
+        })
+    }
+
+    fn root(&self) -> &Path {
+        self.bed.root()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let own = self.bed.wiring().dir("");
+        vec![self.bed.root().to_owned(), own]
+    }
+
+    fn watcher(&self) -> Option<&Watcher> {
+        Some(self.bed.watcher())
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        base_environment(&self.bed.temporary())
+    }
+}

@@ -1,0 +1,257 @@
+//! Sets fixtures up and cleans them up: those of a test for that test, wider ones once, with the state kept on top.
+
+use crate::plan::test::{PlannedFixture, PlannedNeed};
+use crate::run::attempt::clean_state;
+use crate::run::lane::Lane;
+use crate::run::step::{Ended, fail_by_eval, run_steps};
+use crate::run::variables::Variables;
+use seam_event::{Level, Notice, Phase, Scope as At, What};
+use seam_expr::{EvalError, Names as _};
+use seam_model::Scope;
+use seam_value::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long keeping the state on top of a wider fixture waits for quiet.
+const QUIET_WITHIN: Duration = Duration::from_secs(10);
+
+/// The wider fixtures that stand: the run's and the present file's.
+#[derive(Default)]
+pub(crate) struct Fixtures {
+    standing: Vec<Standing>,
+}
+
+/// A fixture that was set up for more than one test.
+struct Standing {
+    fixture: Arc<PlannedFixture>,
+    /// The values it was made with.
+    with: Map,
+    gives: Map,
+    /// What its actor sends from then on.
+    signs_in: Option<Value>,
+    clean_up: CleanUp,
+}
+
+/// The clean-up of a fixture, with the variables that it had.
+pub(crate) struct CleanUp {
+    fixture: Arc<PlannedFixture>,
+    variables: Arc<Variables>,
+    /// Whose actor did it; the name among the test's actors.
+    actor: String,
+}
+
+impl CleanUp {
+    /// Runs it, whatever happened.
+    pub(crate) async fn run(&self, lane: &Lane) -> Ended {
+        if self.fixture.cleanup.is_empty() {
+            return Ended::Well;
+        }
+        tell(lane, &self.fixture.name, Phase::Began, true);
+        let own = Lane { variables: Arc::clone(&self.variables), actor: lane.actors.get(&self.actor), ..lane.clone() };
+        let mut worst = Ended::Well;
+        for (index, step) in self.fixture.cleanup.iter().enumerate() {
+            let at = format!("cleanup.{}.{index}", self.fixture.name);
+            worst = worst.max(crate::run::step::run_step_if_known(&own, step, &at).await);
+        }
+        tell(lane, &self.fixture.name, Phase::Ended, true);
+        worst
+    }
+}
+
+impl Fixtures {
+    /// Makes sure that the wider ones among these (and those that they need) stand.
+    pub(crate) async fn set_up_wider(&mut self, lane: &Lane, needs: &[PlannedNeed]) -> Ended {
+        for wanted in [Scope::Run, Scope::File] {
+            for need in needs {
+                let ended = Box::pin(self.set_up_wider_one(lane, need, wanted)).await;
+                if !ended.goes_on() {
+                    return ended;
+                }
+            }
+        }
+        Ended::Well
+    }
+
+    async fn set_up_wider_one(&mut self, lane: &Lane, need: &PlannedNeed, wanted: Scope) -> Ended {
+        for inner in &need.fixture.needs {
+            let ended = Box::pin(self.set_up_wider_one(lane, inner, wanted)).await;
+            if !ended.goes_on() {
+                return ended;
+            }
+        }
+        if need.fixture.scope != wanted {
+            return Ended::Well;
+        }
+        let with = match values(lane, need) {
+            Ok(with) => with,
+            Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
+        };
+        if self.find(&need.fixture, &with).is_some() {
+            return Ended::Well;
+        }
+        // It is made on top of the state of those as wide as it is, not of what a test has left.
+        if wanted == Scope::Run {
+            self.forget_files(lane).await;
+        }
+        let kept = match clean_state(&lane.bed, lane).await {
+            Ok(()) => self.make_standing(lane, need, with).await,
+            Err(reason) => Err(reason),
+        };
+        match kept {
+            Ok(ended) => ended,
+            Err(reason) => {
+                lane.bed.record(lane.scope.clone(), What::Notice(Notice::new(Level::Error, reason)));
+                Ended::Errored
+            }
+        }
+    }
+
+    async fn make_standing(&mut self, lane: &Lane, need: &PlannedNeed, with: Map) -> Result<Ended, String> {
+        let mut clean_ups = Vec::new();
+        // An actor of its own, so that the first test that needs it has no cookies that the others have not.
+        let actors = Arc::new(crate::run::lane::Actors::default());
+        let own = Lane { actor: actors.get(""), actors, ..lane.clone() };
+        let (ended, made) = self.make(&own, need, with.clone(), &mut clean_ups).await;
+        let Some(made) = made.filter(|_| ended.goes_on()) else { return Ok(ended) };
+        let _ = lane.bed.until_quiet(lane.bench.quiet, Instant::now() + QUIET_WITHIN).await;
+        let depth = usize::from(need.fixture.scope == Scope::File) + 1;
+        lane.bed.keep_state(depth).await?;
+        let clean_up = clean_ups.pop().ok_or("remember the clean-up of a fixture")?;
+        let fixture = Arc::clone(&need.fixture);
+        self.standing.push(Standing { fixture, with, gives: made.gives, signs_in: made.signs_in, clean_up });
+        Ok(ended)
+    }
+
+    /// Sets one up for a test, or hands over one that stands; its values come under its name or the alias.
+    pub(crate) async fn set_up(&mut self, lane: &Lane, need: &PlannedNeed, clean_ups: &mut Vec<CleanUp>) -> Ended {
+        let with = match values(lane, need) {
+            Ok(with) => with,
+            Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
+        };
+        let actor = need.alias.as_deref().unwrap_or("");
+        let made = if let Some(standing) = self.find(&need.fixture, &with) {
+            Made { gives: standing.gives.clone(), signs_in: standing.signs_in.clone() }
+        } else {
+            let own = lane.with_actor(need.alias.as_deref());
+            let (ended, made) = Box::pin(self.make(&own, need, with, clean_ups)).await;
+            match made {
+                Some(made) if ended.goes_on() => made,
+                _ => return ended,
+            }
+        };
+        if let Some(signs_in) = &made.signs_in {
+            lane.actors.get(actor).sign_in(signs_in);
+        }
+        let name = need.alias.as_ref().unwrap_or(&need.fixture.name);
+        lane.variables.set(name, Value::Map(made.gives));
+        Ended::Well
+    }
+
+    /// Runs a fixture's own needs and steps. Its clean-up is remembered even where it came only half way.
+    async fn make(
+        &mut self,
+        lane: &Lane,
+        need: &PlannedNeed,
+        with: Map,
+        clean_ups: &mut Vec<CleanUp>,
+    ) -> (Ended, Option<Made>) {
+        let fixture = &need.fixture;
+        let chance = lane.variables.chance().branch(&format!("{}{}", fixture.name, Value::Map(with.clone())));
+        let folder = lane.bed.folder_of(fixture.file);
+        let variables = Arc::new(Variables::new(Map::new(), chance, &lane.bed, &folder));
+        let own = Lane { variables: Arc::clone(&variables), ..lane.clone() };
+        for (name, template) in lane.bed.file_variables(fixture.file) {
+            match template.render(&*variables) {
+                Ok(value) => variables.set(name, value),
+                Err(error) => return (fail_by_eval(lane, &lane.scope, &error).ended, None),
+            }
+        }
+        variables.extend(with);
+        for inner in &fixture.needs {
+            let ended = Box::pin(self.set_up(&own, inner, clean_ups)).await;
+            if !ended.goes_on() {
+                return (ended, None);
+            }
+        }
+        tell(lane, &fixture.name, Phase::Began, false);
+        clean_ups.push(CleanUp {
+            fixture: Arc::clone(fixture),
+            variables: Arc::clone(&variables),
+            actor: lane.actor.name().to_owned(),
+        });
+        let ended = run_steps(&own, &fixture.steps, &format!("needs.{}", fixture.name)).await;
+        tell(lane, &fixture.name, Phase::Ended, false);
+        if !ended.goes_on() {
+            return (ended, None);
+        }
+        match outcome(fixture, &variables) {
+            Ok(made) => (ended, Some(made)),
+            Err(error) => (fail_by_eval(lane, &lane.scope, &error).ended, None),
+        }
+    }
+
+    /// Cleans up the file's fixtures: its last test is over.
+    pub(crate) async fn end_file(&mut self, lane: &Lane) {
+        self.clean_up(lane, Scope::File).await;
+    }
+
+    /// Cleans up all that stand: the run is over.
+    pub(crate) async fn end_run(&mut self, lane: &Lane) {
+        self.clean_up(lane, Scope::File).await;
+        self.clean_up(lane, Scope::Run).await;
+    }
+
+    /// Are there any that stand?
+    pub(crate) fn any(&self) -> bool {
+        !self.standing.is_empty()
+    }
+
+    async fn forget_files(&mut self, lane: &Lane) {
+        if self.standing.iter().any(|standing| standing.fixture.scope == Scope::File) {
+            self.clean_up(lane, Scope::File).await;
+        }
+    }
+
+    async fn clean_up(&mut self, lane: &Lane, scope: Scope) {
+        let standing = std::mem::take(&mut self.standing);
+        let (over, still): (Vec<_>, Vec<_>) = standing.into_iter().partition(|one| one.fixture.scope == scope);
+        self.standing = still;
+        if over.is_empty() {
+            return;
+        }
+        for standing in over.iter().rev() {
+            standing.clean_up.run(lane).await;
+        }
+        lane.bed.forget_state(usize::from(scope == Scope::File) + 1);
+    }
+
+    fn find(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<&Standing> {
+        self.standing.iter().find(|standing| Arc::ptr_eq(&standing.fixture, fixture) && standing.with == *with)
+    }
+}
+
+/// What came out of a fixture.
+struct Made {
+    gives: Map,
+    signs_in: Option<Value>,
+}
+
+fn outcome(fixture: &PlannedFixture, variables: &Variables) -> Result<Made, EvalError> {
+    let mut gives = Map::new();
+    for (name, template) in &fixture.gives {
+        gives.insert(name.clone(), template.render(variables)?);
+    }
+    let signs_in = fixture.signs_in.as_ref().map(|template| template.render(variables)).transpose()?;
+    Ok(Made { gives, signs_in })
+}
+
+/// The values that a fixture is to be made with.
+fn values(lane: &Lane, need: &PlannedNeed) -> Result<Map, EvalError> {
+    need.with.iter().map(|(name, template)| Ok((name.clone(), template.render(&*lane.variables)?))).collect()
+}
+
+fn tell(lane: &Lane, name: &str, phase: Phase, cleanup: bool) {
+    let scope = At { step: None, ..lane.scope.clone() };
+    lane.bed.record(scope, What::Fixture { name: name.to_owned(), phase, cleanup });
+}

@@ -1,0 +1,67 @@
+//! Where a step runs: whose variables it sees, who does it, to which test it belongs, and until when.
+
+use crate::plan::test::PlannedFlow;
+use crate::run::bench::AttemptBench;
+use crate::run::variables::Variables;
+use crate::testbed::Testbed;
+use seam_event::Scope;
+use seam_expr::{EvalError, Template};
+use seam_steps::Actor;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The way on which steps run one after another.
+#[derive(Clone)]
+pub(crate) struct Lane {
+    pub(crate) bed: Arc<Testbed>,
+    pub(crate) bench: Arc<AttemptBench>,
+    /// The test and attempt.
+    pub(crate) scope: Scope,
+    pub(crate) variables: Arc<Variables>,
+    /// Who does steps that name nobody.
+    pub(crate) actor: Arc<Actor>,
+    /// All actors of the test by name.
+    pub(crate) actors: Arc<Actors>,
+    /// Flows of the file by name.
+    pub(crate) flows: Arc<HashMap<String, Arc<PlannedFlow>>>,
+    /// When the whole test must have come to its end.
+    pub(crate) deadline: Instant,
+    /// Inside a `together` that has an `expect` of its own, what is expected unsaid falls away.
+    pub(crate) unsaid_falls_away: bool,
+}
+
+/// The actors of one test: each name is one somebody, whoever mentions it.
+#[derive(Default)]
+pub(crate) struct Actors(Mutex<HashMap<String, Arc<Actor>>>);
+
+impl Actors {
+    /// The actor of a name; the empty name is the one that every test has.
+    pub(crate) fn get(&self, name: &str) -> Arc<Actor> {
+        let mut actors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(actors.entry(name.to_owned()).or_insert_with(|| Arc::new(Actor::new(name))))
+    }
+}
+
+impl Lane {
+    /// The same lane for a step that says who does it.
+    pub(crate) fn with_actor(&self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) => Self { actor: self.actors.get(name), ..self.clone() },
+            None => self.clone(),
+        }
+    }
+
+    /// So long from now, and never beyond the test's own deadline.
+    pub(crate) fn until(&self, duration: Duration) -> Instant {
+        self.deadline.min(Instant::now() + duration)
+    }
+
+    /// Signs the actor in: what it sends from then on.
+    pub(crate) fn sign_in(&self, signs_in: &Template) -> Result<(), EvalError> {
+        let value = signs_in.render(&*self.variables)?;
+        self.actor.sign_in(&value);
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! Runs one step: left out or tried, tried again while `within` lasts, judged, saved from.
+//!
+//! Only what the last try gave counts. All expectations of a step are judged, so that a person sees every
+//! mistake at once.
+
+use crate::plan::test::PlannedStep;
+use crate::run::inside::Inside;
+use crate::run::lane::Lane;
+use seam_event::{Judged, Level, Notice, Outcome, Place, Scope, StageOf, What};
+use seam_expr::EvalError;
+use seam_matcher::{Judgement, Verdict as Held};
+use seam_steps::{StepContext, Trouble, Unsaid};
+use seam_value::Value;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One try's deadline where nothing else is said.
+const TRY: Duration = Duration::from_secs(10);
+
+/// The pause between two tries where nothing else is said: from this, doubling, to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long after its deadline a step that does not mind it is cut off.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ended {
+    /// All held, or it was left out.
+    Well,
+    /// It did not hold, and the test goes on (`soft`).
+    Softly,
+    /// It could not be judged.
+    Inconclusive,
+    /// It did not hold.
+    Failed,
+    /// It could not be done.
+    Errored,
+}
+
+impl Ended {
+    /// Does the test go on after this?
+    pub(crate) fn goes_on(self) -> bool {
+        self <= Self::Softly
+    }
+}
+
+/// A step's end with its result.
+pub(crate) struct StepEnd {
+    /// How it ended.
+    pub(crate) ended: Ended,
+    /// What it gave; null where it gave nothing.
+    pub(crate) result: Value,
+}
+
+/// What one try gave.
+struct Tried {
+    result: Value,
+    judged: Vec<Judged>,
+    trouble: Option<Trouble>,
+    /// One of `unless` held.
+    known_bad: bool,
+}
+
+impl Tried {
+    fn held(&self) -> bool {
+        self.trouble.is_none() && !self.known_bad && self.judged.iter().all(|judged| judged.outcome == Outcome::Held)
+    }
+}
+
+/// Runs steps in order until one keeps the test from going on.
+pub(crate) async fn run_steps(lane: &Lane, steps: &[PlannedStep], at: &str) -> Ended {
+    let mut worst = Ended::Well;
+    for (index, step) in steps.iter().enumerate() {
+        let at = if at.is_empty() { index.to_string() } else { format!("{at}.{index}") };
+        let ended = Box::pin(run_step(lane, step, &at)).await.ended;
+        worst = worst.max(ended);
+        if !ended.goes_on() {
+            break;
+        }
+    }
+    worst
+}
+
+/// Runs one step of a lane.
+pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepEnd {
+    let scope = Scope { step: Some(at.to_owned()), ..lane.scope.clone() };
+    let tell = |stage| {
+        lane.bed.record(scope.clone(), What::Step {
+            name: step.title.clone(),
+            action: step.action_text.clone(),
+            place: step.span.into(),
+            stage,
+        });
+    };
+    match left_out(lane, step) {
+        Ok(None) => {}
+        Ok(Some(why)) => {
+            tell(StageOf::LeftOut(why));
+            return StepEnd { ended: Ended::Well, result: Value::Null };
+        }
+        Err(error) => {
+            tell(StageOf::Began);
+            return fail_by_eval(lane, &scope, &error);
+        }
+    }
+    tell(StageOf::Began);
+    lane.bed.enter(scope.clone());
+    let own = lane.with_actor(step.actor.as_deref());
+    let tried = try_until_it_holds(&own, step, at).await;
+    let end = conclude(&own, step, &scope, tried);
+    tell(StageOf::Ended);
+    end
+}
+
+/// Why the step is left out, if it is.
+fn left_out(lane: &Lane, step: &PlannedStep) -> Result<Option<String>, EvalError> {
+    let Some(when) = &step.when else { return Ok(None) };
+    let holds = when.holds(&*lane.variables)?;
+    Ok((!holds).then(|| format!("`when: {}` does not hold", when.text())))
+}
+
+/// Tries as often as `within`, `holds_for` and the last judgement of counts ask for.
+async fn try_until_it_holds(lane: &Lane, step: &PlannedStep, at: &str) -> Tried {
+    let pacing = &step.pacing;
+    let one_try = pacing.timeout.unwrap_or(TRY);
+    let Some(within) = pacing.within else {
+        let tried = try_once(lane, step, at, lane.until(one_try), true).await;
+        return match pacing.holds_for {
+            Some(holds_for) if tried.held() => keep_trying(lane, step, at, holds_for).await,
+            _ => tried,
+        };
+    };
+    let give_up = lane.until(within);
+    let mut pause = pacing.every.unwrap_or(FIRST_PAUSE);
+    loop {
+        let deadline = give_up.min(Instant::now() + one_try);
+        let tried = try_once(lane, step, at, deadline, false).await;
+        if tried.known_bad {
+            return tried;
+        }
+        if tried.held() {
+            if let Some(holds_for) = pacing.holds_for {
+                return keep_trying(lane, step, at, holds_for).await;
+            }
+            // What holds at one moment may be too much at the next: a count is final only when all is quiet.
+            return if counts(step) { try_once(lane, step, at, lane.until(one_try), true).await } else { tried };
+        }
+        if Instant::now() + pause >= give_up {
+            return tried;
+        }
+        tokio::time::sleep(pause).await;
+        if pacing.every.is_none() {
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Tries again and again for so long, for as long as it holds.
+async fn keep_trying(lane: &Lane, step: &PlannedStep, at: &str, holds_for: Duration) -> Tried {
+    let one_try = step.pacing.timeout.unwrap_or(TRY);
+    let pause = step.pacing.every.unwrap_or(FIRST_PAUSE * 5);
+    let end = lane.until(holds_for);
+    loop {
+        let tried = try_once(lane, step, at, lane.until(one_try), false).await;
+        if !tried.held() || Instant::now() >= end {
+            return tried;
+        }
+        tokio::time::sleep_until(end.min(Instant::now() + pause)).await;
+    }
+}
+
+/// Does a step count what passed or came?
+fn counts(step: &PlannedStep) -> bool {
+    step.expect.iter().any(|statement| statement.first_name() == Some("count"))
+}
+
+async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, settle: bool) -> Tried {
+    let inside = Inside { lane, step, at };
+    let cx = StepContext {
+        names: &*lane.variables,
+        actor: &lane.actor,
+        bench: lane.bench.as_ref(),
+        inner: &inside,
+        deadline,
+        settle,
+    };
+    let outcome = match tokio::time::timeout_at(deadline + GRACE, step.action.run(&cx)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Trouble::failed("no result within the step's time")),
+    };
+    let result = match outcome {
+        Ok(result) => result,
+        Err(trouble) => {
+            return Tried { result: Value::Null, judged: Vec::new(), trouble: Some(trouble), known_bad: false };
+        }
+    };
+    let judgements: Vec<Judgement> =
+        step.expect.iter().flat_map(|statement| statement.judge(&result, &*lane.variables)).collect();
+    let mut judged: Vec<Judged> = judgements.into_iter().map(|judgement| written(judgement, step.soft)).collect();
+    if !lane.unsaid_falls_away {
+        judged.extend(unsaid(step, &result));
+    }
+    let known_bad = step.unless.iter().any(|statement| {
+        let judged = statement.judge(&result, &*lane.variables);
+        !judged.is_empty() && judged.iter().all(|judgement| judgement.held == Held::Held)
+    });
+    Tried { result, judged, trouble: None, known_bad }
+}
+
+/// What was expected unsaid and did not hold, as far as no expectation names it.
+fn unsaid(step: &PlannedStep, result: &Value) -> Vec<Judged> {
+    let place: Place = step.action_span.into();
+    step.action
+        .unsaid(result)
+        .into_iter()
+        .filter(|unsaid| !step.expect.iter().any(|statement| statement.first_name() == Some(unsaid.path)))
+        .map(|Unsaid { path, message, expected, actual, details }| Judged {
+            path: path.to_owned(),
+            matcher: "expected unsaid".to_owned(),
+            outcome: Outcome::Failed,
+            written: false,
+            soft: step.soft,
+            expected,
+            actual,
+            message,
+            details,
+            place,
+        })
+        .collect()
+}
+
+fn written(judgement: Judgement, soft: bool) -> Judged {
+    Judged {
+        path: judgement.path,
+        matcher: judgement.matcher,
+        outcome: match judgement.held {
+            Held::Held => Outcome::Held,
+            Held::Failed => Outcome::Failed,
+            Held::Inconclusive => Outcome::Inconclusive,
+        },
+        written: true,
+        soft,
+        expected: judgement.expected,
+        actual: judgement.actual,
+        message: judgement.message,
+        details: judgement.details,
+        place: judgement.span.into(),
+    }
+}
+
+/// Records what came of the last try, and saves from it.
+fn conclude(lane: &Lane, step: &PlannedStep, scope: &Scope, tried: Tried) -> StepEnd {
+    let mut ended = Ended::Well;
+    for judged in tried.judged {
+        ended = ended.max(match judged.outcome {
+            Outcome::Held => Ended::Well,
+            Outcome::Inconclusive => Ended::Inconclusive,
+            Outcome::Failed if step.soft => Ended::Softly,
+            Outcome::Failed => Ended::Failed,
+        });
+        lane.bed.record(scope.clone(), What::Judged(judged));
+    }
+    if tried.known_bad {
+        let text = "what `unless` names has come".to_owned();
+        ended = ended.max(tell_failure(lane, step, scope, text));
+    }
+    if let Some(trouble) = tried.trouble {
+        ended = ended.max(tell_trouble(lane, step, scope, trouble));
+    }
+    if ended.goes_on() {
+        if let Err(error) = save(lane, step, &tried.result) {
+            ended = fail_by_eval(lane, scope, &error).ended;
+        }
+        if let Some(signs_in) = &step.signs_in
+            && let Err(error) = lane.sign_in(signs_in)
+        {
+            ended = fail_by_eval(lane, scope, &error).ended;
+        }
+    }
+    StepEnd { ended, result: tried.result }
+}
+
+fn save(lane: &Lane, step: &PlannedStep, result: &Value) -> Result<(), EvalError> {
+    for (name, capture) in &step.save {
+        let value = capture.take(result, &*lane.variables)?;
+        lane.variables.set(name, value);
+    }
+    Ok(())
+}
+
+fn tell_failure(lane: &Lane, step: &PlannedStep, scope: &Scope, text: String) -> Ended {
+    let notice = Notice { place: Some(step.action_span.into()), ..Notice::new(Level::Failure, text) };
+    lane.bed.record(scope.clone(), What::Notice(notice));
+    if step.soft { Ended::Softly } else { Ended::Failed }
+}
+
+fn tell_trouble(lane: &Lane, step: &PlannedStep, scope: &Scope, trouble: Trouble) -> Ended {
+    let (level, reason, span, ended) = match trouble {
+        Trouble::Failed { reason, span } if step.soft => (Level::Failure, reason, span, Ended::Softly),
+        Trouble::Failed { reason, span } => (Level::Failure, reason, span, Ended::Failed),
+        Trouble::Errored { reason, span } => (Level::Error, reason, span, Ended::Errored),
+        Trouble::Inconclusive { reason } => (Level::Inconclusive, reason, None, Ended::Inconclusive),
+    };
+    let place = Some(span.unwrap_or(step.action_span).into());
+    lane.bed.record(scope.clone(), What::Notice(Notice { place, ..Notice::new(level, reason) }));
+    ended
+}
+
+/// A template that can't be worked out is a failure of the system under test as often as of the test: a path that
+/// is not there in an answer. It points at its own place.
+pub(crate) fn fail_by_eval(lane: &Lane, scope: &Scope, error: &EvalError) -> StepEnd {
+    let notice = Notice {
+        place: Some(error.span.into()),
+        hint: error.hint.clone(),
+        ..Notice::new(Level::Failure, error.message.clone())
+    };
+    lane.bed.record(scope.clone(), What::Notice(notice));
+    StepEnd { ended: Ended::Failed, result: Value::Null }
+}

@@ -1,0 +1,77 @@
+//! A component while the testbed lives: raised or not, on purpose or not.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// What is running of a component.
+pub(crate) enum Live {
+    /// A service.
+    Service(Box<dyn seam_services::Running>),
+    /// A process, or somebody else's.
+    Process(Box<dyn seam_launch::Live>),
+}
+
+/// Is a component ready?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Not yet.
+    #[default]
+    Awaited,
+    /// It answers.
+    Ready,
+    /// It never became ready.
+    Failed,
+}
+
+/// One component of a testbed.
+#[derive(Default)]
+pub(crate) struct LiveComponent {
+    live: Mutex<Option<Arc<Live>>>,
+    /// Those that wait for it watch this.
+    pub(crate) readiness: watch::Sender<Readiness>,
+    /// Was it stopped on purpose? Then its end is no death.
+    stopped: AtomicBool,
+    /// How it was found dead, if it was, until somebody has told that.
+    death: Mutex<Option<String>>,
+    /// Was it stopped, killed, restarted or paused since the test began?
+    pub(crate) acted_upon: AtomicBool,
+    pub(crate) paused: AtomicBool,
+}
+
+impl LiveComponent {
+    /// What is running of it.
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_live(&self, live: Option<Arc<Live>>) {
+        self.stopped.store(live.is_none(), Ordering::SeqCst);
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+
+    /// From here on its end is meant.
+    pub(crate) fn expect_end(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// Is its end meant?
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// It was found dead.
+    pub(crate) fn set_death(&self, how: String) {
+        *self.death.lock().unwrap_or_else(PoisonError::into_inner) = Some(how);
+    }
+
+    /// How it was found dead, once.
+    pub(crate) fn take_death(&self) -> Option<String> {
+        self.death.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Is it dead, and nobody has told yet?
+    pub(crate) fn is_dead(&self) -> bool {
+        self.death.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}

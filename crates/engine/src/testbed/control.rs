@@ -1,0 +1,150 @@
+//! Starts, stops, kills and pauses components while the system runs, and makes all as before at a test's end.
+
+use crate::testbed::Testbed;
+use crate::testbed::component::Live;
+use crate::testbed::raise::upstream;
+use crate::testbed::state::chain;
+use futures_util::future::join_all;
+use seam_event::ComponentState;
+use seam_launch::STOP_WITHIN;
+use seam_proxy::Upstream;
+use seam_services::StopHow;
+use seam_steps::{Act, Trouble};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+impl Testbed {
+    /// Does something to a component and waits until it is so. What is so already is left as it is.
+    pub(crate) async fn act(self: &Arc<Self>, name: &str, act: Act) -> Result<(), Trouble> {
+        let Some(component) = self.components.get(name) else {
+            return Err(Trouble::errored(format!("there is no component `{name}`")));
+        };
+        component.acted_upon.store(true, Ordering::SeqCst);
+        match act {
+            Act::Start => self.start(name).await,
+            Act::Stop => self.end(name, StopHow::Asked(self.stop_within(name))).await,
+            Act::Kill => self.end(name, StopHow::Killed).await,
+            Act::Restart => {
+                self.end(name, StopHow::Asked(self.stop_within(name))).await?;
+                self.start(name).await
+            }
+            Act::Pause => self.pause(name).await,
+            Act::Resume => self.resume(name).await,
+        }
+    }
+
+    /// Makes what steps did to components undone: what is stopped runs again, what is paused goes on, and what was
+    /// found dead is raised again. Gives those that were found dead, with how.
+    pub(crate) async fn mend(self: &Arc<Self>) -> Result<Vec<(String, String)>, Trouble> {
+        let mut dead = Vec::new();
+        for (name, component) in &self.components {
+            let acted_upon = component.acted_upon.swap(false, Ordering::SeqCst);
+            if component.paused.load(Ordering::SeqCst) {
+                self.resume(name).await?;
+            }
+            if let Some(how) = component.take_death() {
+                if !acted_upon {
+                    dead.push((name.clone(), how));
+                }
+                component.set_live_gone();
+            }
+            if component.live().is_none() && component.was_raised() {
+                self.start(name).await?;
+            }
+        }
+        Ok(dead)
+    }
+
+    /// Starts a component anew, for those that are to forget what they keep in memory.
+    pub(crate) async fn restart(self: &Arc<Self>, name: &str) -> Result<(), Trouble> {
+        self.end(name, StopHow::Asked(self.stop_within(name))).await?;
+        self.start(name).await
+    }
+
+    async fn start(self: &Arc<Self>, name: &str) -> Result<(), Trouble> {
+        let component = &self.components[name];
+        if let Some(live) = component.live() {
+            let Live::Service(service) = &*live else { return Ok(()) };
+            if !component.is_stopped() {
+                return Ok(());
+            }
+            self.tell_component(name, ComponentState::Starting, String::new());
+            service.start().await.map_err(|error| Trouble::errored(format!("start `{name}`: {}", chain(&error))))?;
+            for endpoint in &self.system().components[name].endpoints {
+                self.point(name, &endpoint.name, &upstream(service.upstream(&endpoint.name)));
+            }
+            component.set_live(Some(Arc::clone(&live)));
+            self.tell_component(name, ComponentState::Ready, service.detail());
+            self.watch_over(name, live);
+            return Ok(());
+        }
+        self.raise(name).await.map_err(|diagnostic| Trouble::Failed {
+            reason: diagnostic.title,
+            span: None,
+        })
+    }
+
+    /// Ends a component; its whole tree of processes is gone after this.
+    async fn end(&self, name: &str, how: StopHow) -> Result<(), Trouble> {
+        let component = &self.components[name];
+        let Some(live) = component.live().filter(|_| !component.is_stopped()) else { return Ok(()) };
+        component.expect_end();
+        for endpoint in &self.system().components[name].endpoints {
+            self.point(name, &endpoint.name, &Upstream::Nowhere);
+        }
+        let ended = match (&*live, how) {
+            (Live::Service(service), how) => service.stop(how).await.map_err(|error| chain(&error)),
+            (Live::Process(process), StopHow::Asked(within)) => process.stop(within).await.map(drop).map_err(|error| chain(&error)),
+            (Live::Process(process), StopHow::Killed) => process.kill().await.map(drop).map_err(|error| chain(&error)),
+        };
+        if let Live::Process(_) = &*live {
+            component.set_live(None);
+        }
+        self.tell_component(name, ComponentState::Stopped, String::new());
+        ended.map_err(|error| Trouble::errored(format!("stop `{name}`: {error}")))
+    }
+
+    async fn pause(&self, name: &str) -> Result<(), Trouble> {
+        let component = &self.components[name];
+        let Some(live) = component.live().filter(|_| !component.is_stopped()) else { return Ok(()) };
+        let paused = match &*live {
+            Live::Process(process) => process.pause().await.map_err(|error| chain(&error)),
+            Live::Service(service) => match service.process() {
+                Some(process) => process.pause().await.map_err(|error| chain(&error)),
+                None => Err("it is built in and can't be paused".to_owned()),
+            },
+        };
+        paused.map_err(|error| Trouble::errored(format!("pause `{name}`: {error}")))?;
+        self.tell_component(name, ComponentState::Paused, String::new());
+        Ok(())
+    }
+
+    async fn resume(&self, name: &str) -> Result<(), Trouble> {
+        let component = &self.components[name];
+        let Some(live) = component.live() else { return Ok(()) };
+        let resumed = match &*live {
+            Live::Process(process) => process.resume().await.map_err(|error| chain(&error)),
+            Live::Service(service) => match service.process() {
+                Some(process) => process.resume().await.map_err(|error| chain(&error)),
+                None => Ok(()),
+            },
+        };
+        component.paused.store(false, Ordering::SeqCst);
+        resumed.map_err(|error| Trouble::errored(format!("resume `{name}`: {error}")))?;
+        self.tell_component(name, ComponentState::Ready, "goes on".to_owned());
+        Ok(())
+    }
+
+    /// Ends all components, consumers before providers where that is known, all within their own deadlines.
+    pub(crate) async fn strike_all(&self) {
+        let striking = self.components.keys().map(|name| async move {
+            // What can't be stopped here the watcher ends.
+            let _ = self.end(name, StopHow::Asked(self.stop_within(name))).await;
+        });
+        join_all(striking).await;
+    }
+
+    fn stop_within(&self, name: &str) -> std::time::Duration {
+        self.system().components.get(name).and_then(|planned| planned.declared.stop_within).unwrap_or(STOP_WITHIN)
+    }
+}

@@ -1,0 +1,152 @@
+//! What passed and what was said while the current test runs, whole and unmasked, for its steps to look into.
+//!
+//! The History keeps everything, masked, on disk; this keeps the present test's part in memory. It is bounded:
+//! what goes beyond is counted, and whoever counts over it is told.
+
+use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
+use seam_history::Recorder;
+use seam_proxy::Witness;
+use seam_steps::SaidLine;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Interactions kept for one test.
+const MOST_INTERACTIONS: usize = 200_000;
+
+/// Lines kept of one component for one test.
+const MOST_LINES: usize = 100_000;
+
+/// The journal of a testbed.
+#[derive(Default)]
+pub(crate) struct Journal {
+    entries: Mutex<Entries>,
+    /// Woken whenever an interaction is added.
+    pub(crate) grew: Notify,
+}
+
+#[derive(Default)]
+struct Entries {
+    /// To which test and step what happens now belongs.
+    scope: Scope,
+    /// What began before this moment is left over from an earlier test: its steps do not see it.
+    since: Duration,
+    interactions: Vec<Arc<Interaction>>,
+    lines: HashMap<ComponentId, Vec<SaidLine>>,
+    /// Interactions that could not be kept, here or on the way here.
+    n_lost: u64,
+    /// Who was seen using which seam at all, in the whole run.
+    used: std::collections::BTreeSet<(ComponentId, SeamId)>,
+}
+
+impl Journal {
+    /// Forgets what is there: a new test begins, or its first step, at this time since the run began.
+    pub(crate) fn begin(&self, scope: Scope, now: Duration) {
+        let mut entries = self.lock();
+        entries.scope = scope;
+        entries.since = now;
+        entries.interactions.clear();
+        entries.lines.clear();
+        entries.n_lost = 0;
+    }
+
+    /// From here on what happens belongs to this test and step.
+    pub(crate) fn set_scope(&self, scope: Scope) {
+        self.lock().scope = scope;
+    }
+
+    /// To which test and step what happens now belongs.
+    pub(crate) fn scope(&self) -> Scope {
+        self.lock().scope.clone()
+    }
+
+    /// The interactions so far that the filter takes, in the order in which requests began.
+    pub(crate) fn interactions(&self, takes: impl Fn(&Interaction) -> bool) -> Vec<Arc<Interaction>> {
+        let mut taken: Vec<_> = self.lock().interactions.iter().filter(|one| takes(one)).cloned().collect();
+        taken.sort_by_key(|interaction| (interaction.at, interaction.id));
+        taken
+    }
+
+    /// How many interactions could not be kept.
+    pub(crate) fn n_lost(&self) -> u64 {
+        self.lock().n_lost
+    }
+
+    /// What a component said so far.
+    pub(crate) fn lines(&self, component: &ComponentId) -> Vec<SaidLine> {
+        self.lock().lines.get(component).cloned().unwrap_or_default()
+    }
+
+    /// A component said something.
+    pub(crate) fn said(&self, component: &ComponentId, line: SaidLine) {
+        let mut entries = self.lock();
+        let lines = entries.lines.entry(component.clone()).or_default();
+        if lines.len() < MOST_LINES {
+            lines.push(line);
+        }
+    }
+
+    /// Who used which seam, in the whole run.
+    pub(crate) fn used(&self) -> Vec<(ComponentId, SeamId)> {
+        self.lock().used.iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        // Nothing panics while it holds this lock half way through a change.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the journal and the History what the observer saw.
+pub(crate) struct JournalWitness {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) recorder: Recorder,
+}
+
+impl Witness for JournalWitness {
+    fn connection(&mut self, seam: &SeamId, connection: u64, state: &'static str, caller: Option<&ComponentId>) {
+        if state == "opened" {
+            let who = caller.unwrap_or(&seam.consumer).clone();
+            self.journal.lock().used.insert((who, seam.clone()));
+        }
+        let what = What::Connection {
+            seam: seam.clone(),
+            connection,
+            state: state.to_owned(),
+            caller: caller.cloned(),
+        };
+        self.recorder.record(self.journal.scope(), what);
+    }
+
+    fn interaction(&mut self, interaction: Interaction) {
+        let scope = {
+            let mut entries = self.journal.lock();
+            if interaction.at < entries.since {
+                drop(entries);
+                // It belongs to no test that still runs; whose it was, its time tells.
+                self.recorder.record(Scope::default(), What::Interaction(interaction));
+                return;
+            }
+            if entries.interactions.len() < MOST_INTERACTIONS {
+                entries.interactions.push(Arc::new(interaction.clone()));
+            } else {
+                entries.n_lost += 1;
+            }
+            entries.scope.clone()
+        };
+        self.recorder.record(scope, What::Interaction(interaction));
+        self.journal.grew.notify_waiters();
+    }
+
+    fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str) {
+        let what = What::Degraded { seam: seam.clone(), connection, reason: reason.to_owned() };
+        self.recorder.record(self.journal.scope(), what);
+    }
+
+    fn lost(&mut self, seam: &SeamId, count: u64) {
+        self.journal.lock().n_lost += count;
+        let what = What::Lost { of: "interactions".to_owned(), seam: Some(seam.clone()), count };
+        self.recorder.record(self.journal.scope(), what);
+    }
+}

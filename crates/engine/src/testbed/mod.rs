@@ -1,0 +1,234 @@
+//! The system while it runs: its seams stood on, its components raised, its state kept.
+//!
+//! ```text
+//! open: watcher, proxy, all seams stood on (leading nowhere yet)
+//!   └▶ prepare ─▶ raise all components, each when those it waits for are ready ─▶ quiet ─▶ state kept
+//! close: components struck, seams taken down, watcher finished: nothing is left
+//! ```
+
+mod callers;
+pub(crate) mod component;
+mod control;
+pub(crate) mod journal;
+mod prepare;
+pub(crate) mod quiet;
+mod raise;
+mod state;
+mod told;
+pub(crate) mod wiring;
+
+use crate::plan::Plan;
+use crate::plan::system::{SystemPlan, seam};
+use crate::testbed::callers::ProcCallers;
+use crate::testbed::component::LiveComponent;
+use crate::testbed::journal::{Journal, JournalWitness};
+use crate::testbed::quiet::{NotQuiet, until_quiet};
+use crate::testbed::state::KeptStates;
+use crate::testbed::wiring::Wiring;
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use seam_event::{Scope, SeamId, What};
+use seam_expr::Template;
+use seam_history::Recorder;
+use seam_launch::{Watcher, WatcherCommand, WatcherOptions, default_registry};
+use seam_proxy::{Proxy, Pulse, SeamSpec, Upstream};
+use seam_services::Places;
+use seam_value::{Map, Value};
+use seam_wire::{Limits, Protocol};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub(crate) use crate::testbed::told::{BedError, Progress};
+
+/// How long what has passed may take to be told before a step looks at it.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a testbed is opened with.
+pub struct Ground {
+    /// The run's id.
+    pub run: seam_event::RunId,
+    /// The run's own folder, where logs go.
+    pub folder: PathBuf,
+    /// Who writes the History.
+    pub recorder: Recorder,
+    /// Who hears what takes long.
+    pub progress: Progress,
+    /// May programs that are missing be fetched?
+    pub fetch: bool,
+    /// When the run began, on the clock that never goes back, and on the wall.
+    pub began: (std::time::Instant, Timestamp),
+}
+
+/// A system while it runs.
+pub(crate) struct Testbed {
+    plan: Arc<Plan>,
+    ground: Ground,
+    journal: Arc<Journal>,
+    proxy: Proxy,
+    watcher: Watcher,
+    places: Places,
+    wiring: Wiring,
+    components: IndexMap<String, LiveComponent>,
+    kept: KeptStates,
+}
+
+impl Testbed {
+    /// Starts the watcher and stands on all seams. Nothing of the system runs yet.
+    pub(crate) async fn open(plan: Arc<Plan>, ground: Ground) -> Result<Self, BedError> {
+        let options = WatcherOptions {
+            run: ground.run.clone(),
+            command: WatcherCommand::this_program(),
+            registry: default_registry(),
+            logs: Some(ground.folder.join("logs")),
+        };
+        let watcher = Watcher::start(options).await.map_err(BedError::Watcher)?;
+        let places = Places::of_user(|name| std::env::var(name).ok());
+        let folder = temporary_folder(&places, &ground.run).map_err(BedError::Folder)?;
+        watcher.remove_at_end(&folder).await.map_err(|_| BedError::Gone)?;
+        let journal = Arc::new(Journal::default());
+        let pulse = Arc::new(Pulse::new(ground.began.0));
+        let witness = JournalWitness { journal: Arc::clone(&journal), recorder: ground.recorder.clone() };
+        let callers = ProcCallers::new(watcher.clone());
+        let proxy = Proxy::start(pulse, Limits::default(), Box::new(witness), Box::new(callers)).map_err(BedError::Proxy)?;
+        let mut wiring = Wiring::new(&plan.system, &folder);
+        for (id, protocol) in all_seams(&plan) {
+            let spec = SeamSpec { seam: id.clone(), protocol, upstream: Upstream::Nowhere, listen: None };
+            let address = proxy.stand(spec).await.map_err(BedError::Proxy)?;
+            wiring.stands(id, address);
+        }
+        let components = plan.system.components.keys().map(|name| (name.clone(), LiveComponent::default())).collect();
+        let kept = KeptStates::default();
+        Ok(Self { plan, ground, journal, proxy, watcher, places, wiring, components, kept })
+    }
+
+    /// Ends everything, whatever state it is in, and comes back when nothing is left.
+    pub(crate) async fn close(&self) -> Result<(), BedError> {
+        self.strike_all().await;
+        let over = self.watcher.finish().await.map_err(|_| BedError::Gone)?;
+        if over.left.is_empty() { Ok(()) } else { Err(BedError::Left(over.left)) }
+    }
+
+    /// Appends an event.
+    pub(crate) fn record(&self, scope: Scope, what: What) {
+        self.ground.recorder.record(scope, what);
+    }
+
+    /// What happens from now on belongs to this test and step.
+    pub(crate) fn enter(&self, scope: Scope) {
+        self.journal.set_scope(scope);
+    }
+
+    /// To which test and step what happens now belongs.
+    pub(crate) fn scope(&self) -> Scope {
+        self.journal.scope()
+    }
+
+    /// What passed and was said in the current test.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// All that passed up to now is in the journal after this. False if that took too long.
+    pub(crate) async fn drain(&self) -> bool {
+        self.proxy.drain(DRAIN).await
+    }
+
+    /// Waits until no call is open and nothing has passed for `quiet`.
+    pub(crate) async fn until_quiet(&self, quiet: Duration, deadline: Instant) -> Result<(), NotQuiet> {
+        until_quiet(self.proxy.pulse(), quiet, deadline).await
+    }
+
+    /// Who dials what.
+    pub(crate) fn wiring(&self) -> &Wiring {
+        &self.wiring
+    }
+
+    /// The system as planned.
+    pub(crate) fn system(&self) -> &Arc<SystemPlan> {
+        &self.plan.system
+    }
+
+    /// The whole plan.
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Who starts processes.
+    pub(crate) fn watcher(&self) -> &Watcher {
+        &self.watcher
+    }
+
+    /// The folder of `seam.yaml`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.plan.system.root
+    }
+
+    /// A folder of the run's own, which goes with it.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.wiring.dir("tmp")
+    }
+
+    /// The folder that a file's `./x` begins at.
+    pub(crate) fn folder_of(&self, file: usize) -> PathBuf {
+        self.plan.files.get(file).map(|file| file.folder.clone()).unwrap_or_default()
+    }
+
+    /// The variables of a file, in order.
+    pub(crate) fn file_variables(&self, file: usize) -> &[(String, Template)] {
+        self.plan.files.get(file).map_or(&[], |file| &file.vars)
+    }
+
+    /// `$secrets`.
+    pub(crate) fn secrets(&self) -> Value {
+        let secrets = self.plan.system.secrets.iter();
+        Value::Map(secrets.map(|(name, value)| (name.clone(), Value::text(value))).collect::<Map>())
+    }
+
+    /// A variable of the environment.
+    pub(crate) fn environment(&self, name: &str) -> Option<String> {
+        self.plan.system.environment.get(name)
+    }
+
+    /// What the time is. The wall clock is read here only.
+    pub(crate) fn wall_clock(&self) -> Timestamp {
+        let (began, at) = self.ground.began;
+        at.saturating_add(jiff::SignedDuration::try_from(began.elapsed()).unwrap_or_default()).unwrap_or(at)
+    }
+
+    /// A property of a component as the test reaches it: `api.url`, `pg.orders.port`.
+    pub(crate) fn property_for_test(&self, path: &str) -> Option<String> {
+        let words: Vec<&str> = path.split('.').collect();
+        match words.as_slice() {
+            [component, property] => self.wiring.property("test", component, "", property),
+            [component, endpoint, property] => self.wiring.property("test", component, endpoint, property),
+            _ => None,
+        }
+    }
+
+    /// Lets all seams to an endpoint lead there.
+    fn point(&self, component: &str, endpoint: &str, upstream: &Upstream) {
+        let leads = |seam: &SeamId| seam.provider.as_str() == component && seam.endpoint.as_str() == endpoint;
+        self.proxy.point(leads, upstream);
+    }
+}
+
+/// The seams that references declare, and those of the tests themselves: one to each endpoint.
+fn all_seams(plan: &Plan) -> Vec<(SeamId, &'static dyn Protocol)> {
+    let mut seams: Vec<(SeamId, &'static dyn Protocol)> =
+        plan.system.seams.iter().map(|planned| (planned.id.clone(), planned.protocol)).collect();
+    for (name, component) in &plan.system.components {
+        for endpoint in &component.endpoints {
+            seams.push((seam("test", name, &endpoint.name), endpoint.protocol));
+        }
+    }
+    seams
+}
+
+/// A folder of the run's own outside of the project, for data that goes with it.
+fn temporary_folder(places: &Places, run: &seam_event::RunId) -> std::io::Result<PathBuf> {
+    let folder = places.live.join(run.as_str());
+    std::fs::create_dir_all(folder.join("tmp"))?;
+    Ok(folder)
+}

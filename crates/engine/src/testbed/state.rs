@@ -1,0 +1,107 @@
+//! Keeps the state of all services, and restores it before each test.
+//!
+//! Kept states nest: the run's, a file's, each on top of the wider one. A test starts from the innermost.
+
+use crate::testbed::Testbed;
+use crate::testbed::component::Live;
+use seam_event::{ComponentId, Level, Notice, Scope, What};
+use seam_services::{HeldOpen, Kept};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One kept state of the whole testbed.
+#[derive(Default, Clone)]
+pub(crate) struct KeptState(Arc<BTreeMap<String, Kept>>);
+
+/// The kept states, the innermost last.
+#[derive(Default)]
+pub(crate) struct KeptStates(Mutex<Vec<(usize, KeptState)>>);
+
+impl KeptStates {
+    /// The innermost.
+    fn innermost(&self) -> Option<KeptState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last().map(|(_, state)| state.clone())
+    }
+
+    /// Puts a state in place of all at this depth and beyond.
+    fn put(&self, depth: usize, state: KeptState) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|(other, _)| *other < depth);
+        states.push((depth, state));
+    }
+
+    /// Forgets all at this depth and beyond.
+    fn forget(&self, depth: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(other, _)| *other < depth);
+    }
+}
+
+impl Testbed {
+    /// Keeps the state of all services as the one that tests start from: at depth 0 the system's own, at depth 1
+    /// with the run's fixtures, at depth 2 with a file's. Kept states further inside are forgotten.
+    pub(crate) async fn keep_state(&self, depth: usize) -> Result<(), String> {
+        let mut kept = BTreeMap::new();
+        for (name, live) in self.live_services() {
+            let Live::Service(service) = &*live else { continue };
+            let state = service.keep().await.map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
+            self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes);
+            kept.insert(name, state);
+        }
+        self.kept.put(depth, KeptState(Arc::new(kept)));
+        Ok(())
+    }
+
+    /// Makes the state of all services what it was when the innermost state was kept.
+    pub(crate) async fn restore_state(&self) -> Result<(), String> {
+        let Some(kept) = self.kept.innermost() else { return Ok(()) };
+        for (name, live) in self.live_services() {
+            let (Live::Service(service), Some(state)) = (&*live, kept.0.get(&name)) else { continue };
+            let restored = service
+                .restore(state)
+                .await
+                .map_err(|error| format!("restore the state of `{name}`: {}", chain(&error)))?;
+            let mut notes = restored.changed;
+            notes.extend(restored.notes);
+            self.tell_state(&name, "restored", restored.took, &restored.held_open, &notes);
+        }
+        Ok(())
+    }
+
+    /// Forgets the states kept at this depth and beyond.
+    pub(crate) fn forget_state(&self, depth: usize) {
+        self.kept.forget(depth);
+    }
+
+    fn tell_state(&self, name: &str, action: &str, took: Duration, held_open: &[HeldOpen], notes: &[String]) {
+        let component = ComponentId::from(name);
+        let detail = notes.join(", ");
+        let scope = self.scope();
+        self.record(scope.clone(), What::State { component, action: action.to_owned(), took, detail });
+        for held in held_open {
+            self.tell_held_open(scope.clone(), name, held);
+        }
+    }
+
+    /// A session that still held a transaction open is a fault of whoever holds it, worth a warning by name.
+    fn tell_held_open(&self, scope: Scope, name: &str, held: &HeldOpen) {
+        let notice = Notice {
+            hint: Some("commit or roll back before answering; its session was ended so that the run goes on".to_owned()),
+            ..Notice::new(Level::Warning, format!("a transaction was still open on `{name}`: {held}"))
+        };
+        self.record(scope, What::Notice(notice));
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

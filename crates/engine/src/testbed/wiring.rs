@@ -1,0 +1,168 @@
+//! Who dials what: every consumer has an address of its own for each endpoint, and every process its ports.
+
+use crate::plan::system::{Made, SystemPlan, seam};
+use seam_event::SeamId;
+use seam_expr::{Reference, ReferenceText};
+use seam_launch::HeldPort;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// All addresses of a testbed.
+pub(crate) struct Wiring {
+    plan: Arc<SystemPlan>,
+    /// Where each seam's consumer dials.
+    seams: HashMap<SeamId, SocketAddr>,
+    /// Where processes listen, behind their seams: by component and endpoint.
+    ports: Mutex<HashMap<(String, String), HeldPort>>,
+    /// Folders of the components' own are made below it.
+    folder: PathBuf,
+}
+
+/// A reference that gives nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("`{reference}` gives nothing")]
+pub(crate) struct Unresolved {
+    pub(crate) reference: String,
+    pub(crate) span: seam_diag::Span,
+}
+
+impl Wiring {
+    pub(crate) fn new(plan: &Arc<SystemPlan>, folder: &Path) -> Self {
+        let ports = Mutex::default();
+        Self { plan: Arc::clone(plan), seams: HashMap::new(), ports, folder: folder.to_owned() }
+    }
+
+    /// Where the consumer of a seam dials from now on.
+    pub(crate) fn stands(&mut self, seam: SeamId, address: SocketAddr) {
+        self.seams.insert(seam, address);
+    }
+
+    /// Where the consumer of a seam dials.
+    pub(crate) fn dials(&self, seam: &SeamId) -> Option<SocketAddr> {
+        self.seams.get(seam).copied()
+    }
+
+    /// Where a seam, a process's own port or the public address is reached at this `host:port`: component and
+    /// endpoint.
+    pub(crate) fn owner(&self, address: SocketAddr) -> Option<(String, String)> {
+        let seams = self.seams.iter().find(|(_, dials)| **dials == address);
+        if let Some((seam, _)) = seams {
+            return Some((seam.provider.to_string(), seam.endpoint.to_string()));
+        }
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.iter().find(|(_, port)| port.address() == address).map(|(key, _)| key.clone())
+    }
+
+    /// Where a process listens; none for an endpoint that has no port.
+    pub(crate) fn listens(&self, component: &str, endpoint: &str) -> Option<SocketAddr> {
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.get(&(component.to_owned(), endpoint.to_owned())).map(HeldPort::address)
+    }
+
+    /// Holds fresh ports for all endpoints that a component binds; it has no others from now on.
+    pub(crate) fn hold_ports(&self, component: &str) -> Result<(), seam_launch::PortError> {
+        let Some(planned) = self.plan.components.get(component) else { return Ok(()) };
+        for endpoint in &planned.endpoints {
+            if planned.binds(&endpoint.name) {
+                let port = seam_launch::hold_port()?;
+                let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+                ports.insert((component.to_owned(), endpoint.name.clone()), port);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the ports that a component holds: one that binds without `SO_REUSEADDR` needs that.
+    pub(crate) fn release_ports(&self, component: &str) {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, port) in ports.iter_mut().filter(|((owner, _), _)| owner == component) {
+            port.release();
+        }
+    }
+
+    /// The folder of a component's own.
+    pub(crate) fn dir(&self, component: &str) -> PathBuf {
+        self.folder.join(component)
+    }
+
+    /// A text as one component reads it.
+    pub(crate) fn render(&self, owner: &str, text: &ReferenceText) -> Result<String, Unresolved> {
+        text.render(|reference| self.resolve(owner, reference)).map_err(|reference| Unresolved {
+            reference: reference.path.join("."),
+            span: reference.span,
+        })
+    }
+
+    fn resolve(&self, owner: &str, reference: &Reference) -> Option<String> {
+        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+        let value = match path.as_slice() {
+            ["env", name] => self.plan.environment.get(name),
+            ["secret" | "secrets", name] => self.plan.secrets.get(*name).cloned(),
+            ["self", rest @ ..] => self.of_itself(owner, rest),
+            [name, rest @ ..] if *name == owner => self.of_itself(owner, rest),
+            [name, rest @ ..] => self.of_other(owner, name, rest),
+            [] => None,
+        };
+        // As in a shell, an empty variable counts as none where there is a default.
+        value.filter(|value| !value.is_empty() || reference.default.is_none()).or_else(|| reference.default.clone())
+    }
+
+    fn of_itself(&self, owner: &str, rest: &[&str]) -> Option<String> {
+        let (endpoint, property) = endpoint_and_property(rest)?;
+        match property {
+            "dir" => Some(self.dir(owner).display().to_string()),
+            "public" => self.property("test", owner, endpoint, "url"),
+            _ => {
+                let address = self.listens(owner, endpoint)?;
+                self.at(owner, endpoint, property, address)
+            }
+        }
+    }
+
+    fn of_other(&self, owner: &str, component: &str, rest: &[&str]) -> Option<String> {
+        let (endpoint, property) = endpoint_and_property(rest)?;
+        self.property(owner, component, endpoint, property)
+    }
+
+    /// A property of an endpoint as one consumer sees it.
+    pub(crate) fn property(&self, consumer: &str, component: &str, endpoint: &str, property: &str) -> Option<String> {
+        match property {
+            "dir" => Some(self.dir(component).display().to_string()),
+            "public" => self.property("test", component, endpoint, "url"),
+            _ => {
+                let address = self.dials(&seam(consumer, component, endpoint))?;
+                self.at(component, endpoint, property, address)
+            }
+        }
+    }
+
+    /// A property of an endpoint that is dialled at an address.
+    fn at(&self, component: &str, endpoint: &str, property: &str, address: SocketAddr) -> Option<String> {
+        let planned = self.plan.components.get(component)?;
+        match &planned.made {
+            Made::Service(service) => service.property(endpoint, property, address),
+            Made::Runtime(..) => match property {
+                "address" => Some(address.to_string()),
+                "host" => Some(address.ip().to_string()),
+                "port" => Some(address.port().to_string()),
+                "url" => {
+                    let scheme = self.plan.protocol_of(component, endpoint)?.scheme();
+                    let base = planned.external_base().unwrap_or_default();
+                    Some(format!("{scheme}://{address}{base}"))
+                }
+                _ => None,
+            },
+        }
+    }
+}
+
+/// `[url]` is the endpoint without a name, `[rpc, address]` a named one.
+fn endpoint_and_property<'a>(rest: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    match rest {
+        [property] => Some(("", property)),
+        [endpoint, property] => Some((endpoint, property)),
+        _ => None,
+    }
+}
