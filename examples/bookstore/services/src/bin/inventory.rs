@@ -43,6 +43,12 @@ const EXPIRE: &str = "
 
 impl Service for Inventory {
     async fn answer(self: Arc<Self>, request: Request) -> Result<Reply, Problem> {
+        self.database.in_time(self.route(&request)).await
+    }
+}
+
+impl Inventory {
+    async fn route(&self, request: &Request) -> Result<Reply, Problem> {
         let (method, path) = request.route();
         match (method, &path[..]) {
             ("GET", ["books", book]) => self.stock(book).await,
@@ -52,9 +58,7 @@ impl Service for Inventory {
             _ => Err(request.nowhere()),
         }
     }
-}
 
-impl Inventory {
     async fn stock(&self, book: &str) -> Result<Reply, Problem> {
         let book: i32 = book.parse().map_err(|_| Problem::unknown("book"))?;
         let connection = self.database.connection().await?;

@@ -63,7 +63,7 @@ impl Service for Payments {
 
 impl Payments {
     async fn charge(&self, key: &str, wanted: &Wanted) -> Result<Reply, Problem> {
-        let state = self.begin(key, wanted).await?;
+        let state = self.database.in_time(self.begin(key, wanted)).await?;
         if state != "pending" {
             return outcome(&state);
         }
@@ -82,17 +82,17 @@ impl Payments {
         let provider_id = answer.body["id"].as_str().map(str::to_owned);
         match verdict(&answer) {
             Verdict::Now(state) => {
-                self.note(key, state, provider_id.as_deref()).await?;
+                self.database.in_time(self.note(key, state, provider_id.as_deref())).await?;
                 outcome(state)
             }
             Verdict::Confirm => {
-                self.note(key, "refused", None).await?;
+                self.database.in_time(self.note(key, "refused", None)).await?;
                 let problem =
                     Problem::try_again(402, "authentication_required", "the bank wants a confirmation");
                 Err(problem.with("confirm", answer.body["confirm"].clone()))
             }
             Verdict::Refused => {
-                self.note(key, "refused", None).await?;
+                self.database.in_time(self.note(key, "refused", None)).await?;
                 Err(Problem::try_again(502, "paygate_refused", "the provider did not take the request"))
             }
             Verdict::Unknown => Err(Problem::try_again(502, "paygate_error", "the provider failed")),
@@ -109,6 +109,16 @@ impl Payments {
         Ok(connection.query_one("select state from charges where key = $1", &[&key]).await?.get(0))
     }
 
+    /// What is known of a charge that is to be cancelled; one that never came is kept out from now on.
+    async fn begin_cancel(&self, key: &str) -> Result<String, Problem> {
+        let connection = self.database.connection().await?;
+        let insert = "
+            insert into charges (key, order_id, amount, currency, state) values ($1, null, 0, '', 'voided')
+            on conflict (key) do nothing";
+        connection.execute(insert, &[&key]).await?;
+        Ok(connection.query_one("select state from charges where key = $1", &[&key]).await?.get(0))
+    }
+
     async fn note(&self, key: &str, state: &str, provider_id: Option<&str>) -> Result<(), Problem> {
         let connection = self.database.connection().await?;
         let update = "
@@ -120,14 +130,7 @@ impl Payments {
 
     /// Whatever became of the charge, no money is kept: asked for as often as it takes.
     async fn cancel(&self, key: &str) -> Result<Reply, Problem> {
-        let connection = self.database.connection().await?;
-        let insert = "
-            insert into charges (key, order_id, amount, currency, state) values ($1, null, 0, '', 'voided')
-            on conflict (key) do nothing";
-        connection.execute(insert, &[&key]).await?;
-        let state: String =
-            connection.query_one("select state from charges where key = $1", &[&key]).await?.get(0);
-        drop(connection);
+        let state = self.database.in_time(self.begin_cancel(key)).await?;
         if state != "pending" && state != "captured" {
             return Ok(Reply::json(200, json!({ "key": key, "state": state })));
         }
@@ -142,7 +145,7 @@ impl Payments {
             (200, Some("voided" | "declined")) => "voided",
             _ => return Err(Problem::try_again(502, "paygate_error", "the provider failed")),
         };
-        self.note(key, state, None).await?;
+        self.database.in_time(self.note(key, state, None)).await?;
         Ok(Reply::json(200, json!({ "key": key, "state": state })))
     }
 

@@ -53,13 +53,30 @@ struct Priced {
     price: i64,
 }
 
+type Prices = BTreeMap<i32, Priced>;
+
+/// What a quote depends on besides the books.
+struct Terms {
+    currency: String,
+    country: String,
+    /// What a euro is in the currency, in millionths.
+    rate: i64,
+    /// VAT in thousandths.
+    vat: i64,
+    percent: i64,
+    /// What the books must cost together for the discount.
+    min_total: i64,
+}
+
 impl Service for Pricing {
     async fn answer(self: Arc<Self>, request: Request) -> Result<Reply, Problem> {
         let (method, path) = request.route();
         match (method, &path[..]) {
-            ("GET", ["books"]) => self.catalogue().await,
-            ("GET", ["books", book]) => self.book(book).await,
-            ("PUT", ["books", book, "price"]) => self.reprice(book, &request.json()?).await,
+            ("GET", ["books"]) => self.database.in_time(self.catalogue()).await,
+            ("GET", ["books", book]) => self.database.in_time(self.book(book)).await,
+            ("PUT", ["books", book, "price"]) => {
+                self.database.in_time(self.reprice(book, &request.json()?)).await
+            }
             ("POST", ["quotes"]) => self.quote(&request.json()?).await,
             _ => Err(request.nowhere()),
         }
@@ -97,41 +114,29 @@ impl Pricing {
     }
 
     async fn quote(&self, wanted: &Wanted) -> Result<Reply, Problem> {
-        let currency = wanted.currency.as_deref().unwrap_or("EUR");
-        let country = wanted.country.as_deref().unwrap_or("DE");
-        let connection = self.database.connection().await?;
-        let rate = number(&connection, "select per_million from rates where currency = $1", currency).await?;
-        let rate = rate.ok_or_else(|| Problem::invalid("unknown_currency", currency))?;
-        let vat = number(&connection, "select permille from vat where country = $1", country).await?;
-        let vat = vat.ok_or_else(|| Problem::invalid("unknown_country", country))?;
-        let prices = self.prices(&connection, &wanted.lines).await?;
+        let prices = self.prices(&wanted.lines).await?;
+        let terms = self.database.in_time(self.terms(wanted)).await?;
+        calculate(&wanted.lines, &prices, &terms).map(|quote| Reply::json(200, quote))
+    }
 
-        let mut lines = vec![];
-        let mut subtotal = 0;
-        for line in &wanted.lines {
-            let priced = prices.get(&line.book).ok_or_else(|| Problem::unknown("book"))?;
-            let price = share(priced.price, rate, 1_000_000);
-            subtotal += price * line.quantity;
-            lines.push(json!({
-                "book": line.book, "title": priced.title, "quantity": line.quantity,
-                "price": written(price), "amount": written(price * line.quantity),
-            }));
-        }
-        let percent = match &wanted.code {
-            Some(code) => percent(&connection, code, subtotal).await?,
-            None => 0,
+    async fn terms(&self, wanted: &Wanted) -> Result<Terms, Problem> {
+        let currency = wanted.currency.clone().unwrap_or_else(|| "EUR".to_owned());
+        let country = wanted.country.clone().unwrap_or_else(|| "DE".to_owned());
+        let connection = self.database.connection().await?;
+        let rate =
+            number(&connection, "select per_million from rates where currency = $1", &currency).await?;
+        let rate = rate.ok_or_else(|| Problem::invalid("unknown_currency", &currency))?;
+        let vat = number(&connection, "select permille from vat where country = $1", &country).await?;
+        let vat = vat.ok_or_else(|| Problem::invalid("unknown_country", &country))?;
+        let (percent, min_total) = match &wanted.code {
+            Some(code) => discount(&connection, code).await?,
+            None => (0, 0),
         };
-        let discount = share(subtotal, percent, 100);
-        let total = subtotal - discount;
-        let answer = json!({
-            "lines": lines, "subtotal": written(subtotal), "discount": written(discount), "total": written(total),
-            "vat": written(share(total, vat, 1000 + vat)), "currency": currency, "country": country,
-        });
-        Ok(Reply::json(200, answer))
+        Ok(Terms { currency, country, rate, vat, percent, min_total })
     }
 
     /// Prices from the cache, and from the database where the cache does not have them or does not answer.
-    async fn prices(&self, connection: &Object, lines: &[Line]) -> Result<BTreeMap<i32, Priced>, Problem> {
+    async fn prices(&self, lines: &[Line]) -> Result<Prices, Problem> {
         let books: Vec<i32> = lines.iter().map(|line| line.book).collect();
         let (mut prices, cache_works) = match self.cached(&books).await {
             Ok(found) => (found, true),
@@ -140,18 +145,14 @@ impl Pricing {
                 if on(Bug::B07) {
                     return Err(Problem::new(500, "internal", "no prices"));
                 }
-                (BTreeMap::new(), false)
+                (Prices::new(), false)
             }
         };
         let missing: Vec<i32> = books.into_iter().filter(|book| !prices.contains_key(book)).collect();
         if missing.is_empty() {
             return Ok(prices);
         }
-        let query = "select id, title, price from books where id = any($1)";
-        for row in connection.query(query, &[&missing]).await? {
-            let priced = Priced { title: row.get("title"), price: i64::from(row.get::<_, i32>("price")) };
-            prices.insert(row.get("id"), priced);
-        }
+        prices.extend(self.database.in_time(self.stored(&missing)).await?);
         if cache_works {
             let filled = self.fill(&prices, &missing).await;
             if let Err(error) = filled {
@@ -161,9 +162,17 @@ impl Pricing {
         Ok(prices)
     }
 
-    async fn cached(&self, books: &[i32]) -> Result<BTreeMap<i32, Priced>, RedisError> {
+    async fn stored(&self, books: &[i32]) -> Result<Prices, Problem> {
+        let connection = self.database.connection().await?;
+        let rows =
+            connection.query("select id, title, price from books where id = any($1)", &[&books]).await?;
+        let priced = |row: &Row| Priced { title: row.get("title"), price: row.get::<_, i32>("price").into() };
+        Ok(rows.iter().map(|row| (row.get("id"), priced(row))).collect())
+    }
+
+    async fn cached(&self, books: &[i32]) -> Result<Prices, RedisError> {
         if books.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(Prices::new());
         }
         let keys: Vec<String> = books.iter().map(|book| cache_key(*book)).collect();
         let found: Vec<Option<String>> =
@@ -172,7 +181,7 @@ impl Pricing {
         Ok(books.iter().zip(found).filter_map(|(book, found)| Some((*book, read(found)?))).collect())
     }
 
-    async fn fill(&self, prices: &BTreeMap<i32, Priced>, books: &[i32]) -> Result<(), RedisError> {
+    async fn fill(&self, prices: &Prices, books: &[i32]) -> Result<(), RedisError> {
         let mut commands = redis::pipe();
         for (book, priced) in prices.iter().filter(|(book, _)| books.contains(book)) {
             let value = json!(priced).to_string();
@@ -186,7 +195,8 @@ async fn number(connection: &Object, query: &str, key: &str) -> Result<Option<i6
     Ok(connection.query_opt(query, &[&key]).await?.map(|row| i64::from(row.get::<_, i32>(0))))
 }
 
-async fn percent(connection: &Object, code: &str, subtotal: i64) -> Result<i64, Problem> {
+/// Percent and least total of a discount code that is valid now.
+async fn discount(connection: &Object, code: &str) -> Result<(i64, i64), Problem> {
     let query = "
         select percent, min_total, now() < valid_from as early, now() >= valid_until as late
         from discounts where code = $1";
@@ -198,10 +208,32 @@ async fn percent(connection: &Object, code: &str, subtotal: i64) -> Result<i64, 
     if row.get("late") {
         return Err(Problem::invalid("code_expired", "this discount code is not valid any more"));
     }
-    if subtotal < i64::from(row.get::<_, i32>("min_total")) {
+    Ok((row.get::<_, i32>("percent").into(), row.get::<_, i32>("min_total").into()))
+}
+
+/// Each price is converted first, so that the lines add up to the total that is shown.
+fn calculate(wanted: &[Line], prices: &Prices, terms: &Terms) -> Result<Value, Problem> {
+    let mut lines = vec![];
+    let mut subtotal = 0;
+    for line in wanted {
+        let priced = prices.get(&line.book).ok_or_else(|| Problem::unknown("book"))?;
+        let price = share(priced.price, terms.rate, 1_000_000);
+        subtotal += price * line.quantity;
+        lines.push(json!({
+            "book": line.book, "title": priced.title, "quantity": line.quantity,
+            "price": written(price), "amount": written(price * line.quantity),
+        }));
+    }
+    if subtotal < terms.min_total {
         return Err(Problem::invalid("total_too_low", "this discount code is for larger orders"));
     }
-    Ok(i64::from(row.get::<_, i32>("percent")))
+    let discount = share(subtotal, terms.percent, 100);
+    let total = subtotal - discount;
+    Ok(json!({
+        "lines": lines, "subtotal": written(subtotal), "discount": written(discount), "total": written(total),
+        "vat": written(share(total, terms.vat, 1000 + terms.vat)),
+        "currency": terms.currency, "country": terms.country,
+    }))
 }
 
 fn described(row: &Row) -> Value {

@@ -215,7 +215,7 @@ async fn start() -> Result<(), Fatal> {
     let cart = Peer::from_env("cart", "CART_URL", "CART_TIMEOUT", seconds(3))?.awaited(&readiness);
     let pricing =
         Peer::from_env("pricing", "PRICING_URL", "PRICING_TIMEOUT", seconds(5))?.awaited(&readiness);
-    let orders = Peer::from_env("orders", "ORDERS_URL", "ORDERS_TIMEOUT", seconds(8))?.awaited(&readiness);
+    let orders = Peer::from_env("orders", "ORDERS_URL", "ORDERS_TIMEOUT", seconds(12))?.awaited(&readiness);
     let orders = if on(Bug::B11) { orders.patient(seconds(1)) } else { orders };
     let accounts = Accounts::from_env(store.clone(), &readiness)?;
     let checkout_limit = config::number("CHECKOUTS_A_MINUTE", 60)?;

@@ -77,56 +77,43 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Writes a new order down as pending, or finds the one that has this key.
     pub(crate) async fn begin(&self, key: &str, wanted: &Wanted) -> Result<Begun, Problem> {
-        let mut connection = self.database.connection().await?;
-        let transaction = connection.transaction().await?;
-        let total = cents(&wanted.total)?;
-        let (subtotal, discount, vat) =
-            (cents(&wanted.subtotal)?, cents(&wanted.discount)?, cents(&wanted.vat)?);
-        let insert = "
-            insert into orders (customer, name, email, key, currency, subtotal, discount, vat, total, charged)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) on conflict (customer, key) do nothing returning id";
-        let inserted = transaction
-            .query_opt(
-                insert,
-                &[
-                    &wanted.customer,
-                    &wanted.name,
-                    &wanted.email,
-                    &key,
-                    &wanted.currency,
-                    &subtotal,
-                    &discount,
-                    &vat,
-                    &total,
-                ],
-            )
-            .await?;
-        let begun = if let Some(row) = inserted {
-            let id = row.get(0);
-            insert_lines(&transaction, id, &wanted.lines).await?;
-            let charged = redeem(&transaction, id, total, wanted.voucher.as_deref()).await?;
-            Begun::Started(Started { id, charged, attempt: 1 })
-        } else {
-            again(&transaction, key, wanted).await?
+        let work = async {
+            let mut connection = self.database.connection().await?;
+            let transaction = connection.transaction().await?;
+            lock(&transaction, &wanted.customer, key).await?;
+            let inserted = insert_order(&transaction, key, wanted).await?;
+            let begun = if let Some((id, total)) = inserted {
+                insert_lines(&transaction, id, &wanted.lines).await?;
+                let charged = redeem(&transaction, id, total, wanted.voucher.as_deref()).await?;
+                Begun::Started(Started { id, charged, attempt: 1 })
+            } else {
+                again(&transaction, key, wanted).await?
+            };
+            transaction.commit().await?;
+            Ok(begun)
         };
-        transaction.commit().await?;
-        Ok(begun)
+        self.database.in_time(work).await
     }
 
     /// The charge is captured: the order is paid, and that is to be told.
     pub(crate) async fn pay(&self, order: &Started) -> Result<(), Problem> {
-        let mut connection = self.database.connection().await?;
-        let transaction = connection.transaction().await?;
-        let update = "update orders set state = 'paid', problem = null, changed = now() where id = $1 and state = 'pending'";
-        if transaction.execute(update, &[&order.id]).await? == 0 {
-            return Err(Problem::try_again(503, "order_over", "the order was given up meanwhile"));
-        }
-        Errand::Commit.note(&transaction, order.id, &order.reference()).await?;
-        if !on(Bug::B16) {
-            Errand::Tell("paid").note(&transaction, order.id, &order.reference()).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        let work = async {
+            let mut connection = self.database.connection().await?;
+            let transaction = connection.transaction().await?;
+            let update = "
+                update orders set state = 'paid', problem = null, changed = now()
+                where id = $1 and state = 'pending'";
+            if transaction.execute(update, &[&order.id]).await? == 0 {
+                return Err(Problem::try_again(503, "order_over", "the order was given up meanwhile"));
+            }
+            Errand::Commit.note(&transaction, order.id, &order.reference()).await?;
+            if !on(Bug::B16) {
+                Errand::Tell("paid").note(&transaction, order.id, &order.reference()).await?;
+            }
+            transaction.commit().await?;
+            Ok(())
+        };
+        self.database.in_time(work).await
     }
 
     /// The order did not come about. One that is not pending any more is left as it is.
@@ -137,90 +124,108 @@ impl Ledger {
         problem: &Problem,
         undo: &[Errand],
     ) -> Result<(), Problem> {
-        let mut connection = self.database.connection().await?;
-        let transaction = connection.transaction().await?;
-        let update = "
-            update orders set state = 'failed', problem = $3::text::jsonb, changed = now()
-            where customer = $1 and key = $2 and state = 'pending' returning id, attempt";
-        let kept = json!({ "status": problem.status, "body": problem.body }).to_string();
-        if let Some(row) = transaction.query_opt(update, &[&customer, &key, &kept]).await? {
-            let id = row.get("id");
-            give_back_voucher(&transaction, id).await?;
-            for errand in undo {
-                errand.note(&transaction, id, &reference(id, row.get("attempt"))).await?;
+        let work = async {
+            let mut connection = self.database.connection().await?;
+            let transaction = connection.transaction().await?;
+            lock(&transaction, customer, key).await?;
+            let update = "
+                update orders set state = 'failed', problem = $3::text::jsonb, changed = now()
+                where customer = $1 and key = $2 and state = 'pending' returning id, attempt";
+            let kept = json!({ "status": problem.status, "body": problem.body }).to_string();
+            if let Some(row) = transaction.query_opt(update, &[&customer, &key, &kept]).await? {
+                let id = row.get("id");
+                give_back_voucher(&transaction, id).await?;
+                for errand in undo {
+                    errand.note(&transaction, id, &reference(id, row.get("attempt"))).await?;
+                }
             }
-        }
-        transaction.commit().await?;
-        Ok(())
+            transaction.commit().await?;
+            Ok(())
+        };
+        self.database.in_time(work).await
     }
 
     /// A paid order is given up: the money and the copies go back.
     pub(crate) async fn cancel(&self, id: i64, customer: &str) -> Result<(), Problem> {
-        let mut connection = self.database.connection().await?;
-        let transaction = connection.transaction().await?;
-        let query = "select state, attempt, charged from orders where id = $1 and customer = $2 for update";
-        let row = transaction.query_opt(query, &[&id, &customer]).await?;
-        let row = row.ok_or_else(|| Problem::unknown("order"))?;
-        match row.get("state") {
-            "refunded" => return Ok(()),
-            "paid" => {}
-            _ => return Err(Problem::new(409, "not_cancellable", "only a paid order can be cancelled")),
-        }
-        transaction
-            .execute("update orders set state = 'refunded', changed = now() where id = $1", &[&id])
-            .await?;
-        give_back_voucher(&transaction, id).await?;
-        let reference = reference(id, row.get("attempt"));
-        if row.get::<_, i64>("charged") > 0 {
-            Errand::CancelCharge.note(&transaction, id, &reference).await?;
-        }
-        Errand::Release.note(&transaction, id, &reference).await?;
-        Errand::Tell("refunded").note(&transaction, id, &reference).await?;
-        transaction.commit().await?;
-        Ok(())
+        let work = async {
+            let mut connection = self.database.connection().await?;
+            let transaction = connection.transaction().await?;
+            let query =
+                "select state, attempt, charged from orders where id = $1 and customer = $2 for update";
+            let row = transaction.query_opt(query, &[&id, &customer]).await?;
+            let row = row.ok_or_else(|| Problem::unknown("order"))?;
+            match row.get("state") {
+                "refunded" => return Ok(()),
+                "paid" => {}
+                _ => return Err(Problem::new(409, "not_cancellable", "only a paid order can be cancelled")),
+            }
+            transaction
+                .execute("update orders set state = 'refunded', changed = now() where id = $1", &[&id])
+                .await?;
+            give_back_voucher(&transaction, id).await?;
+            let reference = reference(id, row.get("attempt"));
+            if row.get::<_, i64>("charged") > 0 {
+                Errand::CancelCharge.note(&transaction, id, &reference).await?;
+            }
+            Errand::Release.note(&transaction, id, &reference).await?;
+            Errand::Tell("refunded").note(&transaction, id, &reference).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        self.database.in_time(work).await
     }
 
     /// Customer and key of every order that is pending.
     pub(crate) async fn pending(&self) -> Result<Vec<(String, String)>, Problem> {
-        let connection = self.database.connection().await?;
-        let rows = connection.query("select customer, key from orders where state = 'pending'", &[]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let work = async {
+            let connection = self.database.connection().await?;
+            let rows =
+                connection.query("select customer, key from orders where state = 'pending'", &[]).await?;
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        };
+        self.database.in_time(work).await
     }
 
     /// One order with all its details.
     pub(crate) async fn order(&self, id: i64) -> Result<Value, Problem> {
-        let connection = self.database.connection().await?;
-        let query = format!(
-            "{SUMMARY}, customer, name, email, subtotal, discount, vat, voucher from orders where id = $1"
-        );
-        let row = connection.query_opt(&query, &[&id]).await?.ok_or_else(|| Problem::unknown("order"))?;
-        let query = "
-            select book, title, quantity, price, amount from order_lines where order_id = $1 order by book";
-        let lines = connection.query(query, &[&id]).await?;
-        let lines: Vec<Value> = lines.iter().map(line).collect();
-        let mut order = summary(&row);
-        for text in ["customer", "name", "email"] {
-            order[text] = json!(row.get::<_, String>(text));
-        }
-        for cents in ["subtotal", "discount", "vat", "voucher"] {
-            order[cents] = json!(row.get::<_, i64>(cents));
-        }
-        order["lines"] = json!(lines);
-        Ok(order)
+        let work = async {
+            let connection = self.database.connection().await?;
+            let query = format!(
+                "{SUMMARY}, customer, name, email, subtotal, discount, vat, voucher from orders where id = $1"
+            );
+            let row = connection.query_opt(&query, &[&id]).await?.ok_or_else(|| Problem::unknown("order"))?;
+            let query = "
+                select book, title, quantity, price, amount from order_lines where order_id = $1 order by book";
+            let lines = connection.query(query, &[&id]).await?;
+            let lines: Vec<Value> = lines.iter().map(line).collect();
+            let mut order = summary(&row);
+            for text in ["customer", "name", "email"] {
+                order[text] = json!(row.get::<_, String>(text));
+            }
+            for cents in ["subtotal", "discount", "vat", "voucher"] {
+                order[cents] = json!(row.get::<_, i64>(cents));
+            }
+            order["lines"] = json!(lines);
+            Ok(order)
+        };
+        self.database.in_time(work).await
     }
 
     /// One page of orders, the newest first; `next` is where the next page begins.
     pub(crate) async fn page(&self, customer: Option<&str>, before: Option<i64>) -> Result<Reply, Problem> {
-        let connection = self.database.connection().await?;
-        let query = format!(
-            "{SUMMARY} from orders where ($1::text is null or customer = $1) and ($2::bigint is null or id < $2)
-             order by id desc limit $3"
-        );
-        let rows = connection.query(&query, &[&customer, &before, &(PAGE + 1)]).await?;
-        let shown = rows.len().min(usize::try_from(PAGE).unwrap_or(usize::MAX));
-        let next = (rows.len() > shown).then(|| rows[shown - 1].get::<_, i64>("id"));
-        let orders: Vec<Value> = rows[..shown].iter().map(summary).collect();
-        Ok(Reply::json(200, json!({ "orders": orders, "next": next })))
+        let work = async {
+            let connection = self.database.connection().await?;
+            let query = format!(
+                "{SUMMARY} from orders where ($1::text is null or customer = $1) and ($2::bigint is null or id < $2)
+                 order by id desc limit $3"
+            );
+            let rows = connection.query(&query, &[&customer, &before, &(PAGE + 1)]).await?;
+            let shown = rows.len().min(usize::try_from(PAGE).unwrap_or(usize::MAX));
+            let next = (rows.len() > shown).then(|| rows[shown - 1].get::<_, i64>("id"));
+            let orders: Vec<Value> = rows[..shown].iter().map(summary).collect();
+            Ok(Reply::json(200, json!({ "orders": orders, "next": next })))
+        };
+        self.database.in_time(work).await
     }
 }
 
@@ -277,6 +282,31 @@ async fn again(transaction: &Transaction<'_>, key: &str, wanted: &Wanted) -> Res
     transaction.execute(update, &[&id, &attempt]).await?;
     let charged = redeem(transaction, id, row.get("total"), wanted.voucher.as_deref()).await?;
     Ok(Begun::Started(Started { id, charged, attempt }))
+}
+
+/// Makes beginning and failing under one key wait for each other, also where a commit is still on its way.
+async fn lock(transaction: &Transaction<'_>, customer: &str, key: &str) -> Result<(), Problem> {
+    let lock = "select pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0))";
+    transaction.execute(lock, &[&customer, &key]).await?;
+    Ok(())
+}
+
+/// Id and total of the new order; nothing when the key is known.
+async fn insert_order(
+    transaction: &Transaction<'_>,
+    key: &str,
+    wanted: &Wanted,
+) -> Result<Option<(i64, i64)>, Problem> {
+    let Wanted { customer, name, email, currency, .. } = wanted;
+    let (subtotal, discount) = (cents(&wanted.subtotal)?, cents(&wanted.discount)?);
+    let (vat, total) = (cents(&wanted.vat)?, cents(&wanted.total)?);
+    let insert = "
+        insert into orders (customer, name, email, key, currency, subtotal, discount, vat, total, charged)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) on conflict (customer, key) do nothing returning id";
+    let row = transaction
+        .query_opt(insert, &[customer, name, email, &key, currency, &subtotal, &discount, &vat, &total])
+        .await?;
+    Ok(row.map(|row| (row.get(0), total)))
 }
 
 async fn insert_lines(transaction: &Transaction<'_>, order: i64, lines: &[Line]) -> Result<(), Problem> {

@@ -224,7 +224,7 @@ async fn start() -> Result<(), Fatal> {
     let readiness = Readiness::default();
     let seconds = Duration::from_secs;
     let inventory =
-        Peer::from_env("inventory", "INVENTORY_URL", "INVENTORY_TIMEOUT", seconds(1))?.awaited(&readiness);
+        Peer::from_env("inventory", "INVENTORY_URL", "INVENTORY_TIMEOUT", seconds(3))?.awaited(&readiness);
     let payments =
         Peer::from_env("payments", "PAYMENTS_URL", "PAYMENTS_TIMEOUT", seconds(3))?.awaited(&readiness);
     let notify = Peer::from_env("notify", "NOTIFY_URL", "NOTIFY_TIMEOUT", seconds(5))?.awaited(&readiness);

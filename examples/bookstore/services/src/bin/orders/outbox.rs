@@ -114,7 +114,8 @@ impl Outbox {
     async fn try_deliver(&self) -> Result<bool, Problem> {
         let query = "
             select id, target, path, payload::text as payload from outbox where sent is null order by id";
-        let rows = self.database.connection().await?.query(query, &[]).await?;
+        let read = async { Ok(self.database.connection().await?.query(query, &[]).await?) };
+        let rows = self.database.in_time(read).await?;
         let mut unreachable: Vec<String> = vec![];
         for row in &rows {
             let target: String = row.get("target");
@@ -131,7 +132,9 @@ impl Outbox {
             let answer = peer.ask(Call::post(path.as_str(), &payload)).await;
             if answer.as_ref().is_ok_and(|answer| answer.status < 300) {
                 let update = "update outbox set sent = now() where id = $1";
-                self.database.connection().await?.execute(update, &[&row.get::<_, i64>("id")]).await?;
+                let id: i64 = row.get("id");
+                let note = async { Ok(self.database.connection().await?.execute(update, &[&id]).await?) };
+                self.database.in_time(note).await?;
             } else {
                 log::line(format_args!("outbox: {target}{path} not acknowledged, trying again"));
                 unreachable.push(target);
