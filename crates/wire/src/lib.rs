@@ -11,6 +11,7 @@ mod http;
 mod kept;
 pub mod postgres;
 mod protocol;
+pub mod redis;
 mod tcp;
 
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};

@@ -235,7 +235,8 @@ impl Conversation for Connection {
         if self.tunnel == Tunnel::Open {
             return 0;
         }
-        self.open.iter().filter(|open| !open.streams).count()
+        // Only the oldest has the beginning of a reply.
+        self.open.len() - usize::from(self.open.front().is_some_and(|open| open.streams))
     }
 
     fn position(&self, direction: Direction) -> Position {

@@ -1,6 +1,5 @@
 //! One PostgreSQL connection: finds the messages, and gives their payloads to where they are understood.
 
-use super::awaited::Awaited;
 use super::frames::{self, Frames, Header};
 use super::session::Session;
 use crate::conversation::{
@@ -190,9 +189,7 @@ impl Conversation for Connection {
     }
 
     fn n_open(&self) -> usize {
-        let n_calls = self.session.awaited().filter(|awaited| awaited.is_call()).count();
-        let owes = self.session.awaited().any(|awaited| !matches!(awaited, Awaited::CopyEnd));
-        n_calls.max(usize::from(owes))
+        self.session.n_open()
     }
 
     fn position(&self, direction: Direction) -> Position {

@@ -18,6 +18,8 @@ pub(super) struct Session {
     room: Room,
     /// What the server owes, in order.
     awaited: VecDeque<Entry>,
+    /// How many of that are calls.
+    n_calls: usize,
     statements: Named<Statement>,
     portals: Named<Portal>,
     /// What came so far for the first of what is awaited.
@@ -37,6 +39,7 @@ impl Session {
             limits,
             room: Room::new(limits),
             awaited: VecDeque::new(),
+            n_calls: 0,
             statements: Named::new(limits.kept_open),
             portals: Named::new(limits.kept_open),
             reply: Reply::default(),
@@ -47,8 +50,13 @@ impl Session {
         }
     }
 
+    /// Calls that are open; preparing something is one too.
+    pub(super) fn n_open(&self) -> usize {
+        self.n_calls.max(usize::from(!self.awaited.is_empty()))
+    }
+
     /// What the server owes, in order.
-    pub(super) fn awaited(&self) -> impl Iterator<Item = &Awaited> {
+    fn awaited(&self) -> impl Iterator<Item = &Awaited> {
         self.awaited.iter().map(|entry| &entry.awaited)
     }
 
@@ -134,12 +142,14 @@ impl Session {
         if self.awaited.len() >= self.limits.n_open {
             return Err(Surprise::new("too many requests without a reply"));
         }
+        self.n_calls += usize::from(awaited.is_call());
         self.awaited.push_back(Entry { began, awaited, n_kept });
         Ok(())
     }
 
     fn pop(&mut self) -> Option<Entry> {
         let entry = self.awaited.pop_front()?;
+        self.n_calls -= usize::from(entry.awaited.is_call());
         self.room.give_back(entry.n_kept);
         Some(entry)
     }
@@ -238,9 +248,7 @@ impl Session {
         at: Duration,
         out: &mut Vec<Exchange>,
     ) -> Result<(), Surprise> {
-        while matches!(self.awaited.front(), Some(Entry { awaited: Awaited::CopyEnd, .. })) {
-            self.pop();
-        }
+        self.pop_data_ends();
         match tag {
             b'A' => {
                 self.tell((at, Some(at)), Asked::Notification(payload.to_vec()), None, out);
@@ -268,6 +276,13 @@ impl Session {
             }
             b'1' | b'2' | b'3' | b'n' | b't' | b'T' => self.prepared(tag, payload),
             _ => Ok(()),
+        }
+    }
+
+    /// The end of COPY data that came behind what it belonged to.
+    fn pop_data_ends(&mut self) {
+        while matches!(self.awaited.front(), Some(Entry { awaited: Awaited::CopyEnd, .. })) {
+            self.pop();
         }
     }
 
@@ -393,6 +408,7 @@ impl Session {
             _ => return Err(unasked()),
         }
         self.pop();
+        self.pop_data_ends();
         self.last = None;
         self.room.give_back(self.reply.n_kept());
         self.reply = Reply::default();
@@ -407,7 +423,7 @@ impl Session {
     /// Nothing more comes: what is open is told as it is.
     pub(super) fn end(&mut self, error: Option<InteractionError>, out: &mut Vec<Exchange>) {
         let entries = std::mem::take(&mut self.awaited);
-        let has_calls = entries.iter().any(|entry| entry.awaited.is_call());
+        let has_calls = std::mem::take(&mut self.n_calls) > 0;
         for entry in entries {
             self.room.give_back(entry.n_kept);
             let is_told = match &entry.awaited {
