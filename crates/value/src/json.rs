@@ -6,7 +6,7 @@
 use crate::number::Number;
 use crate::value::{Map, Value};
 use hifijson::SliceLexer;
-use hifijson::token::Lex;
+use hifijson::token::{Expect, Lex};
 use hifijson::value::parse_bounded;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -32,7 +32,12 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
     match read {
         Ok(value) => Ok(convert(value)),
         Err(error) => {
-            let offset = text.len() - lexer.as_slice().len();
+            let mut offset = text.len() - lexer.as_slice().len();
+            if matches!(error, hifijson::Error::Token(Expect::Value)) {
+                // The lexer has taken a word before it knows that there is no such word: point at its beginning.
+                let before = text.get(..offset).unwrap_or_default();
+                offset = before.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).len();
+            }
             Err(JsonError { reason: error.to_string(), offset })
         }
     }
