@@ -1,6 +1,7 @@
 //! One thing to tell a person about their files, and a list of such things.
 
 use crate::source::Span;
+use std::collections::HashSet;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,9 +118,21 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
-    /// All of them, by file and place, errors and warnings mixed; those without a place first.
+    /// Takes out those for which the condition does not hold: what a later finding has explained better.
+    pub fn retain(&mut self, condition: impl FnMut(&Diagnostic) -> bool) {
+        self.list.retain(condition);
+    }
+
+    /// All of them, by file and place, errors and warnings mixed; those without a place first. A warning about a
+    /// place where there is an error too is left out: mending the one mends the other.
     pub fn in_order(&self) -> Vec<&Diagnostic> {
-        let mut all: Vec<&Diagnostic> = self.list.iter().collect();
+        let place = |diagnostic: &Diagnostic| diagnostic.place.as_ref().map(|(span, _)| *span);
+        let wrong: HashSet<Span> =
+            self.list.iter().filter(|one| one.severity == Severity::Error).filter_map(place).collect();
+        let is_shadowed = |one: &&Diagnostic| {
+            one.severity == Severity::Warning && place(one).is_some_and(|span| wrong.contains(&span))
+        };
+        let mut all: Vec<&Diagnostic> = self.list.iter().filter(|one| !is_shadowed(one)).collect();
         all.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|(span, _)| *span));
         all
     }

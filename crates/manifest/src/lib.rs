@@ -13,6 +13,7 @@ mod project;
 mod step;
 mod system;
 mod test_file;
+mod unknown;
 mod vocabulary;
 mod yaml;
 

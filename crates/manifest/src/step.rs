@@ -4,6 +4,7 @@
 //! the kind itself judges; that there is such an input at all is judged here, so that one pass tells all.
 
 use crate::names::check_variable;
+use crate::unknown;
 use crate::vocabulary::{Vocabulary, word};
 use seam_diag::{Diagnostic, Diagnostics, did_you_mean};
 use seam_model::{
@@ -120,7 +121,8 @@ fn read_step(node: &Node, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) 
         if is_later || word.field(&entry.key.value).is_some() {
             step.inputs.push(entry.clone());
         } else {
-            tell_unknown_input(entry, word, found);
+            let owner = format!("the step `{}`", word.name);
+            unknown::tell_keys([entry], &owner, &[word.fields, STEP_KEYS], found);
         }
     }
     Some(step)
@@ -173,23 +175,13 @@ fn tell_no_action(entries: &[Entry], step: &Node, vocabulary: &Vocabulary<'_>, f
         .find(|entry| did_you_mean(&entry.key.value, names()).is_some())
         .or_else(|| unknown.peek().copied());
     let diagnostic = if let Some(entry) = misspelt {
-        Diagnostic::error(format!("there is no step `{}`", entry.key.value))
-            .at(entry.key.span, "")
-            .suggest(&entry.key.value, names())
+        let title = format!("there is no step `{}`", entry.key.value);
+        unknown::suggest(Diagnostic::error(title).at(entry.key.span, ""), &entry.key.value, names())
     } else {
         let place = entries.first().map_or(step.span, |entry| entry.key.span);
         Diagnostic::error("this step does nothing").at(place, "it has no action").suggest("", names())
     };
     found.push(diagnostic);
-}
-
-fn tell_unknown_input(entry: &Entry, word: &Word, found: &mut Diagnostics) {
-    let known = word.fields.iter().chain(STEP_KEYS).map(|field| field.name);
-    found.push(
-        Diagnostic::error(format!("unknown key `{}` in the step `{}`", entry.key.value, word.name))
-            .at(entry.key.span, "")
-            .suggest(&entry.key.value, known),
-    );
 }
 
 fn read_children(step: &Step, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) -> Vec<Step> {

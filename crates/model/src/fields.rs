@@ -5,7 +5,7 @@
 
 use crate::node::{Entry, Node, NodeKind, Spanned};
 use crate::quantity;
-use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_diag::{Diagnostic, Diagnostics, Span, did_you_mean};
 use std::time::Duration;
 
 /// The fields of one map on their way to being read.
@@ -17,6 +17,8 @@ pub struct Fields<'a> {
     span: Span,
     asked: Vec<&'static str>,
     is_map: bool,
+    /// Titles of what was told as missing: an unknown key that is near one of them explains it better.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Fields<'a> {
@@ -45,6 +47,7 @@ impl<'a> Fields<'a> {
             span,
             asked: Vec::new(),
             is_map: true,
+            missing: Vec::new(),
         }
     }
 
@@ -65,7 +68,9 @@ impl<'a> Fields<'a> {
 
     /// Takes a field with its key.
     pub fn take_entry(&mut self, key: &'static str) -> Option<&'a Entry> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let index = self.entries.iter().position(|entry| entry.key.value == key)?;
         self.taken[index] = true;
         Some(&self.entries[index])
@@ -76,7 +81,9 @@ impl<'a> Fields<'a> {
         let node = self.take(key);
         // What should have been a map and is none was told already.
         if node.is_none() && self.is_map {
-            found.push(Diagnostic::error(format!("{} needs `{key}`", self.owner)).at(self.span, ""));
+            let title = format!("{} needs `{key}`", self.owner);
+            found.push(Diagnostic::error(title.as_str()).at(self.span, ""));
+            self.missing.push((key, title));
         }
         node
     }
@@ -95,6 +102,10 @@ impl<'a> Fields<'a> {
                 list.iter().filter_map(|element| read_text(element, key, found)).collect()
             }
             NodeKind::Null => Vec::new(),
+            NodeKind::Map(_) => {
+                found.push(wrong(key, "a text or a list of texts", node));
+                Vec::new()
+            }
             _ => read_text(node, key, found).into_iter().collect(),
         }
     }
@@ -168,6 +179,10 @@ impl<'a> Fields<'a> {
             Some(node) => match &node.kind {
                 NodeKind::List(list) => list,
                 NodeKind::Null => &[],
+                NodeKind::Map(_) => {
+                    found.push(wrong(key, "a list", node).hint("begin each of its elements with `- `"));
+                    &[]
+                }
                 _ => {
                     found.push(wrong(key, "a list", node));
                     &[]
@@ -189,14 +204,31 @@ impl<'a> Fields<'a> {
         rest
     }
 
-    /// Tells every field that nobody has taken.
+    /// Tells every field that nobody has taken. One that is a misspelt needed field is told as that, once.
     pub fn finish(self, found: &mut Diagnostics) {
+        self.forgive_misspelt(found);
         for (entry, _) in self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken) {
             found.push(
                 Diagnostic::error(format!("unknown key `{}` in {}", entry.key.value, self.owner))
                     .at(entry.key.span, "")
                     .suggest(&entry.key.value, self.asked.iter().copied()),
             );
+        }
+    }
+}
+
+impl Fields<'_> {
+    /// Takes back that something is missing where an unknown field is nearly it.
+    fn forgive_misspelt(&self, found: &mut Diagnostics) {
+        for (key, title) in &self.missing {
+            let unknown = self.entries.iter().zip(&self.taken).filter(|(_, taken)| !**taken);
+            let candidates: Vec<&str> = unknown.map(|(entry, _)| entry.key.value.as_str()).collect();
+            if did_you_mean(key, candidates).is_some() {
+                let span = self.span;
+                found.retain(|one| {
+                    one.title != *title || one.place.as_ref().is_none_or(|(at, _)| *at != span)
+                });
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ fn needs_unit(text: &str, examples: &str) -> String {
     if text.parse::<f64>().is_ok() {
         format!("needs a unit: {examples}")
     } else {
-        format!("expected {examples}")
+        format!("expected a number with its unit, without spaces: {examples}")
     }
 }
 

@@ -1,5 +1,6 @@
 //! One component: what makes it, what it is given, and when it is ready.
 
+use crate::unknown;
 use crate::vocabulary::{SERVICE, Vocabulary, word};
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, did_you_mean};
@@ -59,11 +60,11 @@ pub const COMPONENT_KEYS: &[Field] = &[
 
 const TEXTS: Shape = Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]);
 
-/// Reads one component, all layers laid over each other already; none where nothing says what makes it.
+/// Reads one component, all layers laid over each other already, beside the `others` of these names; none where nothing says what makes it.
 pub(super) fn read_component(
     name: &Spanned<String>,
     node: &Node,
-    vocabulary: &Vocabulary<'_>,
+    (vocabulary, others): (&Vocabulary<'_>, &[String]),
     found: &mut Diagnostics,
 ) -> Option<Component> {
     let mut fields = Fields::of(node, format!("the component `{}`", name.value), found);
@@ -72,7 +73,7 @@ pub(super) fn read_component(
     }
     // Followed already; only its place here is of interest.
     fields.take("like");
-    let origin = find_origin(name, node, vocabulary, found);
+    let origin = find_origin(name, node, (vocabulary, others), found);
     let (ready, ready_inside) = read_ready(fields.take("ready"), found);
     let component = Component {
         name: name.clone(),
@@ -110,7 +111,7 @@ pub(super) fn read_component(
 fn find_origin(
     name: &Spanned<String>,
     node: &Node,
-    vocabulary: &Vocabulary<'_>,
+    (vocabulary, others): (&Vocabulary<'_>, &[String]),
     found: &mut Diagnostics,
 ) -> Option<&'static Word> {
     let entries = node.as_map().unwrap_or_default();
@@ -121,22 +122,7 @@ fn find_origin(
     match named.as_slice() {
         [(_, word)] => Some(word),
         [] => {
-            let names = || vocabulary.origins.iter().map(|word| word.name);
-            let is_common = |key: &str| COMPONENT_KEYS.iter().any(|field| field.name == key);
-            let misspelt = entries.iter().find(|entry| {
-                !is_common(&entry.key.value) && did_you_mean(&entry.key.value, names()).is_some()
-            });
-            let diagnostic = match misspelt {
-                Some(entry) => {
-                    Diagnostic::error(format!("a component cannot be made by `{}`", entry.key.value))
-                        .at(entry.key.span, "")
-                        .suggest(&entry.key.value, names())
-                }
-                None => Diagnostic::error(format!("nothing says what the component `{}` is", name.value))
-                    .at(name.span, "")
-                    .note("one of", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
-            };
-            found.push(diagnostic);
+            tell_no_origin(name, entries, (vocabulary, others), found);
             None
         }
         [(first, a), rest @ ..] => {
@@ -155,6 +141,38 @@ fn find_origin(
             None
         }
     }
+}
+
+/// Nothing says what a component is: a slip in the key that should, or in its own name.
+fn tell_no_origin(
+    name: &Spanned<String>,
+    entries: &[Entry],
+    (vocabulary, others): (&Vocabulary<'_>, &[String]),
+    found: &mut Diagnostics,
+) {
+    let names = || vocabulary.origins.iter().map(|word| word.name);
+    let is_common = |key: &str| COMPONENT_KEYS.iter().any(|field| field.name == key);
+    let misspelt = entries
+        .iter()
+        .find(|entry| !is_common(&entry.key.value) && did_you_mean(&entry.key.value, names()).is_some());
+    if let Some(entry) = misspelt {
+        let title = format!("unknown key `{}` in the component `{}`", entry.key.value, name.value);
+        let diagnostic = Diagnostic::error(title).at(entry.key.span, "");
+        found.push(diagnostic.suggest(&entry.key.value, names()));
+        return;
+    }
+    // What it is like says it, or was told itself.
+    if entries.iter().any(|entry| entry.key.value == "like") {
+        return;
+    }
+    let diagnostic = Diagnostic::error(format!("nothing says what the component `{}` is", name.value))
+        .at(name.span, "")
+        .note("one of", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+    let others = others.iter().map(String::as_str).filter(|other| *other != name.value);
+    found.push(match did_you_mean(&name.value, others) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    });
 }
 
 fn find_service(
@@ -197,12 +215,8 @@ fn read_settings(
             settings.push(entry.clone());
             continue;
         }
-        let known = COMPONENT_KEYS.iter().chain(origin.fields).chain(of_service).map(|field| field.name);
-        found.push(
-            Diagnostic::error(format!("unknown key `{key}` in the component `{}`", name.value))
-                .at(entry.key.span, "")
-                .suggest(key, known),
-        );
+        let owner = format!("the component `{}`", name.value);
+        unknown::tell_keys([entry], &owner, &[COMPONENT_KEYS, origin.fields, of_service], found);
     }
     settings
 }

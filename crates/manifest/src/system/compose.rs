@@ -6,7 +6,7 @@ use crate::names::check_component;
 use crate::vocabulary::Vocabulary;
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
-use seam_model::{Component, Entry, Node, NodeKind, Spanned};
+use seam_model::{Component, Entry, Fields, Node, NodeKind, Spanned};
 use std::collections::{HashMap, HashSet};
 
 /// A component with all its layers laid over each other.
@@ -90,7 +90,8 @@ pub(super) fn read(
     let names: Vec<String> = composed.iter().map(|composed| composed.name.value.clone()).collect();
     for composed in composed {
         let mut told = Diagnostics::default();
-        let component = read_component(&composed.name, &composed.node, vocabulary, &mut told);
+        let component = read_component(&composed.name, &composed.node, (vocabulary, &names), &mut told);
+        check_mentions(&composed, &names, &mut told);
         for diagnostic in told {
             let place = diagnostic.place.as_ref().map(|(span, _)| *span);
             let is_shared = place.is_some_and(|place| {
@@ -105,7 +106,6 @@ pub(super) fn read(
             found.push(diagnostic);
         }
         if let Some(component) = component {
-            check_mentions(&component, &names, found);
             components.insert(composed.name.value.clone(), component);
         }
     }
@@ -113,42 +113,55 @@ pub(super) fn read(
     components
 }
 
-/// Do the components that it needs and calls exist?
-fn check_mentions(component: &Component, names: &[String], found: &mut Diagnostics) {
-    let calls = component.calls.iter().map(|call| (call, call.value.split('.').next().unwrap_or_default()));
-    let needs = component.needs.iter().map(|need| (need, need.value.as_str()));
-    for (mention, name) in needs.chain(calls) {
-        if name == component.name.value {
+/// Do the components that it needs and calls exist? Asked also of one that nothing makes.
+fn check_mentions(composed: &Composed, names: &[String], found: &mut Diagnostics) {
+    // What is wrong with the lists themselves is told where they are read.
+    let mut told = Diagnostics::default();
+    let entries = composed.node.as_map().unwrap_or_default();
+    let mut fields = Fields::over(entries, composed.own, "");
+    let needs = fields.texts("needs", &mut told);
+    let calls = fields.texts("calls", &mut told);
+    let calls = calls.iter().map(|call| (call, call.value.split('.').next().unwrap_or_default()));
+    for (mention, name) in needs.iter().map(|need| (need, need.value.as_str())).chain(calls) {
+        if name == composed.name.value {
             let title = format!("`{name}` cannot need itself");
             found.push(Diagnostic::error(title).at(mention.span, ""));
         } else if !names.iter().any(|known| known == name) {
-            found.push(
-                Diagnostic::error(format!("there is no component `{name}`"))
-                    .at(mention.span, "")
-                    .suggest(name, names.iter().map(String::as_str)),
-            );
+            let title = format!("there is no component `{name}`");
+            let diagnostic = Diagnostic::error(title).at(mention.span, "");
+            found.push(diagnostic.suggest(name, names.iter().map(String::as_str)));
         }
     }
 }
 
 /// Two components that render one file would overwrite each other.
 fn check_files(components: &IndexMap<String, Component>, found: &mut Diagnostics) {
-    let mut first: HashMap<std::path::PathBuf, (&str, Span)> = HashMap::new();
+    let mut first: HashMap<std::path::PathBuf, (&Spanned<String>, Span)> = HashMap::new();
     for component in components.values() {
+        let name = &component.name;
         for (target, _) in &component.files {
             let path = crate::paths::normal(std::path::Path::new(&target.value));
-            let name = component.name.value.as_str();
-            if let Some((other, earlier)) = first.get(&path) {
-                let title = format!("`{other}` and `{name}` render the same file");
-                let diagnostic = Diagnostic::error(title).at(target.span, "");
-                found.push(if *earlier == target.span {
-                    diagnostic.hint("what is `like` another component renders a file of its own")
-                } else {
-                    diagnostic.also(*earlier, "first here")
-                });
-            } else {
+            let Some((other, earlier)) = first.get(&path) else {
                 first.insert(path, (name, target.span));
+                continue;
+            };
+            if other.value == name.value {
+                let title = format!("`{}` renders one file twice", name.value);
+                found.push(Diagnostic::error(title).at(target.span, "").also(*earlier, "first here"));
+                continue;
             }
+            let title = format!("`{}` and `{}` render the same file", other.value, name.value);
+            if *earlier == target.span {
+                // Both have it from one layer: the place to mend is the component that took it over.
+                found.push(
+                    Diagnostic::error(title)
+                        .at(name.span, "")
+                        .also(target.span, "taken over from here")
+                        .hint(format!("give `{}` a target of its own under `files`", name.value)),
+                );
+                break;
+            }
+            found.push(Diagnostic::error(title).at(target.span, "").also(*earlier, "first here"));
         }
     }
 }

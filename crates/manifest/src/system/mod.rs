@@ -11,7 +11,7 @@ use crate::step::read_steps;
 use crate::vocabulary::Vocabulary;
 use crate::yaml;
 use indexmap::IndexMap;
-use seam_diag::{Diagnostic, Diagnostics, FileId, Sources, Span};
+use seam_diag::{Diagnostic, Diagnostics, FileId, Sources, Span, did_you_mean};
 use seam_model::{
     Deadlines, Entry, Field, Fields, Invariant, Node, NodeKind, Prepare, Secret, Shape, Spanned, System,
 };
@@ -184,7 +184,7 @@ fn read_node(node: &Node, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) 
         system.further.extend(fields.take_entry(field.name).cloned());
     }
     fields.finish(found);
-    if system.components.is_empty() && fields_have_no_components(node) {
+    if has_no_components(node) {
         found.push(
             Diagnostic::error("the system has no components")
                 .at(system.name.span, "")
@@ -194,12 +194,15 @@ fn read_node(node: &Node, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) 
     Some(system)
 }
 
-fn fields_have_no_components(node: &Node) -> bool {
-    node.get("components").is_none_or(|node| match &node.kind {
-        NodeKind::Null => true,
-        NodeKind::Map(entries) => entries.is_empty(),
-        _ => false,
-    })
+/// Does the file declare none, not even under a misspelt key?
+fn has_no_components(node: &Node) -> bool {
+    let keys = node.as_map().unwrap_or_default().iter().map(|entry| entry.key.value.as_str());
+    match node.get("components").map(|node| &node.kind) {
+        None => did_you_mean("components", keys).is_none(),
+        Some(NodeKind::Null) => true,
+        Some(NodeKind::Map(entries)) => entries.is_empty(),
+        Some(_) => false,
+    }
 }
 
 fn read_defaults<'a>(node: Option<&'a Node>, found: &mut Diagnostics) -> Option<&'a Node> {

@@ -2,6 +2,7 @@
 
 use crate::names::check_variable;
 use crate::step::{SIGN_IN_KEYS, read_signs_in, read_steps};
+use crate::unknown;
 use crate::vocabulary::Vocabulary;
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_model::{Entry, Field, Fields, Fixture, Flow, Need, Node, NodeKind, Scope, Shape, Spanned, Take};
@@ -48,7 +49,8 @@ pub(super) fn read_fixtures(
 ) -> Vec<Fixture> {
     let read = |entry: &Entry, found: &mut Diagnostics| {
         let name = entry.key.clone();
-        let mut fields = Fields::of(&entry.node, format!("the fixture `{}`", name.value), found);
+        let owner = format!("the fixture `{}`", name.value);
+        let mut fields = Fields::of(&entry.node, owner.as_str(), found);
         let fixture = Fixture {
             name,
             scope: read_scope(&mut fields, found),
@@ -59,7 +61,7 @@ pub(super) fn read_fixtures(
             signs_in: read_signs_in(fields.take("signs_in"), found),
             cleanup: read_steps(fields.list("cleanup", found), vocabulary, found),
         };
-        fields.finish(found);
+        unknown::tell_keys(fields.rest(), &owner, &[FIXTURE_KEYS], found);
         fixture
     };
     entries.iter().map(|entry| read(entry, found)).collect()

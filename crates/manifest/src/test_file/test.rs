@@ -3,6 +3,7 @@
 use super::fixture::{NEEDS, pairs, read_needs};
 use crate::names::check_variable;
 use crate::step::{UNDER, read_steps, read_under};
+use crate::unknown;
 use crate::vocabulary::Vocabulary;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_model::{Each, Fails, Field, Fields, Node, NodeKind, Shape, Spanned, Step, Test};
@@ -89,9 +90,7 @@ pub(super) fn read_test(node: &Node, vocabulary: &Vocabulary<'_>, found: &mut Di
         under: read_under(fields.take("under"), vocabulary, found),
         live: fields.take("live").cloned(),
     };
-    if node.as_map().is_some() {
-        fields.finish(found);
-    }
+    unknown::tell_keys(fields.rest(), &owner, &[TEST_KEYS], found);
     name.map(|_| test)
 }
 

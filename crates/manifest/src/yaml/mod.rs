@@ -4,6 +4,7 @@
 //! tags and directives are errors that say what to write instead. The parser gives events with byte ranges; the
 //! tree is ours, because no YAML library keeps positions, finds all mistakes, and leaves numbers as written.
 
+mod ahead;
 mod pieces;
 mod scalar;
 mod syntax;

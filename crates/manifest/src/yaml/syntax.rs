@@ -4,6 +4,7 @@
 //! quotes, or an indentation. Where the extent of the text is clear, it comes with a mend, so that reading can
 //! go on behind it.
 
+use super::ahead;
 use super::tabs;
 use super::tree::{Context, quoted};
 use granit_parser::{ErrorKind, ScanError};
@@ -37,6 +38,10 @@ struct Scene<'t> {
     /// Where the parser stopped.
     at: usize,
     context: &'t Context,
+    /// Every `{` and `[` that is open there, also those that the parser had not come to yet.
+    open_flows: Vec<usize>,
+    /// The quote that is open there.
+    open_quote: Option<usize>,
 }
 
 /// Says what is wrong.
@@ -45,7 +50,9 @@ pub(super) fn explain(file: FileId, text: &str, error: &ScanError, context: &Con
     while !text.is_char_boundary(at) {
         at -= 1;
     }
-    let scene = Scene { file, text, at, context };
+    let ahead = ahead::walk(text, context.last_scalar.end.min(at)..at);
+    let open_flows = [context.open_flows.as_slice(), &ahead.open].concat();
+    let scene = Scene { file, text, at, context, open_flows, open_quote: ahead.quote };
     if !context.open_flows.is_empty()
         && let Some(mistake) = scene.inside_braces()
     {
@@ -69,10 +76,11 @@ pub(super) fn explain(file: FileId, text: &str, error: &ScanError, context: &Con
         ErrorKind::UnknownQuotedScalarEscape
         | ErrorKind::InvalidQuotedScalarHexEscape
         | ErrorKind::InvalidUnicodeEscape => scene.escape(),
+        ErrorKind::BlockEntryInFlowCollection if scene.is_open_since_earlier_line() => scene.unclosed_brace(),
         ErrorKind::BlockSequenceEntryNotAllowed | ErrorKind::BlockEntryInFlowCollection => scene.dash(),
-        ErrorKind::DirectiveDisallowed => {
-            scene.stop("a line that begins with `%` is a directive, which is not used here", "leave it out")
-        }
+        ErrorKind::MismatchedFlowCollectionEnd { open, close } => scene.wrong_brace(*open, *close),
+        ErrorKind::UnclosedFlowCollection { .. } => scene.unclosed_brace(),
+        ErrorKind::DirectiveDisallowed => scene.stop("directives are not allowed", "leave it out"),
         ErrorKind::RecursionLimitExceeded => scene.stop("nested too deep", ""),
         ErrorKind::InvalidIndentation
         | ErrorKind::ExpectedBlockMappingKey
@@ -81,11 +89,11 @@ pub(super) fn explain(file: FileId, text: &str, error: &ScanError, context: &Con
         | ErrorKind::InvalidSimpleKey
         | ErrorKind::MappingKeyNotAllowed
         | ErrorKind::ExpectedDocumentStart
-            if context.open_flows.is_empty() =>
+            if scene.open_flows.is_empty() =>
         {
             scene.misfit()
         }
-        _ if !context.open_flows.is_empty() => scene.unclosed_brace(error),
+        _ if !scene.open_flows.is_empty() => scene.unclosed_brace(),
         _ => scene.stop(&error.info(), ""),
     }
 }
@@ -146,7 +154,7 @@ impl Scene<'_> {
         None
     }
 
-    /// Where an unquoted value inside braces was meant to end: at the next `,`, `:` with a blank, or closing
+    /// Where an unquoted value inside braces was meant to end: at the next `,`, `:` with a space, or closing
     /// brace that is not part of it.
     fn end_of_value(&self, start: usize) -> usize {
         let mut depth = 0_u32;
@@ -166,7 +174,7 @@ impl Scene<'_> {
         self.text.len()
     }
 
-    /// `name: a: b`, a name that is indented too far, or a blank that is missing after a colon.
+    /// `name: a: b`, a name that is indented too far, or a space that is missing after a colon.
     fn unexpected_colon(&self) -> Mistake {
         let last = &self.context.last_scalar;
         let line_start = self.line_start(self.at);
@@ -193,7 +201,7 @@ impl Scene<'_> {
             !key.is_empty() && !key.contains(char::is_whitespace) && !value.starts_with([' ', '/'])
         });
         let diagnostic = if let Some((key, value)) = glued {
-            Diagnostic::error(format!("a blank is missing after the `:` in `{above}`"))
+            Diagnostic::error(format!("a space is missing after the `:` in `{above}`"))
                 .at(above_span, "")
                 .hint(format!("write `{key}: {value}`"))
         } else {
@@ -205,26 +213,32 @@ impl Scene<'_> {
         Mistake { diagnostic, mend: None }
     }
 
+    /// Where an unquoted text was meant to end.
+    fn meant_end(&self, start: usize) -> usize {
+        if self.open_flows.is_empty() {
+            return self.line_end(start).max(start);
+        }
+        let end = self.end_of_value(start);
+        start + self.text[start..end].trim_end().len()
+    }
+
     /// `query: "a" || "b"`.
     fn text_after_quotes(&self) -> Mistake {
-        let line_start = self.line_start(self.at);
-        let line_end = self.line_end(self.at);
-        let start =
-            self.text[line_start..self.at].find(['"', '\'']).map_or(self.at, |quote| line_start + quote);
-        let whole = &self.text[start..line_end];
+        let end = self.meant_end(self.at);
+        let line = &self.text[self.line_start(self.at)..self.at];
+        let quote = line.trim_end().chars().next_back().unwrap_or('"');
+        let inner = line.trim_end().trim_end_matches(quote);
+        let start = inner.rfind(quote).map_or(self.at, |quote| self.line_start(self.at) + quote);
         let diagnostic = Diagnostic::error("something stands behind a quoted text")
-            .at(self.span(self.at..line_end), "")
-            .hint(format!("quotes go around the whole text: {}", quoted(whole)));
-        let in_block = self.context.open_flows.is_empty();
-        let mend = in_block.then_some(Mend { range: self.at..line_end, filler: " " });
-        Mistake { diagnostic, mend }
+            .at(self.span(self.at..end), "")
+            .hint(format!("quotes go around the whole text: {}", quoted(&self.text[start..end])));
+        Mistake { diagnostic, mend: Some(Mend { range: self.at..end, filler: " " }) }
     }
 
     /// `@x`, `` `x` ``, `%x`.
     fn reserved(&self, character: char) -> Mistake {
-        let line_end = self.line_end(self.at);
-        let value = &self.text[self.at..line_end.max(self.at)];
-        let diagnostic = Diagnostic::error(format!("an unquoted text cannot begin with `{character}`"))
+        let value = &self.text[self.at..self.meant_end(self.at)];
+        let diagnostic = Diagnostic::error(format!("an unquoted text cannot begin with {character}"))
             .at(self.span(self.at..self.at + character.len_utf8()), "")
             .hint(format!("quote it: {}", quoted(value)));
         let mend = character.is_ascii().then_some(Mend { range: self.at..self.at + 1, filler: "x" });
@@ -248,17 +262,12 @@ impl Scene<'_> {
     fn tab(&self, error: &ScanError) -> Mistake {
         match tabs::in_indentation(self.file, self.text, self.at) {
             Some(diagnostic) => Mistake { diagnostic, mend: None },
-            None => self.stop(&error.info(), "use blanks"),
+            None => self.stop(&error.info(), "use spaces"),
         }
     }
 
-    /// A quote without its partner: the first one behind what was read last.
     fn unclosed_quote(&self) -> Mistake {
-        let from = self.context.last_scalar.end.min(self.at);
-        let Some(quote) = self.text[from..self.at].find(['"', '\'']) else {
-            return self.stop("a quote is never closed", "");
-        };
-        let quote = from + quote;
+        let quote = self.open_quote.unwrap_or(self.at);
         let diagnostic =
             Diagnostic::error("a quote is never closed").at(self.span(quote..quote + 1), "opened here").hint(
                 "close it on the same line, or write `key: |` and the text on the following lines, indented",
@@ -279,40 +288,62 @@ impl Scene<'_> {
         self.stop("a list cannot begin here", "begin each `- ` on a line of its own, or write `[a, b]`")
     }
 
-    /// A line whose indentation belongs to nothing.
+    /// A line whose indentation belongs to nothing, or that is neither a name with its value nor an element.
     fn misfit(&self) -> Mistake {
         let line_start = self.line_start(self.at);
-        let content = self.text[line_start..].len() - self.text[line_start..].trim_start_matches(' ').len();
-        let start = (line_start + content).min(self.at);
+        let line = &self.text[line_start..];
+        let start = (line_start + line.len() - line.trim_start_matches(' ').len()).min(self.at);
         let end = self.line_end(start).max(start + 1);
-        let is_bare = !self.text[start..end.min(self.text.len())].contains(':');
-        let hint = if is_bare {
-            "expected `name: value` or `- `, indented like the lines it stands beside"
+        let content = self.text.get(start..end).unwrap_or_default();
+        let name = content.split(':').next().unwrap_or_default();
+        let (title, hint) = if content.starts_with('-') && !content.starts_with("- ") {
+            ("a space is missing after the `-`", format!("write `- {}`", &content[1..]))
+        } else if name.len() == content.len() && !content.contains(char::is_whitespace) {
+            ("a `:` is missing after this name", format!("write `{content}:`"))
+        } else if name.len() == content.len() {
+            ("neither a name with its value nor an element", "write `name: value` or `- element`".to_owned())
         } else {
-            "give it the indentation of the lines that it stands beside"
+            (
+                "the indentation fits nothing that stands above",
+                "give it the indentation of the lines that it stands beside".to_owned(),
+            )
         };
-        let diagnostic = Diagnostic::error("this line does not fit what stands above it")
-            .at(self.span(start..end), "")
-            .hint(hint);
+        let diagnostic = Diagnostic::error(title).at(self.span(start..end), "").hint(hint);
         Mistake { diagnostic, mend: None }
     }
 
-    fn unclosed_brace(&self, error: &ScanError) -> Mistake {
-        let open = self.context.open_flows.last().copied().unwrap_or(self.at);
+    /// The innermost brace that is open.
+    fn open_brace(&self) -> (usize, char) {
+        let open = self.open_flows.last().copied().unwrap_or(self.at);
         let brace = self.text[open..].chars().next().unwrap_or('{');
+        (open, brace)
+    }
+
+    fn is_open_since_earlier_line(&self) -> bool {
+        self.line_start(self.open_brace().0) != self.line_start(self.at)
+    }
+
+    /// `[x }`. The parser stops at the opening one.
+    fn wrong_brace(&self, open: char, close: char) -> Mistake {
+        let expected = if open == '[' { ']' } else { '}' };
+        let end = self.text[self.at..].find(close).map_or(self.at, |close| self.at + close);
+        let diagnostic = Diagnostic::error(format!("`{open}` is closed by `{close}`"))
+            .at(self.span(end..end + 1), format!("expected `{expected}`"))
+            .also(self.span(self.at..self.at + 1), "opened here");
+        Mistake { diagnostic, mend: None }
+    }
+
+    fn unclosed_brace(&self) -> Mistake {
+        let (open, brace) = self.open_brace();
         let close = if brace == '[' { ']' } else { '}' };
-        if let ErrorKind::MismatchedFlowCollectionEnd { close: found, .. } = error.kind() {
-            let diagnostic = Diagnostic::error(format!("`{brace}` is closed by `{found}`"))
-                .at(self.span(self.at..self.at + 1), format!("expected `{close}`"))
-                .also(self.span(open..open + 1), "opened here");
-            return Mistake { diagnostic, mend: None };
-        }
-        let is_far =
-            self.line_start(open) != self.line_start(self.at) || self.at >= self.text.trim_end().len();
-        if is_far {
-            let diagnostic = Diagnostic::error(format!("`{brace}` is never closed"))
-                .at(self.span(open..open + 1), "opened here")
-                .also(self.span(self.at..self.at + 1), format!("expected `,` or `{close}`"));
+        let is_at_end = self.at >= self.text.trim_end().len();
+        if self.is_open_since_earlier_line() || is_at_end {
+            let mut diagnostic = Diagnostic::error(format!("`{brace}` is never closed"))
+                .at(self.span(open..open + 1), "opened here");
+            if !is_at_end {
+                let expected = format!("here, or before, `{close}` is expected");
+                diagnostic = diagnostic.also(self.span(self.at..self.at + 1), expected);
+            }
             return Mistake { diagnostic, mend: None };
         }
         let diagnostic = Diagnostic::error(format!("expected `,` or `{close}`"))

@@ -1,6 +1,6 @@
 //! Tabs: allowed inside texts and comments, nowhere else.
 //!
-//! YAML forbids them only in indentation, but between words they look like blanks and are not; one rule is
+//! YAML forbids them only in indentation, but between words they look like spaces and are not; one rule is
 //! easier to keep than two.
 
 use seam_diag::{Diagnostic, FileId, Span};
@@ -48,7 +48,7 @@ fn tell(file: FileId, text: &str, places: &[usize]) -> Option<Diagnostic> {
     let start = u32::try_from(first).unwrap_or(u32::MAX);
     let diagnostic = Diagnostic::error("a tab outside of a text")
         .at(Span { file, start, end: start.saturating_add(1) }, "a tab")
-        .hint("use blanks; how wide a tab is, every editor sees differently");
+        .hint("use spaces; how wide a tab is, every editor sees differently");
     let mut lines: Vec<usize> = Vec::new();
     let (mut line, mut counted) = (1, 0);
     for place in places {

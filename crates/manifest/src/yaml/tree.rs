@@ -130,7 +130,7 @@ impl Tree<'_> {
         tag: Option<Range<usize>>,
     ) -> Result<(), Stopped> {
         if let Some(tag) = tag {
-            let title = format!("`{}` is a tag, which is not used here", &self.text[tag.clone()]);
+            let title = format!("tags are not allowed: `{}`", &self.text[tag.clone()]);
             let hint = "quote it if it belongs to a text; otherwise leave it out";
             self.found.push(Diagnostic::error(title).at(self.span(tag), "").hint(hint));
         }
@@ -147,7 +147,7 @@ impl Tree<'_> {
                 }
             }
             Event::Anchor(_, name) => self.found.push(
-                Diagnostic::error(format!("`&{name}` is an anchor, which is not used here"))
+                Diagnostic::error(format!("anchors are not allowed: `&{name}`"))
                     .at(self.span(range), "")
                     .hint("quote it if it belongs to a text; components share with `like`, tests with fixtures, flows and `vars`"),
             ),
@@ -172,7 +172,7 @@ impl Tree<'_> {
 
     fn alias(&mut self, range: &Range<usize>) {
         let written = &self.text[range.clone()];
-        let title = format!("`{written}` is an alias, which is not used here");
+        let title = format!("aliases are not allowed: `{written}`");
         let hint = format!("quote it if it is a text: \"{written}\"; otherwise write out what it stands for");
         self.found.push(Diagnostic::error(title).at(self.span(range.clone()), "").hint(hint));
         let node = Node::text(written, self.span(range.clone()));
@@ -221,7 +221,9 @@ impl Tree<'_> {
         let length = if is_block { source.trim_end().len() } else { source.len() };
         let range = range.start..range.start + length;
         let source = &source[..length];
-        self.last_scalar = range.clone();
+        if !range.is_empty() {
+            self.last_scalar = range.clone();
+        }
         if self.has_tabs {
             self.note_text(style, &range);
         }
@@ -290,25 +292,24 @@ impl Tree<'_> {
 
     fn key(&mut self, text: &str, range: Range<usize>, is_merge: bool) {
         let span = self.span(range.clone());
-        let usable = if is_merge {
-            self.found.push(
-                Diagnostic::error("`<<` is a merge, which is not used here").at(span, "").hint(
+        let usable =
+            if is_merge {
+                self.found.push(Diagnostic::error("merges are not allowed: `<<`").at(span, "").hint(
                     "components share with `like` and `defaults`, tests with fixtures, flows and `vars`",
-                ),
-            );
-            false
-        } else if range.is_empty() {
-            self.found.push(Diagnostic::error("a name is missing before the `:`").at(span, ""));
-            false
-        } else {
-            true
-        };
+                ));
+                false
+            } else if range.is_empty() {
+                self.found.push(Diagnostic::error("a name is missing before the `:`").at(span, ""));
+                false
+            } else {
+                true
+            };
         if let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut() {
             map.key = if usable { Key::Read(Spanned::new(text.to_owned(), span)) } else { Key::Unusable };
         }
     }
 
-    /// A name in `{ }` without `:`. Nearly always a comma has torn an unquoted text in two, or the blank after
+    /// A name in `{ }` without `:`. Nearly always a comma has torn an unquoted text in two, or the space after
     /// the colon is missing.
     fn key_without_value(&mut self) {
         let Some(Open { content: Content::Map(map), .. }) = self.open.last_mut() else { return };
@@ -318,7 +319,7 @@ impl Tree<'_> {
         });
         if let Some((name, value)) = colon {
             self.found.push(
-                Diagnostic::error(format!("a blank is missing after the `:` in `{}`", key.value))
+                Diagnostic::error(format!("a space is missing after the `:` in `{}`", key.value))
                     .at(key.span, "")
                     .hint(format!("write `{name}: {value}`")),
             );

@@ -87,7 +87,7 @@ static TYPE: Word =
     Word { subject: Shape::OneOf(&["integer", "string"]), ..Word::new("type", "is of a type") };
 
 /// Everything that the files in `mistakes` speak of.
-pub const WORDS: Vocabulary<'static> = Vocabulary {
+pub(crate) const WORDS: Vocabulary<'static> = Vocabulary {
     steps: &[&HTTP, &SQL, &REDIS, &MAIL, &EXEC, &SEAM, &COMPONENT, &TOGETHER, &USE, &FAULT, &GRAPHQL],
     later: &["graphql"],
     origins: &[&SERVICE, &RUN, &IMAGE, &EXTERNAL, &PLANNED],
