@@ -42,7 +42,7 @@ pub struct Scope {
 }
 
 /// A place in one of the files that the run's head lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The file, as its index in [`What::Plan`]'s files.
     pub file: u32,

@@ -1,0 +1,201 @@
+//! Whom the evidence points at when a test fails: the component that went wrong, told apart from those that only
+//! passed on what it gave them.
+//!
+//! Three rules, each from what was seen and none from what is likely: a component died; a step's own request was
+//! answered badly, and the bad answer is followed down the calls to the innermost component that had no such
+//! excuse itself; a call went wrong on the way although nobody who asked was told. Where none of them applies
+//! nobody is named: a wrong name costs more than none.
+
+use crate::chain::{Side, Trouble, is_refusal, status};
+use crate::scene::Scene;
+use crate::verdict::{Finding, Found, TestVerdict};
+use seam_event::{ComponentId, Event, Interaction, SeamId};
+
+/// A component that the evidence points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspect {
+    /// Who.
+    pub component: ComponentId,
+    /// On which seam, where it is seen on one.
+    pub seam: Option<SeamId>,
+    /// Why, to be read after its name: `answered 500, although its own calls went well`.
+    pub reason: String,
+    /// The numbers of the events that say so, in order.
+    pub evidence: Vec<u64>,
+}
+
+/// How many suspects are named, and how many of its own calls are shown for one.
+const MOST_SUSPECTS: usize = 3;
+const MOST_CALLS: usize = 4;
+const MOST_LINES: usize = 3;
+
+/// Whom the evidence points at in a test's last attempt, the likeliest first. Events outside of its window are
+/// looked at only for what became of components.
+pub fn suspects<'a>(events: impl IntoIterator<Item = &'a Event>, test: &TestVerdict) -> Vec<Suspect> {
+    let Some(attempt) = test.last_attempt().filter(|attempt| !attempt.findings.is_empty()) else {
+        return Vec::new();
+    };
+    let scene = Scene::of(events, test, attempt);
+    let mut list = Vec::new();
+    for (seq, component, detail) in scene.dead() {
+        push(&mut list, dead(&scene, seq, component, detail));
+    }
+    for finding in &attempt.findings {
+        for suspect in answered_badly(&scene, finding) {
+            push(&mut list, suspect);
+        }
+    }
+    for suspect in swallowed(&scene, &attempt.findings) {
+        push(&mut list, suspect);
+    }
+    list.truncate(MOST_SUSPECTS);
+    list
+}
+
+/// One that is named already, on the same seam or on none, gains evidence instead of being named twice.
+fn push(list: &mut Vec<Suspect>, suspect: Suspect) {
+    let same = |known: &&mut Suspect| {
+        known.component == suspect.component && (known.seam == suspect.seam || known.seam.is_none())
+    };
+    let Some(known) = list.iter_mut().find(same) else { return list.push(suspect) };
+    known.seam = known.seam.take().or(suspect.seam);
+    known.evidence.extend(suspect.evidence);
+    known.evidence.sort_unstable();
+    known.evidence.dedup();
+}
+
+fn dead(scene: &Scene<'_>, seq: u64, component: &ComponentId, detail: &str) -> Suspect {
+    let mut evidence = scene.lines_until(component, seq, MOST_LINES);
+    evidence.push(seq);
+    let reason = if detail.is_empty() { "died".to_owned() } else { format!("died: {detail}") };
+    Suspect { component: component.clone(), seam: None, reason, evidence }
+}
+
+/// The step's own requests that were answered badly, each followed down to where it began.
+fn answered_badly(scene: &Scene<'_>, finding: &Finding) -> Vec<Suspect> {
+    let Some((from, to)) = finding.step.as_ref().and_then(|step| scene.step(&step.path)) else {
+        return Vec::new();
+    };
+    let is_about_status = match &finding.found {
+        Found::Judged(judged) => judged.path == "status" || judged.path.ends_with(".status"),
+        Found::Step(_) | Found::Notice(_) => false,
+    };
+    let asked = scene
+        .passed
+        .iter()
+        .rev()
+        .find(|(_, passed)| passed.from.is_test() && (from..=to).contains(&passed.at));
+    let Some((seq, root)) = asked else { return Vec::new() };
+    let refused = status(root).filter(|status| is_about_status && *status >= 400);
+    match (scene.trouble(root), refused) {
+        (Some(trouble), _) => innermost(scene, *seq, root, &trouble),
+        (None, Some(status)) => vec![first_to_answer(scene, *seq, root, status)],
+        (None, None) => Vec::new(),
+    }
+}
+
+/// Follows trouble down the calls that were made meanwhile, as long as one of them went wrong too.
+fn innermost(scene: &Scene<'_>, seq: u64, outer: &Interaction, trouble: &Trouble) -> Vec<Suspect> {
+    let calls = scene.within(outer);
+    let deeper: Vec<Suspect> = calls
+        .iter()
+        .rev()
+        .filter_map(|(seq, inner)| Some((seq, inner, scene.trouble(inner)?)))
+        .take(MOST_SUSPECTS)
+        .flat_map(|(seq, inner, trouble)| innermost(scene, *seq, inner, &trouble))
+        .collect();
+    if !deeper.is_empty() {
+        // The answers that passed it on belong to the evidence: they say how it reached the test.
+        return deeper
+            .into_iter()
+            .map(|mut suspect| {
+                suspect.evidence.push(seq);
+                suspect
+            })
+            .collect();
+    }
+    vec![suspect(scene, seq, outer, trouble)]
+}
+
+/// The one that went wrong without an excuse.
+fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Trouble) -> Suspect {
+    let component = match trouble.side {
+        Side::Consumer => &interaction.from,
+        Side::Provider => &interaction.to,
+    };
+    let mut evidence = vec![seq];
+    let mut reason = trouble.text.clone();
+    if trouble.side == Side::Provider {
+        let calls = scene.within(interaction);
+        let fault = calls.iter().find_map(|(_, call)| scene.fault(call).map(|fault| (fault, *call)));
+        let away = calls.iter().find(|(_, call)| call.error.is_some() && scene.is_away(&call.to, call.at));
+        match (fault, away) {
+            (Some(((struck, fault), call)), _) => {
+                reason = format!("{reason} when the fault `{fault}` struck {}", call.seam);
+                evidence.push(struck);
+            }
+            (None, Some((_, call))) => reason = format!("{reason} while {} was stopped", call.to),
+            (None, None) if !calls.is_empty() => reason += ", although its own calls went well",
+            (None, None) => {}
+        }
+        evidence.extend(calls.iter().rev().take(MOST_CALLS).map(|(seq, _)| *seq));
+    }
+    evidence.extend(scene.complaints(component, interaction, MOST_LINES));
+    evidence.sort_unstable();
+    evidence.dedup();
+    Suspect { component: component.clone(), seam: Some(interaction.seam.clone()), reason, evidence }
+}
+
+/// Who was the first to give a status that others passed on.
+fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) -> Suspect {
+    let mut evidence = vec![seq];
+    let mut at = root;
+    while let Some((seq, inner)) =
+        scene.within(at).into_iter().rev().find(|(_, inner)| status(inner) == Some(given))
+    {
+        at = inner;
+        evidence.push(seq);
+    }
+    evidence.extend(scene.complaints(&at.to, at, MOST_LINES));
+    evidence.sort_unstable();
+    evidence.dedup();
+    let how = if at.id == root.id { "answered" } else { "was the first to answer" };
+    Suspect {
+        component: at.to.clone(),
+        seam: Some(at.seam.clone()),
+        reason: format!("{how} {given}"),
+        evidence,
+    }
+}
+
+/// Calls that went wrong during the test although whoever asked for it all got a good answer, or asked for
+/// nothing: an event that a worker could not deliver. What a step provoked and expected is no evidence.
+fn swallowed(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Suspect> {
+    let troubles = scene.troubles();
+    let has_finding = |path: &str| {
+        findings.iter().any(|finding| finding.step.as_ref().is_some_and(|step| step.path == path))
+    };
+    let mut list = Vec::new();
+    for (seq, interaction, trouble) in &troubles {
+        let is_passed_on = scene.within(interaction).iter().any(|(_, inner)| scene.trouble(inner).is_some());
+        if interaction.from.is_test() || trouble.is_everyday || is_passed_on {
+            continue;
+        }
+        let root = scene.root(interaction);
+        let is_provoked = root
+            .is_some_and(|(_, root)| is_refusal(root) && !scene.step_at(root.at).is_some_and(has_finding));
+        if is_provoked {
+            continue;
+        }
+        let mut suspect = suspect(scene, *seq, interaction, trouble);
+        if let Some((root_seq, root)) = root.filter(|(_, root)| !is_refusal(root))
+            && let Some(status) = status(root)
+        {
+            suspect.evidence.push(root_seq);
+            suspect.evidence.sort_unstable();
+            suspect.reason = format!("{}, and {} answered {status} all the same", suspect.reason, root.to);
+        }
+        list.push(suspect);
+    }
+    list
+}

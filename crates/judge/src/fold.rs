@@ -1,0 +1,302 @@
+//! Takes events in one by one and can say at any moment what they come to.
+//!
+//! It keeps only what verdicts need, so that a run of ten thousand tests is judged in little memory while it runs.
+
+use crate::attempt::{Loss, Trying};
+use crate::grade::{Grade, TestOutcome};
+use crate::verdict::{InvariantVerdict, StepReference, TestVerdict, Times, Verdict};
+use seam_event::{ComponentState, Event, Judged, Outcome, Part, Phase, Place, RunId, TestId, TestPlan, What};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+/// Folds events into a [`Verdict`].
+#[derive(Debug, Default)]
+pub struct Fold {
+    plan: Plan,
+    order: Vec<TestId>,
+    tests: HashMap<TestId, State>,
+    /// What belongs to no test.
+    outside: Trying,
+    losses: Vec<Loss>,
+    invariants: Vec<InvariantState>,
+    finished: Option<String>,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct Plan {
+    run: Option<RunId>,
+    system: String,
+    version: String,
+    seed: u64,
+    began: String,
+    command: Vec<String>,
+}
+
+#[derive(Debug)]
+struct State {
+    plan: TestPlan,
+    attempts: Vec<Trying>,
+}
+
+#[derive(Debug)]
+struct InvariantState {
+    name: String,
+    judged: HashSet<Option<TestId>>,
+    broken_by: Vec<TestId>,
+}
+
+/// When each part of the run began.
+#[derive(Debug, Default)]
+struct Clock {
+    start: Option<Duration>,
+    tests: Option<Duration>,
+    stop: Option<Duration>,
+    last: Duration,
+}
+
+impl Fold {
+    /// Takes in what happened next.
+    pub fn push(&mut self, event: &Event) {
+        self.clock.last = self.clock.last.max(event.at);
+        match &event.what {
+            What::Plan { run, version, seed, began, system, tests, command, .. } => {
+                self.plan = Plan {
+                    run: Some(run.clone()),
+                    system: system.clone(),
+                    version: version.clone(),
+                    seed: *seed,
+                    began: began.clone(),
+                    command: command.clone(),
+                };
+                for test in tests {
+                    self.order.push(test.id.clone());
+                    self.tests.insert(test.id.clone(), State { plan: test.clone(), attempts: Vec::new() });
+                }
+            }
+            What::Component { state: ComponentState::Starting, .. } => {
+                self.clock.start.get_or_insert(event.at);
+            }
+            What::Test { phase } => self.test_phase(event, *phase),
+            What::Step { name, action, place, stage } => {
+                let path = event.scope.step.clone().unwrap_or_default();
+                let reference =
+                    StepReference { path, name: name.clone(), action: action.clone(), place: Some(*place) };
+                self.trying(event).step(event, reference, stage);
+            }
+            What::Judged(judged) => {
+                self.invariant(event, judged);
+                self.trying(event).judged(event, judged);
+            }
+            What::Notice(notice) => self.trying(event).notice(event, notice),
+            What::Lost { of, seam, count, since } => self.losses.push(Loss {
+                of: of.clone(),
+                seam: seam.clone(),
+                count: *count,
+                since: *since,
+                seq: event.seq,
+            }),
+            What::Finished { reason } => self.finished = Some(reason.clone()),
+            What::Component { .. }
+            | What::Line { .. }
+            | What::Connection { .. }
+            | What::Interaction(_)
+            | What::Degraded { .. }
+            | What::State { .. }
+            | What::Fixture { .. }
+            | What::Fault { .. }
+            | What::Secret { .. } => {}
+        }
+    }
+
+    /// What a test comes to so far, without suspects; none for a test that nobody planned.
+    pub fn test(&self, id: &TestId) -> Option<TestVerdict> {
+        self.tests.get(id).map(|state| self.test_verdict(state))
+    }
+
+    /// What all comes to so far, without suspects.
+    pub fn verdict(&self) -> Verdict {
+        let tests: Vec<TestVerdict> = self
+            .order
+            .iter()
+            .filter_map(|id| self.tests.get(id))
+            .map(|state| self.test_verdict(state))
+            .collect();
+        let outside = self.outside.attempt(&[]);
+        let interrupted = self.is_interrupted();
+        let mut reasons = Vec::new();
+        let mut outcome = tests.iter().filter_map(|test| test.outcome.grade()).max().unwrap_or_default();
+        outcome = outcome.max(outside.grade);
+        match self.finished.as_deref() {
+            None => reasons.push("the run never came to its end".to_owned()),
+            Some("interrupted") => reasons.push("the run was interrupted".to_owned()),
+            Some("done") => {}
+            Some(reason) => {
+                outcome = Grade::Errored;
+                reasons.push(reason.to_owned());
+            }
+        }
+        if interrupted {
+            outcome = outcome.max(Grade::Inconclusive);
+        } else if tests.iter().all(|test| test.attempts.is_empty()) && outcome < Grade::Failed {
+            outcome = Grade::Inconclusive;
+            reasons.push("nothing ran".to_owned());
+        }
+        Verdict {
+            run: self.plan.run.clone(),
+            system: self.plan.system.clone(),
+            version: self.plan.version.clone(),
+            seed: self.plan.seed,
+            began: self.plan.began.clone(),
+            command: self.plan.command.clone(),
+            outcome,
+            interrupted,
+            reasons,
+            tests,
+            findings: outside.findings,
+            warnings: outside.warnings,
+            invariants: self.invariant_verdicts(),
+            lost: self.losses.iter().map(|loss| (loss.of.clone(), loss.seam.clone(), loss.count)).collect(),
+            times: self.clock.times(),
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        matches!(self.finished.as_deref(), None | Some("interrupted"))
+    }
+
+    /// The attempt that an event belongs to.
+    fn trying(&mut self, event: &Event) -> &mut Trying {
+        let Some(id) = &event.scope.test else {
+            self.outside.lasts(event);
+            return &mut self.outside;
+        };
+        let state = self.tests.entry(id.clone()).or_insert_with(|| {
+            // The plan was lost, or the test is one that only a newer version plans.
+            self.order.push(id.clone());
+            State { plan: unplanned(id), attempts: Vec::new() }
+        });
+        let number = event.scope.attempt.unwrap_or(1);
+        let index = state.attempts.iter().position(|attempt| attempt.number == number).unwrap_or_else(|| {
+            state.attempts.push(Trying::new(number));
+            state.attempts.len() - 1
+        });
+        let trying = &mut state.attempts[index];
+        trying.lasts(event);
+        trying
+    }
+
+    fn test_phase(&mut self, event: &Event, phase: Phase) {
+        let trying = self.trying(event);
+        match phase {
+            Phase::Began => {
+                trying.begin(event);
+                self.clock.tests.get_or_insert(event.at);
+            }
+            Phase::Ended => {
+                trying.end();
+                self.clock.stop = Some(event.at);
+            }
+        }
+    }
+
+    fn invariant(&mut self, event: &Event, judged: &Judged) {
+        let Some(Part::Invariant(name)) = event.scope.part() else { return };
+        let index = self.invariants.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            let state =
+                InvariantState { name: name.to_owned(), judged: HashSet::new(), broken_by: Vec::new() };
+            self.invariants.push(state);
+            self.invariants.len() - 1
+        });
+        let state = &mut self.invariants[index];
+        state.judged.insert(event.scope.test.clone());
+        if let (Outcome::Failed, Some(test)) = (judged.outcome, &event.scope.test)
+            && !state.broken_by.contains(test)
+        {
+            state.broken_by.push(test.clone());
+        }
+    }
+
+    fn invariant_verdicts(&self) -> Vec<InvariantVerdict> {
+        let verdict = |state: &InvariantState| InvariantVerdict {
+            name: state.name.clone(),
+            judged: state.judged.len(),
+            broken_by: state.broken_by.clone(),
+        };
+        self.invariants.iter().map(verdict).collect()
+    }
+
+    fn test_verdict(&self, state: &State) -> TestVerdict {
+        let mut attempts: Vec<_> = state.attempts.iter().map(|trying| trying.attempt(&self.losses)).collect();
+        let mut reason = None;
+        if let (Some(last), Some(trying)) = (attempts.last_mut(), state.attempts.last()) {
+            if !trying.ended && self.finished.is_some() {
+                last.grade = last.grade.max(Grade::Inconclusive);
+                reason = Some("the run ended while it ran".to_owned());
+            } else if last.grade == Grade::Passed && last.checks == 0 {
+                last.grade = Grade::Inconclusive;
+                reason = Some("it checks nothing: no step has an `expect` that was judged".to_owned());
+            }
+        }
+        let plan = &state.plan;
+        let (outcome, why) = match attempts.last() {
+            None if plan.skip.is_some() => (TestOutcome::Skipped, plan.skip.clone()),
+            None => (TestOutcome::NotRun, Some("the run ended before it began".to_owned())),
+            Some(last) => known(plan, last.grade),
+        };
+        TestVerdict {
+            id: plan.id.clone(),
+            name: plan.name.clone(),
+            suite: plan.suite.clone(),
+            place: plan.place,
+            tags: plan.tags.clone(),
+            outcome,
+            reason: reason.or(why),
+            flaky: outcome == TestOutcome::Passed
+                && attempts.iter().any(|attempt| attempt.grade != Grade::Passed),
+            attempts,
+            suspects: Vec::new(),
+        }
+    }
+}
+
+/// How a test comes out that may be known to fail.
+fn known(plan: &TestPlan, grade: Grade) -> (TestOutcome, Option<String>) {
+    match (&plan.fails, grade) {
+        (Some(why), Grade::Failed) => (TestOutcome::Known, Some(why.clone())),
+        (Some(why), Grade::Passed) if !plan.fails_sometimes => {
+            (TestOutcome::Failed, Some(format!("it passes, but is marked as a known failure: {why}")))
+        }
+        (_, grade) => (grade.into(), None),
+    }
+}
+
+fn unplanned(id: &TestId) -> TestPlan {
+    let (suite, name) = id.as_str().split_once("::").unwrap_or(("", id.as_str()));
+    TestPlan {
+        id: id.clone(),
+        name: name.to_owned(),
+        suite: suite.to_owned(),
+        place: Place { file: u32::MAX, start: 0, end: 0 },
+        tags: Vec::new(),
+        skip: None,
+        fails: None,
+        fails_sometimes: false,
+    }
+}
+
+impl Clock {
+    fn times(&self) -> Times {
+        let whole = self.last;
+        let start = self.start.or(self.tests).unwrap_or(whole);
+        let tests = self.tests.unwrap_or(whole).max(start);
+        let stop = self.stop.unwrap_or(whole).max(tests);
+        Times {
+            prepare: start,
+            start: tests.saturating_sub(start),
+            tests: stop.saturating_sub(tests),
+            stop: whole.saturating_sub(stop),
+            whole,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! All that happened while a test failed, ordered for questions: who answered what, what was done on purpose, who
+//! was alive, what was said.
+
+use crate::chain::{Trouble, is_within, trouble};
+use crate::verdict::{Attempt, TestVerdict};
+use seam_event::{ComponentId, ComponentState, Event, Interaction, StageOf, What};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// More than these many interactions with trouble are not looked at: the first ones tell the story.
+const MOST_TROUBLES: usize = 200;
+
+/// A line reaches us through a pipe, often after the answer that it is about.
+const LOG_LAG: Duration = Duration::from_millis(50);
+
+/// What happened in the time of one attempt.
+#[derive(Default)]
+pub(crate) struct Scene<'a> {
+    /// The interactions with the numbers of their events.
+    pub(crate) passed: Vec<(u64, &'a Interaction)>,
+    /// Lines of logs: number, time, component, text.
+    lines: Vec<(u64, Duration, &'a ComponentId, &'a str)>,
+    /// Faults that struck: by interaction, the number of the event and the fault.
+    struck: HashMap<u64, (u64, &'a str)>,
+    /// What components became, in order.
+    states: Vec<(u64, Duration, &'a ComponentId, ComponentState, &'a str)>,
+    /// From when to when the last try of each step lasted.
+    steps: HashMap<&'a str, (Duration, Duration)>,
+    /// The number of the window's first event.
+    first: u64,
+}
+
+impl<'a> Scene<'a> {
+    /// Looks at the events of the attempt's window, and at what became of components before.
+    pub(crate) fn of(
+        events: impl IntoIterator<Item = &'a Event>,
+        test: &TestVerdict,
+        attempt: &Attempt,
+    ) -> Self {
+        let mut scene = Self { first: attempt.window.first, ..Self::default() };
+        for event in events {
+            if let What::Component { component, state, detail } = &event.what
+                && event.seq <= attempt.window.last
+            {
+                scene.states.push((event.seq, event.at, component, *state, detail));
+            }
+            let is_ours = event.scope.test.as_ref().is_none_or(|id| *id == test.id);
+            if attempt.window.holds(event.seq) && is_ours {
+                scene.take(event);
+            }
+        }
+        scene
+    }
+
+    fn take(&mut self, event: &'a Event) {
+        match &event.what {
+            What::Interaction(interaction) => self.passed.push((event.seq, interaction)),
+            What::Line { component, text, .. } => self.lines.push((event.seq, event.at, component, text)),
+            What::Fault { interaction: Some(id), fault, .. } => {
+                self.struck.entry(*id).or_insert((event.seq, fault));
+            }
+            What::Step { stage, .. } => {
+                let Some(path) = &event.scope.step else { return };
+                let window = self.steps.entry(path).or_insert((event.at, event.at));
+                if *stage == StageOf::Began {
+                    window.0 = event.at;
+                }
+                window.1 = event.at;
+            }
+            What::Judged(_) => {
+                if let Some(window) =
+                    event.scope.step.as_ref().and_then(|path| self.steps.get_mut(path.as_str()))
+                {
+                    window.1 = window.1.max(event.at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From when to when a step lasted.
+    pub(crate) fn step(&self, path: &str) -> Option<(Duration, Duration)> {
+        self.steps.get(path).copied()
+    }
+
+    /// The step in whose time something happened: the innermost, which is the one that began last.
+    pub(crate) fn step_at(&self, at: Duration) -> Option<&'a str> {
+        let around = self.steps.iter().filter(|(_, (from, to))| (*from..=*to).contains(&at));
+        around.max_by_key(|(path, (from, _))| (*from, path.len())).map(|(path, _)| *path)
+    }
+
+    /// Components that died in the window, or before it and did not come back: the event and what was said of it.
+    pub(crate) fn dead(&self) -> impl Iterator<Item = (u64, &'a ComponentId, &'a str)> {
+        self.states.iter().enumerate().filter_map(|(index, (seq, _, component, state, detail))| {
+            let came_back = self.states[index + 1..].iter().any(|(_, _, later, ..)| later == component);
+            let is_dead = *state == ComponentState::Died && (*seq >= self.first || !came_back);
+            is_dead.then_some((*seq, *component, *detail))
+        })
+    }
+
+    /// Was the component stopped or paused on purpose at that time?
+    pub(crate) fn is_away(&self, component: &ComponentId, at: Duration) -> bool {
+        let mut before = self.states.iter().filter(|(_, when, of, ..)| *of == component && *when <= at);
+        before.next_back().is_some_and(|(_, _, _, state, _)| {
+            matches!(state, ComponentState::Stopped | ComponentState::Paused | ComponentState::Starting)
+        })
+    }
+
+    /// The fault that struck an interaction.
+    pub(crate) fn fault(&self, interaction: &Interaction) -> Option<(u64, &'a str)> {
+        self.struck.get(&interaction.id).copied()
+    }
+
+    /// What is wrong with an interaction, where nobody did it on purpose.
+    pub(crate) fn trouble(&self, interaction: &Interaction) -> Option<Trouble> {
+        let on_purpose = self.fault(interaction).is_some()
+            || (interaction.error.is_some() && self.is_away(&interaction.to, interaction.at));
+        if on_purpose { None } else { trouble(interaction) }
+    }
+
+    /// The calls that a component made while it answered.
+    pub(crate) fn within(&self, outer: &Interaction) -> Vec<(u64, &'a Interaction)> {
+        self.passed.iter().filter(|(_, inner)| is_within(inner, outer)).copied().collect()
+    }
+
+    /// All interactions with trouble, in order.
+    pub(crate) fn troubles(&self) -> Vec<(u64, &'a Interaction, Trouble)> {
+        self.passed
+            .iter()
+            .filter_map(|(seq, interaction)| Some((*seq, *interaction, self.trouble(interaction)?)))
+            .take(MOST_TROUBLES)
+            .collect()
+    }
+
+    /// The step's own request that an interaction happened within, at the end of however many calls.
+    pub(crate) fn root(&self, inner: &'a Interaction) -> Option<(u64, &'a Interaction)> {
+        let mut at = (0, inner);
+        while !at.1.from.is_test() {
+            at = *self.passed.iter().rev().find(|(_, outer)| is_within(at.1, outer))?;
+        }
+        Some(at)
+    }
+
+    /// The last lines that a component said up to an event, in order, at most `count`.
+    pub(crate) fn lines_until(&self, component: &ComponentId, seq: u64, count: usize) -> Vec<u64> {
+        let said = self.lines.iter().filter(|(at, _, of, _)| *of == component && *at <= seq);
+        let mut numbers: Vec<u64> = said.rev().take(count).map(|(at, ..)| *at).collect();
+        numbers.reverse();
+        numbers
+    }
+
+    /// The lines in which a component tells trouble while an interaction lasts, at most `count`.
+    pub(crate) fn complaints(&self, component: &ComponentId, during: &Interaction, count: usize) -> Vec<u64> {
+        let is_complaint = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ["error", "panic", "exception", "fatal", "traceback", "fail"]
+                .iter()
+                .any(|word| text.contains(word))
+        };
+        let to = during.elapsed.map_or(Duration::MAX, |elapsed| during.at + elapsed + LOG_LAG);
+        self.lines
+            .iter()
+            .filter(|(_, at, of, text)| {
+                *of == component && (during.at..=to).contains(at) && is_complaint(text)
+            })
+            .map(|(seq, ..)| *seq)
+            .take(count)
+            .collect()
+    }
+}
