@@ -37,7 +37,7 @@ pub enum TestOutcome {
 /// What `seam run` tells the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum ExitCode {
+pub enum Exit {
     /// All that ran passed.
     Passed = 0,
     /// A test or an invariant failed.
@@ -62,12 +62,12 @@ impl Grade {
     }
 
     /// What the shell is told.
-    pub fn exit_code(self) -> ExitCode {
+    pub fn exit_code(self) -> Exit {
         match self {
-            Self::Passed => ExitCode::Passed,
-            Self::Inconclusive => ExitCode::Inconclusive,
-            Self::Failed => ExitCode::Failed,
-            Self::Errored => ExitCode::CouldNotRun,
+            Self::Passed => Exit::Passed,
+            Self::Inconclusive => Exit::Inconclusive,
+            Self::Failed => Exit::Failed,
+            Self::Errored => Exit::CouldNotRun,
         }
     }
 }
@@ -125,7 +125,7 @@ impl From<Grade> for TestOutcome {
     }
 }
 
-impl ExitCode {
+impl Exit {
     /// The number.
     pub fn number(self) -> u8 {
         self as u8
@@ -142,6 +142,6 @@ mod tests {
         assert!(Grade::Failed < Grade::Errored);
         let codes = [Grade::Passed, Grade::Failed, Grade::Errored, Grade::Inconclusive];
         assert_eq!(codes.map(|grade| grade.exit_code().number()), [0, 1, 2, 3]);
-        assert_eq!(ExitCode::Interrupted.number(), 130);
+        assert_eq!(Exit::Interrupted.number(), 130);
     }
 }

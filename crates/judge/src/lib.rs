@@ -21,7 +21,7 @@ mod verdict;
 pub use blame::{Suspect, suspects};
 pub use chain::{Side, Trouble, trouble};
 pub use fold::Fold;
-pub use grade::{ExitCode, Grade, TestOutcome};
+pub use grade::{Exit, Grade, TestOutcome};
 pub use live::{Ended, Live};
 pub use verdict::{
     Attempt, Counts, Finding, Found, InvariantVerdict, StepReference, TestVerdict, Times, Verdict, Window,

@@ -1,7 +1,7 @@
 //! Tables of events and what they come to.
 
 use crate::script::events;
-use crate::{ExitCode, Grade, Live, TestOutcome, verdict};
+use crate::{Exit, Grade, Live, TestOutcome, verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,20 +99,20 @@ fn known_failures_skips_and_retries_stand_apart() {
     let pass = "began a\n held a/0 x\n ended a";
     let retried = "began a\n failed a/0 x\n ended a\n began a#2\n held a#2/0 x\n ended a#2";
     for (plan, script, outcome, exit, flaky) in [
-        ("plan fails:a b", fail, TestOutcome::Known, ExitCode::Passed, false),
-        ("plan fails:a b", pass, TestOutcome::Failed, ExitCode::Failed, false),
-        ("plan sometimes:a b", pass, TestOutcome::Passed, ExitCode::Passed, false),
-        ("plan sometimes:a b", fail, TestOutcome::Known, ExitCode::Passed, false),
+        ("plan fails:a b", fail, TestOutcome::Known, Exit::Passed, false),
+        ("plan fails:a b", pass, TestOutcome::Failed, Exit::Failed, false),
+        ("plan sometimes:a b", pass, TestOutcome::Passed, Exit::Passed, false),
+        ("plan sometimes:a b", fail, TestOutcome::Known, Exit::Passed, false),
         (
             "plan fails:a b",
             "began a\n broken a/0 x\n ended a",
             TestOutcome::Errored,
-            ExitCode::CouldNotRun,
+            Exit::CouldNotRun,
             false,
         ),
-        ("plan skip:a b", "", TestOutcome::Skipped, ExitCode::Passed, false),
-        ("plan a b", retried, TestOutcome::Passed, ExitCode::Passed, true),
-        ("plan a b", "", TestOutcome::NotRun, ExitCode::Inconclusive, false),
+        ("plan skip:a b", "", TestOutcome::Skipped, Exit::Passed, false),
+        ("plan a b", retried, TestOutcome::Passed, Exit::Passed, true),
+        ("plan a b", "", TestOutcome::NotRun, Exit::Inconclusive, false),
     ] {
         let text = format!("{plan}\n{script}\nbegan b\n held b/0 x\n ended b\nfinished done");
         let verdict = verdict(&events(&text));
@@ -127,47 +127,47 @@ fn known_failures_skips_and_retries_stand_apart() {
 fn a_run_comes_to_the_worst() {
     let pass = "began a\n held a/0 x\n ended a\n";
     for (script, grade, exit, reasons) in [
-        (format!("plan a\n{pass}finished done"), Grade::Passed, ExitCode::Passed, &[][..]),
+        (format!("plan a\n{pass}finished done"), Grade::Passed, Exit::Passed, &[][..]),
         (
             format!("plan a\n{pass}finished interrupted"),
             Grade::Inconclusive,
-            ExitCode::Interrupted,
+            Exit::Interrupted,
             &["the run was interrupted"],
         ),
         (
             format!("plan a\n{pass}"),
             Grade::Inconclusive,
-            ExitCode::Interrupted,
+            Exit::Interrupted,
             &["the run never came to its end"],
         ),
         (
             format!("plan a\n{pass}finished no more memory"),
             Grade::Errored,
-            ExitCode::CouldNotRun,
+            Exit::CouldNotRun,
             &["no more memory"],
         ),
-        ("plan\nfinished done".into(), Grade::Inconclusive, ExitCode::Inconclusive, &["nothing ran"]),
-        ("plan skip:a\nfinished done".into(), Grade::Inconclusive, ExitCode::Inconclusive, &["nothing ran"]),
+        ("plan\nfinished done".into(), Grade::Inconclusive, Exit::Inconclusive, &["nothing ran"]),
+        ("plan skip:a\nfinished done".into(), Grade::Inconclusive, Exit::Inconclusive, &["nothing ran"]),
         (
             "plan a\nerror - `orders` never became ready\nfinished done".into(),
             Grade::Errored,
-            ExitCode::CouldNotRun,
+            Exit::CouldNotRun,
             &[],
         ),
         (
             format!("plan a\nfailed -/needs.run_wide.0 x\n{pass}finished done"),
             Grade::Failed,
-            ExitCode::Failed,
+            Exit::Failed,
             &[],
         ),
-        (format!("plan a\nwarning - careful\n{pass}finished done"), Grade::Passed, ExitCode::Passed, &[]),
+        (format!("plan a\nwarning - careful\n{pass}finished done"), Grade::Passed, Exit::Passed, &[]),
         (
             "plan a\nbegan a\n failed a/0 x\n ended a\nfinished interrupted".into(),
             Grade::Failed,
-            ExitCode::Interrupted,
+            Exit::Interrupted,
             &["the run was interrupted"],
         ),
-        (String::new(), Grade::Inconclusive, ExitCode::Interrupted, &["the run never came to its end"]),
+        (String::new(), Grade::Inconclusive, Exit::Interrupted, &["the run never came to its end"]),
     ] {
         let verdict = verdict(&events(&script));
         assert_eq!(

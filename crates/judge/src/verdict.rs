@@ -2,7 +2,7 @@
 
 use crate::blame::{Suspect, suspects};
 use crate::fold::Fold;
-use crate::grade::{ExitCode, Grade, TestOutcome};
+use crate::grade::{Exit, Grade, TestOutcome};
 use seam_event::{Event, Judged, Notice, Place, RunId, SeamId, TestId};
 use std::time::Duration;
 
@@ -189,8 +189,8 @@ pub fn verdict(events: &[Event]) -> Verdict {
 
 impl Verdict {
     /// What the shell is told.
-    pub fn exit_code(&self) -> ExitCode {
-        if self.interrupted { ExitCode::Interrupted } else { self.outcome.exit_code() }
+    pub fn exit_code(&self) -> Exit {
+        if self.interrupted { Exit::Interrupted } else { self.outcome.exit_code() }
     }
 
     /// How many tests came out how.
