@@ -69,13 +69,14 @@ impl Surprise {
     }
 }
 
-/// Why nothing more comes for what is open. `consumer_ended` says that the consumer had closed its direction.
-pub(crate) fn why_unfinished(how: End, consumer_ended: bool) -> Option<InteractionError> {
+/// Why nothing more comes for what is open. `gave_up` says that the consumer had asked all that it wanted, and then
+/// closed its direction.
+pub(crate) fn why_unfinished(how: End, gave_up: bool) -> Option<InteractionError> {
     match how {
         End::Stopped => None,
         End::Reset => Some(InteractionError::Reset),
         // The asking side went away before the reply had come: its patience was at an end.
-        End::Fin if consumer_ended => Some(InteractionError::Timeout),
+        End::Fin if gave_up => Some(InteractionError::Timeout),
         End::Fin => Some(InteractionError::Closed),
     }
 }

@@ -9,9 +9,11 @@ pub mod body;
 mod conversation;
 mod http;
 mod kept;
+pub mod mail;
 pub mod postgres;
 mod protocol;
 pub mod redis;
+mod smtp;
 mod tcp;
 
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};

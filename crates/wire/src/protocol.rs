@@ -4,12 +4,13 @@ use crate::conversation::{Conversation, Limits};
 use crate::http::Http;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
+use crate::smtp::Smtp;
 use crate::tcp::Tcp;
 use seam_model::Word;
 use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Postgres, &Redis, &Tcp];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {

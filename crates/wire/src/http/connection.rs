@@ -226,7 +226,10 @@ impl Conversation for Connection {
         }
         while let Some(open) = self.open.front() {
             // An answer that came before the request had ended is an answer all the same.
-            let error = if open.ended.is_some() { None } else { why_unfinished(how, self.consumer_ended) };
+            let error = match open.ended {
+                Some(_) => None,
+                None => why_unfinished(how, self.consumer_ended && open.request_is_whole),
+            };
             self.tell_first(error, out);
         }
     }

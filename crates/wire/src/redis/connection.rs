@@ -287,7 +287,7 @@ impl Conversation for Connection {
             self.consumer_ended = true;
             return;
         }
-        let error = why_unfinished(how, self.consumer_ended);
+        let error = why_unfinished(how, self.consumer_ended && !self.commands.is_within());
         if self.commands.is_within() {
             let mut command = std::mem::replace(&mut self.command, Open::new(Duration::ZERO));
             command.kept.request_end = command.kept.bytes.len();
