@@ -7,10 +7,13 @@
 
 pub mod mailbox;
 mod places;
+pub mod postgres;
 pub mod programs;
 mod service;
 mod settings;
 mod state;
+#[cfg(test)]
+mod testbed;
 
 pub use places::Places;
 pub use service::{
@@ -19,7 +22,7 @@ pub use service::{
 pub use state::{HeldOpen, Kept, Restored, StateError};
 
 /// All services, by their words.
-pub static SERVICES: &[&dyn Service] = &[&mailbox::MailboxService];
+pub static SERVICES: &[&dyn Service] = &[&postgres::PostgresService, &mailbox::MailboxService];
 
 /// The service of a name.
 pub fn find(name: &str) -> Option<&'static dyn Service> {

@@ -1,5 +1,6 @@
 //! What the settings of services have in common: sizes, and the properties of an address.
 
+use crate::programs::Requirement;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_model::Fields;
@@ -37,5 +38,17 @@ pub(crate) fn address_property(name: &str, at: SocketAddr) -> Option<String> {
         "host" => Some(at.ip().to_string()),
         "port" => Some(at.port().to_string()),
         _ => None,
+    }
+}
+
+/// Takes `version`.
+pub(crate) fn requirement(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Requirement {
+    let Some(text) = fields.text("version", found) else { return Requirement::default() };
+    match Requirement::read(&text.value) {
+        Ok(requirement) => requirement,
+        Err(reason) => {
+            found.push(Diagnostic::error("`version` is no version").at(text.span, reason));
+            Requirement::default()
+        }
     }
 }

@@ -98,10 +98,16 @@ impl Strike {
     /// Looks at what is left. Gives the end once nothing is, or once it is given up.
     pub(super) fn advance(&mut self, tree: &[Process], now: Instant) -> Option<End> {
         let by_force = self.phase == Phase::Forced;
+        // Who was orphaned meanwhile, and has overwritten the cookie in its environment as PostgreSQL's processes do
+        // to show their titles, is found in no tree any more; but we hold it still.
+        let held = self.members.iter().filter(|held| held.is_living()).map(|held| held.process);
+        let mut tree = tree.to_vec();
+        let orphaned: Vec<Process> = held.filter(|process| !tree.contains(process)).collect();
+        tree.extend(orphaned);
         if tree.is_empty() {
             return Some(End { by_force, left: Vec::new() });
         }
-        self.members = hold_all(tree);
+        self.members = hold_all(&tree);
         self.look_again = self.members.len() < tree.len();
         if now >= self.deadline {
             if self.phase != Phase::Asked {

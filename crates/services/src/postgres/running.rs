@@ -1,0 +1,112 @@
+//! A PostgreSQL that answers.
+
+use super::PROGRAM;
+use super::cluster::Cluster;
+use super::declared::Plan;
+use super::server::Server;
+use crate::programs::Search;
+use crate::service::{RaiseCx, RaiseError, Running, StopHow, Upstream};
+use crate::state::{Kept, Restored, StateError};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use seam_launch::{Running as Process, WatcherGone};
+use std::any::Any;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a stopped server may take to answer again: it replays its log of changes first.
+const RESTART_LIMIT: Duration = Duration::from_secs(30);
+
+/// A PostgreSQL that answers.
+pub struct Postgres {
+    server: Server,
+    detail: String,
+    process: Mutex<Process>,
+}
+
+/// Prepares a data directory, or copies the prepared one, and starts a server on it.
+pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Postgres, RaiseError> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let search = Search {
+        given: plan.program.as_deref(),
+        requirement: &plan.requirement,
+        path: &path,
+        places: &cx.places,
+        fetch: cx.fetch,
+        progress: &cx.progress,
+    };
+    let program = PROGRAM.find(&search).await.map_err(Box::new)?;
+    let detail =
+        format!("{} {} {} ({})", PROGRAM.title, program.version, program.origin, program.path.display());
+    let live = cx.places.live.join(cx.run.as_str());
+    let data = live.join(cx.component.as_str()).join("data");
+    let files = |path| RaiseError::files("make", path);
+    cx.places.make_served(&live.join(cx.component.as_str())).map_err(files(&live))?;
+    cx.watcher.remove_at_end(&live).await?;
+    let sockets = cx.places.socket_folder(cx.run.as_str(), cx.component.as_str(), ".s.PGSQL.5432.lock");
+    let sockets = sockets.map_err(files(&cx.places.sockets))?;
+    cx.watcher.remove_at_end(&cx.places.sockets.join(cx.run.as_str())).await?;
+    let cluster = Cluster::new(cx, plan, &program)?;
+    cluster.copy_to(&data).await?;
+    let server = Server::new(cx, plan, program.clone(), data.clone(), sockets);
+    let process = match server.start(cx.deadline).await {
+        // What was prepared may be damaged in a way that its size does not show; once is tried without it.
+        Err(RaiseError::Died { .. }) if plan.settings.is_empty() => {
+            cluster.discard();
+            std::fs::remove_dir_all(&data).map_err(RaiseError::files("remove", &data))?;
+            cluster.copy_to(&data).await?;
+            server.start(cx.deadline).await?
+        }
+        started => started?,
+    };
+    Ok(Postgres { server, detail, process: Mutex::new(process) })
+}
+
+impl Postgres {
+    fn living(&self) -> Process {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Running for Postgres {
+    fn upstream(&self, _endpoint: &str) -> Upstream {
+        Upstream::Unix(self.server.socket())
+    }
+
+    fn detail(&self) -> String {
+        self.detail.clone()
+    }
+
+    fn process(&self) -> Option<Process> {
+        Some(self.living())
+    }
+
+    fn keep(&self) -> BoxFuture<'_, Result<Kept, StateError>> {
+        std::future::ready(Err(StateError::Foreign)).boxed()
+    }
+
+    fn restore<'a>(&'a self, _kept: &'a Kept) -> BoxFuture<'a, Result<Restored, StateError>> {
+        std::future::ready(Err(StateError::Foreign)).boxed()
+    }
+
+    fn stop(&self, how: StopHow) -> BoxFuture<'_, Result<(), WatcherGone>> {
+        async move { self.server.stop(&self.living(), how).await }.boxed()
+    }
+
+    fn start(&self) -> BoxFuture<'_, Result<(), RaiseError>> {
+        async move {
+            if self.living().exit().is_none() {
+                return Ok(());
+            }
+            let process = self.server.start(Instant::now() + RESTART_LIMIT).await?;
+            *self.process.lock().unwrap_or_else(PoisonError::into_inner) = process;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
