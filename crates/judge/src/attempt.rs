@@ -147,12 +147,14 @@ impl Trying {
         findings.sort_by_key(|finding| finding.seq);
         Attempt {
             number: self.number,
-            grade: findings.iter().map(|finding| finding.grade).max().unwrap_or_default(),
+            outcome: worst(&findings).into(),
+            reason: None,
             findings,
             warnings: self.warnings.clone(),
             checks: self.judged.iter().filter(|judgement| judgement.counts).count(),
             took: self.window.to.saturating_sub(self.window.from),
             window: self.window,
+            suspects: Vec::new(),
         }
     }
 
@@ -211,6 +213,11 @@ impl Trying {
             findings.push(Finding { seq: loss.seq, grade: Grade::Inconclusive, step, invariant, found });
         }
     }
+}
+
+/// What findings come to.
+pub(crate) fn worst(findings: &[Finding]) -> Grade {
+    findings.iter().map(|finding| finding.grade).max().unwrap_or_default()
 }
 
 impl Loss {

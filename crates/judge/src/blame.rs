@@ -8,8 +8,8 @@
 
 use crate::chain::{Side, Trouble, is_refusal, status};
 use crate::scene::Scene;
-use crate::verdict::{Finding, Found, TestVerdict};
-use seam_event::{ComponentId, Event, Interaction, SeamId};
+use crate::verdict::{Attempt, Finding, Found};
+use seam_event::{ComponentId, Event, Interaction, SeamId, TestId};
 
 /// A component that the evidence points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,16 @@ const MOST_SUSPECTS: usize = 3;
 const MOST_CALLS: usize = 4;
 const MOST_LINES: usize = 3;
 
-/// Whom the evidence points at in a test's last attempt, the likeliest first. Events outside of its window are
+/// Whom the evidence points at in an attempt of a test, the likeliest first. Events outside of its window are
 /// looked at only for what became of components.
-pub fn suspects<'a>(events: impl IntoIterator<Item = &'a Event>, test: &TestVerdict) -> Vec<Suspect> {
-    let Some(attempt) = test.last_attempt().filter(|attempt| !attempt.findings.is_empty()) else {
+pub fn suspects<'a>(
+    events: impl IntoIterator<Item = &'a Event>,
+    test: &TestId,
+    attempt: &Attempt,
+) -> Vec<Suspect> {
+    if attempt.findings.is_empty() {
         return Vec::new();
-    };
+    }
     let scene = Scene::of(events, test, attempt);
     let mut list = Vec::new();
     for (seq, component, detail) in scene.dead() {

@@ -2,9 +2,9 @@
 //!
 //! It keeps only what verdicts need, so that a run of ten thousand tests is judged in little memory while it runs.
 
-use crate::attempt::{Loss, Trying};
+use crate::attempt::{Loss, Trying, worst};
 use crate::grade::{Grade, TestOutcome};
-use crate::verdict::{InvariantVerdict, StepReference, TestVerdict, Times, Verdict};
+use crate::verdict::{Attempt, InvariantVerdict, StepReference, TestVerdict, Times, Verdict};
 use seam_event::{ComponentState, Event, Judged, Outcome, Part, Phase, Place, RunId, TestId, TestPlan, What};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Fold {
         let interrupted = self.is_interrupted();
         let mut reasons = Vec::new();
         let mut outcome = tests.iter().filter_map(|test| test.outcome.grade()).max().unwrap_or_default();
-        outcome = outcome.max(outside.grade);
+        outcome = outcome.max(worst(&outside.findings));
         match self.finished.as_deref() {
             None => reasons.push("the run never came to its end".to_owned()),
             Some("interrupted") => reasons.push("the run was interrupted".to_owned()),
@@ -227,23 +227,16 @@ impl Fold {
     }
 
     fn test_verdict(&self, state: &State) -> TestVerdict {
-        let mut attempts: Vec<_> = state.attempts.iter().map(|trying| trying.attempt(&self.losses)).collect();
-        let mut reason = None;
-        if let (Some(last), Some(trying)) = (attempts.last_mut(), state.attempts.last()) {
-            if !trying.ended && self.finished.is_some() {
-                last.grade = last.grade.max(Grade::Inconclusive);
-                reason = Some("the run ended while it ran".to_owned());
-            } else if last.grade == Grade::Passed && last.checks == 0 {
-                last.grade = Grade::Inconclusive;
-                reason = Some("it checks nothing: no step has an `expect` that was judged".to_owned());
-            }
-        }
+        let attempts: Vec<_> =
+            state.attempts.iter().map(|trying| self.attempt(&state.plan, trying)).collect();
         let plan = &state.plan;
-        let (outcome, why) = match attempts.last() {
+        let (outcome, reason) = match attempts.last() {
             None if plan.skip.is_some() => (TestOutcome::Skipped, plan.skip.clone()),
             None => (TestOutcome::NotRun, Some("the run ended before it began".to_owned())),
-            Some(last) => known(plan, last.grade),
+            Some(last) => (last.outcome, last.reason.clone()),
         };
+        let flaky =
+            outcome == TestOutcome::Passed && attempts.iter().any(|attempt| attempt.outcome != outcome);
         TestVerdict {
             id: plan.id.clone(),
             name: plan.name.clone(),
@@ -251,12 +244,24 @@ impl Fold {
             place: plan.place,
             tags: plan.tags.clone(),
             outcome,
-            reason: reason.or(why),
-            flaky: outcome == TestOutcome::Passed
-                && attempts.iter().any(|attempt| attempt.grade != Grade::Passed),
+            reason,
+            flaky,
             attempts,
-            suspects: Vec::new(),
         }
+    }
+
+    fn attempt(&self, plan: &TestPlan, trying: &Trying) -> Attempt {
+        let mut attempt = trying.attempt(&self.losses);
+        let grade = worst(&attempt.findings);
+        (attempt.outcome, attempt.reason) = if !trying.ended && self.finished.is_some() {
+            (grade.max(Grade::Inconclusive).into(), Some("the run ended while it ran".to_owned()))
+        } else if grade == Grade::Passed && attempt.checks == 0 {
+            let reason = "it checks nothing: no step has an `expect` that was judged";
+            (TestOutcome::Inconclusive, Some(reason.to_owned()))
+        } else {
+            known(plan, grade)
+        };
+        attempt
     }
 }
 

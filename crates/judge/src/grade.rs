@@ -62,7 +62,7 @@ impl Grade {
     }
 
     /// What the shell is told.
-    pub fn exit_code(self) -> Exit {
+    pub fn exit(self) -> Exit {
         match self {
             Self::Passed => Exit::Passed,
             Self::Inconclusive => Exit::Inconclusive,
@@ -127,7 +127,7 @@ impl From<Grade> for TestOutcome {
 
 impl Exit {
     /// The number.
-    pub fn number(self) -> u8 {
+    pub fn code(self) -> u8 {
         self as u8
     }
 }
@@ -141,7 +141,7 @@ mod tests {
         assert!(Grade::Passed < Grade::Inconclusive && Grade::Inconclusive < Grade::Failed);
         assert!(Grade::Failed < Grade::Errored);
         let codes = [Grade::Passed, Grade::Failed, Grade::Errored, Grade::Inconclusive];
-        assert_eq!(codes.map(|grade| grade.exit_code().number()), [0, 1, 2, 3]);
-        assert_eq!(Exit::Interrupted.number(), 130);
+        assert_eq!(codes.map(|grade| grade.exit().code()), [0, 1, 2, 3]);
+        assert_eq!(Exit::Interrupted.code(), 130);
     }
 }

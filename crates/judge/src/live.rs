@@ -59,8 +59,8 @@ impl Live {
         let before = self.dead.iter().filter(|dead| dead.seq < first);
         let events: Vec<Arc<Event>> =
             before.chain(self.recent.iter().filter(|event| event.seq >= first)).cloned().collect();
-        if verdict.outcome != crate::TestOutcome::Passed {
-            verdict.suspects = suspects(events.iter().map(AsRef::as_ref), &verdict);
+        if let Some(attempt) = verdict.attempts.last_mut() {
+            attempt.suspects = suspects(events.iter().map(AsRef::as_ref), test, attempt);
         }
         let oldest = self.running.iter().map(|(_, seq)| *seq).min().unwrap_or(u64::MAX);
         while self.recent.front().is_some_and(|event| event.seq < oldest) {

@@ -2,8 +2,8 @@
 //! was alive, what was said.
 
 use crate::chain::{Trouble, is_within, trouble};
-use crate::verdict::{Attempt, TestVerdict};
-use seam_event::{ComponentId, ComponentState, Event, Interaction, StageOf, What};
+use crate::verdict::Attempt;
+use seam_event::{ComponentId, ComponentState, Event, Interaction, StageOf, TestId, What};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -32,11 +32,7 @@ pub(crate) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Looks at the events of the attempt's window, and at what became of components before.
-    pub(crate) fn of(
-        events: impl IntoIterator<Item = &'a Event>,
-        test: &TestVerdict,
-        attempt: &Attempt,
-    ) -> Self {
+    pub(crate) fn of(events: impl IntoIterator<Item = &'a Event>, test: &TestId, attempt: &Attempt) -> Self {
         let mut scene = Self { first: attempt.window.first, ..Self::default() };
         for event in events {
             if let What::Component { component, state, detail } = &event.what
@@ -44,7 +40,7 @@ impl<'a> Scene<'a> {
             {
                 scene.states.push((event.seq, event.at, component, *state, detail));
             }
-            let is_ours = event.scope.test.as_ref().is_none_or(|id| *id == test.id);
+            let is_ours = event.scope.test.as_ref().is_none_or(|id| id == test);
             if attempt.window.holds(event.seq) && is_ours {
                 scene.take(event);
             }

@@ -117,7 +117,7 @@ fn known_failures_skips_and_retries_stand_apart() {
         let text = format!("{plan}\n{script}\nbegan b\n held b/0 x\n ended b\nfinished done");
         let verdict = verdict(&events(&text));
         let test = &verdict.tests[0];
-        assert_eq!((test.outcome, verdict.exit_code(), test.flaky), (outcome, exit, flaky), "{text}");
+        assert_eq!((test.outcome, verdict.exit(), test.flaky), (outcome, exit, flaky), "{text}");
         assert_eq!(verdict.counts().all(), 2);
         assert_eq!(verdict.counts().of(TestOutcome::Passed), 1 + usize::from(outcome == TestOutcome::Passed));
     }
@@ -171,7 +171,7 @@ fn a_run_comes_to_the_worst() {
     ] {
         let verdict = verdict(&events(&script));
         assert_eq!(
-            (verdict.outcome, verdict.exit_code(), &*verdict.reasons),
+            (verdict.outcome, verdict.exit(), &*verdict.reasons),
             (grade, exit, &*reasons.map_strings()),
             "{script}"
         );
@@ -234,8 +234,8 @@ fn blame(script: &str) -> Vec<String> {
     let verdict = verdict(&events);
     let test = &verdict.tests[0];
     let live = live(&events);
-    assert_eq!(live, test.suspects, "live and stored say the same: {script}");
-    test.suspects
+    assert_eq!(live, test.suspects(), "live and stored say the same: {script}");
+    test.suspects()
         .iter()
         .map(|suspect| {
             let seam = suspect.seam.as_ref().map_or(String::new(), |seam| format!(" on {seam}"));
@@ -246,7 +246,14 @@ fn blame(script: &str) -> Vec<String> {
 
 fn live(events: &[seam_event::Event]) -> Vec<crate::Suspect> {
     let mut live = Live::default();
-    events.iter().filter_map(|event| live.push(&Arc::new(event.clone()))).last().unwrap().test.suspects
+    events
+        .iter()
+        .filter_map(|event| live.push(&Arc::new(event.clone())))
+        .last()
+        .unwrap()
+        .test
+        .suspects()
+        .to_vec()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::blame::{Suspect, suspects};
 use crate::fold::Fold;
 use crate::grade::{Exit, Grade, TestOutcome};
-use seam_event::{Event, Judged, Notice, Place, RunId, SeamId, TestId};
+use seam_event::{Event, Judged, Notice, Place, RunId, SeamId, TestId, What};
 use std::time::Duration;
 
 /// What a run comes to.
@@ -54,7 +54,7 @@ pub struct TestVerdict {
     pub place: Place,
     /// Its tags.
     pub tags: Vec<String>,
-    /// How it came out: as its last attempt did, but for known failures.
+    /// How it came out: as its last attempt did.
     pub outcome: TestOutcome,
     /// Why, where no finding says it: why it is skipped or known to fail, that it checked nothing.
     pub reason: Option<String>,
@@ -62,8 +62,6 @@ pub struct TestVerdict {
     pub flaky: bool,
     /// Each attempt.
     pub attempts: Vec<Attempt>,
-    /// Whom the evidence points at, the likeliest first; empty where there is no evidence.
-    pub suspects: Vec<Suspect>,
 }
 
 /// One try of one test.
@@ -71,8 +69,10 @@ pub struct TestVerdict {
 pub struct Attempt {
     /// Its number, from 1.
     pub number: u32,
-    /// How it came out.
-    pub grade: Grade,
+    /// How it came out: the worst of its findings, but for a known failure, and for one that checked nothing.
+    pub outcome: TestOutcome,
+    /// Why, where no finding says it.
+    pub reason: Option<String>,
     /// What kept it from passing, in the order in which it happened.
     pub findings: Vec<Finding>,
     /// What is worth a look.
@@ -83,6 +83,8 @@ pub struct Attempt {
     pub took: Duration,
     /// Which events happened during it.
     pub window: Window,
+    /// Whom the evidence points at, the likeliest first; empty where there is no evidence.
+    pub suspects: Vec<Suspect>,
 }
 
 /// A stretch of a run, by the numbers of the first and the last event and by time.
@@ -182,15 +184,21 @@ pub fn verdict(events: &[Event]) -> Verdict {
     for test in
         verdict.tests.iter_mut().filter(|test| test.outcome.is_bad() || test.outcome == TestOutcome::Known)
     {
-        test.suspects = suspects(events, test);
+        for attempt in &mut test.attempts {
+            // Only its own stretch of the run is looked at, and what had become of components before.
+            let from = events.partition_point(|event| event.seq < attempt.window.first);
+            let to = events.partition_point(|event| event.seq <= attempt.window.last).max(from);
+            let before = components.iter().copied().filter(|event| event.seq < attempt.window.first);
+            attempt.suspects = suspects(before.chain(&events[from..to]), &test.id, attempt);
+        }
     }
     verdict
 }
 
 impl Verdict {
     /// What the shell is told.
-    pub fn exit_code(&self) -> Exit {
-        if self.interrupted { Exit::Interrupted } else { self.outcome.exit_code() }
+    pub fn exit(&self) -> Exit {
+        if self.interrupted { Exit::Interrupted } else { self.outcome.exit() }
     }
 
     /// How many tests came out how.
@@ -227,6 +235,11 @@ impl TestVerdict {
     /// How long all attempts took together.
     pub fn took(&self) -> Duration {
         self.attempts.iter().map(|attempt| attempt.took).sum()
+    }
+
+    /// Whom the evidence points at.
+    pub fn suspects(&self) -> &[Suspect] {
+        self.last_attempt().map_or(&[], |attempt| &attempt.suspects)
     }
 
     /// What kept it from passing.
