@@ -181,9 +181,9 @@ pub fn verdict(events: &[Event]) -> Verdict {
         fold.push(event);
     }
     let mut verdict = fold.verdict();
-    for test in
-        verdict.tests.iter_mut().filter(|test| test.outcome.is_bad() || test.outcome == TestOutcome::Known)
-    {
+    let components: Vec<&Event> =
+        events.iter().filter(|event| matches!(event.what, What::Component { .. })).collect();
+    for test in &mut verdict.tests {
         for attempt in &mut test.attempts {
             // Only its own stretch of the run is looked at, and what had become of components before.
             let from = events.partition_point(|event| event.seq < attempt.window.first);
