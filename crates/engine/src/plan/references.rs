@@ -2,7 +2,7 @@
 
 use crate::plan::system::{Made, PlannedComponent, SystemPlan};
 use seam_diag::{Diagnostic, Diagnostics};
-use seam_expr::Reference;
+use seam_expr::{Reference, Target};
 use seam_wire::Protocol;
 use std::collections::BTreeSet;
 
@@ -34,44 +34,43 @@ pub(crate) fn reach(
     declared: &BTreeSet<&str>,
     found: &mut Diagnostics,
 ) -> Reach {
-    let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
-    match path.as_slice() {
-        ["env", name] => {
+    match &reference.target {
+        Target::Env(name) => {
             if reference.default.is_none() && plan.environment.get(name).is_none() {
                 found.push(unset(name, reference));
             }
             Reach::Nobody
         }
-        ["secret" | "secrets", name] => {
+        Target::Secret(name) => {
             // A secret without a value is told where it is declared.
-            if reference.default.is_none() && !plan.secrets.contains_key(*name) {
-                let known = plan.secrets.keys().map(String::as_str);
+            if reference.default.is_none() && !plan.declared_secrets.contains(name) {
+                let known = plan.declared_secrets.iter().map(String::as_str);
                 let title = format!("there is no secret `{name}`");
                 found.push(Diagnostic::error(title).at(reference.span, "").suggest(name, known));
             }
             Reach::Nobody
         }
-        ["self", rest @ ..] => {
+        Target::Own { endpoint, property } => {
             if let Some(component) = plan.components.get(owner) {
-                property(component, owner, rest, reference, found);
+                is_there(component, owner, (endpoint.as_deref().unwrap_or(""), property), reference, found);
             }
             Reach::Nobody
         }
-        [name, rest @ ..] => {
-            let Some(component) = plan.components.get(*name) else {
-                if !declared.contains(name) && reference.default.is_none() {
+        Target::Component { component: name, endpoint, property } => {
+            let Some(component) = plan.components.get(name) else {
+                if !declared.contains(name.as_str()) && reference.default.is_none() {
                     let known = declared.iter().copied().chain(["self", "env", "secret"]);
                     let title = format!("there is no component `{name}`");
                     found.push(Diagnostic::error(title).at(reference.span, "").suggest(name, known));
                 }
                 return Reach::Nobody;
             };
-            let Some((endpoint, property)) = property(component, name, rest, reference, found) else {
+            let endpoint = endpoint.clone().unwrap_or_default();
+            if !is_there(component, name, (&endpoint, property), reference, found) || name == owner {
                 return Reach::Nobody;
-            };
-            let component = (*name).to_owned();
+            }
+            let component = name.clone();
             match plan.protocol_of(name, &endpoint) {
-                _ if name == &owner => Reach::Nobody,
                 Some(protocol) if !MENTIONS.contains(&property.as_str()) => {
                     Reach::Dials { component, endpoint, protocol }
                 }
@@ -80,33 +79,23 @@ pub(crate) fn reach(
                 _ => Reach::Mentions { component },
             }
         }
-        [] => Reach::Nobody,
     }
 }
 
-/// The endpoint and the property that the rest of a path names; tells what is not there.
-fn property(
+/// Is there such an endpoint with such a property? Tells what is not there.
+fn is_there(
     component: &PlannedComponent,
     name: &str,
-    rest: &[&str],
+    (endpoint, property): (&str, &str),
     reference: &Reference,
     found: &mut Diagnostics,
-) -> Option<(String, String)> {
-    let (endpoint, property) = match rest {
-        [property] => ("", *property),
-        [endpoint, property] => (*endpoint, *property),
-        _ => {
-            let title = format!("a reference to `{name}` needs a property");
-            found.push(Diagnostic::error(title).at(reference.span, "").hint(format!("such as `${{{name}.url}}`")));
-            return None;
-        }
-    };
+) -> bool {
     let endpoints: Vec<&str> = component.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
     if !endpoints.contains(&endpoint) {
         let title = format!("`{name}` has no endpoint `{endpoint}`");
         let named = endpoints.into_iter().filter(|endpoint| !endpoint.is_empty());
         found.push(Diagnostic::error(title).at(reference.span, "").suggest(endpoint, named));
-        return None;
+        return false;
     }
     let mut known: Vec<&str> = match &component.made {
         Made::Service(service) => service.properties(endpoint).to_vec(),
@@ -118,9 +107,9 @@ fn property(
         let databases = component.endpoints.iter().map(|endpoint| endpoint.name.as_str());
         let candidates = known.into_iter().chain(databases.filter(|name| !name.is_empty()));
         found.push(Diagnostic::error(title).at(reference.span, "").suggest(property, candidates));
-        return None;
+        return false;
     }
-    Some((endpoint.to_owned(), property.to_owned()))
+    true
 }
 
 fn unset(name: &str, reference: &Reference) -> Diagnostic {

@@ -37,12 +37,12 @@ impl StepReading<'_> {
         let mut reading =
             Reading { system: self.system, defaults: self.defaults, flows: self.flows, found: self.found };
         let action = kind.read(step, &mut reading);
-        let expect = step.expect.iter().filter_map(|entry| Statement::read(entry, self.found)).collect();
-        let unless = step.pacing.unless.iter().filter_map(|entry| Statement::read(entry, self.found)).collect();
+        let expect = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
+        let unless = step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();
         let save = step
             .save
             .iter()
-            .filter_map(|save| Some((save.name.value.clone(), Capture::read(&save.from, self.found)?)))
+            .map(|save| (save.name.value.clone(), Capture::read(&save.from, self.found)))
             .collect();
         let when = step.when.as_ref().and_then(|node| Expression::read(node, "`when`", self.found));
         let signs_in = step.signs_in.as_ref().map(|node| Template::read(node, self.found));
@@ -61,6 +61,7 @@ impl StepReading<'_> {
             action_text: title(step),
             span: step.span,
             action_span: step.action.span,
+            uses: action.uses(),
             action,
             children,
             actor: step.actor.as_ref().map(|name| name.value.clone()),

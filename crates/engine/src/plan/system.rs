@@ -7,7 +7,7 @@ use crate::plan::references::{Reach, reach};
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
-use seam_expr::ReferenceText;
+use seam_expr::{ReferenceText, Target};
 use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
 use seam_model::{Component, System};
 use seam_services::Declared;
@@ -36,6 +36,8 @@ pub struct SystemPlan {
     pub(crate) prepare: Vec<PlannedPrepare>,
     /// Secrets with their values.
     pub(crate) secrets: BTreeMap<String, String>,
+    /// The names of all secrets, with and without a value.
+    pub(crate) declared_secrets: BTreeSet<String>,
     /// What `${env.NAME}` gives.
     pub(crate) environment: Environment,
     /// Components in the written order.
@@ -123,6 +125,7 @@ impl SystemPlan {
             quiet: system.quiet.unwrap_or(QUIET),
             prepare: prepare(system, found),
             secrets: secrets(system, &environment, found),
+            declared_secrets: system.secrets.keys().cloned().collect(),
             environment,
             components,
             seams: Vec::new(),
@@ -197,7 +200,7 @@ impl PlannedComponent {
         let made = match component.origin.value.as_str() {
             "service" => {
                 let name = component.subject.as_text().unwrap_or_default();
-                let Some(service) = seam_services::service(name) else {
+                let Some(service) = seam_services::find(name) else {
                     let names = seam_services::SERVICES.iter().map(|service| service.word().name);
                     let title = format!("there is no service `{name}`");
                     found.push(Diagnostic::error(title).at(component.subject.span, "").suggest(name, names));
@@ -215,7 +218,7 @@ impl PlannedComponent {
             Made::Runtime(raise, _) => texts(raise.templates(), found),
             Made::Service(_) => Vec::new(),
         };
-        let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts_of(ready.templates(), found));
+        let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts(ready.templates(), found));
         Some(Self {
             endpoints: endpoints(component, &made, found),
             env: component
@@ -241,10 +244,11 @@ impl PlannedComponent {
 
     /// Does it say where one of its endpoints is to listen?
     pub(crate) fn binds(&self, endpoint: &str) -> bool {
-        self.references().any(|reference| match reference.path.as_slice() {
-            [own, property] => own == "self" && endpoint.is_empty() && property != "dir" && property != "public",
-            [own, name, _] => own == "self" && name == endpoint,
-            _ => false,
+        self.references().any(|reference| match &reference.target {
+            Target::Own { endpoint: own, property } => {
+                own.as_deref().unwrap_or("") == endpoint && property != "dir" && property != "public"
+            }
+            Target::Component { .. } | Target::Env(_) | Target::Secret(_) => false,
         })
     }
 
@@ -291,10 +295,8 @@ fn http() -> &'static dyn Protocol {
 }
 
 fn texts(templates: &[seam_model::Spanned<String>], found: &mut Diagnostics) -> Vec<ReferenceText> {
-    templates.iter().map(|text| ReferenceText::parse(text, found)).collect()
+    templates.iter().map(|text| ReferenceText::parse(text, text.span, &|_, _| text.span, found)).collect()
 }
-
-use texts as texts_of;
 
 fn endpoints(component: &Component, made: &Made, found: &mut Diagnostics) -> Vec<EndpointPlan> {
     let mut known = |name: &seam_model::Spanned<String>| {
@@ -328,7 +330,7 @@ fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<Pla
             Ok(text) => files.push(PlannedFile {
                 target: PathBuf::from(&target.value),
                 template: PathBuf::from(&template.value),
-                text: ReferenceText::parse_file(&text, template, found),
+                text: ReferenceText::parse(&text, template.span, &|_, _| template.span, found),
             }),
             Err(error) => {
                 let title = format!("the template `{}` can't be read", template.value);

@@ -2,7 +2,7 @@
 
 use seam_diag::Span;
 use seam_event::{TestId, TestPlan};
-use seam_expr::{Capture, Expression, Template};
+use seam_expr::{Capture, Expression, NameUse, Template};
 use seam_matcher::Statement;
 use seam_model::{Pacing, Scope};
 use seam_steps::Action;
@@ -116,6 +116,8 @@ pub struct PlannedStep {
     pub action_span: Span,
     /// What it does.
     pub action: Box<dyn Action>,
+    /// The variables that it uses, for what runs whatever happened.
+    pub uses: Vec<NameUse>,
     /// Steps inside it.
     pub children: Vec<PlannedStep>,
     /// Who does it; the one around it where nothing is said.

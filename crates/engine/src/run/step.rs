@@ -7,8 +7,8 @@ use crate::plan::test::PlannedStep;
 use crate::run::inside::Inside;
 use crate::run::lane::Lane;
 use seam_event::{Judged, Level, Notice, Outcome, Place, Scope, StageOf, What};
-use seam_expr::EvalError;
-use seam_matcher::{Judgement, Verdict as Held};
+use seam_expr::{EvalError, Names as _, Way};
+use seam_matcher::Judgement;
 use seam_steps::{StepContext, Trouble, Unsaid};
 use seam_value::Value;
 use std::time::Duration;
@@ -173,7 +173,7 @@ async fn keep_trying(lane: &Lane, step: &PlannedStep, at: &str, holds_for: Durat
 
 /// Does a step count what passed or came?
 fn counts(step: &PlannedStep) -> bool {
-    step.expect.iter().any(|statement| statement.first_name() == Some("count"))
+    step.expect.iter().any(|statement| statement.fields().any(|field| field == "count"))
 }
 
 async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, settle: bool) -> Tried {
@@ -197,14 +197,13 @@ async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, 
         }
     };
     let judgements: Vec<Judgement> =
-        step.expect.iter().flat_map(|statement| statement.judge(&result, &*lane.variables)).collect();
-    let mut judged: Vec<Judged> = judgements.into_iter().map(|judgement| written(judgement, step.soft)).collect();
+        step.expect.iter().flat_map(|statement| statement.judge(&result, &*lane.variables, &lane.snapshots)).collect();
+    let mut judged: Vec<Judged> = judgements.into_iter().map(|judgement| judgement.into_judged(true, step.soft)).collect();
     if !lane.unsaid_falls_away {
         judged.extend(unsaid(step, &result));
     }
     let known_bad = step.unless.iter().any(|statement| {
-        let judged = statement.judge(&result, &*lane.variables);
-        !judged.is_empty() && judged.iter().all(|judgement| judgement.held == Held::Held)
+        statement.holds(&result, &*lane.variables, &lane.snapshots)
     });
     Tried { result, judged, trouble: None, known_bad }
 }
@@ -215,7 +214,7 @@ fn unsaid(step: &PlannedStep, result: &Value) -> Vec<Judged> {
     step.action
         .unsaid(result)
         .into_iter()
-        .filter(|unsaid| !step.expect.iter().any(|statement| statement.first_name() == Some(unsaid.path)))
+        .filter(|unsaid| !step.expect.iter().any(|statement| statement.fields().any(|field| field == unsaid.path)))
         .map(|Unsaid { path, message, expected, actual, details }| Judged {
             path: path.to_owned(),
             matcher: "expected unsaid".to_owned(),
@@ -229,25 +228,6 @@ fn unsaid(step: &PlannedStep, result: &Value) -> Vec<Judged> {
             place,
         })
         .collect()
-}
-
-fn written(judgement: Judgement, soft: bool) -> Judged {
-    Judged {
-        path: judgement.path,
-        matcher: judgement.matcher,
-        outcome: match judgement.held {
-            Held::Held => Outcome::Held,
-            Held::Failed => Outcome::Failed,
-            Held::Inconclusive => Outcome::Inconclusive,
-        },
-        written: true,
-        soft,
-        expected: judgement.expected,
-        actual: judgement.actual,
-        message: judgement.message,
-        details: judgement.details,
-        place: judgement.span.into(),
-    }
 }
 
 /// Records what came of the last try, and saves from it.
@@ -318,4 +298,34 @@ pub(crate) fn fail_by_eval(lane: &Lane, scope: &Scope, error: &EvalError) -> Ste
     };
     lane.bed.record(scope.clone(), What::Notice(notice));
     StepEnd { ended: Ended::Failed, result: Value::Null }
+}
+
+/// Tries a step once and says why it does not hold; nothing of it is recorded.
+pub(crate) async fn try_silently(lane: &Lane, step: &PlannedStep, deadline: Instant) -> Option<String> {
+    let tried = try_once(lane, step, "", deadline, false).await;
+    if tried.held() {
+        return None;
+    }
+    let judged = tried.judged.into_iter().find(|judged| judged.outcome != Outcome::Held);
+    Some(match (tried.trouble, judged) {
+        (Some(trouble), _) => trouble.reason().to_owned(),
+        (None, Some(judged)) => format!("{}: {}", judged.path, judged.message),
+        (None, None) => "it does not hold".to_owned(),
+    })
+}
+
+/// Runs a step that runs whatever happened; one that needs what was never saved is left out and says so.
+pub(crate) async fn run_step_if_known(lane: &Lane, step: &PlannedStep, at: &str) -> Ended {
+    let missing = step.uses.iter().find(|used| {
+        used.way == Way::Dollar && used.name != "secrets" && lane.variables.get(&used.name).is_none()
+    });
+    let Some(missing) = missing else { return Box::pin(run_step(lane, step, at)).await.ended };
+    let scope = Scope { step: Some(at.to_owned()), ..lane.scope.clone() };
+    lane.bed.record(scope, What::Step {
+        name: step.title.clone(),
+        action: step.action_text.clone(),
+        place: step.span.into(),
+        stage: StageOf::LeftOut(format!("`{}` was never saved", missing.name)),
+    });
+    Ended::Well
 }

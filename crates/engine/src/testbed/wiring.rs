@@ -2,7 +2,7 @@
 
 use crate::plan::system::{Made, SystemPlan, seam};
 use seam_event::SeamId;
-use seam_expr::{Reference, ReferenceText};
+use seam_expr::{Reference, ReferenceText, Target};
 use seam_launch::HeldPort;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,9 +22,8 @@ pub(crate) struct Wiring {
 
 /// A reference that gives nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("`{reference}` gives nothing")]
+#[error("this reference gives nothing")]
 pub(crate) struct Unresolved {
-    pub(crate) reference: String,
     pub(crate) span: seam_diag::Span,
 }
 
@@ -89,41 +88,31 @@ impl Wiring {
 
     /// A text as one component reads it.
     pub(crate) fn render(&self, owner: &str, text: &ReferenceText) -> Result<String, Unresolved> {
-        text.render(|reference| self.resolve(owner, reference)).map_err(|reference| Unresolved {
-            reference: reference.path.join("."),
-            span: reference.span,
-        })
+        text.resolve(|reference| self.look_up(owner, reference)).map_err(|reference| Unresolved { span: reference.span })
     }
 
-    fn resolve(&self, owner: &str, reference: &Reference) -> Option<String> {
-        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
-        let value = match path.as_slice() {
-            ["env", name] => self.plan.environment.get(name),
-            ["secret" | "secrets", name] => self.plan.secrets.get(*name).cloned(),
-            ["self", rest @ ..] => self.of_itself(owner, rest),
-            [name, rest @ ..] if *name == owner => self.of_itself(owner, rest),
-            [name, rest @ ..] => self.of_other(owner, name, rest),
-            [] => None,
-        };
-        // As in a shell, an empty variable counts as none where there is a default.
-        value.filter(|value| !value.is_empty() || reference.default.is_none()).or_else(|| reference.default.clone())
-    }
-
-    fn of_itself(&self, owner: &str, rest: &[&str]) -> Option<String> {
-        let (endpoint, property) = endpoint_and_property(rest)?;
-        match property {
-            "dir" => Some(self.dir(owner).display().to_string()),
-            "public" => self.property("test", owner, endpoint, "url"),
-            _ => {
-                let address = self.listens(owner, endpoint)?;
-                self.at(owner, endpoint, property, address)
+    fn look_up(&self, owner: &str, reference: &Reference) -> Option<String> {
+        match &reference.target {
+            Target::Env(name) => self.plan.environment.get(name),
+            Target::Secret(name) => self.plan.secrets.get(name).cloned(),
+            Target::Own { endpoint, property } => self.of_itself(owner, endpoint.as_deref().unwrap_or(""), property),
+            Target::Component { component, endpoint, property } => {
+                let endpoint = endpoint.as_deref().unwrap_or("");
+                if component == owner {
+                    self.of_itself(owner, endpoint, property)
+                } else {
+                    self.property(owner, component, endpoint, property)
+                }
             }
         }
     }
 
-    fn of_other(&self, owner: &str, component: &str, rest: &[&str]) -> Option<String> {
-        let (endpoint, property) = endpoint_and_property(rest)?;
-        self.property(owner, component, endpoint, property)
+    fn of_itself(&self, owner: &str, endpoint: &str, property: &str) -> Option<String> {
+        match property {
+            "dir" => Some(self.dir(owner).display().to_string()),
+            "public" => self.property("test", owner, endpoint, "url"),
+            _ => self.at(owner, endpoint, property, self.listens(owner, endpoint)?),
+        }
     }
 
     /// A property of an endpoint as one consumer sees it.
@@ -155,14 +144,5 @@ impl Wiring {
                 _ => None,
             },
         }
-    }
-}
-
-/// `[url]` is the endpoint without a name, `[rpc, address]` a named one.
-fn endpoint_and_property<'a>(rest: &[&'a str]) -> Option<(&'a str, &'a str)> {
-    match rest {
-        [property] => Some(("", property)),
-        [endpoint, property] => Some((endpoint, property)),
-        _ => None,
     }
 }
