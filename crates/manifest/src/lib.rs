@@ -8,8 +8,11 @@
 mod load;
 mod names;
 mod near;
+mod parts;
 mod paths;
 mod project;
+mod reference;
+mod schema;
 mod step;
 mod system;
 mod test_file;
@@ -18,9 +21,12 @@ mod vocabulary;
 mod yaml;
 
 pub use load::{MAX_FILE, from_bytes, load};
+pub use parts::PARTS;
 pub use project::{
     Project, ProjectError, SYSTEM_FILE, TEST_FILE_END, find_project, find_project_from, shown,
 };
+pub use reference::{explain, explain_field, markdown, shape_text};
+pub use schema::{system_schema, tests_schema};
 pub use step::STEP_KEYS;
 pub use system::{COMPONENT_KEYS, SYSTEM_KEYS, read_system};
 pub use test_file::{FIXTURE_KEYS, FLOW_KEYS, TEST_FILE_KEYS, TEST_KEYS, TestFiles};

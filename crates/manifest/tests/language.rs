@@ -5,8 +5,11 @@
 mod words;
 
 use seam_diag::{Diagnostics, Look, Sources, render};
-use seam_manifest::{TestFiles, from_bytes, read_system};
-use seam_model::{Each, NodeKind, Scope, System, TestFile};
+use seam_manifest::{
+    COMPONENT_KEYS, FIXTURE_KEYS, FLOW_KEYS, PARTS, STEP_KEYS, SYSTEM_KEYS, TEST_FILE_KEYS, TEST_KEYS,
+    TestFiles, from_bytes, read_system,
+};
+use seam_model::{Each, Field, NodeKind, Scope, System, TestFile};
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,4 +94,50 @@ fn the_tests_are_read_whole() {
     assert_eq!(test.steps[0].expect[0].path.value, "results.*.status");
     assert!(matches!(test.steps[1].expect[0].expected.kind, NodeKind::List(_)));
     assert!(matches!(&file.tests[1].each, Some(Each::Rows(rows)) if rows.len() == 3));
+}
+
+#[test]
+fn the_examples_of_the_parts_are_read() {
+    for part in PARTS {
+        if part.example.starts_with("system:") {
+            system(part.example, None);
+        } else {
+            tests(part.example);
+        }
+    }
+}
+
+/// Every key of a table, put where `KEY` stands, is known to the code that reads there.
+#[test]
+fn every_key_of_the_tables_is_read() {
+    let tables: [(&[Field], &str); 7] = [
+        (SYSTEM_KEYS, "KEY: ~"),
+        (COMPONENT_KEYS, "components: { a: { run: a, KEY: ~ } }"),
+        (TEST_FILE_KEYS, "KEY: ~"),
+        (TEST_KEYS, "tests: [{ KEY: ~ }]"),
+        (STEP_KEYS, "tests: [{ steps: [{ http: a, KEY: ~ }] }]"),
+        (FIXTURE_KEYS, "fixtures: { a: { KEY: ~ } }"),
+        (FLOW_KEYS, "flows: { a: { KEY: ~ } }"),
+    ];
+    for (table, text) in tables {
+        let is_system = std::ptr::eq(table, SYSTEM_KEYS) || std::ptr::eq(table, COMPONENT_KEYS);
+        for key in table.iter().map(|field| field.name).chain(["nobody_reads_this"]) {
+            let text = text.replace("KEY", key);
+            let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+            let path = Path::new("/nowhere/a.seam.yaml");
+            let file = from_bytes(text.as_bytes(), path, &mut sources, &mut found).unwrap();
+            if is_system {
+                read_system(file, None, &words::WORDS, &sources, &mut found);
+            } else {
+                TestFiles::new(Path::new("/nowhere"), &words::WORDS).read_source(
+                    path,
+                    file,
+                    &mut sources,
+                    &mut found,
+                );
+            }
+            let is_unknown = found.into_iter().any(|diagnostic| diagnostic.title.contains("unknown key"));
+            assert_eq!(is_unknown, key == "nobody_reads_this", "{text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::near::near_path;
 use crate::paths::normal;
 use crate::project::shown;
 use crate::vocabulary::Vocabulary;
-use seam_diag::{Diagnostic, Diagnostics, Sources, Span};
+use seam_diag::{Diagnostic, Diagnostics, FileId, Sources, Span};
 use seam_model::{Fixture, Flow, Included, Spanned, TestFile};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -44,17 +44,39 @@ impl<'a> TestFiles<'a> {
     pub fn read(&mut self, path: &Path, sources: &mut Sources, found: &mut Diagnostics) -> Option<TestFile> {
         let path = normal(path);
         let written = self.written(&path, sources, found)?;
+        Some(self.with_included(&path, &written, sources, found))
+    }
+
+    /// Reads a file whose text is among the sources already, as if it stood at that path.
+    pub fn read_source(
+        &mut self,
+        path: &Path,
+        file: FileId,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) -> Option<TestFile> {
+        let written = read_written(file, &sources.file(file)?.text, self.vocabulary, found)?;
+        Some(self.with_included(&normal(path), &Rc::new(written), sources, found))
+    }
+
+    fn with_included(
+        &mut self,
+        path: &Path,
+        written: &Rc<Written>,
+        sources: &mut Sources,
+        found: &mut Diagnostics,
+    ) -> TestFile {
         let mut brought = Brought::default();
         let mut told = Diagnostics::default();
-        brought.add(&written, false, &mut told);
+        brought.add(written, false, &mut told);
         self.tell_once(told, found);
-        self.bring(&written, &mut vec![path.clone()], (&mut brought, sources, found));
+        self.bring(written, &mut vec![path.to_owned()], (&mut brought, sources, found));
         let mut told = Diagnostics::default();
         check(&brought.fixtures, &written.tests, &mut told);
         self.tell_once(told, found);
-        let below = path.strip_prefix(self.root).unwrap_or(&path);
+        let below = path.strip_prefix(self.root).unwrap_or(path);
         let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-        Some(TestFile {
+        TestFile {
             file: written.file,
             path: parts.join("/"),
             vars: written.vars.clone(),
@@ -63,7 +85,7 @@ impl<'a> TestFiles<'a> {
             flows: brought.flows,
             tests: written.tests.clone(),
             included: brought.files,
-        })
+        }
     }
 
     fn written(

@@ -29,9 +29,17 @@ pub const TEST_FILE_KEYS: &[Field] = &[
         Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
         "files whose fixtures and flows are brought in",
     ),
-    Field::optional("fixtures", Shape::Any, "what tests need before them, by name"),
-    Field::optional("flows", Shape::Any, "steps used in several places, by name"),
-    Field::optional("tests", Shape::Any, "the tests"),
+    Field::optional(
+        "fixtures",
+        Shape::MapOf(&Shape::Fields(FIXTURE_KEYS)),
+        "what tests need before them, by name",
+    ),
+    Field::optional(
+        "flows",
+        Shape::MapOf(&Shape::Fields(FLOW_KEYS)),
+        "steps used in several places, by name",
+    ),
+    Field::optional("tests", Shape::List(&Shape::Fields(TEST_KEYS)), "the tests"),
 ];
 
 /// What stands in one file, before others are brought in.
