@@ -2,9 +2,9 @@
 
 use crate::actor::Actor;
 use crate::bench::Bench;
-use crate::names::{NameUse, Names};
 use futures_util::future::BoxFuture;
 use seam_diag::Span;
+use seam_expr::{NameUse, Names};
 use seam_value::{Map, Value};
 use tokio::time::Instant;
 
@@ -37,7 +37,7 @@ pub trait Action: Send + Sync {
 /// What a step runs with.
 pub struct StepContext<'a> {
     /// The variables as they stand.
-    pub names: &'a dyn Names,
+    pub names: &'a (dyn Names + Sync),
     /// Who does it.
     pub actor: &'a Actor,
     /// The living testbed.

@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use seam_event::{ComponentId, Interaction};
 use seam_launch::Watcher;
 use seam_value::Value;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,11 @@ pub trait Bench: Send + Sync {
     fn property(&self, reference: &str) -> Option<String>;
 
     /// What passed the seams since the test's first step, drained up to now, in the order in which requests began.
-    fn interactions(&self, seam: &SeamFilter) -> Vec<Arc<Interaction>>;
+    /// Inconclusive where some could not be kept.
+    fn interactions<'a>(
+        &'a self,
+        seam: &'a SeamFilter,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Interaction>>, Trouble>>;
 
     /// Waits until the test is quiet and `settled` holds; not by the deadline: inconclusive.
     fn quiet(&self, deadline: Instant) -> BoxFuture<'_, Result<(), Trouble>>;
@@ -127,5 +132,13 @@ impl SeamFilter {
         interaction.from == self.from
             && interaction.to == self.to
             && self.endpoint.as_ref().is_none_or(|endpoint| *endpoint == *interaction.seam.endpoint.as_str())
+    }
+}
+
+/// As people write it: `orders -> pg.orders`.
+impl fmt::Display for SeamFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.from, self.to)?;
+        self.endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, ".{endpoint}"))
     }
 }

@@ -1,12 +1,34 @@
 //! The table of everything that a step can do, and how a kind of step is read before anything starts.
 
 use crate::action::Action;
+use crate::later;
 use seam_diag::Diagnostics;
 use seam_model::{Flow, Step, TestDefaults, Word};
 use std::path::Path;
 
 /// All kinds, in the order in which the reference lists them.
-pub static STEPS: &[&dyn Kind] = &[];
+pub static STEPS: &[&dyn Kind] = &[
+    &crate::http::HttpStep,
+    &crate::sql::SqlStep,
+    &crate::redis::RedisStep,
+    &crate::exec::ExecStep,
+    &crate::file::FileStep,
+    &crate::component::ComponentStep,
+    &crate::wait::WaitStep,
+    &crate::together::TogetherStep,
+    &crate::flow::UseStep,
+    &later::GRAPHQL,
+    &later::GRPC,
+    &later::WS,
+    &later::SSE,
+    &later::PUBLISH,
+    &later::RECEIVE,
+    &later::SEND,
+    &later::BROWSER,
+    &later::FAULT,
+    &later::STUB,
+    &later::FOR_EACH,
+];
 
 /// The kind whose key this is, if there is one.
 pub fn kind(word: &str) -> Option<&'static dyn Kind> {

@@ -10,11 +10,27 @@
 mod action;
 mod actor;
 mod bench;
+mod component;
+mod exec;
+mod file;
+mod files;
+mod flow;
+mod http;
+mod input;
 mod kind;
-mod names;
+mod later;
+mod login;
+mod redis;
+mod socket;
+mod sql;
+mod subject;
+#[cfg(test)]
+mod testing;
+mod together;
+mod wait;
+mod words;
 
 pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
-pub use actor::Actor;
+pub use actor::{Actor, Connections};
 pub use bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
 pub use kind::{DeclaredSystem, Kind, Reading, STEPS, kind};
-pub use names::{NameUse, Names};

@@ -1,0 +1,92 @@
+//! Paths of files as tests write them, and where a step may write.
+//!
+//! A path is meant from the folder of `seam.yaml`; `./x` from the test's own file. Reading may go anywhere; writing
+//! and removing stays below the project and the folders of the run, so that a slip of the pen costs nobody's files.
+
+use crate::action::Trouble;
+use crate::bench::Bench;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+/// The file that a path means. `folder` is that of the test's file.
+pub(crate) fn resolve(path: &str, root: &Path, folder: &Path) -> PathBuf {
+    let joined = match path.strip_prefix("./") {
+        Some(rest) => folder.join(rest),
+        None => root.join(path),
+    };
+    normal(&joined)
+}
+
+/// Reads a file whole.
+pub(crate) fn read(path: &Path, written: &str) -> Result<Vec<u8>, Trouble> {
+    std::fs::read(path)
+        .map_err(|error| Trouble::errored(format!("failed to read `{written}`: {}", reason(&error))))
+}
+
+/// Is a file where a step may write? A link in its way counts as where it leads.
+pub(crate) fn may_change(path: &Path, bench: &dyn Bench) -> bool {
+    let real = real(path);
+    bench.folders().iter().any(|folder| {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+        real.starts_with(&folder) && real != folder
+    })
+}
+
+/// Why the machine refused, without the number.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission is denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A path without `.` and `..`, by its looks.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// The path with the links of all that exists of it followed.
+fn real(path: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    let mut at = path;
+    loop {
+        if let Ok(found) = at.canonicalize() {
+            return missing.iter().rev().fold(found, |path, name| path.join(name));
+        }
+        let (Some(parent), Some(name)) = (at.parent(), at.file_name()) else { return path.to_owned() };
+        missing.push(name.to_owned());
+        at = parent;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_meant_from_the_project_or_from_the_file() {
+        for (path, expect) in [
+            ("data/a.csv", "/project/data/a.csv"),
+            ("./a.csv", "/project/tests/a.csv"),
+            ("./../a.csv", "/project/a.csv"),
+            ("../other/a", "/other/a"),
+            ("/tmp/a", "/tmp/a"),
+            ("x/./y//z", "/project/x/y/z"),
+        ] {
+            let resolved = resolve(path, Path::new("/project"), Path::new("/project/tests"));
+            assert_eq!(resolved, Path::new(expect), "{path}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! `sql: pg.orders`: statements in a database, over the test's own seam.
+
+mod scan;
+mod session;
+mod statement;
+mod typed;
+
+pub(crate) use session::Session;
+
+use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
+use crate::kind::{Kind, Reading};
+use crate::login::login;
+use crate::subject::{self, Subject};
+use futures_util::future::BoxFuture;
+use seam_diag::Diagnostic;
+use seam_event::InteractionError;
+use seam_expr::NameUse;
+use seam_model::{Field, Fields, Shape, Step, Word};
+use seam_value::Value;
+use session::{Bound, Halt, Outcome, ServerError};
+use statement::Query;
+use std::time::Duration;
+use tokio::time::{timeout, timeout_at};
+
+/// The kind.
+pub(crate) struct SqlStep;
+
+/// How long the server may take to be told that nobody waits for it any more.
+const CANCEL_LIMIT: Duration = Duration::from_millis(500);
+
+static WORD: Word = Word {
+    text: "Runs statements in a database. A variable is passed as a bound parameter, never pasted, and fits a column of \
+           any type; in quotes it is a mistake. Several statements, divided by `;`, are one transaction: an error undoes \
+           all of them. `begin` in one step and `commit` in a later one of the same actor works too. Between `$$` and `$$` \
+           the text is SQL's own.\n\n\
+           numeric and bigint come as numbers with all their digits, timestamptz as RFC 3339 in UTC, json decoded, bytea in \
+           base64, arrays as lists, everything else as the server writes it.\n\n\
+           An error fails the step, unless it expects something at `error`.",
+    subject: Shape::Component,
+    fields: &[Field::required("query", Shape::Text, "the statements, with variables where values stand")],
+    results: &[
+        Field::optional(
+            "rows",
+            Shape::List(&Shape::MapOf(&Shape::Any)),
+            "the rows in order, each a map by column; of several statements, those of the last one that gives rows",
+        ),
+        Field::optional("count", Shape::Integer, "how many rows there are"),
+        Field::optional(
+            "affected",
+            Shape::Integer,
+            "how many rows were inserted, changed and deleted, in all",
+        ),
+        Field::optional(
+            "statements",
+            Shape::List(&Shape::Any),
+            "`rows`, `count` and `affected` of each statement",
+        ),
+        Field::optional(
+            "error",
+            Shape::Fields(&[
+                Field::optional(
+                    "code",
+                    Shape::Text,
+                    "the server's code, `23505`; or `refused`, `reset`, `closed`, `timeout`",
+                ),
+                Field::optional("message", Shape::Text, "what the server says"),
+                Field::optional("constraint", Shape::Text, "the constraint that was broken; else null"),
+                Field::optional("detail", Shape::Text, "what else the server says; else null"),
+                Field::optional("table", Shape::Text, "the table it is about; else null"),
+                Field::optional("column", Shape::Text, "the column it is about; else null"),
+            ]),
+            "why it failed; null where it did not",
+        ),
+    ],
+    example: "\
+- sql: pg.orders
+  query: select state, quantity from orders where id = $order
+  expect:
+    rows: [{ state: paid, quantity: 1 }]
+- name: An order's id is its own
+  sql: pg.orders
+  query: insert into orders (id, state) values ($order, 'new')
+  expect: { error.code: \"23505\" }
+",
+    ..Word::new("sql", "runs statements in a database")
+};
+
+struct Sql {
+    subject: Subject,
+    query: Query,
+}
+
+impl Kind for SqlStep {
+    fn word(&self) -> &'static Word {
+        &WORD
+    }
+
+    fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
+        let mut fields = Fields::over(&step.inputs, step.span, "the `sql` step");
+        let query = fields.require("query", reading.found);
+        fields.finish(reading.found);
+        let text = subject::text(&step.subject, "pg.orders", reading)?;
+        let subject = subject::speaking("postgres", text, step.subject.span, reading);
+        let query = query?;
+        if query.as_text().is_none() {
+            let label = format!("this is {}", query.kind_name());
+            reading.found.push(Diagnostic::error("`query` must be a text").at(query.span, label));
+            return None;
+        }
+        let query = Query::read(query, reading.found);
+        Some(Box::new(Sql { subject: subject?, query: query? }))
+    }
+}
+
+impl Action for Sql {
+    fn uses(&self) -> Vec<NameUse> {
+        let mut uses = Vec::new();
+        self.query.uses(&mut uses);
+        uses
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        vec![self.subject.target()]
+    }
+
+    fn only_reads(&self) -> bool {
+        self.query.only_reads()
+    }
+
+    fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
+        let Some(error @ Value::Map(_)) = result.get("error") else { return Vec::new() };
+        let field = |name| error.get(name).and_then(Value::as_text);
+        let detail =
+            ["detail", "hint"].into_iter().filter_map(|name| Some(format!("{name}: {}", field(name)?)));
+        vec![Unsaid {
+            path: "error",
+            message: format!(
+                "{} {}",
+                field("code").unwrap_or_default(),
+                field("message").unwrap_or_default()
+            ),
+            expected: Some(Value::Null),
+            actual: Some(error.clone()),
+            details: detail.collect(),
+        }]
+    }
+
+    fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
+        Box::pin(async move {
+            let statements = self.query.bound(cx)?;
+            match self.ask(&statements, cx).await? {
+                Ok(outcomes) => Ok(result(outcomes)),
+                Err(Halt::Server(error)) => Ok(failure(server_error(&error))),
+                Err(Halt::Lost(why)) => Ok(failure(lost(why))),
+                Err(Halt::Unusable(reason)) => Err(Trouble::errored(reason)),
+            }
+        })
+    }
+}
+
+impl Sql {
+    /// Runs the statements in the actor's session, which is opened where there is none.
+    async fn ask(
+        &self,
+        statements: &[Bound],
+        cx: &StepContext<'_>,
+    ) -> Result<Result<Vec<Outcome>, Halt>, Trouble> {
+        let name = self.subject.name();
+        let free = cx.actor.sql.take(&name).filter(Session::is_fresh);
+        let mut session = if let Some(session) = free {
+            session
+        } else {
+            let login = login(&self.subject, cx)?;
+            match timeout_at(cx.deadline, Session::open(&login)).await {
+                Ok(Ok(session)) => session,
+                Ok(Err(halt)) => return Ok(Err(halt)),
+                Err(_) => return Ok(Err(Halt::Lost(InteractionError::Timeout))),
+            }
+        };
+        let Ok(done) = timeout_at(cx.deadline, session.run(statements)).await else {
+            // Or it would go on, with its locks, into the next test.
+            let _ = timeout(CANCEL_LIMIT, session.cancel()).await;
+            return Ok(Err(Halt::Lost(InteractionError::Timeout)));
+        };
+        if !matches!(done, Err(Halt::Lost(_))) {
+            cx.actor.sql.put(name, session);
+        }
+        Ok(done)
+    }
+}
+
+fn result(outcomes: Vec<Outcome>) -> Value {
+    let affected: u64 = outcomes.iter().map(|outcome| outcome.affected).sum();
+    let rows = outcomes.iter().rev().find_map(|outcome| outcome.rows.clone()).unwrap_or_default();
+    let statement = |outcome: Outcome| {
+        let rows = outcome.rows.unwrap_or_default();
+        Value::map([
+            ("count", Value::from(rows.len())),
+            ("rows", Value::List(rows)),
+            ("affected", Value::from(outcome.affected)),
+        ])
+    };
+    Value::map([
+        ("count", Value::from(rows.len())),
+        ("rows", Value::List(rows)),
+        ("affected", Value::from(affected)),
+        ("statements", Value::List(outcomes.into_iter().map(statement).collect())),
+        ("error", Value::Null),
+    ])
+}
+
+fn failure(error: Value) -> Value {
+    Value::map([
+        ("count", Value::Null),
+        ("rows", Value::Null),
+        ("affected", Value::Null),
+        ("statements", Value::Null),
+        ("error", error),
+    ])
+}
+
+fn server_error(error: &ServerError) -> Value {
+    Value::map([
+        ("code", Value::text(&error.code)),
+        ("message", Value::text(&error.message)),
+        ("constraint", Value::from(error.constraint.clone())),
+        ("detail", Value::from(error.detail.clone())),
+        ("hint", Value::from(error.hint.clone())),
+        ("table", Value::from(error.table.clone())),
+        ("column", Value::from(error.column.clone())),
+    ])
+}
+
+fn lost(why: InteractionError) -> Value {
+    let message = match why {
+        InteractionError::Refused => "the connection was refused: nothing listens there",
+        InteractionError::Reset => "the connection was reset",
+        InteractionError::Closed => "the connection was closed",
+        InteractionError::Timeout => "there was no answer in time",
+    };
+    server_error(&ServerError {
+        code: why.name().to_owned(),
+        message: message.to_owned(),
+        ..ServerError::default()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Goes through the text of a statement: what is quoted, what is a comment, where words and statements end.
+//!
+//! No grammar of SQL is needed for what a step has to know, and none would know every extension of the server.
+
+/// Where a scanner is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// In the statement itself.
+    #[default]
+    Plain,
+    /// In a text, `'…'`.
+    Text {
+        /// Was it begun as `e'…'`, so that a backslash means something?
+        escapes: bool,
+    },
+    /// In a name, `"…"`.
+    Name,
+    /// In a comment that ends with its line.
+    Line,
+    /// In a comment `/* … */`, so many deep.
+    Block(u32),
+    /// In a text between `$tag$` and the same again.
+    Dollars(String),
+}
+
+/// What was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token<'t> {
+    /// A word of the statement itself.
+    Word(&'t str),
+    /// The end of a statement.
+    Semicolon,
+    /// The quote that begins a text.
+    Opens,
+    /// The quote that ends a text.
+    Closes,
+    /// Anything else.
+    Other(&'t str),
+}
+
+impl Token<'_> {
+    fn length(self) -> usize {
+        match self {
+            Self::Word(text) | Self::Other(text) => text.len(),
+            Self::Semicolon | Self::Opens | Self::Closes => 1,
+        }
+    }
+}
+
+/// Goes through a text that may come in several parts.
+#[derive(Debug, Default)]
+pub(super) struct Scanner {
+    pub(super) inside: Inside,
+    /// Was the last thing the word `e`, with which a text with escapes begins?
+    after_e: bool,
+}
+
+impl Scanner {
+    /// Passes the next token of a text that is not empty; gives it and what is left.
+    pub(super) fn step<'t>(&mut self, text: &'t str) -> (Token<'t>, &'t str) {
+        let token = match self.inside.clone() {
+            Inside::Plain => self.plain(text),
+            Inside::Text { escapes } => self.text(text, escapes),
+            Inside::Name => {
+                let token = one(text);
+                if token == Token::Other("\"") {
+                    self.inside = Inside::Plain;
+                }
+                token
+            }
+            Inside::Line => {
+                let end = text.find('\n').map_or(text.len(), |end| end + 1);
+                if text[..end].ends_with('\n') {
+                    self.inside = Inside::Plain;
+                }
+                Token::Other(&text[..end])
+            }
+            Inside::Block(depth) => match text {
+                _ if text.starts_with("/*") => self.to(Inside::Block(depth + 1), &text[..2]),
+                _ if text.starts_with("*/") && depth > 1 => self.to(Inside::Block(depth - 1), &text[..2]),
+                _ if text.starts_with("*/") => self.to(Inside::Plain, &text[..2]),
+                _ => one(text),
+            },
+            Inside::Dollars(tag) => match text.find(&tag) {
+                Some(end) => self.to(Inside::Plain, &text[..end + tag.len()]),
+                None => Token::Other(text),
+            },
+        };
+        self.after_e = matches!(token, Token::Word("e" | "E"));
+        (token, &text[token.length()..])
+    }
+
+    fn plain<'t>(&mut self, text: &'t str) -> Token<'t> {
+        let first = text.chars().next().unwrap_or_default();
+        match first {
+            ';' => Token::Semicolon,
+            '\'' => {
+                self.inside = Inside::Text { escapes: self.after_e };
+                Token::Opens
+            }
+            '"' => self.to(Inside::Name, &text[..1]),
+            '-' if text.starts_with("--") => self.to(Inside::Line, &text[..2]),
+            '/' if text.starts_with("/*") => self.to(Inside::Block(1), &text[..2]),
+            '$' => match dollar_tag(text) {
+                Some(tag) if text[tag.len()..].contains(tag) => self.to(Inside::Dollars(tag.to_owned()), tag),
+                Some(tag) => Token::Other(tag),
+                None => Token::Other(braces(text)),
+            },
+            _ if first.is_alphabetic() || first == '_' => {
+                let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+                Token::Word(&text[..end])
+            }
+            _ => one(text),
+        }
+    }
+
+    fn text<'t>(&mut self, text: &'t str, escapes: bool) -> Token<'t> {
+        match text {
+            _ if text.starts_with("''") => Token::Other(&text[..2]),
+            _ if text.starts_with('\'') => {
+                self.inside = Inside::Plain;
+                Token::Closes
+            }
+            _ if escapes && text.starts_with('\\') => {
+                let length = text.chars().take(2).map(char::len_utf8).sum();
+                Token::Other(&text[..length])
+            }
+            _ => one(text),
+        }
+    }
+
+    fn to<'t>(&mut self, inside: Inside, passed: &'t str) -> Token<'t> {
+        self.inside = inside;
+        Token::Other(passed)
+    }
+}
+
+/// Doubles the dollars of texts between `$tag$`, so that they are what SQL means by them and not variables.
+pub(super) fn keep_dollar_quotes(text: &str) -> String {
+    let mut scanner = Scanner::default();
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let was_inside = matches!(scanner.inside, Inside::Dollars(_));
+        let (token, left) = scanner.step(rest);
+        let passed = &rest[..token.length()];
+        if was_inside || matches!(scanner.inside, Inside::Dollars(_)) {
+            kept.push_str(&passed.replace('$', "$$"));
+        } else {
+            kept.push_str(passed);
+        }
+        rest = left;
+    }
+    kept
+}
+
+fn one(text: &str) -> Token<'_> {
+    let length = text.chars().next().map_or(0, char::len_utf8);
+    Token::Other(&text[..length])
+}
+
+/// `$$` or `$tag$` at the beginning of a text.
+fn dollar_tag(text: &str) -> Option<&str> {
+    let inner = &text[1..];
+    let end = inner.find('$')?;
+    let tag = &inner[..end];
+    let is_tag = !tag.starts_with(|c: char| c.is_ascii_digit())
+        && tag.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_tag.then(|| &text[..end + 2])
+}
+
+/// `${ … }` with the braces inside it, or the dollar alone.
+fn braces(text: &str) -> &str {
+    if !text.starts_with("${") {
+        return &text[..1];
+    }
+    let mut depth = 0;
+    for (place, character) in text.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 1 => return &text[..=place],
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_between_tags_are_sqls_own() {
+        for (text, expect) in [
+            ("select $a", "select $a"),
+            ("do $$ begin perform $1; end $$; select $b", "do $$$$ begin perform $$1; end $$$$; select $b"),
+            ("do $fn$ a $$ b $fn$", "do $$fn$$ a $$$$ b $$fn$$"),
+            ("select '$$5', $a", "select '$$5', $a"),
+            ("select 'it''s $$' || $a || '$$'", "select 'it''s $$' || $a || '$$'"),
+            ("select $a -- $$ a\n, $b /* $$ */", "select $a -- $$ a\n, $b /* $$ */"),
+            ("select ${ a + '$$' } and '$$'", "select ${ a + '$$' } and '$$'"),
+            ("select $$", "select $$"),
+            ("select e'\\'$$' || $$x$$", "select e'\\'$$' || $$$$x$$$$"),
+            ("select \"a$$b\" from \"$$\"", "select \"a$$b\" from \"$$\""),
+        ] {
+            assert_eq!(keep_dollar_quotes(text), expect, "{text}");
+        }
+    }
+}

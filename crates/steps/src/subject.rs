@@ -1,0 +1,130 @@
+//! Whom a step addresses: `pg.orders`, `orders -> paygate`, checked against what is declared.
+
+use crate::action::Target;
+use crate::kind::Reading;
+use seam_diag::{Diagnostic, Span};
+use seam_model::Node;
+
+/// A component and one of its endpoints; empty for the one without a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) component: String,
+    pub(crate) endpoint: String,
+    pub(crate) span: Span,
+}
+
+impl Subject {
+    /// Whom the step dials.
+    pub(crate) fn target(&self) -> Target {
+        let Self { component, endpoint, span } = self.clone();
+        Target::Endpoint { component, endpoint, span }
+    }
+
+    /// As people write it: `pg.orders`.
+    pub(crate) fn name(&self) -> String {
+        if self.endpoint.is_empty() {
+            self.component.clone()
+        } else {
+            format!("{}.{}", self.component, self.endpoint)
+        }
+    }
+}
+
+/// The text right of an action's key; tells if it is none. `example` shows what to write.
+pub(crate) fn text<'a>(node: &'a Node, example: &str, reading: &mut Reading<'_>) -> Option<&'a str> {
+    let text = node.as_text().map(str::trim).filter(|text| !text.is_empty());
+    if text.is_none() {
+        let place = format!("this is {}", node.kind_name());
+        reading.found.push(Diagnostic::error(format!("expected `{example}`")).at(node.span, place));
+    }
+    text
+}
+
+/// A component that is declared.
+pub(crate) fn component(name: &str, span: Span, reading: &mut Reading<'_>) -> Option<String> {
+    let known = reading.system.components();
+    if known.contains(&name) {
+        return Some(name.to_owned());
+    }
+    let error =
+        Diagnostic::error(format!("there is no component `{name}`")).at(span, "").suggest(name, known);
+    reading.found.push(error);
+    None
+}
+
+/// A component, or a component's endpoint or database after a dot.
+pub(crate) fn endpoint(text: &str, span: Span, reading: &mut Reading<'_>) -> Option<Subject> {
+    let (name, endpoint) = text.split_once('.').unwrap_or((text, ""));
+    let component = component(name, span.part(0, name.len()), reading)?;
+    if reading.system.protocol(&component, endpoint).is_some() {
+        return Some(Subject { component, endpoint: endpoint.to_owned(), span });
+    }
+    let known: Vec<&str> =
+        reading.system.endpoints(&component).into_iter().filter(|name| !name.is_empty()).collect();
+    let error = if endpoint.is_empty() {
+        Diagnostic::error(format!("`{component}` has no endpoint without a name")).at(span, "")
+    } else {
+        let place = span.part(name.len() + 1, endpoint.len());
+        Diagnostic::error(format!("`{component}` has no endpoint or database `{endpoint}`")).at(place, "")
+    };
+    reading.found.push(error.suggest(endpoint, known));
+    None
+}
+
+/// An endpoint that speaks a protocol, for a step that speaks nothing else.
+pub(crate) fn speaking(protocol: &str, text: &str, span: Span, reading: &mut Reading<'_>) -> Option<Subject> {
+    let subject = endpoint(text, span, reading)?;
+    let spoken = reading.system.protocol(&subject.component, &subject.endpoint)?;
+    if spoken == protocol {
+        return Some(subject);
+    }
+    let label = format!("this speaks {spoken}");
+    let name = subject.name();
+    reading.found.push(Diagnostic::error(format!("`{name}` does not speak {protocol}")).at(span, label));
+    None
+}
+
+/// Both ends of a seam: `orders -> paygate`, `orders -> pg.orders`. The tests themselves are `test`.
+pub(crate) struct Ends {
+    pub(crate) consumer: String,
+    pub(crate) provider: String,
+    /// None where all of the provider's endpoints are meant.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) span: Span,
+}
+
+/// Reads both ends of a seam.
+pub(crate) fn seam(node: &Node, reading: &mut Reading<'_>) -> Option<Ends> {
+    let text = text(node, "orders -> paygate", reading)?;
+    let Some((consumer, provider)) = text.split_once("->") else {
+        reading.found.push(
+            Diagnostic::error("this names no seam")
+                .at(node.span, "")
+                .hint("write who asks and who is asked: `orders -> paygate`"),
+        );
+        return None;
+    };
+    let place = |part: &str| {
+        let trimmed = part.trim();
+        let inside = node.as_text().unwrap_or_default();
+        let from = trimmed.as_ptr().addr().saturating_sub(inside.as_ptr().addr());
+        (trimmed.to_owned(), node.part(from, trimmed.len()))
+    };
+    let ((consumer, consumer_span), (provider, provider_span)) = (place(consumer), place(provider));
+    let known_consumer = consumer == "test" || component(&consumer, consumer_span, reading).is_some();
+    let (provider_name, endpoint_name) = match provider.split_once('.') {
+        Some((name, endpoint)) => (name.to_owned(), Some(endpoint.to_owned())),
+        None => (provider.clone(), None),
+    };
+    let known_provider = match endpoint_name {
+        Some(_) => endpoint(&provider, provider_span, reading).is_some(),
+        None => provider == "test" || component(&provider_name, provider_span, reading).is_some(),
+    };
+    let span = node.span;
+    (known_consumer && known_provider).then_some(Ends {
+        consumer,
+        provider: provider_name,
+        endpoint: endpoint_name,
+        span,
+    })
+}

@@ -1,0 +1,138 @@
+//! Real servers for tests, as children of a watcher, so that none outlives a test that was killed.
+
+use super::LIMIT;
+use seam_launch::{Exit, HeldPort, Spawn, Watcher, WatcherCommand, WatcherOptions, hold_port};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+#[test]
+#[ignore = "the watcher of the other tests"]
+fn watch_entry() {
+    seam_launch::watch();
+}
+
+/// A watcher with a folder of its own.
+pub(crate) async fn watcher(folder: &Path) -> Watcher {
+    let options = WatcherOptions {
+        run: "3f2".into(),
+        command: WatcherCommand::this_test("testing::servers::watch_entry"),
+        registry: folder.join("registry"),
+        logs: None,
+    };
+    Watcher::start(options).await.unwrap()
+}
+
+/// A server that answers.
+pub(crate) struct Server {
+    pub(crate) at: SocketAddr,
+    watcher: Watcher,
+    _port: HeldPort,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Ends it, with all that it started.
+    pub(crate) async fn finish(self) {
+        self.watcher.finish().await.unwrap();
+    }
+}
+
+/// PostgreSQL with the user `tester` (password `p@ss:word`, checked by SCRAM) and the database `shop`; none where
+/// there is no program.
+pub(crate) async fn postgres() -> Option<Server> {
+    let programs = postgres_programs()?;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "p@ss:word\n").unwrap();
+    let user = ordinary_user();
+    if let Some((uid, gid)) = user {
+        std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        std::os::unix::fs::chown(&secret, Some(uid), Some(gid)).unwrap();
+    }
+    let watcher = watcher(folder.path()).await;
+    let [data, secret] = [data, secret].map(|path| path.to_str().unwrap().to_owned());
+    let mut initdb = Spawn::new("initdb".into(), programs.join("initdb"), folder.path());
+    initdb.user = user;
+    initdb.arguments =
+        ["-D", &data, "-U", "tester", "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", "-N"]
+            .map(str::to_owned)
+            .into();
+    initdb.arguments.push(format!("--pwfile={secret}"));
+    let made = watcher.spawn(initdb).await.unwrap();
+    let death = timeout(LIMIT, made.died()).await.unwrap().unwrap();
+    assert_eq!(death.exit, Exit::Code(0), "{:#?}", death.lines);
+    let port = hold_port().unwrap();
+    let mut spawn = Spawn::new("pg".into(), programs.join("postgres"), folder.path());
+    spawn.user = user;
+    let settings = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "lock_timeout=10s",
+        "timezone=Asia/Tokyo",
+    ];
+    spawn.arguments = vec!["-D".into(), data, "-p".into(), port.port().to_string()];
+    spawn.arguments.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
+    start(&watcher, spawn, "ready to accept connections").await;
+    Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
+}
+
+/// Redis with the password `secret`; none where there is no program.
+pub(crate) async fn redis() -> Option<Server> {
+    let program =
+        seam_launch::find_program("redis-server", Path::new("/"), "/usr/local/bin:/usr/bin:/bin").ok()?;
+    let folder = tempfile::tempdir().unwrap();
+    let watcher = watcher(folder.path()).await;
+    let port = hold_port().unwrap();
+    let number = port.port().to_string();
+    let mut spawn = Spawn::new("redis".into(), program, folder.path());
+    spawn.arguments = ["--port", &number, "--bind", "127.0.0.1", "--save", "", "--requirepass", "secret"]
+        .map(str::to_owned)
+        .into();
+    start(&watcher, spawn, "Ready to accept connections").await;
+    Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
+}
+
+async fn start(watcher: &Watcher, mut spawn: Spawn, ready: &str) {
+    let (lines, mut heard) = mpsc::channel(256);
+    spawn.lines = Some(lines);
+    watcher.spawn(spawn).await.unwrap();
+    let mut said = Vec::new();
+    let wait = async {
+        while let Some(line) = heard.recv().await {
+            if line.text.contains(ready) {
+                return true;
+            }
+            said.push(line.text);
+        }
+        false
+    };
+    assert_eq!(timeout(LIMIT, wait).await, Ok(true), "it did not become ready");
+}
+
+/// Where PostgreSQL's programs are: the newest of the distribution's.
+fn postgres_programs() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .collect();
+    versions.sort();
+    versions.pop()
+}
+
+/// Whom to run PostgreSQL as where we are root, which it refuses.
+fn ordinary_user() -> Option<(u32, u32)> {
+    rustix::process::getuid().is_root().then(|| {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap();
+        let line = users
+            .lines()
+            .find(|line| line.starts_with("postgres:"))
+            .or_else(|| users.lines().find(|line| line.starts_with("nobody:")));
+        let fields: Vec<&str> = line.unwrap().split(':').collect();
+        (fields[2].parse().unwrap(), fields[3].parse().unwrap())
+    })
+}
