@@ -3,9 +3,11 @@
 //! The same reading serves both the seams and the `http` step, so that a test and a recording of the same
 //! answer never disagree.
 
+use crate::mail::Attachment;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use encoding_rs::Encoding;
+use mail_parser::{MessageParser, MimeHeaders as _};
 use seam_value::{Map, Value, parse};
 use std::borrow::Cow;
 use std::io::Read;
@@ -16,7 +18,7 @@ pub const MAX_UNPACKED: usize = 64 * 1024 * 1024;
 /// What a body means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
-    /// JSON decoded, a form as a map, other text as text, what is no text as `{ base64: … }`; null where
+    /// JSON decoded, a form as a map (a file in it with name, content_type and content), other text as text, what is no text as `{ base64: … }`; null where
     /// there is no body.
     pub value: Value,
     /// The body as text, unpacked but otherwise as it was sent; null where it is no text.
@@ -35,6 +37,10 @@ pub fn decode(content_type: Option<&str>, content_encoding: Option<&str>, bytes:
         return Body { value: in_base64(bytes), text: Value::Null, cut: false };
     };
     let media = Media::read(content_type.unwrap_or_default());
+    if let Some(fields) = media.is_multipart().then(|| fields(content_type.unwrap_or_default(), &unpacked)) {
+        let text = to_text(&unpacked, None, cut).map_or(Value::Null, Value::text);
+        return Body { value: Value::Map(fields), text, cut };
+    }
     let Some(text) = to_text(&unpacked, media.charset, cut) else {
         return Body { value: in_base64(&unpacked), text: Value::Null, cut };
     };
@@ -82,6 +88,23 @@ fn add(map: &mut Map, key: String, value: Value) {
     }
 }
 
+/// The fields of `multipart/form-data`: texts, and files as `name`, `content_type` and `content`.
+fn fields(content_type: &str, body: &[u8]) -> Map {
+    let mail = [b"Content-Type: ", content_type.as_bytes(), b"\r\n\r\n", body].concat();
+    let mut map = Map::new();
+    let Some(message) = MessageParser::default().parse(&mail) else { return map };
+    for part in &message.parts {
+        let Some(found) = part.content_disposition() else { continue };
+        let Some(name) = found.attribute("name") else { continue };
+        let value = match found.attribute("filename") {
+            Some(_) => Attachment::read(part).to_value(),
+            None => text_or_base64(part.contents(), false).0,
+        };
+        add(&mut map, name.to_owned(), value);
+    }
+    map
+}
+
 fn unescape(text: &str) -> String {
     let spaced = text.replace('+', " ");
     percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
@@ -111,6 +134,10 @@ impl<'a> Media<'a> {
             name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
         });
         Self { essence, charset }
+    }
+
+    fn is_multipart(&self) -> bool {
+        self.essence == "multipart/form-data"
     }
 
     fn form(&self) -> Form {
@@ -212,6 +239,13 @@ mod tests {
             (Some("text/plain"), b"{\"a\":1}", r#""{\"a\":1}""#),
             (Some("application/xml"), b"<a/>", r#""<a/>""#),
             (Some("text/plain; charset=\"ISO-8859-1\""), b"caf\xe9", r#""café""#),
+            (
+                Some("multipart/form-data; boundary=b"),
+                b"--b\r\nContent-Disposition: form-data; name=\"k\"\r\n\r\n\xc3\xa4\r\n--b\r\n\
+                Content-Disposition: form-data; name=\"f\"; filename=\"a.bin\"\r\n\
+                Content-Type: application/x-a\r\n\r\n\x00\xff\r\n--b--\r\n",
+                r#"{"k":"ä","f":{"name":"a.bin","content_type":"application/x-a","content":{"base64":"AP8="}}}"#,
+            ),
             (Some("image/png"), b"\x89PNG\xff", r#"{"base64":"iVBOR/8="}"#),
             (None, b"{\"a\":1}", r#"{"a":1}"#),
             (None, b"plain", r#""plain""#),

@@ -54,12 +54,28 @@ impl Mail {
             text: joined(message.text_bodies(), false),
             html: joined(message.html_bodies(), true),
             headers,
-            attachments: message.attachments().map(attachment).collect(),
+            attachments: message.attachments().map(Attachment::read).collect(),
         }
     }
 }
 
 impl Attachment {
+    /// One part of a mail or a form.
+    pub(crate) fn read(part: &MessagePart<'_>) -> Self {
+        let content_type = part.content_type().map_or_else(
+            || if part.is_text() { "text/plain".to_owned() } else { "application/octet-stream".to_owned() },
+            |found| match found.subtype() {
+                Some(subtype) => format!("{}/{subtype}", found.ctype()).to_ascii_lowercase(),
+                None => found.ctype().to_ascii_lowercase(),
+            },
+        );
+        let content = match &part.body {
+            PartType::Message(message) => message.raw_message().to_vec(),
+            _ => part.contents().to_vec(),
+        };
+        Self { name: part.attachment_name().map(str::to_owned), content_type, content }
+    }
+
     /// As a value: `name`, `content_type`, and `content` as text or `{ base64: … }`.
     pub fn to_value(&self) -> Value {
         let content =
@@ -110,19 +126,4 @@ fn joined<'m>(parts: impl Iterator<Item = &'m MessagePart<'m>>, is_html: bool) -
         .map(|text| text.replace("\r\n", "\n"))
         .collect();
     if texts.is_empty() { None } else { Some(texts.concat()) }
-}
-
-fn attachment(part: &MessagePart<'_>) -> Attachment {
-    let content_type = part.content_type().map_or_else(
-        || if part.is_text() { "text/plain".to_owned() } else { "application/octet-stream".to_owned() },
-        |found| match found.subtype() {
-            Some(subtype) => format!("{}/{subtype}", found.ctype()).to_ascii_lowercase(),
-            None => found.ctype().to_ascii_lowercase(),
-        },
-    );
-    let content = match &part.body {
-        PartType::Message(message) => message.raw_message().to_vec(),
-        _ => part.contents().to_vec(),
-    };
-    Attachment { name: part.attachment_name().map(str::to_owned), content_type, content }
 }

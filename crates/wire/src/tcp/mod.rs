@@ -140,7 +140,8 @@ impl Conversation for Connection {
         if self.part(direction).first.len() >= self.limits.kept_body { u64::MAX } else { 0 }
     }
 
-    fn pass(&mut self, direction: Direction, n_bytes: u64, _at: Duration, _out: &mut Vec<Exchange>) {
+    fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, _out: &mut Vec<Exchange>) {
+        self.began.get_or_insert(at);
         self.part_mut(direction).n_bytes += n_bytes;
     }
 }

@@ -123,6 +123,40 @@ fn line(exchange: Exchange) -> String {
         .to_string()
 }
 
+/// Feeds the pieces, but lets pass unseen whatever need not be seen, as a proxy that splices does.
+pub(crate) fn replay_passing(protocol: &dyn Protocol, pieces: &[Piece], limits: Limits) -> (Outcome, u64) {
+    let mut conversation = protocol.begin(limits);
+    let mut out = Vec::new();
+    let mut surprise = None;
+    let mut n_passed = 0;
+    let at = Duration::from_secs(1);
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(direction, bytes) => {
+                let mut rest = bytes.as_slice();
+                while surprise.is_none() && !rest.is_empty() {
+                    let n_unseen = usize::try_from(conversation.passable(*direction)).unwrap_or(usize::MAX);
+                    let n_now = n_unseen.min(rest.len());
+                    if n_now > 0 {
+                        conversation.pass(*direction, n_now as u64, at, &mut out);
+                        n_passed += n_now as u64;
+                        rest = &rest[n_now..];
+                        continue;
+                    }
+                    match conversation.step(*direction, rest, at, &mut out) {
+                        Ok(n_taken) => rest = &rest[n_taken..],
+                        Err(error) => surprise = Some(error),
+                    }
+                }
+            }
+            Piece::End(direction, how) => conversation.end(*direction, *how, at, &mut out),
+        }
+    }
+    let n_open = conversation.n_open();
+    stop(&mut *conversation, &mut out);
+    (Outcome { lines: out.into_iter().map(line).collect(), surprise, n_open, n_kept: 0 }, n_passed)
+}
+
 impl Piece {
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
