@@ -80,7 +80,7 @@ pub(crate) fn is_refusal(interaction: &Interaction) -> bool {
 }
 
 /// Did `inner` happen while its caller was answering `outer`?
-pub(crate) fn is_within(inner: &Interaction, outer: &Interaction) -> bool {
+pub fn is_within(inner: &Interaction, outer: &Interaction) -> bool {
     inner.from == outer.to
         && (outer.at, outer.id) < (inner.at, inner.id)
         && outer.elapsed.is_none_or(|elapsed| inner.at <= outer.at + elapsed)

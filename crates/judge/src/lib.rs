@@ -19,7 +19,7 @@ mod tests;
 mod verdict;
 
 pub use blame::{Suspect, suspects};
-pub use chain::{Side, Trouble, trouble};
+pub use chain::{Side, Trouble, is_within, trouble};
 pub use fold::Fold;
 pub use grade::{Exit, Grade, TestOutcome};
 pub use live::{Ended, Live};

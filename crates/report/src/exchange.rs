@@ -1,0 +1,86 @@
+//! An interaction in a few words: what was asked, what was answered.
+//!
+//! It goes by the fields that language.md gives to interactions, not by protocols: a protocol that has a `method`
+//! and a `path`, a `statement`, a `command` or a `subject` needs no line here.
+
+use crate::clean::{cut, line};
+use seam_event::Interaction;
+use seam_value::Value;
+
+/// What was asked: `POST /orders`, `select …`, `GET cart:1`, `mail to ann@example.test: Your order`.
+pub(crate) fn asked(interaction: &Interaction) -> String {
+    let Interaction { request, message, .. } = interaction;
+    let field = |name: &str| request.get(name).map(Value::to_plain_text);
+    let text = if let (Some(method), Some(path)) = (field("method"), field("path")) {
+        format!("{method} {path}")
+    } else if let Some(statement) = field("statement") {
+        statement
+    } else if let Some(command) = field("command") {
+        let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
+        [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
+    } else if let Some(subject) = field("subject") {
+        format!("mail to {}: {subject}", field("to").unwrap_or_default())
+    } else if let Some(topic) = message.get("topic") {
+        format!("message on {}", topic.to_plain_text())
+    } else {
+        interaction.protocol.clone()
+    };
+    one_line(&text)
+}
+
+/// What was answered: `402 {"reason":"card_declined"}`, `3 rows`, `error 23505 …`, `refused`.
+pub(crate) fn answered(interaction: &Interaction) -> String {
+    if let Some(error) = interaction.error {
+        return error.name().to_owned();
+    }
+    let reply = &interaction.reply;
+    let text = if let Some(status) = reply.get("status") {
+        format!("{} {}", status.to_plain_text(), body(reply).unwrap_or_default())
+    } else if let Some(error) = reply.get("error").filter(|error| **error != Value::Null) {
+        let part = |name: &str| error.get(name).map(Value::to_plain_text);
+        match (part("code"), part("message")) {
+            (None, None) => format!("error {}", error.to_plain_text()),
+            (code, message) => format!("error {} {}", code.unwrap_or_default(), message.unwrap_or_default()),
+        }
+    } else if let Some(rows) = reply.get("rows").and_then(Value::as_list) {
+        match rows {
+            [] => "no rows".to_owned(),
+            [one] => format!("1 row {one}"),
+            many => format!("{} rows", many.len()),
+        }
+    } else if let Some(value) = reply.get("value") {
+        value.to_string()
+    } else if let Some(count) = reply.get("count").or_else(|| reply.get("affected")) {
+        format!("{count} rows")
+    } else if interaction.message != Value::Null {
+        body(&interaction.message).unwrap_or_default()
+    } else if interaction.elapsed.is_none() {
+        "no answer".to_owned()
+    } else {
+        String::new()
+    };
+    one_line(&text)
+}
+
+/// A part's body: decoded if it was, else as text.
+pub(crate) fn body(part: &Value) -> Option<String> {
+    let decoded = part.get("body").filter(|body| **body != Value::Null);
+    let text = decoded.or_else(|| part.get("text"))?.to_plain_text();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Runs of white space become one space each, and what is long is cut.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let mut words = String::new();
+    for word in text.split_whitespace() {
+        if words.len() > LONGEST * 4 {
+            break;
+        }
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    line(&cut(&words, LONGEST)).into_owned()
+}

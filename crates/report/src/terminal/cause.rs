@@ -1,0 +1,62 @@
+//! Whom the evidence points at, with the evidence in words.
+
+use super::moments::log_line;
+use crate::clean::{cut, line};
+use crate::exchange::{answered, asked};
+use crate::paint::Paint;
+use seam_diag::Look;
+use seam_event::{ComponentId, Event, Interaction, What};
+use seam_judge::{Attempt, Suspect};
+use std::fmt::Write as _;
+
+/// The likely cause, and whoever else comes into question; nothing where there is no evidence.
+pub(super) fn likely(events: &[&Event], attempt: &Attempt, look: Look) -> String {
+    let mut out = String::new();
+    for (index, suspect) in attempt.suspects.iter().enumerate() {
+        let title = if index == 0 { "likely cause" } else { "or" };
+        let seam = suspect
+            .seam
+            .as_ref()
+            .map_or(String::new(), |seam| format!(", on the seam {}", line(&seam.to_string())));
+        let who = Paint::new(look).bold(&line(suspect.component.as_str()));
+        let _ = writeln!(out, "  {title}: {who}{seam}\n    it {}", line(&suspect.reason));
+        for text in evidence(suspect, events) {
+            let _ = writeln!(out, "    {}", cut(&text, look.width.saturating_sub(4).max(40)));
+        }
+    }
+    out
+}
+
+/// Each piece of evidence in a line.
+pub(crate) fn evidence(suspect: &Suspect, events: &[&Event]) -> Vec<String> {
+    let told = suspect.evidence.iter().filter_map(|seq| events.iter().find(|event| event.seq == *seq));
+    told.filter_map(|event| match &event.what {
+        What::Interaction(passed) => Some(exchange(passed, &suspect.component)),
+        What::Line { component, number, text, .. } => {
+            Some(format!("log: {}", log_line(component.as_str(), *number, text)))
+        }
+        What::Component { component, state, detail } => {
+            let state = format!("{state:?}").to_lowercase();
+            Some(format!("{} {state}: {}", line(component.as_str()), line(detail)))
+        }
+        What::Fault { seam, fault, .. } => {
+            Some(format!("the fault `{}` struck {}", line(fault), line(&seam.to_string())))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+/// Seen from the suspect: what it got, what it gave.
+fn exchange(passed: &Interaction, suspect: &ComponentId) -> String {
+    let name = |component: &ComponentId| {
+        if component.is_test() { "the test".to_owned() } else { line(component.as_str()).into_owned() }
+    };
+    let (from, to) = (name(&passed.from), name(&passed.to));
+    let (asked, answered) = (asked(passed), answered(passed));
+    if passed.from == *suspect {
+        format!("{from} got   {answered}   from {to} for {asked}")
+    } else {
+        format!("{to} gave  {answered}   to {from} for {asked}")
+    }
+}
