@@ -201,6 +201,16 @@ impl Decimal {
     }
 }
 
+/// The exact sum of two numbers; none where it has more than 38 digits.
+pub fn add(left: &Number, right: &Number) -> Option<Number> {
+    Decimal::of(left).ok()?.add(Decimal::of(right).ok()?).ok().map(Decimal::to_number)
+}
+
+/// The exact difference of two numbers; none where it has more than 38 digits.
+pub fn subtract(left: &Number, right: &Number) -> Option<Number> {
+    Decimal::of(left).ok()?.subtract(Decimal::of(right).ok()?).ok().map(Decimal::to_number)
+}
+
 /// Both with the same number of places.
 fn aligned(a: Decimal, b: Decimal) -> Result<(Decimal, Decimal), DecimalError> {
     let at = |scale: u32| Some((a.with_scale(scale)?, b.with_scale(scale)?));

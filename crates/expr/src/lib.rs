@@ -9,12 +9,17 @@
 //! looked up here: variables, addresses, chance, the clock and files come in through [`Names`].
 #![forbid(unsafe_code)]
 
+// The tests' helpers are shared with `matcher`, and so speak of this crate by its name.
+#[cfg(test)]
+extern crate self as seam_expr;
+
 mod capture;
 mod chance;
 mod decimal;
 mod expression;
 mod find;
 mod functions;
+mod lossy;
 mod names;
 mod path;
 mod query;
@@ -26,10 +31,12 @@ mod testing;
 
 pub use capture::{Capture, regex_error};
 pub use chance::Chance;
+pub use decimal::{add, subtract};
 pub use expression::Expression;
-pub use expression::item::{instant, kind_name, length};
+pub use expression::item::{instant, kind_name, length, length_text};
 pub use find::{Found, Missing};
 pub use functions::{FUNCTIONS, Function};
+pub use lossy::to_lossy_json;
 pub use names::{EvalError, NameUse, Names, Way};
 pub use path::{Path, PathError, Segment, below};
 pub use query::{Language, Query};

@@ -280,7 +280,7 @@ mod tests {
             ),
             ("${}", "${}", "a reference is missing here", "a reference names a component"),
             ("a ${b.c", "${", "`${` is never closed", "write `}`"),
-            ("[1]", "[1", "a text is needed here", ""),
+            ("[1]", "[1]", "a text is needed here", ""),
         ] {
             let (_, found) = read(text);
             let (span, _) = found[0].place.clone().unwrap();

@@ -1,9 +1,8 @@
 //! What the tests of this crate (and of `matcher`) share: YAML as nodes, and fixed answers to what templates ask.
 
-use crate::Chance;
-use crate::Names;
 use granit_parser::{Event, Parser, ScalarStyle};
 use seam_diag::{FileId, Span};
+use seam_expr::{Chance, EvalError, Expression, Names};
 use seam_model::{Entry, Form, Node, NodeKind, Spanned};
 use seam_value::{Number, Value};
 use std::collections::BTreeMap;
@@ -31,28 +30,44 @@ pub(crate) fn yaml(text: &str) -> Node {
     next(&mut events).unwrap_or(Node { span: Span::at_start(FileId(0)), kind: NodeKind::Null })
 }
 
-fn next<'t>(events: &mut impl Iterator<Item = (Event<'t>, Span)>) -> Option<Node> {
-    let (event, span) = events.next()?;
+/// The next node; where a list or map ends, the place of its end.
+fn next<'t>(events: &mut impl Iterator<Item = (Event<'t>, Span)>) -> Result<Node, Span> {
+    let Some((event, span)) = events.next() else { return Err(Span::at_start(FileId(0))) };
+    // A bracket ends at itself; without brackets the end is that of the last part.
+    let ended = |end: Span, last: Option<Span>| match last {
+        Some(last) if end.start == end.end => Span { end: last.end, ..span },
+        _ => Span { end: end.end, ..span },
+    };
     match event {
-        Event::Scalar(text, style, ..) => Some(Node { span, kind: scalar(&text, style, span) }),
+        Event::Scalar(text, style, ..) => Ok(Node { span, kind: scalar(&text, style, span) }),
         Event::SequenceStart(..) => {
-            let mut list = Vec::new();
-            while let Some(node) = next(events) {
-                list.push(node);
+            let mut list: Vec<Node> = Vec::new();
+            loop {
+                match next(events) {
+                    Ok(node) => list.push(node),
+                    Err(end) => {
+                        let span = ended(end, list.last().map(|node| node.span));
+                        return Ok(Node { span, kind: NodeKind::List(list) });
+                    }
+                }
             }
-            let end = list.last().map_or(span.end, |node| node.span.end);
-            Some(Node { span: Span { end, ..span }, kind: NodeKind::List(list) })
         }
         Event::MappingStart(..) => {
-            let mut entries = Vec::new();
-            while let Some(key) = next(events) {
-                let node = next(events).unwrap();
-                entries.push(Entry { key: Spanned::new(key.scalar_text().unwrap(), key.span), node });
+            let mut entries: Vec<Entry> = Vec::new();
+            loop {
+                match next(events) {
+                    Ok(key) => {
+                        let node = next(events).unwrap();
+                        entries.push(Entry { key: Spanned::new(key.scalar_text().unwrap(), key.span), node });
+                    }
+                    Err(end) => {
+                        let span = ended(end, entries.last().map(|entry| entry.node.span));
+                        return Ok(Node { span, kind: NodeKind::Map(entries) });
+                    }
+                }
             }
-            let end = entries.last().map_or(span.end, |entry| entry.node.span.end);
-            Some(Node { span: Span { end, ..span }, kind: NodeKind::Map(entries) })
         }
-        _ => None,
+        _ => Err(span),
     }
 }
 
@@ -132,13 +147,13 @@ impl Names for Answers {
 
 /// Works out an expression that has no mistakes.
 #[allow(dead_code, reason = "the tests of `matcher` only need the rest")]
-pub(crate) fn evaluate(text: &str, names: &dyn Names) -> Result<Value, crate::EvalError> {
+pub(crate) fn evaluate(text: &str, names: &dyn Names) -> Result<Value, EvalError> {
     let place = |from: usize, length: usize| Span {
         file: FileId(0),
         start: u32::try_from(from).unwrap(),
         end: u32::try_from(from + length).unwrap(),
     };
-    match crate::Expression::parse(text, &place) {
+    match Expression::parse(text, &place) {
         Ok(expression) => expression.evaluate(names),
         Err(diagnostic) => panic!("{text}: {}", diagnostic.title),
     }

@@ -141,7 +141,7 @@ pub fn length(text: &str) -> Option<SignedDuration> {
 }
 
 /// A length of time as tests write it: `1h30m`, `250ms`, `0s`.
-pub(crate) fn length_text(length: SignedDuration) -> String {
+pub fn length_text(length: SignedDuration) -> String {
     let mut rest = length.unsigned_abs().as_nanos();
     let mut text = String::from(if length.is_negative() { "-" } else { "" });
     for (unit, nanos) in [

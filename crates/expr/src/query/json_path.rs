@@ -4,6 +4,7 @@
 //! are taken from ours, with every digit. Comparisons inside filters (`[?@.n > 2]`) do see floats.
 
 use super::Mistake;
+use crate::lossy::to_lossy_json;
 use seam_value::Value;
 use serde_json_path::{JsonPath, PathElement};
 
@@ -26,7 +27,7 @@ impl Question {
     }
 
     pub(super) fn find(&self, value: &Value) -> Option<Value> {
-        let theirs = convert(value);
+        let theirs = to_lossy_json(value);
         let located = self.path.query_located(&theirs);
         let ours = located.locations().filter_map(|location| {
             location.iter().try_fold(value, |value, element| match element {
@@ -79,27 +80,6 @@ fn closing_quote(text: &str, quote: char) -> Option<usize> {
         }
     }
     None
-}
-
-/// A value as serde_json has it; digits beyond its floats are lost here, and only here.
-fn convert(value: &Value) -> serde_json::Value {
-    use serde_json::Value as Theirs;
-    match value {
-        Value::Null => Theirs::Null,
-        Value::Bool(flag) => Theirs::Bool(*flag),
-        Value::Number(number) => {
-            let integer =
-                number.as_i64().filter(|_| number.is_written_as_integer()).map(serde_json::Number::from);
-            integer
-                .or_else(|| serde_json::Number::from_f64(number.as_f64()))
-                .map_or(Theirs::Null, Theirs::Number)
-        }
-        Value::Text(text) => Theirs::String(text.clone()),
-        Value::List(list) => Theirs::Array(list.iter().map(convert).collect()),
-        Value::Map(map) => {
-            Theirs::Object(map.iter().map(|(key, value)| (key.clone(), convert(value))).collect())
-        }
-    }
 }
 
 #[cfg(test)]
