@@ -62,7 +62,6 @@ pub fn differences(expected: &Value, actual: &Value, mode: Mode) -> Vec<Differen
 /// Is there none?
 pub(crate) fn matches(expected: &Value, actual: &Value, mode: Mode) -> bool {
     match (mode, expected, actual) {
-        (Mode::Equal, ..) => expected == actual,
         (Mode::Like, Value::List(expected), Value::List(actual)) => {
             expected.len() == actual.len()
                 && expected.iter().zip(actual).all(|(expected, actual)| matches(expected, actual, mode))
@@ -70,7 +69,7 @@ pub(crate) fn matches(expected: &Value, actual: &Value, mode: Mode) -> bool {
         (Mode::Like, Value::Map(expected), Value::Map(actual)) => expected
             .iter()
             .all(|(key, expected)| actual.get(key).is_some_and(|actual| matches(expected, actual, mode))),
-        (Mode::Like, ..) => expected == actual,
+        (Mode::Equal | Mode::Like, ..) => expected == actual,
     }
 }
 
@@ -199,7 +198,9 @@ pub(crate) fn lines(differences: &[Difference], path: &str) -> Vec<String> {
         }
         if let How::Other { expected: Value::Text(expected), actual: Value::Text(actual) } = &difference.how {
             let indent = if difference.path.is_empty() { "" } else { "  " };
-            lines.extend(show::text_difference(expected, actual).into_iter().map(|line| format!("{indent}{line}")));
+            lines.extend(
+                show::text_difference(expected, actual).into_iter().map(|line| format!("{indent}{line}")),
+            );
         }
     }
     if differences.len() > MAX_LISTED {
@@ -236,7 +237,12 @@ mod tests {
             ("[1,2,3]", "[1,3]", Mode::Equal, &["it.1: missing, expected 2"]),
             ("[1,3]", "[1,2,3]", Mode::Equal, &["it.1: unexpected 2"]),
             ("[1,2]", "[2,1]", Mode::Equal, &["it.0: expected 1, actual 2", "it.1: expected 2, actual 1"]),
-            ("[{\"a\":1},{\"b\":2}]", "[{\"b\":2,\"x\":0}]", Mode::Like, &["it.0: missing, expected {\"a\":1}"]),
+            (
+                "[{\"a\":1},{\"b\":2}]",
+                "[{\"b\":2,\"x\":0}]",
+                Mode::Like,
+                &["it.0: missing, expected {\"a\":1}"],
+            ),
             (
                 "[{\"a\":1,\"b\":1}]",
                 "[{\"a\":1,\"b\":2},{\"a\":2}]",

@@ -16,6 +16,13 @@ pub struct Kind {
     pub(crate) read: fn(&Node, &mut Diagnostics) -> Option<Arc<dyn Matcher>>,
 }
 
+impl Kind {
+    /// Its documentation, asked for as that of all other kinds is.
+    pub fn word(&self) -> &Word {
+        &self.word
+    }
+}
+
 /// Where values that were kept on purpose are found again (the matcher `snapshot`).
 pub trait Snapshots {
     /// The value kept under a name; none where there is none yet, or it is to be taken anew.
@@ -135,5 +142,6 @@ impl From<EvalError> for Finding {
 
 /// Tells that something else was expected right of a matcher's name.
 pub(crate) fn wrong(name: &str, expected: &str, node: &Node) -> Diagnostic {
-    Diagnostic::error(format!("`{name}` takes {expected}")).at(node.span, format!("this is {}", node.kind_name()))
+    Diagnostic::error(format!("`{name}` takes {expected}"))
+        .at(node.span, format!("this is {}", node.kind_name()))
 }

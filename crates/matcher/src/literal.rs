@@ -44,9 +44,10 @@ impl Literal {
         for segment in path {
             let Segment::Name(name) = segment else { break };
             let inner = match &node.kind {
-                NodeKind::Map(entries) => {
-                    entries.iter().find(|entry| entry.key.value.eq_ignore_ascii_case(name)).map(|entry| &entry.node)
-                }
+                NodeKind::Map(entries) => entries
+                    .iter()
+                    .find(|entry| entry.key.value.eq_ignore_ascii_case(name))
+                    .map(|entry| &entry.node),
                 NodeKind::List(list) => name.parse::<usize>().ok().and_then(|index| list.get(index)),
                 _ => None,
             };
@@ -60,7 +61,9 @@ impl Literal {
 /// The keys of a map in small letters, as those of headers are compared.
 pub(crate) fn fold_keys(value: Value) -> Value {
     match value {
-        Value::Map(map) => Value::Map(map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect()),
+        Value::Map(map) => {
+            Value::Map(map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect())
+        }
         other => other,
     }
 }

@@ -13,7 +13,8 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Ok(time) = base(trimmed) {
         return Ok(time);
     }
-    let sign = trimmed.char_indices().skip(1).filter(|(_, sign)| matches!(sign, '+' | '-')).map(|(at, _)| at).last();
+    let sign =
+        trimmed.char_indices().skip(1).filter(|(_, sign)| matches!(sign, '+' | '-')).map(|(at, _)| at).last();
     let Some(at) = sign else { return base(trimmed) };
     let (before, offset) = (&trimmed[..at], trimmed[at + 1..].trim());
     let Some(length) = length(offset).filter(|_| !offset.starts_with('-')) else {
@@ -24,7 +25,8 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         });
     };
     let time = base(before)?;
-    let moved = if trimmed[at..].starts_with('-') { time.checked_sub(length) } else { time.checked_add(length) };
+    let moved =
+        if trimmed[at..].starts_with('-') { time.checked_sub(length) } else { time.checked_add(length) };
     moved.map_err(|_| "the time is too far away".to_owned())
 }
 
@@ -63,7 +65,11 @@ mod tests {
             ("", Err("`` is no instant such as 2026-01-31T12:00:00Z or now - 5m")),
             ("01/31/2026", Err("`01/31/2026` is no instant such as 2026-01-31T12:00:00Z or now - 5m")),
         ] {
-            assert_eq!(moment(text, now).map(|time| time.to_string()), expect.map(str::to_owned).map_err(str::to_owned), "{text}");
+            assert_eq!(
+                moment(text, now).map(|time| time.to_string()),
+                expect.map(str::to_owned).map_err(str::to_owned),
+                "{text}"
+            );
         }
     }
 }

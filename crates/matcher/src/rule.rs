@@ -171,11 +171,15 @@ fn read_check(entry: &Entry, all: &[Entry], owner: &str, found: &mut Diagnostics
     let literal = if in_element {
         format!("a path in an element begins with a dot: `.{name}`")
     } else {
-        format!("for a literal map write `equals:` or `like:`; for a part of the value write `{owner}.{name}:` on the left")
+        format!(
+            "for a literal map write `equals:` or `like:`; for a part of the value write `{owner}.{name}:` on the left"
+        )
     };
     let diagnostic = Diagnostic::error(format!("`{name}` is no matcher")).at(entry.key.span, "");
     found.push(match near {
-        Some(near) if all.len() == 1 || all.iter().any(is_known) => diagnostic.hint(format!("did you mean `{near}`?")),
+        Some(near) if all.len() == 1 || all.iter().any(is_known) => {
+            diagnostic.hint(format!("did you mean `{near}`?"))
+        }
         _ => diagnostic.hint(literal),
     });
     None

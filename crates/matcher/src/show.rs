@@ -79,7 +79,8 @@ fn line_difference(expected: &str, actual: &str) -> Vec<String> {
                 return lines;
             }
             let end = if change.missing_newline() { " (no line end)" } else { "" };
-            lines.push(format!("{sign} {}{end}", shorten(change.value().trim_end_matches(['\n', '\r']), 160)));
+            lines
+                .push(format!("{sign} {}{end}", shorten(change.value().trim_end_matches(['\n', '\r']), 160)));
         }
     }
     lines

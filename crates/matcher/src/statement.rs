@@ -97,7 +97,9 @@ impl Statement {
         }
         let rule = Rule::read(expected, &path.value, found);
         match Path::parse(&path.value) {
-            Ok(read) => Self { parts: vec![Part { path: path.value.clone(), subject: Subject::Path(read), rule }] },
+            Ok(read) => {
+                Self { parts: vec![Part { path: path.value.clone(), subject: Subject::Path(read), rule }] }
+            }
             Err(error) => {
                 let length = u32::try_from(path.value.len()).unwrap_or(u32::MAX);
                 // The key's bytes are those of the file unless it was quoted; then all of it is pointed at.
@@ -144,8 +146,7 @@ impl Statement {
 
 impl Part {
     fn judge(&self, result: &Value, names: &dyn Names, snapshots: &dyn Snapshots) -> Vec<Judgement> {
-        let folds_keys =
-            matches!(&self.subject, Subject::Path(path) if path.last_name() == Some("headers"));
+        let folds_keys = matches!(&self.subject, Subject::Path(path) if path.last_name() == Some("headers"));
         let scene = Scene { names, snapshots, path: &self.path, folds_keys };
         let (actual, judged) = match self.subject.find(result) {
             Ok(actual) => {
@@ -211,10 +212,7 @@ fn read_queries(language: Language, node: &Node, found: &mut Diagnostics) -> Vec
     for entry in entries {
         let span = entry.key.span;
         let exact = (span.end - span.start) as usize == entry.key.value.len();
-        let place = |from: usize, length: usize| match exact {
-            true => span.part(from, length),
-            false => span,
-        };
+        let place = |from: usize, length: usize| if exact { span.part(from, length) } else { span };
         let path = format!("{key} {}", entry.key.value);
         let rule = Rule::read(&entry.node, &path, found);
         match Query::parse(language, &entry.key.value, &place) {

@@ -32,7 +32,11 @@ pub(super) fn read(
             let is_time = value.as_text().is_some_and(|text| text == "now" || instant(text).is_some());
             let diagnostic = Diagnostic::error(format!("`{name}` takes a number or a duration"))
                 .at(node.span, format!("this is {}", node.kind_name()));
-            found.push(if is_time { diagnostic.hint("for times there are `before` and `after`") } else { diagnostic });
+            found.push(if is_time {
+                diagnostic.hint("for times there are `before` and `after`")
+            } else {
+                diagnostic
+            });
             None
         }
         _ => Some(Arc::new(Bound { literal, holds })),
@@ -54,12 +58,11 @@ impl Matcher for Bound {
             Ok(expected) => expected,
             Err(error) => return error.into(),
         };
-        let finding = match compare(actual, &expected) {
-            Some(order) => Finding::when((self.holds)(order), || show::actual(actual, None)),
-            None => {
-                let needed = if matches!(expected, Value::Number(_)) { "a number" } else { "a duration" };
-                Finding::failed(show::unfit(actual, needed))
-            }
+        let finding = if let Some(order) = compare(actual, &expected) {
+            Finding::when((self.holds)(order), || show::actual(actual, None))
+        } else {
+            let needed = if matches!(expected, Value::Number(_)) { "a number" } else { "a duration" };
+            Finding::failed(show::unfit(actual, needed))
         };
         finding.expecting(expected)
     }

@@ -34,6 +34,7 @@ impl Matcher for Empty {
             Value::Map(map) => map.is_empty(),
             _ => return Finding::failed(show::unfit(actual, "a text, a list or a map")),
         };
-        Finding::when(is_empty == self.expected, || show::actual(actual, None)).expecting(self.expected.into())
+        Finding::when(is_empty == self.expected, || show::actual(actual, None))
+            .expecting(self.expected.into())
     }
 }

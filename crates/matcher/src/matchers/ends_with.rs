@@ -15,7 +15,10 @@ pub(crate) const KIND: Kind = Kind {
         ..Word::new("ends_with", "how a text ends")
     },
     read: |node, found| {
-        Some(Arc::new(Affix { literal: Literal::read(node, found), holds: |text, part| text.ends_with(part) }))
+        Some(Arc::new(Affix {
+            literal: Literal::read(node, found),
+            holds: |text, part| text.ends_with(part),
+        }))
     },
 };
 

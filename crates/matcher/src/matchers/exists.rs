@@ -40,10 +40,10 @@ struct Exists {
 impl Matcher for Exists {
     fn judge(&self, actual: &Value, scene: &Scene<'_>) -> Finding {
         // A path with `*` over an empty list gives an empty list: no element has it.
-        let is_nowhere = scene.path.split('.').any(|name| name == "*") && actual.as_list().is_some_and(<[_]>::is_empty);
-        Finding::when(is_nowhere != self.expected, || match is_nowhere {
-            true => "there is no element".to_owned(),
-            false => show::actual(actual, None),
+        let is_nowhere =
+            scene.path.split('.').any(|name| name == "*") && actual.as_list().is_some_and(<[_]>::is_empty);
+        Finding::when(is_nowhere != self.expected, || {
+            if is_nowhere { "there is no element".to_owned() } else { show::actual(actual, None) }
         })
         .expecting(self.expected.into())
     }
@@ -57,7 +57,9 @@ impl Matcher for Exists {
             }
         } else {
             let n = missing.n_elsewhere;
-            Finding::when(n == 0, || format!("{n} of the elements {} it", if n == 1 { "has" } else { "have" }))
+            Finding::when(n == 0, || {
+                format!("{n} of the elements {} it", if n == 1 { "has" } else { "have" })
+            })
         };
         Some(finding.expecting(self.expected.into()))
     }

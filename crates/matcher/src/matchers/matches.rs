@@ -38,7 +38,8 @@ fn read(node: &Node, found: &mut Diagnostics) -> Option<Arc<dyn Matcher>> {
         (Some(Value::Text(pattern)), _) => Some(pattern.clone()),
         // With a letter for each value it must be right, too.
         (_, Some(pieces)) if template.alone().is_none() => {
-            let text = |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { "x".to_owned() };
+            let text =
+                |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { "x".to_owned() };
             Some(pieces.iter().map(text).collect())
         }
         _ => None,

@@ -1,12 +1,12 @@
 //! Every matcher: one file and one line here.
 
 mod above;
+mod after;
 mod any;
 mod at;
 mod at_least;
 mod at_most;
 mod before;
-mod after;
 mod below;
 mod bounds;
 mod contains;

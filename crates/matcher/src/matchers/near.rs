@@ -13,7 +13,11 @@ use std::sync::Arc;
 
 const FIELDS: &[Field] = &[
     Field::required("value", Shape::Any, "what it is near to: a number, a duration, an instant, `now`"),
-    Field::required("by", Shape::Either(&[Shape::Number, Shape::Duration]), "how far away it may be, itself included"),
+    Field::required(
+        "by",
+        Shape::Either(&[Shape::Number, Shape::Duration]),
+        "how far away it may be, itself included",
+    ),
 ];
 
 pub(crate) const KIND: Kind = Kind {

@@ -56,13 +56,14 @@ fn compile(schema: &Value) -> Result<Validator, String> {
 
 impl Schema {
     /// The schema as it is now, compiled.
-    fn named(template: &Template, scene: &Scene<'_>) -> Result<Validator, Finding> {
-        let failed = |message: String| {
-            Finding::from(EvalError { span: template.span(), message, hint: None })
-        };
+    fn named(template: &Template, scene: &Scene<'_>) -> Result<Validator, EvalError> {
+        let failed = |message: String| EvalError { span: template.span(), message, hint: None };
         let schema = match template.render(scene.names)? {
             Value::Text(path) => {
-                let bytes = scene.names.file(&path).map_err(|reason| failed(format!("`{path}` can't be read: {reason}")))?;
+                let bytes = scene
+                    .names
+                    .file(&path)
+                    .map_err(|reason| failed(format!("`{path}` can't be read: {reason}")))?;
                 let text = String::from_utf8(bytes).map_err(|_| failed(format!("`{path}` is no text")))?;
                 seam_value::parse(&text).map_err(|error| failed(format!("`{path}` is no JSON: {error}")))?
             }
@@ -82,7 +83,7 @@ impl Matcher for Schema {
                     named = validator;
                     &named
                 }
-                Err(finding) => return finding,
+                Err(error) => return error.into(),
             },
         };
         let instance = to_lossy_json(actual);

@@ -85,7 +85,9 @@ pub(super) fn read_path(node: &Node, found: &mut Diagnostics) -> Option<Path> {
 pub(super) fn value_of(element: &Value, by: Option<&Path>, index: usize) -> Result<Value, String> {
     match by.map(|path| path.find(element)) {
         None => Ok(element.clone()),
-        Some(Found::Missing(_)) => Err(format!("element {index} has no `{}`", by.map(ToString::to_string).unwrap_or_default())),
+        Some(Found::Missing(_)) => {
+            Err(format!("element {index} has no `{}`", by.map(ToString::to_string).unwrap_or_default()))
+        }
         Some(found) => Ok(found.to_value().unwrap_or_default()),
     }
 }
@@ -93,8 +95,11 @@ pub(super) fn value_of(element: &Value, by: Option<&Path>, index: usize) -> Resu
 impl Matcher for Sorted {
     fn judge(&self, actual: &Value, _: &Scene<'_>) -> Finding {
         let Value::List(list) = actual else { return Finding::failed(show::unfit(actual, "a list")) };
-        let values: Result<Vec<Value>, String> =
-            list.iter().enumerate().map(|(index, element)| value_of(element, self.by.as_ref(), index)).collect();
+        let values: Result<Vec<Value>, String> = list
+            .iter()
+            .enumerate()
+            .map(|(index, element)| value_of(element, self.by.as_ref(), index))
+            .collect();
         let values = match values {
             Ok(values) => values,
             Err(message) => return Finding::failed(message),

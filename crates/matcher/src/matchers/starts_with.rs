@@ -14,6 +14,9 @@ pub(crate) const KIND: Kind = Kind {
         ..Word::new("starts_with", "how a text begins")
     },
     read: |node, found| {
-        Some(Arc::new(Affix { literal: Literal::read(node, found), holds: |text, part| text.starts_with(part) }))
+        Some(Arc::new(Affix {
+            literal: Literal::read(node, found),
+            holds: |text, part| text.starts_with(part),
+        }))
     },
 };

@@ -37,7 +37,8 @@ impl That {
                 return None;
             }
         };
-        let expressions: Vec<_> = nodes.into_iter().filter_map(|node| Expression::read(node, "that", found)).collect();
+        let expressions: Vec<_> =
+            nodes.into_iter().filter_map(|node| Expression::read(node, "that", found)).collect();
         (!expressions.is_empty()).then_some(Self { expressions })
     }
 }
@@ -71,7 +72,8 @@ impl Matcher for That {
 fn values(expression: &Expression, actual: &Value) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for used in expression.names(Way::Result) {
-        let path = if used.path.is_empty() { used.name.clone() } else { format!("{}.{}", used.name, used.path) };
+        let path =
+            if used.path.is_empty() { used.name.clone() } else { format!("{}.{}", used.name, used.path) };
         let value = if used.name == "it" { Some(actual) } else { actual.get(&used.name) };
         let parts = used.path.split('.').filter(|part| !part.is_empty());
         let value = parts.fold(value, |value, part| value.and_then(|value| value.get(part)));

@@ -95,6 +95,10 @@ pub(super) fn unfit(actual: &Value) -> Finding {
 impl Finding {
     /// Says how far away two instants are, where it failed.
     pub(super) fn away(self, length: SignedDuration) -> Self {
-        if self.holds() { self } else { self.detail(format!("{} away from it", seam_expr::length_text(length))) }
+        if self.holds() {
+            self
+        } else {
+            self.detail(format!("{} away from it", seam_expr::length_text(length)))
+        }
     }
 }

@@ -48,7 +48,9 @@ impl Matcher for Unique {
             }
         }
         let n = twice.len();
-        Finding::when(n == 0, || if n == 1 { "one is there twice".to_owned() } else { format!("{n} are there again") })
-            .detailed(|| twice.into_iter().take(10).collect())
+        Finding::when(n == 0, || {
+            if n == 1 { "one is there twice".to_owned() } else { format!("{n} are there again") }
+        })
+        .detailed(|| twice.into_iter().take(10).collect())
     }
 }
