@@ -1,3 +1,17 @@
-//! Makes the Plan and carries it out. Its parts lie in `plan/`, `testbed/` and `run/`; they are joined once the crates
-//! below it have landed.
+//! Makes the Plan and carries it out.
+//!
+//! [`plan()`] reads and checks all files; [`run()`] raises the testbed, runs every test, and takes everything down
+//! again; [`up()`] keeps the testbed up. Nothing here prints: what happens is recorded as Events.
 #![forbid(unsafe_code)]
+
+mod plan;
+mod run;
+mod testbed;
+
+pub use plan::system::{EndpointPlan, PlannedComponent, PlannedSeam, SystemPlan};
+pub use plan::environment::Environment;
+pub use plan::test::PlannedTest;
+pub use plan::vocabulary::Words;
+pub use plan::{Checked, FilePlan, Plan, Request, Selection, plan};
+pub use run::{RunOptions, Stopped, Up, run, told_tests, up};
+pub use testbed::{BedError, Ground, Progress};

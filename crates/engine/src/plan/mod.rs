@@ -3,14 +3,15 @@
 //! Whatever can be wrong in the files is found here, all of it at once. A [`Plan`] that exists can be run.
 
 pub(crate) mod cases;
-pub mod environment;
+pub(crate) mod environment;
 mod names;
 mod order;
 mod references;
 mod select;
 mod steps;
-pub mod system;
-pub mod test;
+pub(crate) mod system;
+pub(crate) mod test;
+pub(crate) mod vocabulary;
 mod tests;
 
 use crate::plan::system::SystemPlan;

@@ -5,16 +5,21 @@ use crate::plan::test::PlannedStep;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{Expression, NameUse, Template, Way};
 use seam_steps::DeclaredSystem;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// The names that were used anywhere in a file.
+pub(crate) type Used = Rc<RefCell<BTreeSet<String>>>;
 
 /// What is known at one point of a test.
 #[derive(Clone)]
 pub(crate) struct Known<'a> {
     system: &'a dyn DeclaredSystem,
-    secrets: &'a BTreeSet<String>,
+    secrets: Rc<BTreeSet<String>>,
     /// Names with how sure they are.
     names: BTreeMap<String, Sure>,
-    used: BTreeSet<String>,
+    used: Used,
 }
 
 /// How sure it is that a name has a value.
@@ -28,8 +33,8 @@ enum Sure {
 
 impl<'a> Known<'a> {
     /// Nothing but secrets and components.
-    pub(crate) fn nothing(system: &'a dyn DeclaredSystem, secrets: &'a BTreeSet<String>) -> Self {
-        Self { system, secrets, names: BTreeMap::new(), used: BTreeSet::new() }
+    pub(crate) fn nothing(system: &'a dyn DeclaredSystem, secrets: &Rc<BTreeSet<String>>, used: &Used) -> Self {
+        Self { system, secrets: Rc::clone(secrets), names: BTreeMap::new(), used: Rc::clone(used) }
     }
 
     /// A name that has a value from here on. One that is there already would be shadowed.
@@ -98,11 +103,11 @@ impl<'a> Known<'a> {
         }
         match self.names.get(name.as_str()) {
             Some(Sure::Always) => {
-                self.used.insert(name.clone());
+                self.used.borrow_mut().insert(name.clone());
                 return;
             }
             Some(Sure::Sometimes) => {
-                self.used.insert(name.clone());
+                self.used.borrow_mut().insert(name.clone());
                 let title = format!("`{name}` is saved only where a step with `when` was not left out");
                 let hint = "give it a value in `vars`, or a `default` where it is saved";
                 found.push(Diagnostic::error(title).at(*span, "").hint(hint));
@@ -129,8 +134,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Was this name used at all?
-    pub(crate) fn is_used(&self, name: &str) -> bool {
-        self.used.contains(name)
+    /// The names that were used so far, anywhere in the file.
+    pub(crate) fn used(&self) -> Used {
+        Rc::clone(&self.used)
     }
 }

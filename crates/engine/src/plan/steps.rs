@@ -7,12 +7,15 @@ use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
 use seam_model::{Flow, Node, Step, TestDefaults};
 use seam_steps::{Reading, Target};
+use std::path::PathBuf;
 
 /// What steps are read with.
 pub(crate) struct StepReading<'a> {
     pub(crate) system: &'a SystemPlan,
     pub(crate) defaults: &'a TestDefaults,
     pub(crate) flows: &'a [Flow],
+    /// The folder of the file in which the steps stand.
+    pub(crate) folder: PathBuf,
     pub(crate) found: &'a mut Diagnostics,
     /// What this version can't do yet, as far as it was met.
     pub(crate) not_there_yet: Option<String>,
@@ -35,7 +38,7 @@ impl StepReading<'_> {
             self.later("`under` (faults and stubs)".to_owned());
         }
         let mut reading =
-            Reading { system: self.system, defaults: self.defaults, flows: self.flows, found: self.found };
+            Reading { system: self.system, defaults: self.defaults, flows: self.flows, folder: &self.folder, found: self.found };
         let action = kind.read(step, &mut reading);
         let expect = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
         let unless = step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();

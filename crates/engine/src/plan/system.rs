@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
-use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
+use seam_launch::{parse_external, CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
 use seam_model::{Component, System};
 use seam_services::Declared;
 use seam_steps::DeclaredSystem;
@@ -214,7 +214,7 @@ impl PlannedComponent {
             }
         };
         let ready = component.ready.as_ref().and_then(|node| read_ready(node, found)).map(Arc::from);
-        let texts = match &made {
+        let raised_with = match &made {
             Made::Runtime(raise, _) => texts(raise.templates(), found),
             Made::Service(_) => Vec::new(),
         };
@@ -226,7 +226,7 @@ impl PlannedComponent {
                 .iter()
                 .map(|(name, node)| (name.value.clone(), ReferenceText::read(node, found)))
                 .collect(),
-            texts,
+            texts: raised_with,
             files: files(component, root, found),
             ready,
             ready_texts: ready_texts.unwrap_or_default(),
@@ -250,6 +250,18 @@ impl PlannedComponent {
             }
             Target::Component { .. } | Target::Env(_) | Target::Secret(_) => false,
         })
+    }
+
+    /// Is it a job: ready when it has ended well?
+    pub(crate) fn is_job(&self) -> bool {
+        self.declared.ready.as_ref().is_some_and(|node| node.get("exit").is_some())
+    }
+
+    /// The path that an external's own address ends with, without a slash at its end.
+    pub(crate) fn external_base(&self) -> Option<String> {
+        let Made::Runtime(raise, _) = &self.made else { return None };
+        let address = raise.external()?.address();
+        Some(parse_external(&address.value).ok()?.base)
     }
 
     fn main_protocol(&self) -> &'static dyn Protocol {

@@ -2,7 +2,7 @@
 
 use crate::plan::cases::{Case, cases};
 use crate::plan::environment::Environment;
-use crate::plan::names::Known;
+use crate::plan::names::{Known, Used};
 use crate::plan::steps::{StepReading, templates};
 use crate::plan::system::SystemPlan;
 use crate::plan::test::{
@@ -16,7 +16,6 @@ use seam_expr::Template;
 use seam_manifest::{Project, TestFiles, find_project, load, read_system, shown};
 use seam_model::{Fixture, Flow, Need, Node, Spanned, Step, System, Take, Test, TestDefaults, TestFile};
 use seam_value::Map;
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -72,7 +71,7 @@ struct Planning<'a> {
     project: &'a Project,
     sources: &'a Sources,
     found: &'a mut Diagnostics,
-    secrets: BTreeSet<String>,
+    secrets: Rc<BTreeSet<String>>,
     files: Vec<FilePlan>,
     /// The index of each file in `files`.
     indexes: HashMap<FileId, usize>,
@@ -101,7 +100,7 @@ impl<'a> Planning<'a> {
         sources: &'a Sources,
         found: &'a mut Diagnostics,
     ) -> Self {
-        let secrets = system.secrets.keys().cloned().collect();
+        let secrets = Rc::new(system.secrets.keys().cloned().collect());
         let (files, indexes) = (Vec::new(), HashMap::new());
         let (fixtures, flows, open) = (HashMap::new(), HashMap::new(), Vec::new());
         Self { system, planned, project, sources, found, secrets, files, indexes, fixtures, flows, open }
@@ -109,29 +108,37 @@ impl<'a> Planning<'a> {
 
     /// Invariants and `settled`, which know no variables.
     fn always(&mut self) -> (Vec<PlannedInvariant>, Vec<PlannedStep>) {
-        let defaults = TestDefaults::default();
+        let (defaults, system) = (TestDefaults::default(), self.system);
         let mut plain = |steps: &[Step]| {
-            let mut reading = self.reading(&defaults, &[]);
+            let mut reading = self.reading(None, &defaults, &[]);
             let planned = reading.steps(steps);
-            let mut known = Known::nothing(self.planned, &self.secrets, Rc::default());
+            let mut known = Known::nothing(self.planned, &self.secrets, &Used::default());
             known.check_steps(&planned, self.found);
             planned
         };
-        let settled = plain(&self.system.settled);
-        let invariants = self.system.invariants.iter();
+        let settled = plain(&system.settled);
+        let invariants = system.invariants.iter();
         let invariants = invariants
             .map(|invariant| PlannedInvariant { name: invariant.name.value.clone(), steps: plain(&invariant.steps) })
             .collect();
         (invariants, settled)
     }
 
-    fn reading<'b>(&'b mut self, defaults: &'b TestDefaults, flows: &'b [Flow]) -> StepReading<'b> {
-        StepReading { system: self.planned, defaults, flows, found: self.found, not_there_yet: None, targets: Vec::new() }
+    /// What the steps of a file are read with; those of `seam.yaml` where there is none.
+    fn reading<'b>(
+        &'b mut self,
+        file: Option<usize>,
+        defaults: &'b TestDefaults,
+        flows: &'b [Flow],
+    ) -> StepReading<'b> {
+        let folder = file.map_or(self.project.root.as_path(), |index| &self.files[index].folder).to_owned();
+        let (system, found) = (self.planned, &mut *self.found);
+        StepReading { system, defaults, flows, folder, found, not_there_yet: None, targets: Vec::new() }
     }
 
     /// Plans all of one file.
     fn file(&mut self, file: &TestFile, tests: &mut Vec<PlannedTest>) {
-        let used = Rc::new(RefCell::new(BTreeSet::new()));
+        let used = Used::default();
         let index = self.file_plan(file.file, &file.vars);
         for included in &file.included {
             self.file_plan(included.file, &included.vars);
@@ -171,8 +178,8 @@ impl<'a> Planning<'a> {
     }
 
     /// What is known to everything in a file: its variables, each to those after it.
-    fn known(&mut self, vars: &[(Spanned<String>, Node)], used: &Rc<RefCell<BTreeSet<String>>>) -> Known<'a> {
-        let mut known = Known::nothing(self.planned, &self.secrets, Rc::clone(used)).into_owned();
+    fn known(&mut self, vars: &[(Spanned<String>, Node)], used: &Used) -> Known<'a> {
+        let mut known = Known::nothing(self.planned, &self.secrets, used);
         for (name, node) in vars {
             // Mistakes inside were told when the template was read.
             let template = Template::read(node, &mut Diagnostics::default());
@@ -189,14 +196,14 @@ impl<'a> Planning<'a> {
         InFile { index, vars: &included.vars, defaults: &included.defaults, ..own }
     }
 
-    fn flow(&mut self, flow: &Flow, own: InFile<'_>, used: &Rc<RefCell<BTreeSet<String>>>) -> Option<Arc<PlannedFlow>> {
+    fn flow(&mut self, flow: &Flow, own: InFile<'_>, used: &Used) -> Option<Arc<PlannedFlow>> {
         if let Some(planned) = self.flows.get(&flow.name.span) {
             return Some(Arc::clone(planned));
         }
         let home = self.home(flow.name.span, own);
         let mut known = self.known(home.vars, used);
         let takes = self.takes(&flow.takes, &mut known);
-        let mut reading = self.reading(home.defaults, &own.file.flows);
+        let mut reading = self.reading(Some(home.index), home.defaults, &own.file.flows);
         let steps = reading.steps(&flow.steps);
         known.check_steps(&steps, self.found);
         let gives = templates(&flow.gives, self.found);
@@ -224,7 +231,7 @@ impl<'a> Planning<'a> {
         &mut self,
         fixture: &Fixture,
         own: InFile<'_>,
-        used: &Rc<RefCell<BTreeSet<String>>>,
+        used: &Used,
     ) -> Option<Arc<PlannedFixture>> {
         let span = fixture.name.span;
         if let Some(planned) = self.fixtures.get(&span) {
@@ -239,7 +246,7 @@ impl<'a> Planning<'a> {
         let mut known = self.known(home.vars, used);
         self.takes(&fixture.takes, &mut known);
         let needs = self.needs(&fixture.needs, own, &mut known, used);
-        let mut reading = self.reading(home.defaults, &own.file.flows);
+        let mut reading = self.reading(Some(home.index), home.defaults, &own.file.flows);
         let (steps, cleanup) = (reading.steps(&fixture.steps), reading.steps(&fixture.cleanup));
         let signs_in = fixture.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let gives = templates(&fixture.gives, self.found);
@@ -260,7 +267,7 @@ impl<'a> Planning<'a> {
         needs: &[Need],
         own: InFile<'_>,
         known: &mut Known<'_>,
-        used: &Rc<RefCell<BTreeSet<String>>>,
+        used: &Used,
     ) -> Vec<PlannedNeed> {
         let mut planned = Vec::new();
         for need in needs {
@@ -310,7 +317,7 @@ impl<'a> Planning<'a> {
             known.check(template, self.found);
             known.declare(name, name.span, self.found);
         }
-        let mut reading = self.reading(own.defaults, &own.file.flows);
+        let mut reading = self.reading(Some(own.index), own.defaults, &own.file.flows);
         if !test.under.is_empty() {
             reading.later("`under` (faults and stubs)".to_owned());
         }

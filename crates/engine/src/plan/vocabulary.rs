@@ -32,7 +32,7 @@ impl Words {
             later: STEPS.iter().filter(|kind| kind.is_later()).map(|kind| kind.word().name).collect(),
             origins: std::iter::once(&SERVICE).chain(runtimes).collect(),
             services: seam_services::SERVICES.iter().map(|service| service.word()).collect(),
-            matchers: seam_matcher::MATCHERS.iter().map(|matcher| matcher.word()).collect(),
+            matchers: seam_matcher::MATCHERS.iter().map(|matcher| &matcher.word).collect(),
             readiness: READINESS.iter().map(|kind| &kind.word).collect(),
         }
     }

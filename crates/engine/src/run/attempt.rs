@@ -117,7 +117,7 @@ pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), S
         let _ = bed.until_quiet(lane.bench.quiet, Instant::now() + SETTLE_WITHIN / 5).await;
     }
     bed.restore_state().await?;
-    bed.reset_components(lane).await
+    bed.reset_components().await
 }
 
 async fn set_up(lane: &Lane, body: &TestBody, fixtures: &mut Fixtures, clean_ups: &mut Vec<CleanUp>) -> Ended {

@@ -5,9 +5,10 @@ use crate::run::bench::AttemptBench;
 use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::Scope;
-use seam_expr::{EvalError, Template};
+use seam_expr::{Chance, EvalError, Template};
 use seam_matcher::NoSnapshots;
 use seam_steps::Actor;
+use seam_value::Map;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,6 +49,24 @@ impl Actors {
 }
 
 impl Lane {
+    /// A lane that belongs to no file: it knows no variables and no flows.
+    pub(crate) fn bare(bed: &Arc<Testbed>, scope: Scope, deadline: Instant) -> Self {
+        let chance = Chance::new(bed.plan().seed, "");
+        let actors = Arc::new(Actors::default());
+        Self {
+            bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: bed.system().quiet }),
+            scope,
+            variables: Arc::new(Variables::new(Map::new(), chance, bed, bed.root())),
+            actor: actors.get(""),
+            actors,
+            flows: Arc::default(),
+            deadline,
+            snapshots: NoSnapshots,
+            unsaid_falls_away: false,
+            bed: Arc::clone(bed),
+        }
+    }
+
     /// The same lane for a step that says who does it.
     pub(crate) fn with_actor(&self, name: Option<&str>) -> Self {
         match name {

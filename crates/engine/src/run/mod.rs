@@ -6,7 +6,7 @@ mod fixtures;
 mod inside;
 pub(crate) mod lane;
 mod settle;
-mod step;
+pub(crate) mod step;
 mod variables;
 
 use crate::plan::Plan;
@@ -26,6 +26,9 @@ use tokio::time::Instant;
 
 /// How long the system may take to become quiet after its start, before the state is kept.
 const QUIET_AT_START: Duration = Duration::from_secs(10);
+
+/// How long the clean-up of wider fixtures may take.
+const CLEAN_UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a run goes on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,7 +135,7 @@ async fn asked(mut interrupt: watch::Receiver<bool>) {
 /// Prepares and raises the system, and keeps its state once it is quiet.
 async fn raise(bed: &Arc<Testbed>) -> Result<(), BedError> {
     bed.prepare().await?;
-    (bed.progress())("raising the system".to_owned());
+    bed.say("raising the system");
     bed.raise_all().await?;
     let quiet = bed.system().quiet;
     // A system that never rests (a worker that polls) is raised all the same.
@@ -142,7 +145,7 @@ async fn raise(bed: &Arc<Testbed>) -> Result<(), BedError> {
 
 async fn run_in(bed: &Arc<Testbed>, options: RunOptions) -> Result<(), BedError> {
     raise(bed).await?;
-    (bed.progress())("running the tests".to_owned());
+    bed.say("running the tests");
     let plan = Arc::clone(bed.plan());
     let mut fixtures = Fixtures::default();
     let mut last: Option<&PlannedTest> = None;
@@ -168,7 +171,7 @@ async fn run_in(bed: &Arc<Testbed>, options: RunOptions) -> Result<(), BedError>
 async fn end(bed: &Arc<Testbed>, fixtures: &mut Fixtures, last: Option<&PlannedTest>, run: bool) {
     let Some(last) = last.filter(|_| fixtures.any()) else { return };
     let scope = Scope { test: Some(last.id().clone()), attempt: Some(1), step: None };
-    let lane = Lane::after(bed, scope, last.file);
+    let lane = Lane::bare(bed, scope, Instant::now() + CLEAN_UP_WITHIN);
     if run {
         fixtures.end_run(&lane).await;
     } else {

@@ -69,7 +69,7 @@ impl Testbed {
 
 /// Does a step hold, without any trace in the History?
 async fn holds(bed: &Arc<Testbed>, step: &PlannedStep, deadline: Instant) -> Result<(), String> {
-    let lane = Lane::silent(bed, Scope::default(), deadline);
+    let lane = Lane::bare(bed, Scope::default(), deadline);
     let tried = crate::run::step::try_silently(&lane, step, deadline).await;
     match tried {
         None => Ok(()),

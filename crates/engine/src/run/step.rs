@@ -308,7 +308,7 @@ pub(crate) async fn try_silently(lane: &Lane, step: &PlannedStep, deadline: Inst
     }
     let judged = tried.judged.into_iter().find(|judged| judged.outcome != Outcome::Held);
     Some(match (tried.trouble, judged) {
-        (Some(trouble), _) => trouble.reason().to_owned(),
+        (Some(trouble), _) => reason(trouble),
         (None, Some(judged)) => format!("{}: {}", judged.path, judged.message),
         (None, None) => "it does not hold".to_owned(),
     })
@@ -328,4 +328,10 @@ pub(crate) async fn run_step_if_known(lane: &Lane, step: &PlannedStep, at: &str)
         stage: StageOf::LeftOut(format!("`{}` was never saved", missing.name)),
     });
     Ended::Well
+}
+
+/// Why a step has no result, in one line.
+pub(crate) fn reason(trouble: Trouble) -> String {
+    let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) = trouble;
+    reason
 }

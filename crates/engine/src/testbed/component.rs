@@ -50,6 +50,16 @@ impl LiveComponent {
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
     }
 
+    /// Nothing of it runs any more, and nobody meant that.
+    pub(crate) fn forget(&self) {
+        *self.live.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Was it ready at any time?
+    pub(crate) fn was_ready(&self) -> bool {
+        *self.readiness.borrow() == Readiness::Ready
+    }
+
     /// From here on its end is meant.
     pub(crate) fn expect_end(&self) {
         self.stopped.store(true, Ordering::SeqCst);

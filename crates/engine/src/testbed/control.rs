@@ -46,9 +46,14 @@ impl Testbed {
                 if !acted_upon {
                     dead.push((name.clone(), how));
                 }
-                component.set_live_gone();
+                if matches!(component.live().as_deref(), Some(Live::Process(_))) {
+                    component.forget();
+                } else {
+                    component.expect_end();
+                }
             }
-            if component.live().is_none() && component.was_raised() {
+            let is_down = component.live().is_none() || component.is_stopped();
+            if is_down && component.was_ready() && !self.system().components[name].is_job() {
                 self.start(name).await?;
             }
         }

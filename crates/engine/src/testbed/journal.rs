@@ -146,7 +146,7 @@ impl Witness for JournalWitness {
 
     fn lost(&mut self, seam: &SeamId, count: u64) {
         self.journal.lock().n_lost += count;
-        let what = What::Lost { of: "interactions".to_owned(), seam: Some(seam.clone()), count };
+        let what = What::Lost { of: "interactions".to_owned(), seam: Some(seam.clone()), count, since: 0 };
         self.recorder.record(self.journal.scope(), what);
     }
 }

@@ -13,14 +13,15 @@ pub(crate) mod journal;
 mod prepare;
 pub(crate) mod quiet;
 mod raise;
+mod reset;
 mod state;
 mod told;
 pub(crate) mod wiring;
 
 use crate::plan::Plan;
-use crate::plan::system::{SystemPlan, seam};
+use crate::plan::system::{Made, SystemPlan, seam};
 use crate::testbed::callers::ProcCallers;
-use crate::testbed::component::LiveComponent;
+use crate::testbed::component::{Live, LiveComponent};
 use crate::testbed::journal::{Journal, JournalWitness};
 use crate::testbed::quiet::{NotQuiet, until_quiet};
 use crate::testbed::state::KeptStates;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-pub(crate) use crate::testbed::told::{BedError, Progress};
+pub use crate::testbed::told::{BedError, Progress};
 
 /// How long what has passed may take to be told before a step looks at it.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -163,6 +164,31 @@ impl Testbed {
     /// The folder of `seam.yaml`.
     pub(crate) fn root(&self) -> &Path {
         &self.plan.system.root
+    }
+
+    /// The time since the run began.
+    pub(crate) fn now(&self) -> Duration {
+        self.ground.began.0.elapsed()
+    }
+
+    /// Says what takes long.
+    pub(crate) fn say(&self, what: &str) {
+        (self.ground.progress)(what.to_owned());
+    }
+
+    /// What is running of a component.
+    pub(crate) fn live(&self, name: &str) -> Option<Arc<Live>> {
+        self.components.get(name)?.live()
+    }
+
+    /// All components of which something runs, with their names.
+    pub(crate) fn all_live(&self) -> Vec<(String, Arc<Live>)> {
+        self.components.iter().filter_map(|(name, component)| Some((name.clone(), component.live()?))).collect()
+    }
+
+    /// Is there state to restore that components may still be writing to?
+    pub(crate) fn needs_quiet_before_restoring(&self) -> bool {
+        self.plan.system.components.values().any(|planned| matches!(planned.made, Made::Service(_)))
     }
 
     /// A folder of the run's own, which goes with it.

@@ -296,7 +296,7 @@ impl Testbed {
     }
 
     /// Notes when a component ends although nobody stopped it: nothing listens behind its seams any more.
-    fn watch_over(self: &Arc<Self>, name: &str, live: Arc<Live>) {
+    pub(crate) fn watch_over(self: &Arc<Self>, name: &str, live: Arc<Live>) {
         let (bed, name) = (Arc::downgrade(self), name.to_owned());
         tokio::spawn(async move {
             let how = match &*live {

@@ -43,7 +43,7 @@ impl Testbed {
     /// with the run's fixtures, at depth 2 with a file's. Kept states further inside are forgotten.
     pub(crate) async fn keep_state(&self, depth: usize) -> Result<(), String> {
         let mut kept = BTreeMap::new();
-        for (name, live) in self.live_services() {
+        for (name, live) in self.all_live() {
             let Live::Service(service) = &*live else { continue };
             let state = service.keep().await.map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
             self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes);
@@ -56,7 +56,7 @@ impl Testbed {
     /// Makes the state of all services what it was when the innermost state was kept.
     pub(crate) async fn restore_state(&self) -> Result<(), String> {
         let Some(kept) = self.kept.innermost() else { return Ok(()) };
-        for (name, live) in self.live_services() {
+        for (name, live) in self.all_live() {
             let (Live::Service(service), Some(state)) = (&*live, kept.0.get(&name)) else { continue };
             let restored = service
                 .restore(state)
