@@ -10,6 +10,7 @@ use crate::chain::{Side, Trouble, is_refusal, status};
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
 use seam_event::{ComponentId, Event, Interaction, SeamId, TestId};
+use seam_value::Value;
 
 /// A component that the evidence points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,20 +81,28 @@ fn answered_badly(scene: &Scene<'_>, finding: &Finding) -> Vec<Suspect> {
     let Some((from, to)) = finding.step.as_ref().and_then(|step| scene.step(&step.path)) else {
         return Vec::new();
     };
-    let is_about_status = match &finding.found {
-        Found::Judged(judged) => judged.path == "status" || judged.path.ends_with(".status"),
-        Found::Step(_) | Found::Notice(_) => false,
+    let given = match &finding.found {
+        Found::Judged(judged) if judged.path == "status" || judged.path.ends_with(".status") => {
+            Some(judged.actual.as_ref().and_then(Value::as_i64))
+        }
+        Found::Judged(_) | Found::Step(_) | Found::Notice(_) => None,
     };
-    let asked = scene
+    let is_about_status = given.is_some();
+    let asked: Vec<_> = scene
         .passed
         .iter()
-        .rev()
-        .find(|(_, passed)| passed.from.is_test() && (from..=to).contains(&passed.at));
+        .filter(|(_, passed)| passed.from.is_test() && (from..=to).contains(&passed.at))
+        .collect();
+    // Of several that went out at once it is the one whose answer was judged; else the last.
+    let is_judged =
+        |(_, passed): &&&(u64, &Interaction)| status(passed).is_some() && given == Some(status(passed));
+    let asked =
+        asked.iter().rev().find(is_judged).or_else(|| asked.iter().max_by_key(|(_, passed)| passed.at));
     let Some((seq, root)) = asked else { return Vec::new() };
     let refused = status(root).filter(|status| is_about_status && *status >= 400);
     match (scene.trouble(root), refused) {
         (Some(trouble), _) => innermost(scene, *seq, root, &trouble),
-        (None, Some(status)) => vec![first_to_answer(scene, *seq, root, status)],
+        (None, Some(status)) => first_to_answer(scene, *seq, root, status),
         (None, None) => Vec::new(),
     }
 }
@@ -150,8 +159,9 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
     Suspect { component: component.clone(), seam: Some(interaction.seam.clone()), reason, evidence }
 }
 
-/// Who was the first to give a status that others passed on.
-fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) -> Suspect {
+/// Who was the first to give a status that others passed on; or, where that one had trouble with a call of its own,
+/// whoever is behind that.
+fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) -> Vec<Suspect> {
     let mut evidence = vec![seq];
     let mut at = root;
     while let Some((seq, inner)) =
@@ -160,16 +170,28 @@ fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) 
         at = inner;
         evidence.push(seq);
     }
+    let behind: Vec<_> = scene
+        .within(at)
+        .into_iter()
+        .filter_map(|(seq, inner)| {
+            Some((seq, inner, scene.trouble(inner).filter(|trouble| !trouble.is_everyday)?))
+        })
+        .collect();
+    if let Some((seq, inner, trouble)) = behind.last() {
+        let mut list = innermost(scene, *seq, inner, trouble);
+        for suspect in &mut list {
+            suspect.evidence.extend(&evidence);
+            suspect.evidence.sort_unstable();
+            suspect.evidence.dedup();
+        }
+        return list;
+    }
     evidence.extend(scene.complaints(&at.to, at, MOST_LINES));
     evidence.sort_unstable();
     evidence.dedup();
     let how = if at.id == root.id { "answered" } else { "was the first to answer" };
-    Suspect {
-        component: at.to.clone(),
-        seam: Some(at.seam.clone()),
-        reason: format!("{how} {given}"),
-        evidence,
-    }
+    let (component, seam) = (at.to.clone(), Some(at.seam.clone()));
+    vec![Suspect { component, seam, reason: format!("{how} {given}"), evidence }]
 }
 
 /// Calls that went wrong during the test although whoever asked for it all got a good answer, or asked for

@@ -165,9 +165,15 @@ impl Fold {
         matches!(self.finished.as_deref(), None | Some("interrupted"))
     }
 
-    /// The attempt that an event belongs to.
+    /// The attempt that an event belongs to. What comes after a test has ended (the clean-up of a fixture that
+    /// others needed too) changes nothing about that test, which has been told already: it is the run's.
     fn trying(&mut self, event: &Event) -> &mut Trying {
-        let Some(id) = &event.scope.test else {
+        let is_over = |id: &TestId| {
+            let attempts = self.tests.get(id).map_or(&[][..], |state| &state.attempts);
+            let own = |attempt: &&Trying| attempt.number == event.scope.attempt.unwrap_or(1);
+            attempts.iter().find(own).is_some_and(|attempt| attempt.ended)
+        };
+        let Some(id) = event.scope.test.as_ref().filter(|id| !is_over(id)) else {
             self.outside.lasts(event);
             return &mut self.outside;
         };
@@ -230,10 +236,10 @@ impl Fold {
         let attempts: Vec<_> =
             state.attempts.iter().map(|trying| self.attempt(&state.plan, trying)).collect();
         let plan = &state.plan;
-        let (outcome, reason) = match attempts.last() {
+        let (outcome, reason) = match deciding(&attempts) {
             None if plan.skip.is_some() => (TestOutcome::Skipped, plan.skip.clone()),
             None => (TestOutcome::NotRun, Some("the run ended before it began".to_owned())),
-            Some(last) => (last.outcome, last.reason.clone()),
+            Some(attempt) => (attempt.outcome, attempt.reason.clone()),
         };
         let flaky =
             outcome == TestOutcome::Passed && attempts.iter().any(|attempt| attempt.outcome != outcome);
@@ -253,8 +259,8 @@ impl Fold {
     fn attempt(&self, plan: &TestPlan, trying: &Trying) -> Attempt {
         let mut attempt = trying.attempt(&self.losses);
         let grade = worst(&attempt.findings);
-        (attempt.outcome, attempt.reason) = if !trying.ended && self.finished.is_some() {
-            (grade.max(Grade::Inconclusive).into(), Some("the run ended while it ran".to_owned()))
+        (attempt.outcome, attempt.reason) = if !trying.ended {
+            (grade.max(Grade::Inconclusive).into(), Some("it never came to its end".to_owned()))
         } else if grade == Grade::Passed && attempt.checks == 0 {
             let reason = "it checks nothing: no step has an `expect` that was judged";
             (TestOutcome::Inconclusive, Some(reason.to_owned()))
@@ -263,6 +269,16 @@ impl Fold {
         };
         attempt
     }
+}
+
+/// The attempt by which a test comes out: the last if it passed, else the worst, so that a retry that could not be
+/// judged does not make up for a failure.
+fn deciding(attempts: &[Attempt]) -> Option<&Attempt> {
+    let last = attempts.last()?;
+    if last.outcome == TestOutcome::Passed {
+        return Some(last);
+    }
+    attempts.iter().max_by_key(|attempt| attempt.outcome.grade())
 }
 
 /// How a test comes out that may be known to fail.

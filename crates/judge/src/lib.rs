@@ -7,6 +7,8 @@
 
 mod attempt;
 mod blame;
+#[cfg(test)]
+mod blame_tests;
 mod chain;
 mod fold;
 mod grade;

@@ -5,6 +5,7 @@
 //! began a              ended a              (attempt 2 of a: `a#2`)
 //! step a/0 http: GET orders/                left-out a/0 why
 //! held a/0 status      failed a/0 status    unsaid a/0 status      undecided a/0 count
+//! failed a/0 status = 500                   (what was there)
 //! 10-50 pass 1 test -> orders {"status":500}
 //! line orders some text                     died orders exit code 1
 //! ```
@@ -46,16 +47,17 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
     let step = |stage| What::Step { name: text.into(), action: text.into(), place, stage };
     let notice = |level| What::Notice(Notice::new(level, text));
     let component = |state| What::Component { component: subject.into(), state, detail: text.into() };
+    let (path, actual) = text.split_once(" = ").unwrap_or((text, ""));
     let judged = |outcome, written| {
         What::Judged(Judged {
-            path: text.into(),
+            path: path.into(),
             matcher: "equals".into(),
             outcome,
             written,
             soft: false,
             expected: None,
-            actual: None,
-            message: format!("{text} is wrong"),
+            actual: (!actual.is_empty()).then(|| seam_value::parse(actual).unwrap()),
+            message: format!("{path} is wrong"),
             details: Vec::new(),
             place,
         })
@@ -74,6 +76,7 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
         "failed" => judged(Outcome::Failed, true),
         "undecided" => judged(Outcome::Inconclusive, true),
         "warning" => notice(Level::Warning),
+        "doubt" => notice(Level::Inconclusive),
         "error" => notice(Level::Error),
         "failure" => notice(Level::Failure),
         "starting" => return (Scope::default(), component(ComponentState::Starting)),
@@ -165,4 +168,15 @@ fn lost(of: &str, text: &str) -> What {
     let seam: Option<SeamId> =
         (!seam.is_empty()).then(|| chain::tests::interaction(0, seam, (0, 0), "null").seam);
     What::Lost { of: of.into(), seam, count: 2, since: since.parse().unwrap() }
+}
+
+/// For tables of texts.
+pub(crate) trait Strings {
+    fn map_strings(&self) -> Vec<String>;
+}
+
+impl Strings for [&str] {
+    fn map_strings(&self) -> Vec<String> {
+        self.iter().map(|text| (*text).to_owned()).collect()
+    }
 }

@@ -54,7 +54,7 @@ pub struct TestVerdict {
     pub place: Place,
     /// Its tags.
     pub tags: Vec<String>,
-    /// How it came out: as its last attempt did.
+    /// How it came out: passed if its last attempt did, else as the worst of them.
     pub outcome: TestOutcome,
     /// Why, where no finding says it: why it is skipped or known to fail, that it checked nothing.
     pub reason: Option<String>,
@@ -227,9 +227,14 @@ impl Counts {
 }
 
 impl TestVerdict {
-    /// The attempt that decides.
+    /// The attempt that was made last.
     pub fn last_attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// The attempt that decided how the test came out.
+    pub fn deciding_attempt(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.outcome == self.outcome)
     }
 
     /// How long all attempts took together.
@@ -239,12 +244,12 @@ impl TestVerdict {
 
     /// Whom the evidence points at.
     pub fn suspects(&self) -> &[Suspect] {
-        self.last_attempt().map_or(&[], |attempt| &attempt.suspects)
+        self.deciding_attempt().map_or(&[], |attempt| &attempt.suspects)
     }
 
     /// What kept it from passing.
     pub fn findings(&self) -> &[Finding] {
-        self.last_attempt().map_or(&[], |attempt| &attempt.findings)
+        self.deciding_attempt().map_or(&[], |attempt| &attempt.findings)
     }
 }
 

@@ -1,0 +1,214 @@
+//! Tables of what happened and whom that points at; and that nobody is ever named without evidence.
+
+use crate::script::{Strings as _, events};
+use crate::{Live, verdict};
+use seam_event::{Event, What};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Whom the evidence points at in a test that fails with the step 0 unless the script says otherwise.
+fn blame(script: &str) -> Vec<String> {
+    let events = events(&format!("plan a\n{script}\nfinished done"));
+    let verdict = verdict(&events);
+    let test = &verdict.tests[0];
+    let live = live(&events);
+    assert_eq!(live, test.suspects(), "live and stored say the same: {script}");
+    test.suspects()
+        .iter()
+        .map(|suspect| {
+            let seam = suspect.seam.as_ref().map_or(String::new(), |seam| format!(" on {seam}"));
+            format!("{}{seam}: {} {:?}", suspect.component, suspect.reason, suspect.evidence)
+        })
+        .collect()
+}
+
+fn live(events: &[Event]) -> Vec<crate::Suspect> {
+    let mut live = Live::default();
+    events
+        .iter()
+        .filter_map(|event| live.push(&Arc::new(event.clone())))
+        .last()
+        .unwrap()
+        .test
+        .suspects()
+        .to_vec()
+}
+
+#[test]
+fn the_innermost_that_went_wrong_is_named() {
+    let cases: &[(&str, &[&str])] = &[
+        // orders fails by itself, the gateway passes it on.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pg {\"rows\":[]}\n 15-40 pass 2 gateway -> orders {\"status\":500}
+             10-50 pass 1 test -> gateway {\"status\":502}\n 55 failed a/0 status\n 60 ended a",
+            &["orders on gateway -> orders: answered 500, although its own calls went well [4, 5, 6]"],
+        ),
+        // The statement is what was wrong: orders sent it.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pg.o {\"error\":{\"code\":\"42703\",\"message\":\"no x\"}}
+             10-50 pass 1 test -> orders {\"status\":500}\n line orders error: no column x\n 55 failed a/0 status\n 60 ended a",
+            &["orders on orders -> pg.o: sent a statement that pg refused: 42703 no x [4, 5, 6]"],
+        ),
+        // A provider that hangs up.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> mail closed\n 10-50 pass 1 test -> orders {\"status\":500}
+             55 failed a/0 status\n 60 ended a",
+            &["mail on orders -> mail: closed the connection before it had answered [4, 5]"],
+        ),
+        // A 4xx that nobody expected, and who gave it first.
+        (
+            "0 began a\n 5 step a/0 s\n 15-40 pass 2 gateway -> orders {\"status\":422}\n 10-50 pass 1 test -> gateway {\"status\":422}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on gateway -> orders: was the first to answer 422 [4, 5]"],
+        ),
+        // It refuses because its own provider failed.
+        (
+            "0 began a\n 5 step a/0 s\n 15-40 pass 2 gateway -> orders {\"status\":503}\n 10-50 pass 1 test -> gateway {\"status\":400}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on gateway -> orders: answered 503 [4, 5]"],
+        ),
+        // Of several requests at once the one is followed whose answer was judged, not the last.
+        (
+            "0 began a\n 5 step a/0 s\n 10-30 pass 1 test -> orders {\"status\":500}\n 11-40 pass 2 test -> gateway {\"status\":201}
+             55 failed a/0 status = 500\n 60 ended a",
+            &["orders on test -> orders: answered 500 [4]"],
+        ),
+        // A wrong body with good answers all along points at nobody.
+        (
+            "0 began a\n 5 step a/0 s\n 15-40 pass 2 gateway -> orders {\"status\":200}\n 10-50 pass 1 test -> gateway {\"status\":200}
+             55 failed a/0 body.total\n 60 ended a",
+            &[],
+        ),
+        // Under a fault the one that could not deal with it is named, not the one that was struck.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> paygate closed\n fault 3 orders -> paygate
+             10-50 pass 1 test -> orders {\"status\":500}\n 55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 500 when the fault `cut` struck orders -> paygate [4, 5, 6]"],
+        ),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(blame(script), expected.map_strings(), "{script}");
+    }
+}
+
+#[test]
+fn the_dead_and_the_silent_are_named() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "0 began a\n 5 step a/0 s\n line orders thread panicked\n died orders exit code 101\n 20-21 pass 1 test -> orders refused
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: died: exit code 101 [4, 5, 6]"],
+        ),
+        // It died before the test began, and never came back.
+        (
+            "1 died orders exit code 101\n 2 began a\n 5 step a/0 s\n 20-21 pass 1 test -> orders refused
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: died: exit code 101 [2, 5]"],
+        ),
+        (
+            "1 died orders x\n starting orders\n ready orders\n 5 began a\n 6 step a/0 s\n 20-30 pass 1 test -> orders {\"status\":200}
+             55 failed a/0 body\n 60 ended a",
+            &[],
+        ),
+        // The test itself stopped it: that it refuses is no news.
+        (
+            "0 began a\n 5 step a/0 s\n stopped paygate\n 20-21 pass 2 orders -> paygate refused\n 10-50 pass 1 test -> orders {\"status\":500}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 500 while paygate was stopped [5, 6]"],
+        ),
+        // A call that went wrong, and was swallowed: the mail that never came.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 2 orders -> notify {\"status\":500}\n 10-50 pass 1 test -> orders {\"status\":201}
+             55 held a/0 status\n 56 step a/1 mail\n 58 failed a/1 count\n 60 ended a",
+            &["notify on orders -> notify: answered 500, and orders answered 201 all the same [4, 5]"],
+        ),
+        // What an earlier step provoked and expected is no evidence for a later failure.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 2 orders -> paygate {\"status\":503}\n 10-50 pass 1 test -> orders {\"status\":503}
+             55 held a/0 status\n 56 step a/1 sql\n 58 failed a/1 rows\n 60 ended a",
+            &[],
+        ),
+        // A unique key that is taken is part of the day's work.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 2 orders -> pg {\"error\":{\"code\":\"23505\",\"message\":\"taken\"}}
+             10-50 pass 1 test -> orders {\"status\":200}\n 55 failed a/0 body\n 60 ended a",
+            &[],
+        ),
+        ("0 began a\n 20-30 pass 2 orders -> notify {\"status\":500}\n 55 held a/0 x\n 60 ended a", &[]),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(blame(script), expected.map_strings(), "{script}");
+    }
+}
+
+/// Scenes made of parts at random: whoever is named, events say so, and they are about the one who is named.
+#[test]
+fn nobody_is_named_without_evidence() {
+    const PARTS: &[&str] = &[
+        "pass 1 test -> gateway {\"status\":500}",
+        "pass 2 test -> gateway {\"status\":201}",
+        "pass 3 test -> orders {\"status\":404}",
+        "pass 4 gateway -> orders {\"status\":500}",
+        "pass 5 gateway -> orders {\"status\":404}",
+        "pass 6 orders -> pg {\"error\":{\"code\":\"42703\",\"message\":\"no x\"}}",
+        "pass 7 orders -> pg {\"error\":{\"code\":\"40001\"}}",
+        "pass 8 orders -> mail closed",
+        "pass 9 orders -> mail refused",
+        "fault 4 gateway -> orders",
+        "fault 8 orders -> mail",
+        "line orders a panic",
+        "line gateway error: no",
+        "died orders exit code 1",
+        "ready orders",
+        "stopped mail",
+        "failed a/0 status",
+        "failed a/0 status = 500",
+        "failed a/0 body",
+        "held a/0 status",
+        "done a/0",
+        "step a/1 sql: pg",
+        "failed a/1 rows",
+        "lost events 0",
+    ];
+    let mut state = 7_u64;
+    let mut chance = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut n_named = 0;
+    for _ in 0..3_000 {
+        let mut script = String::from("plan a\n1 began a\n2 step a/0 http: POST gateway/\n");
+        for _ in 0..2 + chance(12) {
+            let part = PARTS[usize::try_from(chance(PARTS.len() as u64)).unwrap()];
+            let from = 3 + chance(40);
+            if part.starts_with("pass") {
+                writeln!(script, "{from}-{} {part}", from + chance(30)).unwrap();
+            } else {
+                writeln!(script, "{from} {part}").unwrap();
+            }
+        }
+        script += "90 ended a\nfinished done";
+        let events = events(&script);
+        let verdict = verdict(&events);
+        let attempt = verdict.tests[0].last_attempt().unwrap();
+        assert_eq!(live(&events), attempt.suspects, "live and stored say the same: {script}");
+        for suspect in &attempt.suspects {
+            n_named += 1;
+            assert!(!attempt.findings.is_empty(), "{script}");
+            assert!(suspect.evidence.is_sorted_by(|one, next| one < next), "{suspect:?}: {script}");
+            let is_about = |seq: &u64| {
+                let index = usize::try_from(*seq - 1).unwrap();
+                match &events[index].what {
+                    What::Interaction(passed) => [&passed.from, &passed.to].contains(&&suspect.component),
+                    What::Line { component, .. } | What::Component { component, .. } => {
+                        *component == suspect.component
+                    }
+                    _ => false,
+                }
+            };
+            assert!(suspect.evidence.iter().any(is_about), "{suspect:?}: {script}");
+            assert!(!suspect.component.is_test(), "{suspect:?}: {script}");
+        }
+    }
+    assert!(n_named > 1_000, "the scenes point at somebody often enough to be a test: {n_named}");
+}
