@@ -13,5 +13,5 @@ pub use plan::environment::Environment;
 pub use plan::test::PlannedTest;
 pub use plan::vocabulary::Words;
 pub use plan::{Checked, FilePlan, Plan, Request, Selection, plan};
-pub use run::{RunOptions, Stopped, Up, run, told_tests, up};
+pub use run::{Opening, RunOptions, Stopped, Up, opening, run, up};
 pub use testbed::{BedError, Ground, Progress};

@@ -111,6 +111,11 @@ pub struct PlannedSeam {
 }
 
 impl SystemPlan {
+    /// The declared secrets with their values, to be masked.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Reads all components and resolves all references; mistakes go to `found`.
     pub(crate) fn read(system: &System, root: &Path, environment: Environment, found: &mut Diagnostics) -> Self {
         let mut components = IndexMap::new();

@@ -17,7 +17,8 @@ use crate::run::lane::Lane;
 use crate::run::step::Ended;
 use crate::testbed::{BedError, Ground, Testbed};
 use seam_diag::Diagnostic;
-use seam_event::{ComponentId, Level, Notice, Scope, SeamId, TestPlan, What};
+use jiff::Timestamp;
+use seam_event::{ComponentId, Level, Notice, RunId, Scope, SeamId, StoredFile, What};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,7 +207,32 @@ fn warn(bed: &Testbed, diagnostic: &Diagnostic) {
     bed.record(Scope::default(), What::Notice(Notice { level: Level::Warning, ..Notice::from(diagnostic) }));
 }
 
-/// The tests of a plan as the first event tells them.
-pub fn told_tests(plan: &Plan) -> Vec<TestPlan> {
-    plan.tests.iter().map(|test| test.told.clone()).collect()
+/// What the head of a run says besides its plan.
+pub struct Opening {
+    /// The run's id.
+    pub run: RunId,
+    /// The version of `seam`.
+    pub version: String,
+    /// When the run began.
+    pub began: Timestamp,
+    /// The files as the History keeps them.
+    pub files: Vec<StoredFile>,
+    /// The command line that runs the same again, without the program's path.
+    pub command: Vec<String>,
+}
+
+/// The first event of a run: what is going to be run.
+pub fn opening(plan: &Plan, opening: Opening) -> What {
+    let Opening { run, version, began, files, command } = opening;
+    What::Plan {
+        run,
+        version,
+        seed: plan.seed,
+        began: began.to_string(),
+        system: plan.system.name.clone(),
+        files,
+        tests: plan.tests.iter().map(|test| test.told.clone()).collect(),
+        seams: plan.system.seams.iter().map(|planned| planned.id.clone()).collect(),
+        command,
+    }
 }
