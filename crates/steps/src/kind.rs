@@ -11,8 +11,11 @@ pub static STEPS: &[&dyn Kind] = &[
     &crate::http::HttpStep,
     &crate::sql::SqlStep,
     &crate::redis::RedisStep,
+    &crate::mail::MailStep,
     &crate::exec::ExecStep,
     &crate::file::FileStep,
+    &crate::seam::SeamStep,
+    &crate::log::LogStep,
     &crate::component::ComponentStep,
     &crate::wait::WaitStep,
     &crate::together::TogetherStep,
@@ -79,4 +82,27 @@ pub trait DeclaredSystem {
 
     /// The folder of `seam.yaml`.
     fn root(&self) -> &Path;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{in_a_file, read_file};
+
+    #[test]
+    fn every_kind_says_what_it_is_and_its_example_has_no_mistakes() {
+        for kind in STEPS.iter().filter(|kind| !kind.is_later()) {
+            let word = kind.word();
+            assert!(!word.line.is_empty() && !word.text.is_empty(), "{}", word.name);
+            assert!(!word.line.ends_with('.') && word.text.ends_with('.'), "{}", word.name);
+            let flow =
+                "flows:\n  buy: { takes: [book], steps: [{ http: GET gateway/x }], gives: { order: 1 } }\n";
+            let file = format!("vars: {{ isbn: a }}\n{flow}{}", in_a_file(word.example));
+            let read = read_file(&file);
+            let n_steps = read.as_ref().map_or(0, Vec::len);
+            assert!(n_steps > 0, "{}: {:#?}", word.name, read.err());
+            let begins = format!("{}:", word.name);
+            assert!(word.example.lines().any(|line| line.contains(&begins)), "{}", word.name);
+        }
+    }
 }

@@ -101,7 +101,7 @@ impl Bench for AttemptBench {
         let Some(mailbox) = mailbox else {
             return Err(Trouble::errored(format!("`{component}` is no mailbox, or does not run")));
         };
-        Ok(mailbox.mails().iter().map(|_mail| Value::Null).collect())
+        Ok(mailbox.mails().iter().map(|mail| mail.to_value()).collect())
     }
 
     fn control<'a>(&'a self, component: &'a str, act: Act, deadline: Instant) -> BoxFuture<'a, Result<(), Trouble>> {

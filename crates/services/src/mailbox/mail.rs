@@ -1,8 +1,11 @@
 //! One mail as it was handed over and as a person reads it: decoded, with its attachments.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use mail_parser::{HeaderForm, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use seam_value::Value;
 use std::time::Instant;
 
 /// One mail.
@@ -83,6 +86,29 @@ impl Mail {
         mail
     }
 
+    /// As a value, as `mail` steps give it: a header that comes once is a text, else a list.
+    pub fn to_value(&self) -> Value {
+        let headers = self.headers.iter().map(|(name, all)| {
+            let value = match all.as_slice() {
+                [one] => Value::text(one.as_str()),
+                all => Value::from(all.to_vec()),
+            };
+            (name.clone(), value)
+        });
+        Value::map([
+            ("from", Value::text(self.from.as_str())),
+            ("to", Value::from(self.to.clone())),
+            ("subject", Value::text(self.subject.as_str())),
+            ("text", self.text.clone().into()),
+            ("html", self.html.clone().into()),
+            ("headers", Value::Map(headers.collect())),
+            ("attachments", Value::List(self.attachments.iter().map(Attachment::to_value).collect())),
+            ("sender", Value::text(self.sender.as_str())),
+            ("recipients", Value::from(self.recipients.clone())),
+            ("raw", Value::Text(String::from_utf8_lossy(&self.raw).into_owned())),
+        ])
+    }
+
     fn fill(&mut self, message: &Message<'_>) {
         if let Some(from) = addresses(message.from()).into_iter().next() {
             self.from = from;
@@ -96,6 +122,23 @@ impl Mail {
         self.text = body(message.text_bodies(), false);
         self.html = body(message.html_bodies(), true);
         self.attachments = message.attachments().map(attachment).collect();
+    }
+}
+
+impl Attachment {
+    /// As a value: `content` is a text, or `{ base64: … }` where it is none.
+    pub fn to_value(&self) -> Value {
+        let content = std::str::from_utf8(&self.content).map_or_else(
+            |_| Value::map([("base64", Value::Text(BASE64_STANDARD.encode(&self.content)))]),
+            Value::text,
+        );
+        Value::map([
+            ("name", self.name.clone().into()),
+            ("content_type", Value::text(self.content_type.as_str())),
+            ("content_id", self.content_id.clone().into()),
+            ("content", content),
+            ("length", Value::from(self.content.len())),
+        ])
     }
 }
 
@@ -188,6 +231,33 @@ mod tests {
         let [bill] = mail.attachments.as_slice() else { panic!("{:?}", mail.attachments) };
         assert_eq!(bill.name.as_deref(), Some("bill.pdf"));
         assert_eq!((bill.content_type.as_str(), &bill.content[..]), ("application/pdf", &b"hello"[..]));
+    }
+
+    #[test]
+    fn a_mail_is_a_value() {
+        let mail = read(concat!(
+            "From: shop@x.test\nTo: ann@x.test\nSubject: Hi\nReceived: a\nReceived: b\n",
+            "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nHi\n--b\n",
+            "Content-Type: image/png; name=\"a.png\"\nContent-Transfer-Encoding: base64\n",
+            "Content-ID: <pic>\nContent-Disposition: attachment\n\n/wA=\n--b--\n",
+        ));
+        let Value::Map(mut value) = mail.to_value() else { panic!() };
+        assert!(value.shift_remove("raw").unwrap().as_text().unwrap().ends_with("--b--\r\n"));
+        let Value::Map(mut headers) = value.shift_remove("headers").unwrap() else { panic!() };
+        headers.shift_remove("content-type");
+        assert_eq!(
+            Value::Map(headers).to_string(),
+            r#"{"from":"shop@x.test","to":"ann@x.test","subject":"Hi","received":["a","b"]}"#
+        );
+        assert_eq!(
+            Value::Map(value).to_string(),
+            concat!(
+                r#"{"from":"shop@x.test","to":["ann@x.test"],"subject":"Hi","text":"Hi","html":null,"#,
+                r#""attachments":[{"name":"a.png","content_type":"image/png","content_id":"pic","#,
+                r#""content":{"base64":"/wA="},"length":2}],"#,
+                r#""sender":"shop@x.test","recipients":["ann@x.test"]}"#
+            )
+        );
     }
 
     #[test]

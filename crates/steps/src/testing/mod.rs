@@ -32,6 +32,8 @@ pub(crate) struct Small;
 const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("gateway", &[("", "http"), ("admin", "http"), ("rpc", "grpc")]),
     ("orders", &[("", "http")]),
+    ("paygate", &[("", "http")]),
+    ("notify", &[("", "http")]),
     ("pg", &[("", "postgres"), ("orders", "postgres")]),
     ("redis", &[("", "redis"), ("11", "redis")]),
     ("mail", &[("", "smtp")]),
