@@ -8,8 +8,8 @@ mod plan;
 mod run;
 mod testbed;
 
-pub use plan::system::{EndpointPlan, PlannedComponent, PlannedSeam, SystemPlan};
 pub use plan::environment::Environment;
+pub use plan::system::{EndpointPlan, PlannedComponent, PlannedSeam, SystemPlan};
 pub use plan::test::PlannedTest;
 pub use plan::vocabulary::Words;
 pub use plan::{Checked, FilePlan, Plan, Request, Selection, plan};

@@ -33,7 +33,10 @@ fn written_row(row: &Node, found: &mut Diagnostics) -> Option<Map> {
     if let Value::Map(values) = row.to_value() {
         return Some(values);
     }
-    found.push(Diagnostic::error("a case must be a map of names and values").at(row.span, format!("this is {}", row.kind_name())));
+    found.push(
+        Diagnostic::error("a case must be a map of names and values")
+            .at(row.span, format!("this is {}", row.kind_name())),
+    );
     None
 }
 
@@ -52,7 +55,9 @@ fn from_file(
         }
         Ok(rows) => rows,
         Err(reason) => {
-            found.push(Diagnostic::error(format!("cases can't be read from `{}`", path.value)).at(path.span, reason));
+            found.push(
+                Diagnostic::error(format!("cases can't be read from `{}`", path.value)).at(path.span, reason),
+            );
             Vec::new()
         }
     }
@@ -75,7 +80,8 @@ fn csv_rows(text: &str) -> Result<Vec<Map>, String> {
         let record = record.map_err(|error| error.to_string())?;
         let mut row = Map::new();
         for ((name, kind), cell) in head.iter().zip(&record) {
-            let value = typed(cell, kind).map_err(|reason| format!("row {}, `{name}`: {reason}", index + 1))?;
+            let value =
+                typed(cell, kind).map_err(|reason| format!("row {}, `{name}`: {reason}", index + 1))?;
             row.insert(name.clone(), value);
         }
         rows.push(row);
@@ -115,7 +121,8 @@ mod tests {
 
     #[test]
     fn csv_cells_are_text_unless_the_head_says_otherwise() {
-        let rows = csv_rows("case,quantity:number,ok:boolean,isbn\nnone,0,true,0123\n\"a, b\",1.50,,\n").unwrap();
+        let rows =
+            csv_rows("case,quantity:number,ok:boolean,isbn\nnone,0,true,0123\n\"a, b\",1.50,,\n").unwrap();
         assert_eq!(rows[0]["quantity"], Value::from(0_i64));
         assert_eq!(rows[0]["isbn"], Value::text("0123"));
         assert_eq!(rows[1]["case"], Value::text("a, b"));

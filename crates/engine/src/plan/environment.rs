@@ -13,7 +13,10 @@ impl Environment {
         let file = std::fs::read_to_string(root.join(".env")).unwrap_or_default();
         let mut variables = parse(&file);
         // Names and values that are no text can't stand in a YAML file either.
-        variables.extend(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))));
+        variables.extend(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         Self(variables)
     }
 
@@ -54,7 +57,8 @@ mod tests {
     #[test]
     fn lines_of_an_env_file() {
         let read = parse("# c\nA=1\n export B = \"two words\" \nC='x # y'\nD=z # said\nE=\nnonsense\n");
-        let pairs: Vec<(&str, &str)> = read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("A", "1"), ("B", "two words"), ("C", "x # y"), ("D", "z"), ("E", "")]);
     }
 }

@@ -11,8 +11,8 @@ mod select;
 mod steps;
 pub(crate) mod system;
 pub(crate) mod test;
-pub(crate) mod vocabulary;
 mod tests;
+pub(crate) mod vocabulary;
 
 use crate::plan::system::SystemPlan;
 use crate::plan::test::{PlannedFlow, PlannedInvariant, PlannedStep, PlannedTest};

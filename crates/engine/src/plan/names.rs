@@ -33,7 +33,11 @@ enum Sure {
 
 impl<'a> Known<'a> {
     /// Nothing but secrets and components.
-    pub(crate) fn nothing(system: &'a dyn DeclaredSystem, secrets: &Rc<BTreeSet<String>>, used: &Used) -> Self {
+    pub(crate) fn nothing(
+        system: &'a dyn DeclaredSystem,
+        secrets: &Rc<BTreeSet<String>>,
+        used: &Used,
+    ) -> Self {
         Self { system, secrets: Rc::clone(secrets), names: BTreeMap::new(), used: Rc::clone(used) }
     }
 
@@ -73,7 +77,8 @@ impl<'a> Known<'a> {
         let saved = step.save.iter().flat_map(|(_, capture)| capture.names());
         let when = step.when.iter().flat_map(|when: &Expression| when.names(Way::Expression));
         let templates = step.signs_in.iter().flat_map(Template::names).chain(when);
-        let uses: Vec<NameUse> = step.action.uses().into_iter().chain(judged).chain(saved).chain(templates).collect();
+        let uses: Vec<NameUse> =
+            step.action.uses().into_iter().chain(judged).chain(saved).chain(templates).collect();
         for name in &uses {
             self.check_use(name, found);
         }
@@ -123,14 +128,22 @@ impl<'a> Known<'a> {
         candidates.push("secrets");
         let title = format!("`{name}` is not known here");
         let diagnostic = Diagnostic::error(title).at(*span, "").suggest(name, candidates);
-        found.push(if is_component { diagnostic.hint(format!("a component is written `${{{name}.url}}`")) } else { diagnostic });
+        found.push(if is_component {
+            diagnostic.hint(format!("a component is written `${{{name}.url}}`"))
+        } else {
+            diagnostic
+        });
     }
 
     fn check_secret(&self, path: &str, span: Span, found: &mut Diagnostics) {
         let secret = path.split('.').next().unwrap_or_default();
         if !self.secrets.contains(secret) {
             let title = format!("there is no secret `{secret}`");
-            found.push(Diagnostic::error(title).at(span, "").suggest(secret, self.secrets.iter().map(String::as_str)));
+            found.push(
+                Diagnostic::error(title)
+                    .at(span, "")
+                    .suggest(secret, self.secrets.iter().map(String::as_str)),
+            );
         }
     }
 

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// For each component those that must be ready before it starts, out of those that it refers to.
-pub(crate) fn waits_for(refers_to: &BTreeMap<String, BTreeSet<String>>) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn waits_for(
+    refers_to: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, BTreeSet<String>> {
     refers_to
         .iter()
         .map(|(component, others)| {
@@ -56,7 +58,10 @@ mod tests {
 
     #[test]
     fn a_component_waits_for_those_it_refers_to() {
-        check(&[("orders", "pg"), ("gateway", "orders")], &[("gateway", &["orders"]), ("orders", &["pg"]), ("pg", &[])]);
+        check(
+            &[("orders", "pg"), ("gateway", "orders")],
+            &[("gateway", &["orders"]), ("orders", &["pg"]), ("pg", &[])],
+        );
     }
 
     #[test]

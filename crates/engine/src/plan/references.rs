@@ -15,11 +15,7 @@ const MENTIONS: &[&str] = &["public", "dir", "user", "password", "database"];
 /// Whom a reference reaches.
 pub(crate) enum Reach {
     /// It is where to dial: a seam.
-    Dials {
-        component: String,
-        endpoint: String,
-        protocol: &'static dyn Protocol,
-    },
+    Dials { component: String, endpoint: String, protocol: &'static dyn Protocol },
     /// It names a component that must be known first.
     Mentions { component: String },
     /// It is about the component itself, the environment or a secret; or it is told as a mistake.

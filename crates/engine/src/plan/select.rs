@@ -20,7 +20,8 @@ impl Selection {
     pub fn takes(&self, test: &PlannedTest) -> bool {
         let told = &test.told;
         let id = told.id.as_str();
-        let by_name = self.names.is_empty() || self.names.iter().any(|text| contains(&told.name, text) || contains(id, text));
+        let by_name = self.names.is_empty()
+            || self.names.iter().any(|text| contains(&told.name, text) || contains(id, text));
         let by_tag = self.tags.is_empty() || self.tags.iter().any(|tag| told.tags.contains(tag));
         let by_id = self.ids.as_ref().is_none_or(|ids| ids.contains(&told.id));
         by_name && by_tag && by_id

@@ -37,8 +37,13 @@ impl StepReading<'_> {
         if !step.under.is_empty() {
             self.later("`under` (faults and stubs)".to_owned());
         }
-        let mut reading =
-            Reading { system: self.system, defaults: self.defaults, flows: self.flows, folder: &self.folder, found: self.found };
+        let mut reading = Reading {
+            system: self.system,
+            defaults: self.defaults,
+            flows: self.flows,
+            folder: &self.folder,
+            found: self.found,
+        };
         let action = kind.read(step, &mut reading);
         let expect = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
         let unless = step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();
@@ -53,11 +58,16 @@ impl StepReading<'_> {
         let action = action?;
         if step.pacing.within.is_some() && !step.pacing.repeatable && !action.only_reads() {
             self.found.push(
-                Diagnostic::error(format!("`within` repeats this step, and `{}` here changes things", step.action.value))
-                    .at(step.action.span, "")
-                    .hint("`repeatable: true` says that it may be repeated"),
+                Diagnostic::error(format!(
+                    "`within` repeats this step, and `{}` here changes things",
+                    step.action.value
+                ))
+                .at(step.action.span, "")
+                .hint("`repeatable: true` says that it may be repeated"),
             );
         }
+        let mut pacing = step.pacing.clone();
+        pacing.timeout = pacing.timeout.or(self.defaults.timeout).or(self.system.step_within);
         self.targets.extend(action.targets());
         Some(PlannedStep {
             title: step.name.as_ref().map_or_else(|| title(step), |name| name.value.clone()),
@@ -73,7 +83,7 @@ impl StepReading<'_> {
             has_expect: step.has_expect,
             unless,
             save,
-            pacing: step.pacing.clone(),
+            pacing,
             soft: step.soft,
             signs_in,
         })
@@ -105,6 +115,9 @@ fn shorten(text: &str, most: usize) -> String {
 }
 
 /// The uses of a text template in nodes that are no steps.
-pub(crate) fn templates(entries: &[(seam_model::Spanned<String>, Node)], found: &mut Diagnostics) -> Vec<(String, Template)> {
+pub(crate) fn templates(
+    entries: &[(seam_model::Spanned<String>, Node)],
+    found: &mut Diagnostics,
+) -> Vec<(String, Template)> {
     entries.iter().map(|(name, node)| (name.value.clone(), Template::read(node, found))).collect()
 }

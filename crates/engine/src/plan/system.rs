@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
-use seam_launch::{parse_external, CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
+use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, parse_external, read_ready, runtime};
 use seam_model::{Component, System};
 use seam_services::Declared;
 use seam_steps::DeclaredSystem;
@@ -32,6 +32,8 @@ pub struct SystemPlan {
     pub root: PathBuf,
     /// How long nothing may pass before a test counts as settled.
     pub quiet: Duration,
+    /// One try's deadline, where neither the step nor its file says one.
+    pub(crate) step_within: Option<Duration>,
     /// Commands run once before the start.
     pub(crate) prepare: Vec<PlannedPrepare>,
     /// Secrets with their values.
@@ -117,10 +119,18 @@ impl SystemPlan {
     }
 
     /// Reads all components and resolves all references; mistakes go to `found`.
-    pub(crate) fn read(system: &System, root: &Path, environment: Environment, found: &mut Diagnostics) -> Self {
+    pub(crate) fn read(
+        system: &System,
+        root: &Path,
+        environment: Environment,
+        found: &mut Diagnostics,
+    ) -> Self {
         let mut components = IndexMap::new();
         for (name, component) in &system.components {
-            if let Some(planned) = PlannedComponent::read(component, root, found) {
+            let mut component = component.clone();
+            component.ready_within = component.ready_within.or(system.deadlines.ready);
+            component.stop_within = component.stop_within.or(system.deadlines.stop);
+            if let Some(planned) = PlannedComponent::read(&component, root, found) {
                 components.insert(name.clone(), planned);
             }
         }
@@ -128,6 +138,7 @@ impl SystemPlan {
             name: system.name.value.clone(),
             root: root.to_owned(),
             quiet: system.quiet.unwrap_or(QUIET),
+            step_within: system.deadlines.step,
             prepare: prepare(system, found),
             secrets: secrets(system, &environment, found),
             declared_secrets: system.secrets.keys().cloned().collect(),
@@ -184,7 +195,12 @@ impl SystemPlan {
         same_files(&self.components, found);
     }
 
-    fn known(&self, name: &seam_model::Spanned<String>, declared: &BTreeSet<&str>, found: &mut Diagnostics) -> bool {
+    fn known(
+        &self,
+        name: &seam_model::Spanned<String>,
+        declared: &BTreeSet<&str>,
+        found: &mut Diagnostics,
+    ) -> bool {
         if declared.contains(name.value.as_str()) {
             return self.components.contains_key(&name.value);
         }
@@ -332,9 +348,10 @@ fn endpoints(component: &Component, made: &Made, found: &mut Diagnostics) -> Vec
             .collect();
     }
     let main = component.protocol.as_ref().map_or_else(|| Some(http()), &mut known);
-    let further = component.endpoints.iter().filter_map(|(name, protocol)| {
-        Some(EndpointPlan { name: name.clone(), protocol: known(protocol)? })
-    });
+    let further = component
+        .endpoints
+        .iter()
+        .filter_map(|(name, protocol)| Some(EndpointPlan { name: name.clone(), protocol: known(protocol)? }));
     let main = main.map(|protocol| EndpointPlan { name: String::new(), protocol });
     main.into_iter().chain(further).collect()
 }
@@ -367,10 +384,13 @@ fn same_files(components: &IndexMap<String, PlannedComponent>, found: &mut Diagn
                 && other != name
             {
                 found.push(
-                    Diagnostic::error(format!("`{other}` and `{name}` render the same file `{}`", target.value))
-                        .at(target.span, "")
-                        .also(span, "here, too")
-                        .hint("let each render a file of its own, for example below `${self.dir}`"),
+                    Diagnostic::error(format!(
+                        "`{other}` and `{name}` render the same file `{}`",
+                        target.value
+                    ))
+                    .at(target.span, "")
+                    .also(span, "here, too")
+                    .hint("let each render a file of its own, for example below `${self.dir}`"),
                 );
             }
         }
@@ -380,7 +400,11 @@ fn same_files(components: &IndexMap<String, PlannedComponent>, found: &mut Diagn
 fn prepare(system: &System, found: &mut Diagnostics) -> Vec<PlannedPrepare> {
     let commands = system.prepare.iter().filter_map(|prepare| {
         let command = CommandLine::read(&prepare.command, "`prepare`", found)?;
-        Some(PlannedPrepare { command, within: prepare.timeout.unwrap_or(PREPARE_WITHIN), span: prepare.command.span })
+        Some(PlannedPrepare {
+            command,
+            within: prepare.timeout.or(system.deadlines.prepare).unwrap_or(PREPARE_WITHIN),
+            span: prepare.command.span,
+        })
     });
     commands.collect()
 }

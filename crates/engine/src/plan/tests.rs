@@ -41,13 +41,20 @@ pub(crate) fn plan(request: &Request) -> Checked {
     Checked { root, sources, found, plan }
 }
 
-fn read(project: &Project, request: &Request, sources: &mut Sources, found: &mut Diagnostics) -> Option<Plan> {
+fn read(
+    project: &Project,
+    request: &Request,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<Plan> {
     let words = Words::gather();
     let vocabulary = words.vocabulary();
     let file = load(&project.system, &shown(&project.system), sources, found);
-    let system = file.and_then(|file| read_system(file, request.profile.as_deref(), &vocabulary, sources, found));
+    let system =
+        file.and_then(|file| read_system(file, request.profile.as_deref(), &vocabulary, sources, found));
     let mut reader = TestFiles::new(&project.root, &vocabulary);
-    let files: Vec<TestFile> = project.tests.iter().filter_map(|path| reader.read(path, sources, found)).collect();
+    let files: Vec<TestFile> =
+        project.tests.iter().filter_map(|path| reader.read(path, sources, found)).collect();
     // Without a system there is nothing to check the tests against; what is wrong in their form is told already.
     let system = system?;
     let environment = Environment::of_project(&project.root);
@@ -119,7 +126,10 @@ impl<'a> Planning<'a> {
         let settled = plain(&system.settled);
         let invariants = system.invariants.iter();
         let invariants = invariants
-            .map(|invariant| PlannedInvariant { name: invariant.name.value.clone(), steps: plain(&invariant.steps) })
+            .map(|invariant| PlannedInvariant {
+                name: invariant.name.value.clone(),
+                steps: plain(&invariant.steps),
+            })
             .collect();
         (invariants, settled)
     }
@@ -191,7 +201,9 @@ impl<'a> Planning<'a> {
 
     /// Where a fixture or flow of this name stands: the file's own view, or that of the file it came from.
     fn home<'b>(&self, span: Span, own: InFile<'b>) -> InFile<'b> {
-        let Some(included) = own.file.included.iter().find(|included| included.file == span.file) else { return own };
+        let Some(included) = own.file.included.iter().find(|included| included.file == span.file) else {
+            return own;
+        };
         let index = self.indexes.get(&included.file).copied().unwrap_or(own.index);
         InFile { index, vars: &included.vars, defaults: &included.defaults, ..own }
     }
@@ -208,7 +220,8 @@ impl<'a> Planning<'a> {
         known.check_steps(&steps, self.found);
         let gives = templates(&flow.gives, self.found);
         gives.iter().for_each(|(_, template)| known.check(template, self.found));
-        let planned = Arc::new(PlannedFlow { name: flow.name.value.clone(), file: home.index, takes, steps, gives });
+        let planned =
+            Arc::new(PlannedFlow { name: flow.name.value.clone(), file: home.index, takes, steps, gives });
         self.flows.insert(flow.name.span, Arc::clone(&planned));
         Some(planned)
     }
@@ -227,12 +240,7 @@ impl<'a> Planning<'a> {
     }
 
     /// Plans a fixture with those that it needs; none for one in a circle, which is told.
-    fn fixture(
-        &mut self,
-        fixture: &Fixture,
-        own: InFile<'_>,
-        used: &Used,
-    ) -> Option<Arc<PlannedFixture>> {
+    fn fixture(&mut self, fixture: &Fixture, own: InFile<'_>, used: &Used) -> Option<Arc<PlannedFixture>> {
         let span = fixture.name.span;
         if let Some(planned) = self.fixtures.get(&span) {
             return Some(Arc::clone(planned));
@@ -251,11 +259,23 @@ impl<'a> Planning<'a> {
         let signs_in = fixture.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let gives = templates(&fixture.gives, self.found);
         known.check_steps(&steps, self.found);
-        gives.iter().map(|(_, template)| template).chain(&signs_in).for_each(|template| known.check(template, self.found));
+        gives
+            .iter()
+            .map(|(_, template)| template)
+            .chain(&signs_in)
+            .for_each(|template| known.check(template, self.found));
         known.check_steps(&cleanup, self.found);
         let name = fixture.name.value.clone();
-        let planned =
-            Arc::new(PlannedFixture { name, scope: fixture.scope, file: home.index, needs, steps, gives, signs_in, cleanup });
+        let planned = Arc::new(PlannedFixture {
+            name,
+            scope: fixture.scope,
+            file: home.index,
+            needs,
+            steps,
+            gives,
+            signs_in,
+            cleanup,
+        });
         self.open.pop();
         self.fixtures.insert(span, Arc::clone(&planned));
         Some(planned)
@@ -272,7 +292,10 @@ impl<'a> Planning<'a> {
         let mut planned = Vec::new();
         for need in needs {
             // A fixture that is not there is told by the crate that reads the files.
-            let Some(fixture) = own.file.fixtures.iter().find(|one| one.name.value == need.fixture.value) else { continue };
+            let Some(fixture) = own.file.fixtures.iter().find(|one| one.name.value == need.fixture.value)
+            else {
+                continue;
+            };
             let mut with = Vec::new();
             for take in &fixture.takes {
                 let given = need.with.iter().find(|(name, _)| name.value == take.name.value);
@@ -345,7 +368,12 @@ impl<'a> Planning<'a> {
             for repetition in 1..=test.repeat.unwrap_or(1) {
                 let name = full_name(test, cases.is_some().then_some(case.name.as_str()), repetition);
                 let told = told(test, &name, own.file);
-                tests.push(PlannedTest { told, file: own.index, body: Arc::clone(&body), case: case.values.clone() });
+                tests.push(PlannedTest {
+                    told,
+                    file: own.index,
+                    body: Arc::clone(&body),
+                    case: case.values.clone(),
+                });
             }
         }
     }
@@ -359,7 +387,9 @@ impl<'a> Planning<'a> {
             known.declare(name, test.name.span, self.found);
         }
         for case in cases {
-            if let Some(missing) = names.iter().find(|name| !case.values.contains_key(**name) && name.as_str() != "case") {
+            if let Some(missing) =
+                names.iter().find(|name| !case.values.contains_key(**name) && name.as_str() != "case")
+            {
                 let title = format!("the case `{}` of `{}` has no `{missing}`", case.name, test.name.value);
                 let hint = "all cases have the same names; null is a value, too";
                 self.found.push(Diagnostic::error(title).at(test.name.span, "").hint(hint));

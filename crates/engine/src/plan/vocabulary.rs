@@ -64,6 +64,7 @@ impl Words {
 
     /// Can this version raise components of this origin?
     pub fn is_there(origin: &str) -> bool {
-        origin == "service" || RUNTIMES.iter().any(|kind| kind.word.name == origin && kind.there == There::Now)
+        origin == "service"
+            || RUNTIMES.iter().any(|kind| kind.word.name == origin && kind.there == There::Now)
     }
 }

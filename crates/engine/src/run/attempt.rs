@@ -10,13 +10,12 @@ use crate::run::bench::AttemptBench;
 use crate::run::fixtures::{CleanUp, Fixtures};
 use crate::run::lane::{Actors, Lane};
 use crate::run::settle::{SETTLE_WITHIN, judge_invariants};
-use crate::run::step::{Ended, fail_by_eval, run_steps};
+use crate::run::step::{Ended, fail_by_eval, reason, run_steps};
 use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::{Level, Notice, Phase, Scope, What};
 use seam_expr::Chance;
 use seam_matcher::NoSnapshots;
-use seam_steps::Trouble;
 use seam_value::Map;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -25,7 +24,12 @@ use tokio::time::Instant;
 const AFTERWARDS: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Runs one test once. What came of it stands in the History; the answer only says whether to go on.
-pub(crate) async fn attempt(bed: &Arc<Testbed>, test: &PlannedTest, number: u32, fixtures: &mut Fixtures) -> Ended {
+pub(crate) async fn attempt(
+    bed: &Arc<Testbed>,
+    test: &PlannedTest,
+    number: u32,
+    fixtures: &mut Fixtures,
+) -> Ended {
     let scope = Scope { test: Some(test.id().clone()), attempt: Some(number), step: None };
     bed.enter(scope.clone());
     bed.record(scope.clone(), What::Test { phase: Phase::Began });
@@ -46,7 +50,10 @@ pub(crate) async fn attempt(bed: &Arc<Testbed>, test: &PlannedTest, number: u32,
 async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &mut Fixtures) -> Ended {
     let body = &test.body;
     let lane = lane(bed, test, scope);
-    let mut ended = prepare(&lane, test, fixtures).await;
+    let mut ended = raise_the_dead(&lane, body).await;
+    if ended.goes_on() {
+        ended = prepare(&lane, test, fixtures).await;
+    }
     let mut clean_ups = Vec::new();
     if ended.goes_on() {
         ended = set_up(&lane, body, fixtures, &mut clean_ups).await;
@@ -78,6 +85,23 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
         deadline: Instant::now() + test.body.timeout,
         snapshots: NoSnapshots,
         unsaid_falls_away: false,
+    }
+}
+
+/// What died between two tests failed neither of them, but the run; this test finds it alive again.
+async fn raise_the_dead(lane: &Lane, body: &TestBody) -> Ended {
+    match lane.bed.mend().await {
+        Ok(dead) => {
+            for (component, how) in dead {
+                let text = format!("`{component}` died when no test was running: {how}");
+                lane.bed.record(Scope::default(), What::Notice(Notice::new(Level::Failure, text)));
+            }
+            Ended::Well
+        }
+        Err(trouble) => {
+            tell(&lane.bed, &lane.scope, Level::Error, reason(trouble), body.span);
+            Ended::Errored
+        }
     }
 }
 
@@ -120,7 +144,12 @@ pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), S
     bed.reset_components().await
 }
 
-async fn set_up(lane: &Lane, body: &TestBody, fixtures: &mut Fixtures, clean_ups: &mut Vec<CleanUp>) -> Ended {
+async fn set_up(
+    lane: &Lane,
+    body: &TestBody,
+    fixtures: &mut Fixtures,
+    clean_ups: &mut Vec<CleanUp>,
+) -> Ended {
     let mut worst = Ended::Well;
     for need in &body.needs {
         worst = worst.max(fixtures.set_up(lane, need, clean_ups).await);
@@ -139,21 +168,28 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
         let end = crate::run::step::run_step_if_known(lane, step, &format!("finally.{index}")).await;
         ended = ended.max(end);
     }
+    lane.bed.drain().await;
+    lane.bed.await_deaths().await;
     let dead = match lane.bed.mend().await {
         Ok(dead) => dead,
         Err(trouble) => {
-            let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) = trouble;
-            tell(&lane.bed, &lane.scope, Level::Error, reason, body.span);
+            tell(&lane.bed, &lane.scope, Level::Error, reason(trouble), body.span);
             ended = Ended::Errored;
             Vec::new()
         }
     };
-    judge_invariants(lane, &body.without, lane.bench.quiet).await;
+    ended = ended.max(judge_invariants(lane, &body.without, lane.bench.quiet).await);
     for clean_up in clean_ups.into_iter().rev() {
         ended = ended.max(clean_up.run(lane).await);
     }
     for (component, how) in dead {
-        tell(&lane.bed, &lane.scope, Level::Failure, format!("`{component}` was found dead: {how}"), body.span);
+        tell(
+            &lane.bed,
+            &lane.scope,
+            Level::Failure,
+            format!("`{component}` was found dead: {how}"),
+            body.span,
+        );
         ended = ended.max(Ended::Failed);
     }
     ended

@@ -57,7 +57,10 @@ impl Bench for AttemptBench {
         self.bed.property_for_test(reference)
     }
 
-    fn interactions<'a>(&'a self, seam: &'a SeamFilter) -> BoxFuture<'a, Result<Vec<Arc<Interaction>>, Trouble>> {
+    fn interactions<'a>(
+        &'a self,
+        seam: &'a SeamFilter,
+    ) -> BoxFuture<'a, Result<Vec<Arc<Interaction>>, Trouble>> {
         Box::pin(async {
             self.drained().await?;
             Ok(self.bed.journal().interactions(|interaction| seam.takes(interaction)))
@@ -75,7 +78,8 @@ impl Bench for AttemptBench {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Awaited, Trouble>> {
         Box::pin(async move {
-            let count = || self.bed.journal().interactions(|interaction| seam.takes(interaction)).len() as u64;
+            let count =
+                || self.bed.journal().interactions(|interaction| seam.takes(interaction)).len() as u64;
             self.drained().await?;
             let before = count();
             loop {
@@ -104,7 +108,12 @@ impl Bench for AttemptBench {
         Ok(mailbox.mails().iter().map(|mail| mail.to_value()).collect())
     }
 
-    fn control<'a>(&'a self, component: &'a str, act: Act, deadline: Instant) -> BoxFuture<'a, Result<(), Trouble>> {
+    fn control<'a>(
+        &'a self,
+        component: &'a str,
+        act: Act,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             match tokio::time::timeout_at(deadline, self.bed.act(component, act)).await {
                 Ok(done) => done,

@@ -48,7 +48,11 @@ impl CleanUp {
             return Ended::Well;
         }
         tell(lane, &self.fixture.name, Phase::Began, true);
-        let own = Lane { variables: Arc::clone(&self.variables), actor: lane.actors.get(&self.actor), ..lane.clone() };
+        let own = Lane {
+            variables: Arc::clone(&self.variables),
+            actor: lane.actors.get(&self.actor),
+            ..lane.clone()
+        };
         let mut worst = Ended::Well;
         for (index, step) in self.fixture.cleanup.iter().enumerate() {
             let at = format!("cleanup.{}.{index}", self.fixture.name);
@@ -124,7 +128,12 @@ impl Fixtures {
     }
 
     /// Sets one up for a test, or hands over one that stands; its values come under its name or the alias.
-    pub(crate) async fn set_up(&mut self, lane: &Lane, need: &PlannedNeed, clean_ups: &mut Vec<CleanUp>) -> Ended {
+    pub(crate) async fn set_up(
+        &mut self,
+        lane: &Lane,
+        need: &PlannedNeed,
+        clean_ups: &mut Vec<CleanUp>,
+    ) -> Ended {
         let with = match values(lane, need) {
             Ok(with) => with,
             Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
@@ -215,7 +224,8 @@ impl Fixtures {
 
     async fn clean_up(&mut self, lane: &Lane, scope: Scope) {
         let standing = std::mem::take(&mut self.standing);
-        let (over, still): (Vec<_>, Vec<_>) = standing.into_iter().partition(|one| one.fixture.scope == scope);
+        let (over, still): (Vec<_>, Vec<_>) =
+            standing.into_iter().partition(|one| one.fixture.scope == scope);
         self.standing = still;
         if over.is_empty() {
             return;
@@ -227,7 +237,9 @@ impl Fixtures {
     }
 
     fn find(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<&Standing> {
-        self.standing.iter().find(|standing| Arc::ptr_eq(&standing.fixture, fixture) && standing.with == *with)
+        self.standing
+            .iter()
+            .find(|standing| Arc::ptr_eq(&standing.fixture, fixture) && standing.with == *with)
     }
 }
 

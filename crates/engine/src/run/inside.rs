@@ -56,7 +56,9 @@ impl Inner for Inside<'_> {
                 let value = match (with.get(name), default) {
                     (Some(given), _) => given.clone(),
                     (None, Some(default)) => default.render(&*variables).map_err(eval_trouble)?,
-                    (None, None) => return Err(Trouble::errored(format!("flow `{}` needs `{name}`", flow.name))),
+                    (None, None) => {
+                        return Err(Trouble::errored(format!("flow `{}` needs `{name}`", flow.name)));
+                    }
                 };
                 variables.set(name, value);
             }

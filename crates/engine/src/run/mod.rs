@@ -16,8 +16,8 @@ use crate::run::fixtures::Fixtures;
 use crate::run::lane::Lane;
 use crate::run::step::Ended;
 use crate::testbed::{BedError, Ground, Testbed};
-use seam_diag::Diagnostic;
 use jiff::Timestamp;
+use seam_diag::Diagnostic;
 use seam_event::{ComponentId, Level, Notice, RunId, Scope, SeamId, StoredFile, What};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -184,17 +184,25 @@ async fn end(bed: &Arc<Testbed>, fixtures: &mut Fixtures, last: Option<&PlannedT
 fn tell_seams(bed: &Testbed) {
     let used: BTreeSet<(ComponentId, SeamId)> = bed.journal().used().into_iter().collect();
     for planned in &bed.system().seams {
-        let is_used = used.iter().any(|(who, seam)| *who == planned.id.consumer && reaches(seam, &planned.id));
+        let is_used =
+            used.iter().any(|(who, seam)| *who == planned.id.consumer && reaches(seam, &planned.id));
         if !is_used {
             let title = format!("the seam `{}` is declared, and nobody used it", planned.id);
             warn(bed, &Diagnostic::warning(title).at(planned.span, ""));
         }
     }
     for (who, seam) in &used {
-        let declared = bed.system().seams.iter().any(|planned| planned.id.consumer == *who && reaches(seam, &planned.id));
+        let declared = bed
+            .system()
+            .seams
+            .iter()
+            .any(|planned| planned.id.consumer == *who && reaches(seam, &planned.id));
         if !declared && !who.is_test() {
             let to = SeamId { consumer: who.clone(), ..seam.clone() };
-            warn(bed, &Diagnostic::warning(format!("the seam `{to}` was used, and no reference declares it")));
+            warn(
+                bed,
+                &Diagnostic::warning(format!("the seam `{to}` was used, and no reference declares it")),
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::plan::test::PlannedStep;
 use crate::run::lane::Lane;
-use crate::run::step::run_steps;
+use crate::run::step::{Ended, reason, run_steps};
 use crate::testbed::Testbed;
 use seam_event::{Level, Notice, Scope, What};
 use seam_steps::Trouble;
@@ -17,7 +17,11 @@ pub(crate) const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Comes back when no call is open, nothing has passed for `quiet`, and all steps of `settled` hold.
-pub(crate) async fn until_settled(bed: &Arc<Testbed>, quiet: Duration, deadline: Instant) -> Result<(), Trouble> {
+pub(crate) async fn until_settled(
+    bed: &Arc<Testbed>,
+    quiet: Duration,
+    deadline: Instant,
+) -> Result<(), Trouble> {
     loop {
         if let Err(not_quiet) = bed.until_quiet(quiet, deadline).await {
             return Err(Trouble::inconclusive(format!("the test never became quiet: {not_quiet}")));
@@ -33,25 +37,27 @@ pub(crate) async fn until_settled(bed: &Arc<Testbed>, quiet: Duration, deadline:
 }
 
 /// Waits for quiet and judges all invariants that the test is not excused from.
-pub(crate) async fn judge_invariants(lane: &Lane, without: &[String], quiet: Duration) {
+pub(crate) async fn judge_invariants(lane: &Lane, without: &[String], quiet: Duration) -> Ended {
     let plan = Arc::clone(lane.bed.plan());
     if plan.invariants.is_empty() {
-        return;
+        return Ended::Well;
     }
     let deadline = Instant::now() + SETTLE_WITHIN;
     if let Err(trouble) = until_settled(&lane.bed, quiet, deadline).await {
-        let (Trouble::Inconclusive { reason } | Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. }) = trouble;
+        let reason = reason(trouble);
         let notice = Notice {
             hint: Some("`quiet` and `settled` in seam.yaml say when a test is over".to_owned()),
             ..Notice::new(Level::Inconclusive, format!("invariants were not judged: {reason}"))
         };
         lane.bed.record(lane.scope.clone(), What::Notice(notice));
-        return;
+        return Ended::Inconclusive;
     }
+    let mut ended = Ended::Well;
     for invariant in plan.invariants.iter().filter(|invariant| !without.contains(&invariant.name)) {
         let own = Lane { deadline: Instant::now() + SETTLE_WITHIN, ..lane.clone() };
-        run_steps(&own, &invariant.steps, &format!("invariant.{}", invariant.name)).await;
+        ended = ended.max(run_steps(&own, &invariant.steps, &format!("invariant.{}", invariant.name)).await);
     }
+    ended
 }
 
 impl Testbed {

@@ -65,7 +65,9 @@ struct Tried {
 
 impl Tried {
     fn held(&self) -> bool {
-        self.trouble.is_none() && !self.known_bad && self.judged.iter().all(|judged| judged.outcome == Outcome::Held)
+        self.trouble.is_none()
+            && !self.known_bad
+            && self.judged.iter().all(|judged| judged.outcome == Outcome::Held)
     }
 }
 
@@ -87,12 +89,15 @@ pub(crate) async fn run_steps(lane: &Lane, steps: &[PlannedStep], at: &str) -> E
 pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepEnd {
     let scope = Scope { step: Some(at.to_owned()), ..lane.scope.clone() };
     let tell = |stage| {
-        lane.bed.record(scope.clone(), What::Step {
-            name: step.title.clone(),
-            action: step.action_text.clone(),
-            place: step.span.into(),
-            stage,
-        });
+        lane.bed.record(
+            scope.clone(),
+            What::Step {
+                name: step.title.clone(),
+                action: step.action_text.clone(),
+                place: step.span.into(),
+                stage,
+            },
+        );
     };
     match left_out(lane, step) {
         Ok(None) => {}
@@ -145,7 +150,11 @@ async fn try_until_it_holds(lane: &Lane, step: &PlannedStep, at: &str) -> Tried 
                 return keep_trying(lane, step, at, holds_for).await;
             }
             // What holds at one moment may be too much at the next: a count is final only when all is quiet.
-            return if counts(step) { try_once(lane, step, at, lane.until(one_try), true).await } else { tried };
+            return if counts(step) {
+                try_once(lane, step, at, lane.until(one_try), true).await
+            } else {
+                tried
+            };
         }
         if Instant::now() + pause >= give_up {
             return tried;
@@ -193,18 +202,34 @@ async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, 
     let result = match outcome {
         Ok(result) => result,
         Err(trouble) => {
-            return Tried { result: Value::Null, judged: Vec::new(), trouble: Some(trouble), known_bad: false };
+            return Tried {
+                result: Value::Null,
+                judged: Vec::new(),
+                trouble: Some(trouble),
+                known_bad: false,
+            };
         }
     };
-    let judgements: Vec<Judgement> =
-        step.expect.iter().flat_map(|statement| statement.judge(&result, &*lane.variables, &lane.snapshots)).collect();
-    let mut judged: Vec<Judged> = judgements.into_iter().map(|judgement| judgement.into_judged(true, step.soft)).collect();
+    let judgements: Vec<Judgement> = step
+        .expect
+        .iter()
+        .flat_map(|statement| statement.judge(&result, &*lane.variables, &lane.snapshots))
+        .collect();
+    let mut judged: Vec<Judged> =
+        judgements.into_iter().map(|judgement| judgement.into_judged(true, step.soft)).collect();
     if !lane.unsaid_falls_away {
-        judged.extend(unsaid(step, &result));
+        let unsaid = unsaid(step, &result);
+        if unsaid.iter().any(|judged| judged.path == "error") {
+            // There was no answer: that nothing stands in it is no further failure.
+            judged.retain(|judged| {
+                judged.outcome == Outcome::Held
+                    || judged.actual.as_ref().is_some_and(|actual| *actual != Value::Null)
+            });
+        }
+        judged.splice(0..0, unsaid);
     }
-    let known_bad = step.unless.iter().any(|statement| {
-        statement.holds(&result, &*lane.variables, &lane.snapshots)
-    });
+    let known_bad =
+        step.unless.iter().any(|statement| statement.holds(&result, &*lane.variables, &lane.snapshots));
     Tried { result, judged, trouble: None, known_bad }
 }
 
@@ -214,7 +239,9 @@ fn unsaid(step: &PlannedStep, result: &Value) -> Vec<Judged> {
     step.action
         .unsaid(result)
         .into_iter()
-        .filter(|unsaid| !step.expect.iter().any(|statement| statement.fields().any(|field| field == unsaid.path)))
+        .filter(|unsaid| {
+            !step.expect.iter().any(|statement| statement.fields().any(|field| field == unsaid.path))
+        })
         .map(|Unsaid { path, message, expected, actual, details }| Judged {
             path: path.to_owned(),
             matcher: "expected unsaid".to_owned(),
@@ -321,17 +348,21 @@ pub(crate) async fn run_step_if_known(lane: &Lane, step: &PlannedStep, at: &str)
     });
     let Some(missing) = missing else { return Box::pin(run_step(lane, step, at)).await.ended };
     let scope = Scope { step: Some(at.to_owned()), ..lane.scope.clone() };
-    lane.bed.record(scope, What::Step {
-        name: step.title.clone(),
-        action: step.action_text.clone(),
-        place: step.span.into(),
-        stage: StageOf::LeftOut(format!("`{}` was never saved", missing.name)),
-    });
+    lane.bed.record(
+        scope,
+        What::Step {
+            name: step.title.clone(),
+            action: step.action_text.clone(),
+            place: step.span.into(),
+            stage: StageOf::LeftOut(format!("`{}` was never saved", missing.name)),
+        },
+    );
     Ended::Well
 }
 
 /// Why a step has no result, in one line.
 pub(crate) fn reason(trouble: Trouble) -> String {
-    let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) = trouble;
+    let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) =
+        trouble;
     reason
 }

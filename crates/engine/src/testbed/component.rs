@@ -80,7 +80,7 @@ impl LiveComponent {
         self.death.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Is it dead, and nobody has told yet?
+    /// Was it found dead, and nobody has told yet?
     pub(crate) fn is_dead(&self) -> bool {
         self.death.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }

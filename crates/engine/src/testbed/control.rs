@@ -5,13 +5,18 @@ use crate::testbed::component::Live;
 use crate::testbed::raise::upstream;
 use crate::testbed::state::chain;
 use futures_util::future::join_all;
-use seam_event::ComponentState;
+use seam_event::{ComponentId, ComponentState, InteractionError};
 use seam_launch::STOP_WITHIN;
 use seam_proxy::Upstream;
 use seam_services::StopHow;
 use seam_steps::{Act, Trouble};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long it may take from a component's closing of its connections to its end, where it is dying.
+const DYING: Duration = Duration::from_millis(100);
 
 impl Testbed {
     /// Does something to a component and waits until it is so. What is so already is left as it is.
@@ -31,6 +36,42 @@ impl Testbed {
             Act::Pause => self.pause(name).await,
             Act::Resume => self.resume(name).await,
         }
+    }
+
+    /// A process that dies closes its connections a moment before it can be found dead: where a call came to no
+    /// proper end, that moment is waited for, so that the death belongs to the test in which it happened.
+    pub(crate) async fn await_deaths(&self) {
+        let suspects: BTreeSet<ComponentId> = self
+            .journal()
+            .interactions(|interaction| {
+                matches!(interaction.error, Some(InteractionError::Closed | InteractionError::Reset))
+            })
+            .iter()
+            .flat_map(|interaction| [interaction.to.clone(), interaction.from.clone()])
+            .collect();
+        let dying =
+            suspects.iter().filter_map(|name| self.components.get(name.as_str())).map(|component| async {
+                let Some(live) = component.live().filter(|_| !component.is_stopped()) else { return };
+                let death = async {
+                    match &*live {
+                        Live::Process(process) => process.died().await.is_ok(),
+                        Live::Service(service) => match service.process() {
+                            Some(process) => process.died().await.is_ok(),
+                            None => false,
+                        },
+                    }
+                };
+                if tokio::time::timeout(DYING, death).await.is_ok_and(|died| died) {
+                    // Whoever watches over it hears of it at the same time; it is told a moment later.
+                    let told = async {
+                        while !component.is_dead() && !component.is_stopped() {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(DYING, told).await;
+                }
+            });
+        join_all(dying).await;
     }
 
     /// Makes what steps did to components undone: what is stopped runs again, what is paused goes on, and what was
@@ -74,7 +115,10 @@ impl Testbed {
                 return Ok(());
             }
             self.tell_component(name, ComponentState::Starting, String::new());
-            service.start().await.map_err(|error| Trouble::errored(format!("start `{name}`: {}", chain(&error))))?;
+            service
+                .start()
+                .await
+                .map_err(|error| Trouble::errored(format!("start `{name}`: {}", chain(&error))))?;
             for endpoint in &self.system().components[name].endpoints {
                 self.point(name, &endpoint.name, &upstream(service.upstream(&endpoint.name)));
             }
@@ -83,10 +127,7 @@ impl Testbed {
             self.watch_over(name, live);
             return Ok(());
         }
-        self.raise(name).await.map_err(|diagnostic| Trouble::Failed {
-            reason: diagnostic.title,
-            span: None,
-        })
+        self.raise(name).await.map_err(|diagnostic| Trouble::Failed { reason: diagnostic.title, span: None })
     }
 
     /// Ends a component; its whole tree of processes is gone after this.
@@ -99,8 +140,12 @@ impl Testbed {
         }
         let ended = match (&*live, how) {
             (Live::Service(service), how) => service.stop(how).await.map_err(|error| chain(&error)),
-            (Live::Process(process), StopHow::Asked(within)) => process.stop(within).await.map(drop).map_err(|error| chain(&error)),
-            (Live::Process(process), StopHow::Killed) => process.kill().await.map(drop).map_err(|error| chain(&error)),
+            (Live::Process(process), StopHow::Asked(within)) => {
+                process.stop(within).await.map(drop).map_err(|error| chain(&error))
+            }
+            (Live::Process(process), StopHow::Killed) => {
+                process.kill().await.map(drop).map_err(|error| chain(&error))
+            }
         };
         if let Live::Process(_) = &*live {
             component.set_live(None);
@@ -149,7 +194,11 @@ impl Testbed {
         join_all(striking).await;
     }
 
-    fn stop_within(&self, name: &str) -> std::time::Duration {
-        self.system().components.get(name).and_then(|planned| planned.declared.stop_within).unwrap_or(STOP_WITHIN)
+    fn stop_within(&self, name: &str) -> Duration {
+        self.system()
+            .components
+            .get(name)
+            .and_then(|planned| planned.declared.stop_within)
+            .unwrap_or(STOP_WITHIN)
     }
 }

@@ -105,7 +105,13 @@ pub(crate) struct JournalWitness {
 }
 
 impl Witness for JournalWitness {
-    fn connection(&mut self, seam: &SeamId, connection: u64, state: &'static str, caller: Option<&ComponentId>) {
+    fn connection(
+        &mut self,
+        seam: &SeamId,
+        connection: u64,
+        state: &'static str,
+        caller: Option<&ComponentId>,
+    ) {
         if state == "opened" {
             let who = caller.unwrap_or(&seam.consumer).clone();
             self.journal.lock().used.insert((who, seam.clone()));

@@ -92,14 +92,16 @@ impl Testbed {
         let pulse = Arc::new(Pulse::new(ground.began.0));
         let witness = JournalWitness { journal: Arc::clone(&journal), recorder: ground.recorder.clone() };
         let callers = ProcCallers::new(watcher.clone());
-        let proxy = Proxy::start(pulse, Limits::default(), Box::new(witness), Box::new(callers)).map_err(BedError::Proxy)?;
+        let proxy = Proxy::start(pulse, Limits::default(), Box::new(witness), Box::new(callers))
+            .map_err(BedError::Proxy)?;
         let mut wiring = Wiring::new(&plan.system, &folder);
         for (id, protocol) in all_seams(&plan) {
             let spec = SeamSpec { seam: id.clone(), protocol, upstream: Upstream::Nowhere, listen: None };
             let address = proxy.stand(spec).await.map_err(BedError::Proxy)?;
             wiring.stands(id, address);
         }
-        let components = plan.system.components.keys().map(|name| (name.clone(), LiveComponent::default())).collect();
+        let components =
+            plan.system.components.keys().map(|name| (name.clone(), LiveComponent::default())).collect();
         let kept = KeptStates::default();
         Ok(Self { plan, ground, journal, proxy, watcher, places, wiring, components, kept })
     }
@@ -183,7 +185,10 @@ impl Testbed {
 
     /// All components of which something runs, with their names.
     pub(crate) fn all_live(&self) -> Vec<(String, Arc<Live>)> {
-        self.components.iter().filter_map(|(name, component)| Some((name.clone(), component.live()?))).collect()
+        self.components
+            .iter()
+            .filter_map(|(name, component)| Some((name.clone(), component.live()?)))
+            .collect()
     }
 
     /// Is there state to restore that components may still be writing to?

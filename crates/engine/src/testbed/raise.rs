@@ -3,14 +3,14 @@
 use crate::plan::system::{Made, PlannedComponent};
 use crate::testbed::Testbed;
 use crate::testbed::component::{Live, Readiness};
-use crate::testbed::told::{BedError, about, with_lines};
 use crate::testbed::state::chain;
+use crate::testbed::told::{BedError, about, with_lines};
 use futures_util::future::join_all;
 use seam_diag::Diagnostic;
 use seam_event::{ComponentId, ComponentState, Scope, What};
 use seam_launch::{
-    External, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError, await_ready,
-    base_environment, default_ready, laid_over, parse_external, says_address_in_use,
+    External, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError,
+    await_ready, base_environment, default_ready, laid_over, parse_external, says_address_in_use,
 };
 use seam_proxy::Upstream;
 use seam_services::{Declared, RaiseCx};
@@ -31,7 +31,8 @@ impl Testbed {
             let (bed, name) = (Arc::clone(self), name.clone());
             async move { bed.raise_in_order(&name).await }
         });
-        let told: Vec<Diagnostic> = join_all(raising).await.into_iter().filter_map(Result::err).flatten().collect();
+        let told: Vec<Diagnostic> =
+            join_all(raising).await.into_iter().filter_map(Result::err).flatten().collect();
         if told.is_empty() { Ok(()) } else { Err(BedError::Unready(told)) }
     }
 
@@ -103,7 +104,11 @@ impl Testbed {
         };
         let running = service.raise(&cx).await.map_err(|error| {
             let title = format!("`{name}` could not be raised: {}", chain(&error));
-            with_lines(about(title, planned.declared.name.span), name, error.lines().iter().map(String::as_str))
+            with_lines(
+                about(title, planned.declared.name.span),
+                name,
+                error.lines().iter().map(String::as_str),
+            )
         })?;
         for endpoint in &planned.endpoints {
             self.point(name, &endpoint.name, &upstream(running.upstream(&endpoint.name)));
@@ -122,7 +127,9 @@ impl Testbed {
     ) -> Result<(Live, String), Diagnostic> {
         let mut n_tries = 0;
         loop {
-            self.wiring().hold_ports(name).map_err(|error| about(chain(&error), planned.declared.name.span))?;
+            self.wiring()
+                .hold_ports(name)
+                .map_err(|error| about(chain(&error), planned.declared.name.span))?;
             // A runtime that binds without SO_REUSEADDR can't bind a port that is held.
             if n_tries > 0 {
                 self.wiring().release_ports(name);
@@ -131,7 +138,10 @@ impl Testbed {
                 Ok(raised) => return Ok(raised),
                 Err(Unready { diagnostic, address_in_use: true }) if n_tries < MORE_PORTS => {
                     n_tries += 1;
-                    let text = format!("`{name}` found its address in use; trying another port ({})", diagnostic.title);
+                    let text = format!(
+                        "`{name}` found its address in use; trying another port ({})",
+                        diagnostic.title
+                    );
                     (self.ground.progress)(text);
                 }
                 Err(unready) => return Err(unready.diagnostic),
@@ -160,9 +170,10 @@ impl Testbed {
             lines: Some(&lines),
             awaited: ready.awaited(),
         };
-        let live = raise.raise(&ground).await.map_err(|error| {
-            Unready::from(about(chain(&error), planned.declared.subject.span))
-        })?;
+        let live = raise
+            .raise(&ground)
+            .await
+            .map_err(|error| Unready::from(about(chain(&error), planned.declared.subject.span)))?;
         if let Some(external) = raise.external() {
             self.point_external(name, planned, external, &prepared.texts)?;
             return Ok((Live::Process(live), prepared.texts.join(" ")));
@@ -229,7 +240,8 @@ impl Testbed {
     ) -> Result<(), Unready> {
         let text = texts.first().map_or("", String::as_str);
         let problem = |title: String| Unready::from(about(title, planned.declared.subject.span));
-        let address = parse_external(text).map_err(|reason| problem(format!("`{name}` can't be reached: {reason}")))?;
+        let address =
+            parse_external(text).map_err(|reason| problem(format!("`{name}` can't be reached: {reason}")))?;
         if !external.live && !address.is_loopback() {
             // Nothing leads there; whoever asks is refused, and a test that needs it says so.
             return Ok(());
@@ -252,22 +264,32 @@ impl Testbed {
     /// Renders what a process is started with.
     fn prepare_process(&self, name: &str, planned: &PlannedComponent) -> Result<Prepared, Diagnostic> {
         let wiring = self.wiring();
-        let rendered = |text| {
-            wiring.render(name, text).map_err(|error| {
-                about(error.to_string(), error.span)
-            })
-        };
+        let rendered = |text| wiring.render(name, text).map_err(|error| about(error.to_string(), error.span));
         let own_dir = wiring.dir(name);
         let made = std::fs::create_dir_all(&own_dir);
-        made.map_err(|error| about(format!("failed to make {}: {error}", own_dir.display()), planned.declared.name.span))?;
-        let own = planned.env.iter().map(|(name, text)| Ok((name.clone(), rendered(text)?))).collect::<Result<Vec<_>, Diagnostic>>()?;
-        let dir = planned.declared.dir.as_ref().map_or_else(|| self.root().to_owned(), |dir| self.root().join(&dir.value));
+        made.map_err(|error| {
+            about(format!("failed to make {}: {error}", own_dir.display()), planned.declared.name.span)
+        })?;
+        let own = planned
+            .env
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), rendered(text)?)))
+            .collect::<Result<Vec<_>, Diagnostic>>()?;
+        let dir = planned
+            .declared
+            .dir
+            .as_ref()
+            .map_or_else(|| self.root().to_owned(), |dir| self.root().join(&dir.value));
         for file in &planned.files {
             let target = self.root().join(&file.target);
             let text = rendered(&file.text)?;
-            let written = target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, text));
+            let written = target
+                .parent()
+                .map_or(Ok(()), std::fs::create_dir_all)
+                .and_then(|()| std::fs::write(&target, text));
             written.map_err(|error| {
-                let title = format!("failed to render {} to {}: {error}", file.template.display(), target.display());
+                let title =
+                    format!("failed to render {} to {}: {error}", file.template.display(), target.display());
                 about(title, planned.declared.name.span)
             })?;
         }
@@ -300,7 +322,9 @@ impl Testbed {
         let (bed, name) = (Arc::downgrade(self), name.to_owned());
         tokio::spawn(async move {
             let how = match &*live {
-                Live::Process(process) => process.died().await.ok().map(|death| (death.to_string(), death.exit.is_success())),
+                Live::Process(process) => {
+                    process.died().await.ok().map(|death| (death.to_string(), death.exit.is_success()))
+                }
                 Live::Service(service) => match service.process() {
                     Some(process) => process.died().await.ok().map(|death| (death.to_string(), false)),
                     None => None,

@@ -18,7 +18,9 @@ impl Testbed {
     pub(crate) async fn reset_components(self: &Arc<Self>) -> Result<(), String> {
         for (name, planned) in &self.system().components {
             if planned.declared.restart_each_test {
-                self.restart(name).await.map_err(|trouble| format!("restart `{name}`: {}", reason(trouble)))?;
+                self.restart(name)
+                    .await
+                    .map_err(|trouble| format!("restart `{name}`: {}", reason(trouble)))?;
             }
             if let Some(reset) = &planned.declared.reset {
                 let failed = |why: String| format!("reset `{name}` with `{}`: {why}", reset.value);
@@ -42,7 +44,9 @@ impl Testbed {
 async fn ask(address: SocketAddr, request: &str) -> std::io::Result<u16> {
     let (method, path) = request.split_once(' ').unwrap_or(("POST", request));
     let mut stream = TcpStream::connect(address).await?;
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await?;
     let mut answer = Vec::new();
     // The status stands in the first line; a body of any size is of no interest.

@@ -7,8 +7,8 @@ use crate::testbed::component::Live;
 use seam_event::{ComponentId, Level, Notice, Scope, What};
 use seam_services::{HeldOpen, Kept};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One kept state of the whole testbed.
@@ -45,7 +45,10 @@ impl Testbed {
         let mut kept = BTreeMap::new();
         for (name, live) in self.all_live() {
             let Live::Service(service) = &*live else { continue };
-            let state = service.keep().await.map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
+            let state = service
+                .keep()
+                .await
+                .map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
             self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes);
             kept.insert(name, state);
         }
@@ -87,7 +90,10 @@ impl Testbed {
     /// A session that still held a transaction open is a fault of whoever holds it, worth a warning by name.
     fn tell_held_open(&self, scope: Scope, name: &str, held: &HeldOpen) {
         let notice = Notice {
-            hint: Some("commit or roll back before answering; its session was ended so that the run goes on".to_owned()),
+            hint: Some(
+                "commit or roll back before answering; its session was ended so that the run goes on"
+                    .to_owned(),
+            ),
             ..Notice::new(Level::Warning, format!("a transaction was still open on `{name}`: {held}"))
         };
         self.record(scope, What::Notice(notice));

@@ -88,14 +88,17 @@ impl Wiring {
 
     /// A text as one component reads it.
     pub(crate) fn render(&self, owner: &str, text: &ReferenceText) -> Result<String, Unresolved> {
-        text.resolve(|reference| self.look_up(owner, reference)).map_err(|reference| Unresolved { span: reference.span })
+        text.resolve(|reference| self.look_up(owner, reference))
+            .map_err(|reference| Unresolved { span: reference.span })
     }
 
     fn look_up(&self, owner: &str, reference: &Reference) -> Option<String> {
         match &reference.target {
             Target::Env(name) => self.plan.environment.get(name),
             Target::Secret(name) => self.plan.secrets.get(name).cloned(),
-            Target::Own { endpoint, property } => self.of_itself(owner, endpoint.as_deref().unwrap_or(""), property),
+            Target::Own { endpoint, property } => {
+                self.of_itself(owner, endpoint.as_deref().unwrap_or(""), property)
+            }
             Target::Component { component, endpoint, property } => {
                 let endpoint = endpoint.as_deref().unwrap_or("");
                 if component == owner {
@@ -116,7 +119,13 @@ impl Wiring {
     }
 
     /// A property of an endpoint as one consumer sees it.
-    pub(crate) fn property(&self, consumer: &str, component: &str, endpoint: &str, property: &str) -> Option<String> {
+    pub(crate) fn property(
+        &self,
+        consumer: &str,
+        component: &str,
+        endpoint: &str,
+        property: &str,
+    ) -> Option<String> {
         match property {
             "dir" => Some(self.dir(component).display().to_string()),
             "public" => self.property("test", component, endpoint, "url"),
