@@ -49,6 +49,7 @@ struct InvariantState {
 /// When each part of the run began.
 #[derive(Debug, Default)]
 struct Clock {
+    plan: Duration,
     start: Option<Duration>,
     tests: Option<Duration>,
     stop: Option<Duration>,
@@ -61,6 +62,7 @@ impl Fold {
         self.clock.last = self.clock.last.max(event.at);
         match &event.what {
             What::Plan { run, version, seed, began, system, tests, command, .. } => {
+                self.clock.plan = event.at;
                 self.plan = Plan {
                     run: Some(run.clone()),
                     system: system.clone(),
@@ -312,8 +314,10 @@ impl Clock {
         let start = self.start.or(self.tests).unwrap_or(whole);
         let tests = self.tests.unwrap_or(whole).max(start);
         let stop = self.stop.unwrap_or(whole).max(tests);
+        let plan = self.plan.min(start);
         Times {
-            prepare: start,
+            plan,
+            prepare: start.saturating_sub(plan),
             start: tests.saturating_sub(start),
             tests: stop.saturating_sub(tests),
             stop: whole.saturating_sub(stop),

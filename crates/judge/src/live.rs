@@ -7,7 +7,7 @@
 use crate::blame::suspects;
 use crate::fold::Fold;
 use crate::verdict::{TestVerdict, Verdict};
-use seam_event::{ComponentState, Event, Phase, What};
+use seam_event::{ComponentState, Event, Phase, TestId, What};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ pub struct Live {
     fold: Fold,
     recent: VecDeque<Arc<Event>>,
     /// The numbers of the events with which the tests began that still run.
-    running: Vec<(seam_event::TestId, u64)>,
+    running: Vec<(TestId, u64)>,
     /// Components that died: what points at one may lie before the test.
     dead: Vec<Arc<Event>>,
 }
 
-/// An attempt that has ended.
+/// A test whose last attempt has ended, or is over because the run is.
 #[derive(Clone, Debug)]
 pub struct Ended {
     /// What the test comes to so far.
@@ -54,19 +54,29 @@ impl Live {
             return None;
         }
         self.recent.push_back(event.clone());
-        let mut verdict = self.fold.test(test)?;
-        let first = verdict.last_attempt().map_or(event.seq, |attempt| attempt.window.first);
-        let before = self.dead.iter().filter(|dead| dead.seq < first);
-        let events: Vec<Arc<Event>> =
-            before.chain(self.recent.iter().filter(|event| event.seq >= first)).cloned().collect();
-        if let Some(attempt) = verdict.attempts.last_mut() {
-            attempt.suspects = suspects(events.iter().map(AsRef::as_ref), test, attempt);
-        }
+        let ended = self.ended(test);
         let oldest = self.running.iter().map(|(_, seq)| *seq).min().unwrap_or(u64::MAX);
         while self.recent.front().is_some_and(|event| event.seq < oldest) {
             self.recent.pop_front();
         }
-        Some(Ended { test: verdict, events })
+        ended
+    }
+
+    /// The tests that began and have not ended, as they stand: what an interrupted run has to tell of them.
+    pub fn unfinished(&self) -> Vec<Ended> {
+        self.running.iter().filter_map(|(test, _)| self.ended(test)).collect()
+    }
+
+    fn ended(&self, id: &TestId) -> Option<Ended> {
+        let mut test = self.fold.test(id)?;
+        let first = test.last_attempt()?.window.first;
+        let before = self.dead.iter().filter(|dead| dead.seq < first);
+        let events: Vec<Arc<Event>> =
+            before.chain(self.recent.iter().filter(|event| event.seq >= first)).cloned().collect();
+        if let Some(attempt) = test.attempts.last_mut() {
+            attempt.suspects = suspects(events.iter().map(AsRef::as_ref), id, attempt);
+        }
+        Some(Ended { test, events })
     }
 
     /// What all comes to so far, without suspects.

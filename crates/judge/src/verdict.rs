@@ -153,7 +153,9 @@ pub struct InvariantVerdict {
 /// How long each part of the run took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Until the first component was started: reading, planning, the commands of `prepare`.
+    /// Until the plan was known: reading the files, choosing the tests. Zero where the run's clock began after it.
+    pub plan: Duration,
+    /// Until the first component was started: the commands of `prepare`, programs that had to be fetched.
     pub prepare: Duration,
     /// Until the first test began.
     pub start: Duration,
@@ -250,6 +252,21 @@ impl TestVerdict {
     /// What kept it from passing.
     pub fn findings(&self) -> &[Finding] {
         self.deciding_attempt().map_or(&[], |attempt| &attempt.findings)
+    }
+}
+
+impl Times {
+    /// Each part by its name, in order, and `all` of it.
+    pub fn parts(&self) -> [(&'static str, Duration); 6] {
+        let Self { plan, prepare, start, tests, stop, whole } = *self;
+        [
+            ("plan", plan),
+            ("prepare", prepare),
+            ("start", start),
+            ("tests", tests),
+            ("stop", stop),
+            ("all", whole),
+        ]
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// A text on one line: control characters, line ends and marks that reorder text are shown as escapes.
 pub fn line(text: &str) -> Cow<'_, str> {
@@ -48,12 +49,30 @@ fn reorders(character: char) -> bool {
     matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
 }
 
-/// The text cut after so many characters, with a mark where something is missing.
+/// How many columns a text takes on a terminal.
+pub(crate) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// The text cut to so many columns, with a mark where something is missing.
 pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
+    if text.len() <= most || columns(text) <= most {
+        return Cow::Borrowed(text);
     }
+    let (mut end, mut used) = (0, 1);
+    for (at, character) in text.char_indices() {
+        used += character.width().unwrap_or(0);
+        if used > most {
+            break;
+        }
+        end = at + character.len_utf8();
+    }
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// The text, followed by blanks up to so many columns.
+pub(crate) fn padded(text: &str, to: usize) -> String {
+    format!("{text}{}", " ".repeat(to.saturating_sub(columns(text))))
 }
 
 #[cfg(test)]
@@ -72,7 +91,16 @@ mod tests {
             assert_eq!(line(text), one);
             assert_eq!(block(text), several);
         }
-        assert_eq!(cut("äöü", 2), "äö…");
-        assert_eq!(cut("äöü", 3), "äöü");
+        for (text, most, expected) in [
+            ("äöü", 3, "äöü"),
+            ("äöüß", 3, "äö…"),
+            ("本屋", 4, "本屋"),
+            ("本屋です", 4, "本…"),
+            ("本屋です", 5, "本屋…"),
+            ("ab", 0, "…"),
+        ] {
+            assert_eq!(cut(text, most), expected);
+        }
+        assert_eq!(padded("本", 4), "本  ");
     }
 }

@@ -4,7 +4,7 @@
 //! and a `path`, a `statement`, a `command` or a `subject` needs no line here.
 
 use crate::clean::{cut, line};
-use seam_event::Interaction;
+use seam_event::{Caller, Interaction, SeamId};
 use seam_value::Value;
 
 /// What was asked: `POST /orders`, `select …`, `GET cart:1`, `mail to ann@example.test: Your order`.
@@ -28,8 +28,43 @@ pub(crate) fn asked(interaction: &Interaction) -> String {
     one_line(&text)
 }
 
+/// On which way: the seam, or who really asked, and over which broker.
+pub(crate) fn route(interaction: &Interaction) -> String {
+    let Interaction { from, to, via, seam, caller, .. } = interaction;
+    let mut text = match via {
+        Some(via) => format!("{from} -> {to} via {via}"),
+        None => SeamId { consumer: from.clone(), provider: to.clone(), endpoint: seam.endpoint.clone() }
+            .to_string(),
+    };
+    if *caller == Caller::Assumed {
+        text.push_str(" (assumed)");
+    }
+    line(&text).into_owned()
+}
+
+/// What was sent along: a body, a statement's parameters.
+pub(crate) fn sent(interaction: &Interaction) -> Option<String> {
+    let parameters = interaction.request.get("parameters").filter(|list| list.as_list() != Some(&[]));
+    let text = match parameters {
+        Some(parameters) if *parameters != Value::Null => parameters.to_string(),
+        _ => body(&interaction.request)?,
+    };
+    Some(one_line(&text))
+}
+
+/// Did it go wrong, or was it refused?
+pub(crate) fn is_bad(interaction: &Interaction) -> bool {
+    let status = interaction.reply.get("status").and_then(Value::as_i64);
+    status.is_some_and(|status| status >= 400) || seam_judge::trouble(interaction).is_some()
+}
+
 /// What was answered: `402 {"reason":"card_declined"}`, `3 rows`, `error 23505 …`, `refused`.
 pub(crate) fn answered(interaction: &Interaction) -> String {
+    let answer = answer(interaction);
+    if interaction.cut { format!("{answer} (not kept whole)") } else { answer }
+}
+
+fn answer(interaction: &Interaction) -> String {
     if let Some(error) = interaction.error {
         return error.name().to_owned();
     }

@@ -1,16 +1,18 @@
 //! What a run came to, as text: for people at a terminal, and for the programs that show test results.
 //!
 //! A report is a pure function of a History and its Verdict, so that one made again from a stored run is the same
-//! as the live one, byte for byte. The terminal's is also there in pieces, to be printed while the run goes on.
+//! as the live one, byte for byte. The terminal's is a fold over events, and so it is there while the run goes on.
 //!
 //! | to | call |
 //! |---|---|
-//! | write a form by name (`--report junit=FILE`, `seam report RUN`) | [`find`]`("junit")`, then its `write(&history, &verdict, look)` with `seam_judge::verdict(&history.events)` |
+//! | write a form by name (`--report junit=FILE`, `seam report RUN`) | [`find`]`("junit")`, then its `write(&history, &verdict, &options)` with `seam_judge::verdict(&history.events)` |
 //! | name them (help, completions, `seam explain`) | [`REPORTS`]: `terminal junit json github markdown` |
-//! | print a test as soon as it has ended | [`terminal::attempt`] with what `seam_judge::Live::push` gives, and one [`terminal::Page`] for the whole run |
-//! | print what it all came to | [`terminal::rest`] |
-//! | annotate and sum up where `GITHUB_ACTIONS` is set | the forms `github` (to standard output) and `markdown` (appended to `GITHUB_STEP_SUMMARY`) |
+//! | print while a run goes on | [`Progress`]: `push` each event and print what it gives; at the end print `rest` |
+//! | draw what is being done | [`Progress::status`] whenever the drawing is due; on a terminal only |
+//! | annotate and sum up where `GITHUB_ACTIONS` is set | the forms `github` (to standard output) and `markdown` (appended to the file that `GITHUB_STEP_SUMMARY` names), and [`github::stop`] and [`github::resume`] around the terminal's |
 //! | show a text of a component anywhere else | [`line`](line()), [`block`](block()): control characters shown, not obeyed |
+//!
+//! Nothing here prints, looks at a clock or asks whether there is a terminal: colour, width and the time come in.
 #![forbid(unsafe_code)]
 
 mod clean;
@@ -20,10 +22,13 @@ mod json;
 mod junit;
 mod paint;
 mod place;
+mod progress;
 pub mod terminal;
 mod time;
+mod xml;
 
 pub use clean::{block, line};
+pub use progress::Progress;
 pub use time::human;
 
 use seam_diag::Look;
@@ -36,8 +41,18 @@ use seam_model::Word;
 pub struct Report {
     /// Its name and what people should know about it.
     pub word: Word,
-    /// Writes it. Only the terminal's looks at the look.
-    pub write: fn(&History, &Verdict, Look) -> String,
+    /// Writes it.
+    pub write: fn(&History, &Verdict, &Options) -> String,
+}
+
+/// What a report can't know from the run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Colours and width; only the terminal's looks at it.
+    pub look: Look,
+    /// The project's folder as seen from the repository's root, `examples/shop`, empty where it is the root: CI
+    /// systems look for files from there. The terminal's does not look at it.
+    pub folder: String,
 }
 
 /// All forms of report.

@@ -22,6 +22,11 @@ impl Paint {
         self.with("1", text)
     }
 
+    /// What went wrong.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
     /// The word of an outcome in its colour.
     pub(crate) fn outcome(self, outcome: TestOutcome, text: &str) -> String {
         let code = match outcome {

@@ -13,6 +13,14 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// `8.4 s`, `2 min 03 s`: for times that are still counting, so that only what changes slowly stands there.
+pub(crate) fn ticking(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..60 => format!("{seconds}.{} s", duration.subsec_millis() / 100),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
 /// Seconds with six decimals, as machines read them.
 pub(crate) fn seconds(duration: Duration) -> String {
     format!("{}.{:06}", duration.as_secs(), duration.subsec_micros())

@@ -1,26 +1,32 @@
 //! The report that people read while a run goes on and after it: one line for each test, at length what failed,
 //! and what it all came to.
 //!
-//! It comes in pieces, so that the command line prints each as soon as it is known: [`attempt`] when an attempt of a
-//! test has ended, [`rest`] at the end. The whole report of a stored run is the same pieces in the same order.
+//! The whole report of a stored run is what [`Progress`] gives when it is fed with that run's events: there is no
+//! second way to write it, so that nobody has to keep two in step.
 
+mod attempted;
 mod cause;
 mod failure;
 mod moments;
+mod said;
 mod summary;
+mod timeline;
 
-use crate::Report;
-use crate::clean::line;
+use crate::clean::{columns, line, padded};
 use crate::paint::Paint;
-use crate::time::human;
+use crate::{Options, Progress, Report};
 use seam_diag::{Look, Sources};
 use seam_event::{Event, RunId};
 use seam_history::History;
-use seam_judge::{Attempt, TestOutcome, TestVerdict, Verdict};
+use seam_judge::{TestOutcome, Verdict};
 use seam_model::Word;
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-pub use summary::rest;
+pub(crate) use attempted::Attempted;
+pub(crate) use cause::on_seam;
+pub(crate) use failure::message;
+pub(crate) use summary::{closing, findings, losses, notice, table, unstarted};
 
 /// The form for people.
 pub(crate) const REPORT: Report = Report {
@@ -47,63 +53,41 @@ pub struct Page<'a> {
     pub look: Look,
 }
 
+impl Page<'_> {
+    pub(crate) fn paint(&self) -> Paint {
+        Paint::new(self.look)
+    }
+}
+
 /// The widest line of a list, however wide the terminal: eyes lose their way from name to time.
 const WIDEST: usize = 100;
 
-fn report(history: &History, verdict: &Verdict, look: Look) -> String {
-    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), look };
-    let mut attempts: Vec<(&TestVerdict, &Attempt)> = verdict
-        .tests
-        .iter()
-        .flat_map(|test| test.attempts.iter().map(move |attempt| (test, attempt)))
-        .collect();
-    attempts.sort_by_key(|(_, attempt)| attempt.window.last);
+fn report(history: &History, verdict: &Verdict, options: &Options) -> String {
+    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), look: options.look };
+    let mut progress = Progress::default();
     let mut out = String::new();
-    for (test, one) in attempts {
-        out.push_str(&attempt(events_of(history, one), test, one, &page));
+    for event in &history.events {
+        out.push_str(&progress.push(&Arc::new(event.clone()), &page));
     }
-    out.push_str(&rest(verdict, &page));
-    out
+    out + &progress.rest(&page)
 }
 
-/// The events of an attempt's window.
-pub(crate) fn events_of<'a>(history: &'a History, attempt: &Attempt) -> &'a [Event] {
+/// The events of an attempt's window, and before them what its suspects' evidence names from earlier.
+pub(crate) fn events_of<'a>(history: &'a History, attempt: &seam_judge::Attempt) -> Vec<&'a Event> {
     let events = &history.events;
     let from = events.partition_point(|event| event.seq < attempt.window.first);
-    let to = events.partition_point(|event| event.seq <= attempt.window.last);
-    &events[from..to.max(from)]
-}
-
-/// An attempt of a test that has ended: its line, and everything about it where it did not pass.
-pub fn attempt<'a>(
-    events: impl IntoIterator<Item = &'a Event>,
-    test: &TestVerdict,
-    attempt: &Attempt,
-    page: &Page<'_>,
-) -> String {
-    let mut out = headline(test, attempt, page.look);
-    if attempt.outcome.is_bad() {
-        out.push_str(&failure::block(&events.into_iter().collect::<Vec<_>>(), test, attempt, page));
-    } else if let Some(reason) = &attempt.reason {
-        let _ = writeln!(out, "      {}", Paint::new(page.look).dim(&line(reason)));
-    }
-    for warning in &attempt.warnings {
-        out.push_str(&summary::notice(warning, page));
-    }
-    out
-}
-
-/// `FAIL  checkout  A declined card leaves nothing behind            84 ms`
-pub(crate) fn headline(test: &TestVerdict, attempt: &Attempt, look: Look) -> String {
-    let mut name = line(&test.name).into_owned();
-    if attempt.number > 1 {
-        name = format!("{name} (attempt {})", attempt.number);
-    }
-    row(look, attempt.outcome, (&test.suite, &name), &human(attempt.took))
+    let to = events.partition_point(|event| event.seq <= attempt.window.last).max(from);
+    let evidence = attempt.suspects.iter().flat_map(|suspect| &suspect.evidence);
+    let earlier: BTreeSet<u64> = evidence.copied().filter(|seq| *seq < attempt.window.first).collect();
+    let earlier = earlier.into_iter().filter_map(|seq| {
+        let at = events.binary_search_by_key(&seq, |event| event.seq).ok()?;
+        Some(&events[at])
+    });
+    earlier.chain(&events[from..to]).collect()
 }
 
 /// A test's line: its outcome, suite and name, and what stands at the right.
-fn row(look: Look, outcome: TestOutcome, (suite, name): (&str, &str), right: &str) -> String {
+pub(crate) fn row(look: Look, outcome: TestOutcome, (suite, name): (&str, &str), right: &str) -> String {
     let label = match outcome {
         TestOutcome::Passed => "PASS",
         TestOutcome::Failed => "FAIL",
@@ -114,11 +98,10 @@ fn row(look: Look, outcome: TestOutcome, (suite, name): (&str, &str), right: &st
         TestOutcome::NotRun => "NOT RUN",
     };
     let paint = Paint::new(look);
-    let suite = line(suite);
-    let used = label.len().max(4) + 2 + suite.chars().count() + 2 + name.chars().count();
-    let width = look.width.min(WIDEST);
-    let gap = width.saturating_sub(used + right.chars().count()).max(2);
-    let padded = paint.outcome(outcome, &format!("{label:<4}"));
+    let (suite, name) = (line(suite), line(name));
+    let used = columns(label).max(4) + 2 + columns(&suite) + 2 + columns(&name);
+    let gap = look.width.min(WIDEST).saturating_sub(used + columns(right)).max(2);
+    let label = paint.outcome(outcome, &padded(label, 4));
     let (suite, right) = (paint.dim(&suite), paint.dim(right));
-    format!("{padded}  {suite}  {name}{}{right}", " ".repeat(gap)).trim_end().to_owned() + "\n"
+    format!("{label}  {suite}  {name}{}{right}", " ".repeat(gap)).trim_end().to_owned() + "\n"
 }

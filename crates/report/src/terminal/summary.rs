@@ -2,40 +2,53 @@
 
 use super::{Page, failure, row};
 use crate::clean::line;
-use crate::paint::Paint;
 use crate::time::human;
 use seam_diag::render;
-use seam_event::Notice;
-use seam_judge::{Grade, TestOutcome, Times, Verdict};
+use seam_event::{Level, Notice};
+use seam_judge::{Finding, Grade, TestOutcome, TestVerdict, Times, Verdict};
 use std::fmt::Write as _;
 
-/// All that is told once a run has ended, after its tests.
-pub fn rest(verdict: &Verdict, page: &Page<'_>) -> String {
+/// More tests of one kind that did not run are counted only: an interrupted run may have thousands.
+const MOST_UNSTARTED: usize = 20;
+
+/// The tests that were skipped or never began.
+pub(crate) fn unstarted(verdict: &Verdict, page: &Page<'_>) -> String {
     let mut out = String::new();
-    for test in verdict.tests.iter().filter(|test| test.attempts.is_empty()) {
-        let reason = test.reason.as_deref().unwrap_or_default();
-        out.push_str(&row(page.look, test.outcome, (&test.suite, &line(&test.name)), &line(reason)));
+    for outcome in [TestOutcome::Skipped, TestOutcome::NotRun] {
+        let is_one = |test: &&TestVerdict| test.attempts.is_empty() && test.outcome == outcome;
+        let tests: Vec<&TestVerdict> = verdict.tests.iter().filter(is_one).collect();
+        for test in tests.iter().take(MOST_UNSTARTED) {
+            let reason = line(test.reason.as_deref().unwrap_or_default());
+            out.push_str(&row(page.look, outcome, (&test.suite, &test.name), &reason));
+        }
+        if let Some(more) = tests.len().checked_sub(MOST_UNSTARTED).filter(|more| *more > 0) {
+            let _ = writeln!(out, "      and {more} more that were {}", outcome.word());
+        }
     }
-    for finding in &verdict.findings {
+    out
+}
+
+/// What belongs to no test and is not as it should be.
+pub(crate) fn findings(findings: &[Finding], page: &Page<'_>) -> String {
+    let mut out = String::new();
+    for finding in findings {
         let mut diagnostic = failure::diagnostic(finding, &[], page);
-        diagnostic.notes.retain(|(name, text)| !name.is_empty() || *text != diagnostic.title);
+        let heading = failure::heading(finding);
+        if heading.is_empty() {
+            diagnostic.notes.retain(|(name, text)| !name.is_empty() || *text != diagnostic.title);
+        } else {
+            diagnostic.title = heading;
+        }
         let _ = write!(out, "\n{}", render(&diagnostic, page.sources, page.look));
     }
-    for warning in &verdict.warnings {
-        out.push_str(&notice(warning, page));
+    if !out.is_empty() {
+        out.push('\n');
     }
-    out.push('\n');
-    out.push_str(&broken_invariants(verdict));
-    for (of, seam, count) in &verdict.lost {
-        let seam = seam.as_ref().map_or(String::new(), |seam| format!(" on {}", line(&seam.to_string())));
-        let _ = writeln!(out, "{count} {of}{seam} could not be kept: what counts them is inconclusive");
-    }
-    out.push_str(&closing(verdict, page));
     out
 }
 
 /// A notice as a diagnostic of its own.
-pub(super) fn notice(notice: &Notice, page: &Page<'_>) -> String {
+pub(crate) fn notice(notice: &Notice, page: &Page<'_>) -> String {
     let clean = Notice {
         text: line(&notice.text).into_owned(),
         label: line(&notice.label).into_owned(),
@@ -47,37 +60,57 @@ pub(super) fn notice(notice: &Notice, page: &Page<'_>) -> String {
         hint: notice.hint.as_deref().map(|hint| line(hint).into_owned()),
         ..notice.clone()
     };
-    format!("\n{}", render(&clean.to_diagnostic(), page.sources, page.look))
+    let mut diagnostic = clean.to_diagnostic();
+    if notice.level == Level::Inconclusive {
+        diagnostic.title = format!("inconclusive: {}", diagnostic.title);
+    }
+    diagnostic.place = diagnostic.place.filter(|(span, _)| page.sources.file(span.file).is_some());
+    format!("\n{}\n", render(&diagnostic, page.sources, page.look))
 }
 
-fn broken_invariants(verdict: &Verdict) -> String {
+/// The tests that did not pass, once more, a line each: in a long run they have scrolled away.
+pub(crate) fn table(verdict: &Verdict, page: &Page<'_>) -> String {
+    let mut out = String::new();
+    for test in verdict.tests.iter().filter(|test| test.outcome.is_bad()) {
+        out.push_str(&row(page.look, test.outcome, (&test.suite, &test.name), &human(test.took())));
+    }
+    out
+}
+
+/// What could not be kept, and the invariants that were broken.
+pub(crate) fn losses(verdict: &Verdict) -> String {
     let mut out = String::new();
     for invariant in verdict.invariants.iter().filter(|invariant| !invariant.broken_by.is_empty()) {
         let (tests, of) = (invariant.broken_by.len(), invariant.judged);
-        let _ =
-            writeln!(out, "the invariant `{}` was broken by {tests} of {of} tests", line(&invariant.name));
+        let name = line(&invariant.name);
+        let _ = writeln!(out, "the invariant `{name}` was broken by {tests} of {of} tests");
+    }
+    for (of, seam, count) in &verdict.lost {
+        let seam = seam.as_ref().map_or(String::new(), |seam| format!(" on {}", line(&seam.to_string())));
+        let _ = writeln!(out, "{count} {of}{seam} could not be kept: what counts them is inconclusive");
     }
     out
 }
 
 /// The last lines: how it came out, the counts, the times, the run.
-fn closing(verdict: &Verdict, page: &Page<'_>) -> String {
-    let paint = Paint::new(page.look);
+pub(crate) fn closing(verdict: &Verdict, page: &Page<'_>) -> String {
+    let paint = page.paint();
     let mut words: Vec<String> = counts(verdict);
+    if verdict.findings.iter().any(|finding| finding.grade > Grade::Passed) {
+        words.push(format!("{} outside of the tests", verdict.findings.len()));
+    }
     words.extend(verdict.reasons.iter().map(|reason| line(reason).into_owned()));
-    let grade = paint.outcome(outcome(verdict.outcome), verdict.outcome.word());
+    let grade = paint.outcome(verdict.outcome.into(), verdict.outcome.word());
     let mut out = format!("{grade}: {}\n", words.join(", "));
-    out.push_str(&paint.dim(&times(&verdict.times)));
-    out.push('\n');
+    let _ = writeln!(out, "{}", paint.dim(&times(&verdict.times)));
     if let Some(run) = &verdict.run {
-        out.push_str(&paint.dim(&format!("run {run}, seed {}", verdict.seed)));
-        out.push('\n');
+        let _ = writeln!(out, "{}", paint.dim(&format!("run {run}, seed {}", verdict.seed)));
     }
     out
 }
 
-/// `11 passed`, `1 failed`, `2 of them flaky`: only what there is.
-pub(crate) fn counts(verdict: &Verdict) -> Vec<String> {
+/// `11 passed`, `1 failed`, `2 flaky`: only what there is.
+fn counts(verdict: &Verdict) -> Vec<String> {
     let counts = verdict.counts();
     let mut words: Vec<String> = TestOutcome::ALL
         .into_iter()
@@ -93,13 +126,8 @@ pub(crate) fn counts(verdict: &Verdict) -> Vec<String> {
     words
 }
 
-fn times(times: &Times) -> String {
-    let Times { prepare, start, tests, stop, whole } = times;
-    let parts = [("prepare", prepare), ("start", start), ("tests", tests), ("stop", stop), ("all", whole)];
-    parts.map(|(name, time)| format!("{name} {}", human(*time))).join(", ")
-}
-
-/// The test's outcome that has the colour of a run's.
-fn outcome(grade: Grade) -> TestOutcome {
-    grade.into()
+/// `plan 3.0 ms, prepare 40 ms, start 260 ms, tests 120 ms, stop 280 ms, all 700 ms`
+pub(crate) fn times(times: &Times) -> String {
+    let parts = times.parts().map(|(name, time)| format!("{name} {}", human(time)));
+    parts.join(", ")
 }

@@ -1,0 +1,99 @@
+//! One attempt of one test with all that there is to tell of it, in the parts that forms put together.
+
+use super::{Page, cause, failure, moments, notice, row, said};
+use crate::clean::line;
+use crate::time::human;
+use seam_event::Event;
+use seam_judge::{Attempt, TestOutcome, TestVerdict};
+use std::fmt::Write as _;
+
+/// An attempt, its test, and what happened meanwhile.
+#[derive(Debug)]
+pub(crate) struct Attempted<'a> {
+    /// The events of its window that are its own or nobody's.
+    pub(crate) events: Vec<&'a Event>,
+    /// The test.
+    pub(crate) test: &'a TestVerdict,
+    /// The attempt.
+    pub(crate) attempt: &'a Attempt,
+    /// Files, run and look.
+    pub(crate) page: &'a Page<'a>,
+}
+
+impl<'a> Attempted<'a> {
+    /// Out of the events of its window; those of tests that ran side by side are left out.
+    pub(crate) fn of(
+        events: impl IntoIterator<Item = &'a Event>,
+        test: &'a TestVerdict,
+        attempt: &'a Attempt,
+        page: &'a Page<'a>,
+    ) -> Self {
+        let is_ours = |event: &&Event| event.scope.test.as_ref().is_none_or(|id| *id == test.id);
+        Self { events: events.into_iter().filter(is_ours).collect(), test, attempt, page }
+    }
+
+    /// All of it as the terminal shows it.
+    pub(crate) fn text(&self) -> String {
+        let mut out = self.headline();
+        if self.attempt.outcome.is_bad() {
+            let _ = write!(out, "\n{}", self.wrong());
+            for part in [moments::passed(self), said::said(self), cause::likely(self), self.again()] {
+                if !part.is_empty() {
+                    let _ = writeln!(out, "{part}");
+                }
+            }
+        } else if self.attempt.outcome == TestOutcome::Known {
+            let _ = writeln!(out, "      {}", self.page.paint().dim(&self.why_known()));
+        }
+        for warning in &self.attempt.warnings {
+            out.push_str(&notice(warning, self.page));
+        }
+        out
+    }
+
+    /// `FAIL  checkout  A declined card leaves nothing behind            84 ms`
+    fn headline(&self) -> String {
+        let mut name = self.test.name.clone();
+        if self.attempt.number > 1 {
+            let _ = write!(name, " (attempt {})", self.attempt.number);
+        }
+        let (outcome, took) = (self.attempt.outcome, human(self.attempt.took));
+        row(self.page.look, outcome, (&self.test.suite, &name), &took)
+    }
+
+    /// Why it is known to fail, and how it fails now: what people look at to see whether it is still the same.
+    fn why_known(&self) -> String {
+        let why = line(self.attempt.reason.as_deref().unwrap_or_default()).into_owned();
+        match self.attempt.findings.first() {
+            Some(first) => format!("{why} (now: {})", line(&failure::message(first))),
+            None => why,
+        }
+    }
+
+    /// What is wrong: the user's lines with carets.
+    pub(crate) fn wrong(&self) -> String {
+        failure::findings(self)
+    }
+
+    /// Whom the evidence points at, and how to run it again.
+    pub(crate) fn cause(&self) -> String {
+        cause::likely(self) + &self.again()
+    }
+
+    /// What passed, and what was said.
+    pub(crate) fn happened(&self) -> String {
+        moments::passed(self) + &said::said(self)
+    }
+
+    /// The command that runs this test again with all that chance decided.
+    fn again(&self) -> String {
+        let Some(run) = self.page.run else { return String::new() };
+        let name = &self.test.name;
+        let quoted = if name.contains(['"', '$', '`', '\\', '!']) {
+            format!("'{}'", name.replace('\'', "'\\''"))
+        } else {
+            format!("\"{name}\"")
+        };
+        format!("  run it again: seam run --rerun {run} --test {}\n", line(&quoted))
+    }
+}
