@@ -2,19 +2,16 @@
 
 mod check;
 mod completions;
-mod doctor;
 mod explain;
-mod init;
 mod map;
-mod project;
 mod report;
 mod run;
 mod schema;
 mod up;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use crate::screen::{Colour, Screen};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use seam_judge::Exit;
-use std::process::ExitCode;
 
 /// One command.
 pub(crate) struct Entry {
@@ -23,19 +20,17 @@ pub(crate) struct Entry {
     /// Adds its arguments and help to a blank command of its name.
     arguments: fn(Command) -> Command,
     /// Carries it out.
-    pub(crate) run: fn(&ArgMatches) -> ExitCode,
+    run: fn(&ArgMatches, &mut Screen) -> Exit,
 }
 
 /// All commands, in the order in which help lists them.
-pub(crate) static COMMANDS: &[Entry] = &[
+static COMMANDS: &[Entry] = &[
     entry::<run::Run>("run"),
     entry::<check::Check>("check"),
     entry::<up::Up>("up"),
     entry::<map::Map>("map"),
     entry::<report::Report>("report"),
-    entry::<init::Init>("init"),
     entry::<explain::Explain>("explain"),
-    entry::<doctor::Doctor>("doctor"),
     entry::<schema::Schema>("schema"),
     entry::<completions::Completions>("completions"),
 ];
@@ -43,35 +38,61 @@ pub(crate) static COMMANDS: &[Entry] = &[
 /// What a command file brings: its arguments (with help as their documentation) and what it does.
 pub(crate) trait Act: Args + FromArgMatches {
     /// Carries it out.
-    fn act(self) -> Exit;
+    fn act(self, screen: &mut Screen) -> Exit;
 }
 
 const fn entry<A: Act>(name: &'static str) -> Entry {
     Entry { name, arguments: A::augment_args, run: act::<A> }
 }
 
-fn act<A: Act>(matches: &ArgMatches) -> ExitCode {
+fn act<A: Act>(matches: &ArgMatches, screen: &mut Screen) -> Exit {
     match A::from_arg_matches(matches) {
-        Ok(arguments) => exit(arguments.act()),
+        Ok(arguments) => arguments.act(screen),
         Err(error) => error.exit(),
     }
 }
 
+/// Carries out the command of a name.
+pub(crate) fn run(name: &str, matches: &ArgMatches, screen: &mut Screen) -> Exit {
+    match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(matches, screen),
+        // Parsing has refused every other name.
+        None => Exit::CouldNotRun,
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  seam init                     write a first seam.yaml from what lies about here
+  seam check                    find all mistakes in the files; nothing is started
+  seam run                      run all tests of the project in this folder
+  seam run tests/cart.seam.yaml --test coupon
+  seam explain http             what a step, a matcher, a service … is and takes
+
+Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork), 3 inconclusive or nothing ran,
+130 interrupted.
+
+`seam help COMMAND` says more about a command.";
+
 /// The whole command line, for parsing, help and completions.
-pub(crate) fn command() -> Command {
+pub(crate) fn command(colour: Colour) -> Command {
     let seam = Command::new("seam")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a system for real, stands on every connection in it, and says which seam is at fault")
-        .after_help(
-            "Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork), \
-             3 inconclusive or nothing ran, 130 interrupted",
-        )
+        .after_help(EXAMPLES)
+        .color(colour.for_help())
+        .max_term_width(110)
         .subcommand_required(true)
-        .arg_required_else_help(true);
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("color")
+                .long("color")
+                .value_name("WHEN")
+                .help("When to use colours")
+                .value_parser(value_parser!(Colour))
+                .default_value("auto")
+                .hide_possible_values(false)
+                .global(true),
+        );
     COMMANDS.iter().fold(seam, |seam, entry| seam.subcommand((entry.arguments)(Command::new(entry.name))))
-}
-
-/// The exit code as the operating system takes it.
-pub(crate) fn exit(exit: Exit) -> ExitCode {
-    ExitCode::from(exit.code())
 }

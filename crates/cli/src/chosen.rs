@@ -1,0 +1,63 @@
+//! Which project, which profile and which tests a command is about, and all that is wrong with their files.
+
+use crate::screen::Screen;
+use clap::Args;
+use seam_diag::Severity;
+use seam_engine::{Checked, Plan, Request, Selection, plan};
+use seam_judge::Exit;
+use std::path::PathBuf;
+
+/// Where the files are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Files {
+    /// Folders, seam.yaml, or files of tests (*.seam.yaml); the project of this folder where nothing is said
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Lay this profile of seam.yaml over the system
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+/// Files that were read and have no mistakes.
+pub(crate) struct Readable {
+    /// The folder of `seam.yaml`.
+    pub(crate) root: PathBuf,
+    /// The files.
+    pub(crate) sources: seam_diag::Sources,
+    /// What to do with them.
+    pub(crate) plan: Plan,
+    /// How many warnings were told.
+    pub(crate) n_warnings: usize,
+}
+
+impl Files {
+    /// Reads and checks the files, and tells all that was found in them. With mistakes nothing can be started.
+    pub(crate) fn read(
+        &self,
+        selection: Selection,
+        seed: u64,
+        screen: &mut Screen,
+    ) -> Result<Readable, Exit> {
+        let request = Request { paths: self.paths.clone(), profile: self.profile.clone(), selection, seed };
+        let Checked { root, sources, found, plan } = plan(&request);
+        screen.diagnostics(&found, &sources);
+        let n_warnings = found.in_order().iter().filter(|one| one.severity == Severity::Warning).count();
+        if let Some(plan) = plan {
+            return Ok(Readable { root, sources, plan, n_warnings });
+        }
+        let mistakes = counted(found.n_errors(), "mistake", "mistakes");
+        let warnings = if n_warnings > 0 {
+            format!(", {}", counted(n_warnings, "warning", "warnings"))
+        } else {
+            String::new()
+        };
+        let ink = screen.err_ink();
+        screen.tell(&format!("{}{warnings}\n", ink.red(&mistakes)));
+        Err(Exit::CouldNotRun)
+    }
+}
+
+/// `1 test`, `2 tests`.
+pub(crate) fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}

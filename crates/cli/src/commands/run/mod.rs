@@ -1,0 +1,191 @@
+//! `seam run`: raises the system, runs the tests, says what they came to, and leaves nothing behind.
+
+mod again;
+mod telling;
+
+use crate::chosen::{Files, Readable, counted};
+use crate::commands::Act;
+use crate::reports::{Wanted, report_value};
+use crate::screen::Screen;
+use crate::session::{Fetching, Interrupts, Session, SessionError, make_room, runtime};
+use crate::stored::StoredError;
+use clap::Args;
+use seam_diag::Diagnostic;
+use seam_engine::{RunOptions, Selection, Stopped};
+use seam_history::{Ending, Writer};
+use seam_judge::Exit;
+use seam_report::Progress;
+use telling::Telling;
+
+/// Raise the system, run its tests, and say what they came to
+///
+/// Reads seam.yaml and the files of tests, raises all components for real, stands on every seam between them, runs
+/// the tests one after the other, and takes everything down again. All that happens is kept in .seam/runs.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  seam run                                  all tests of the project in this folder
+  seam run shop/tests/cart.seam.yaml        the tests of one file
+  seam run --test coupon --tag critical     tests whose name holds a text, and that have a tag
+  seam run --report junit=results.xml       for the pipeline
+  seam run --rerun latest                   what did not pass the last time, with the same seed
+
+Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork),
+3 inconclusive or nothing ran, 130 interrupted.
+
+Ctrl-C ends everything in order and tells what is known so far; a second one ends at once.")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    files: Files,
+
+    /// Only tests whose name, or file and name, holds this text, in capitals or not; may be given several times
+    #[arg(long = "test", value_name = "TEXT", help_heading = "Which tests")]
+    tests: Vec<String>,
+    /// Only tests with this tag; may be given several times
+    #[arg(long = "tag", value_name = "TAG", help_heading = "Which tests")]
+    tags: Vec<String>,
+    /// Only what did not pass in a stored run, with its seed and profile; with --test or --tag: these
+    ///
+    /// RUN is `latest`, an id, or the beginning or the last characters of one. Where all of its tests passed, all
+    /// are run again.
+    #[arg(long, value_name = "RUN", help_heading = "Which tests")]
+    rerun: Option<String>,
+
+    /// The seed of all chance; another one each time where nothing is said, and always printed
+    #[arg(long, value_name = "NUMBER", help_heading = "How")]
+    seed: Option<u64>,
+    /// Stop at the first test that fails
+    #[arg(long, help_heading = "How")]
+    fail_fast: bool,
+    #[command(flatten)]
+    fetching: Fetching,
+
+    /// Write a report, too; may be given several times
+    #[arg(
+        long = "report",
+        value_name = "FORMAT=FILE",
+        value_parser = report_value,
+        help_heading = "Reports",
+        long_help = crate::reports::long_help()
+    )]
+    reports: Vec<Wanted>,
+}
+
+impl Act for Run {
+    fn act(mut self, screen: &mut Screen) -> Exit {
+        let selection = match self.selection() {
+            Ok((selection, note)) => {
+                screen.tell(&note);
+                selection
+            }
+            Err(error) => {
+                screen.diagnostic(&error.diagnostic());
+                return Exit::CouldNotRun;
+            }
+        };
+        let seed = *self.seed.get_or_insert_with(any_seed);
+        let chooses = !selection.is_all();
+        let read = match self.files.read(selection, seed, screen) {
+            Ok(read) => read,
+            Err(exit) => return exit,
+        };
+        if read.plan.tests.is_empty() {
+            screen.diagnostic(&nothing_to_run(&read, chooses));
+            return Exit::Inconclusive;
+        }
+        match self.carry_out(read, screen) {
+            Ok(exit) => exit,
+            Err(error) => {
+                screen.error(&error, error.hint());
+                Exit::CouldNotRun
+            }
+        }
+    }
+}
+
+impl Run {
+    fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+        let session = Session::open(&read, self.fetching, self.command())?;
+        let Readable { root, plan, .. } = read;
+        let Session { folder, writer, sources, ground, ticker, .. } = session;
+        let (reports, progress) = (self.reports.clone(), Progress::default());
+        let mut telling = Telling { root, folder, sources, ticker, reports, progress };
+        let runtime = runtime()?;
+        let interrupts = runtime.block_on(async { Interrupts::listen() })?;
+        let asked = interrupts.asked.clone();
+        let options = RunOptions { fail_fast: self.fail_fast };
+        let running = runtime.spawn(async move {
+            let ran = seam_engine::run(plan, options, ground, asked).await;
+            finish(writer, ran).await
+        });
+        telling.while_it_runs(screen, &interrupts);
+        let ending = runtime.block_on(running);
+        make_room(&telling.root);
+        Ok(telling.at_the_end(screen, ending))
+    }
+
+    /// The command line that runs the same again.
+    fn command(&self) -> Vec<String> {
+        let mut words = vec!["run".to_owned()];
+        words.extend(self.files.paths.iter().map(|path| path.to_string_lossy().into_owned()));
+        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        self.files.profile.iter().for_each(|profile| option("--profile", profile));
+        self.tests.iter().for_each(|text| option("--test", text));
+        self.tags.iter().for_each(|tag| option("--tag", tag));
+        self.rerun.iter().for_each(|run| option("--rerun", run));
+        self.seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
+        words.extend(self.fail_fast.then(|| "--fail-fast".to_owned()));
+        words.extend(self.fetching.offline.then(|| "--offline".to_owned()));
+        words
+    }
+
+    /// The tests that are meant.
+    fn selection(&mut self) -> Result<(Selection, String), StoredError> {
+        let mut selection = Selection { names: self.tests.clone(), tags: self.tags.clone(), ids: None };
+        let Some(name) = &self.rerun else { return Ok((selection, String::new())) };
+        let earlier = again::earlier(&self.files.paths, name)?;
+        self.seed = self.seed.or(Some(earlier.seed));
+        self.rerun = Some(earlier.run.to_string());
+        self.files.profile = self.files.profile.take().or(earlier.profile);
+        let mut note = String::new();
+        if selection.is_all() {
+            if earlier.bad.is_empty() {
+                note = format!("all tests of the run {} passed: all are run again\n", earlier.run);
+                selection.ids = Some(earlier.all);
+            } else {
+                selection.ids = Some(earlier.bad);
+            }
+        }
+        Ok((selection, note))
+    }
+}
+
+/// Writes the last event. It waits for the disk, so it has a thread to itself.
+async fn finish(writer: Writer, ran: Result<(), Stopped>) -> Ending {
+    let reason = match ran {
+        Ok(()) => "done",
+        Err(Stopped::Interrupted) => "interrupted",
+        Err(Stopped::CouldNotRun) => "the run could not go on",
+    };
+    match tokio::task::spawn_blocking(move || writer.finish(reason)).await {
+        Ok(ending) => ending,
+        Err(error) => Ending { trouble: Some(error.to_string()), ..Ending::default() },
+    }
+}
+
+fn nothing_to_run(read: &Readable, chooses: bool) -> Diagnostic {
+    let all = read.plan.n_tests_in_all;
+    if chooses && all > 0 {
+        let tests = counted(all, "test", "tests");
+        let chosen = Diagnostic::error(format!("none of the {tests} is chosen, so nothing ran"));
+        return chosen.hint("`--test` looks for a text in file and name, `--tag` for a whole tag");
+    }
+    Diagnostic::error("there are no tests, so nothing ran")
+        .hint("tests stand in files that end with .seam.yaml, in the folder tests beside seam.yaml")
+}
+
+/// A seed that is short enough to be read out, from the chance that the standard library has for its maps.
+fn any_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()) % 1_000_000
+}

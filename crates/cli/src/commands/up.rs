@@ -1,0 +1,136 @@
+//! `seam up`: the system raised and kept up, with its addresses printed, until somebody asks to stop.
+
+use crate::chosen::{Files, Readable};
+use crate::commands::Act;
+use crate::screen::Screen;
+use crate::session::{Fetching, Interrupts, Said, Session, SessionError, make_room, runtime};
+use clap::Args;
+use seam_diag::Diagnostics;
+use seam_engine::{Selection, Up as Addresses};
+use seam_history::Masker;
+use seam_judge::Exit;
+use seam_report::Progress;
+use seam_report::terminal::Page;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Raise the system and keep it up until Ctrl-C
+///
+/// The addresses are those of seams of the test's own, so that what comes in there is kept in .seam/runs as well.
+/// They are good as long as this command runs.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  seam up
+  seam up shop --profile staging
+  seam up --unmasked            with the passwords in the addresses
+
+Ctrl-C takes everything down again.")]
+pub(crate) struct Up {
+    #[command(flatten)]
+    files: Files,
+    /// Print passwords in addresses as they are
+    #[arg(long)]
+    unmasked: bool,
+    #[command(flatten)]
+    fetching: Fetching,
+}
+
+impl Act for Up {
+    fn act(self, screen: &mut Screen) -> Exit {
+        let read = match self.files.read(Selection::default(), 0, screen) {
+            Ok(read) => read,
+            Err(exit) => return exit,
+        };
+        match self.carry_out(read, screen) {
+            Ok(exit) => exit,
+            Err(error) => {
+                screen.error(&error, error.hint());
+                Exit::CouldNotRun
+            }
+        }
+    }
+}
+
+impl Up {
+    fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+        let session = Session::open(&read, self.fetching, vec!["up".to_owned()])?;
+        let Readable { root, plan, .. } = read;
+        let Session { folder, writer, sources, ground, mut ticker, say } = session;
+        let runtime = runtime()?;
+        let interrupts = runtime.block_on(async { Interrupts::listen() })?;
+        let asked = interrupts.asked.clone();
+        let is_up = Arc::new(AtomicBool::new(false));
+        let secrets = self.hidden(&plan, writer.masker());
+        let title = screen.ink().bold(&format!("{} is up", plan.system.name));
+        let raised = {
+            let is_up = Arc::clone(&is_up);
+            move |up: &Addresses| {
+                is_up.store(true, Ordering::Relaxed);
+                let _ = say.send(Said::Text(format!("{title}\n{}", table(up, &secrets))));
+            }
+        };
+        let running = runtime.spawn(async move {
+            let ran = seam_engine::up(plan, ground, raised, asked).await;
+            let reason = if ran.is_ok() { "done" } else { "the system could not be raised" };
+            let ending = tokio::task::spawn_blocking(move || writer.finish(reason)).await;
+            (ran, ending)
+        });
+        let mut progress = Progress::default();
+        let page = Page { sources: &sources, run: Some(&folder.id), look: screen.look() };
+        ticker.follow(screen, &mut progress, &page, &interrupts);
+        make_room(&root);
+        let Ok((ran, _)) = runtime.block_on(running) else { return Ok(Exit::CouldNotRun) };
+        Ok(match ran {
+            Ok(()) if is_up.load(Ordering::Relaxed) => Exit::Passed,
+            Ok(()) => Exit::Interrupted,
+            Err(error) => {
+                let mut found = Diagnostics::default();
+                error.diagnostics().into_iter().for_each(|diagnostic| found.push(diagnostic));
+                screen.diagnostics(&found, &sources);
+                Exit::CouldNotRun
+            }
+        })
+    }
+
+    /// What may not be seen in addresses.
+    fn hidden(&self, plan: &seam_engine::Plan, masker: Masker) -> Hidden {
+        let names = plan.system.secrets().map(|(name, _)| format!("«{name}»"));
+        Hidden { masker, names: if self.unmasked { Vec::new() } else { names.collect() } }
+    }
+}
+
+/// Declared secrets. A password that we made up ourselves is none: it is good for this one run, and without it the
+/// address would be of no use.
+struct Hidden {
+    masker: Masker,
+    names: Vec<String>,
+}
+
+impl Hidden {
+    fn address(&self, address: &str) -> String {
+        let masked = self.masker.text(address);
+        let hides = self.names.iter().any(|name| masked.contains(name));
+        if hides { masked.into_owned() } else { address.to_owned() }
+    }
+}
+
+/// A line for each endpoint.
+fn table(up: &Addresses, hidden: &Hidden) -> String {
+    let rows = up.addresses.iter().map(|(component, endpoint, address)| {
+        let name = if endpoint.is_empty() { component.clone() } else { format!("{component}.{endpoint}") };
+        (name, hidden.address(address))
+    });
+    let rows: Vec<(String, String)> = rows.collect();
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, address) in &rows {
+        let _ = writeln!(text, "  {name:width$}  {address}");
+    }
+    if rows.iter().any(|(_, address)| address.contains('«')) {
+        text.push_str("`--unmasked` shows the passwords\n");
+    }
+    text.push_str("Ctrl-C takes it down again\n");
+    text
+}

@@ -1,0 +1,59 @@
+//! Whoever wants us to stop: Ctrl-C, SIGTERM, a terminal that was closed.
+//!
+//! The first time everything is ended in its order, and what is known so far is told. The second time we are gone at
+//! once; what was started is ended by the watcher all the same.
+
+use seam_judge::Exit;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+/// What was heard so far.
+pub(crate) struct Interrupts {
+    /// Turns true when somebody asks to stop.
+    pub(crate) asked: watch::Receiver<bool>,
+    was_asked: Arc<AtomicBool>,
+}
+
+impl Interrupts {
+    /// Begins to listen, within a runtime.
+    pub(crate) fn listen() -> io::Result<Self> {
+        let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = signals.map(signal);
+        let signals = [interrupt?, terminate?, hangup?];
+        let (ask, asked) = watch::channel(false);
+        let was_asked = Arc::new(AtomicBool::new(false));
+        tokio::spawn(hear(signals, ask, Arc::clone(&was_asked)));
+        Ok(Self { asked, was_asked })
+    }
+
+    /// Has somebody asked to stop?
+    pub(crate) fn were_heard(&self) -> bool {
+        self.was_asked.load(Ordering::Relaxed)
+    }
+}
+
+async fn hear(
+    [mut interrupt, mut terminate, mut hangup]: [Signal; 3],
+    ask: watch::Sender<bool>,
+    was_asked: Arc<AtomicBool>,
+) {
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+        if was_asked.swap(true, Ordering::Relaxed) {
+            at_once();
+        }
+        ask.send_replace(true);
+    }
+}
+
+#[expect(clippy::exit, reason = "the second time nothing is waited for; the watcher ends what was started")]
+fn at_once() -> ! {
+    std::process::exit(Exit::Interrupted.code().into())
+}
