@@ -9,6 +9,9 @@ use seam_event::{ComponentState, Event, Judged, Outcome, Part, Phase, Place, Run
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+/// The reason of a test that passes only because nothing was looked at.
+pub const CHECKS_NOTHING: &str = "it checks nothing: no step has an `expect` that was judged";
+
 /// Folds events into a [`Verdict`].
 #[derive(Debug, Default)]
 pub struct Fold {
@@ -264,8 +267,7 @@ impl Fold {
         (attempt.outcome, attempt.reason) = if !trying.ended {
             (grade.max(Grade::Inconclusive).into(), Some("it never came to its end".to_owned()))
         } else if grade == Grade::Passed && attempt.checks == 0 {
-            let reason = "it checks nothing: no step has an `expect` that was judged";
-            (TestOutcome::Inconclusive, Some(reason.to_owned()))
+            (TestOutcome::Inconclusive, Some(CHECKS_NOTHING.to_owned()))
         } else {
             known(plan, grade)
         };

@@ -5,7 +5,7 @@ use crate::clean::{block as several_lines, cut, line};
 use crate::exchange;
 use seam_diag::{Diagnostic, render};
 use seam_event::{Event, Interaction, Judged, Part, Scope, StageOf, What};
-use seam_judge::{Finding, Found, StepReference, TestOutcome};
+use seam_judge::{CHECKS_NOTHING, Finding, Found, StepReference, TestOutcome};
 use seam_value::Value;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn reason(attempted: &Attempted<'_>) -> Option<Diagnostic> {
         TestOutcome::Failed if attempt.findings.is_empty() => {
             about.hint("take `fails` away; or, where it fails only sometimes, add `sometimes: true`")
         }
-        TestOutcome::Inconclusive if attempt.checks == 0 && attempt.findings.is_empty() => {
+        TestOutcome::Inconclusive if attempt.reason.as_deref() == Some(CHECKS_NOTHING) => {
             about.hint("say in an `expect` what must be so; that nothing broke is not a check")
         }
         _ => about,

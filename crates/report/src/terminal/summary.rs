@@ -87,7 +87,8 @@ pub(crate) fn losses(verdict: &Verdict) -> String {
     }
     for (of, seam, count) in &verdict.lost {
         let seam = seam.as_ref().map_or(String::new(), |seam| format!(" on {}", line(&seam.to_string())));
-        let _ = writeln!(out, "{count} {of}{seam} could not be kept: what counts them is inconclusive");
+        let _ =
+            writeln!(out, "{count} {}{seam} could not be kept: what counts them is inconclusive", line(of));
     }
     out
 }

@@ -1,9 +1,7 @@
 //! Each form of report over the same run, as it is shown: `tests/forms/` holds what is expected. After a change
 //! that is meant, `UPDATE_FORMS=1 cargo test -p seam-report` writes them anew, and the difference is read.
-#![expect(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
-mod shop;
-
+use crate::shop;
 use seam_diag::Look;
 use seam_history::{History, Reader, RunFolder, Writer};
 use seam_judge::verdict;

@@ -1,14 +1,9 @@
 //! A run with everything that a report has to show: a shop whose checkout does not survive a declined card.
 
+use crate::script::{Script, TESTS, place, seam};
 use seam_diag::Sources;
-use seam_event::{
-    Caller, ComponentState, Endpoint, Event, Interaction, Judged, Level, Notice, Outcome, Phase, Place,
-    Scope, SeamId, StageOf, StoredFile, TestPlan, What,
-};
-use seam_value::Value;
-use std::time::Duration;
+use seam_event::{ComponentState, Event, Level, Notice, Outcome, StoredFile, TestPlan, What};
 
-const TESTS: &str = "tests/checkout.seam.yaml";
 pub(crate) const TEXT: &str = r#"tests:
   - name: A good card pays
     steps:
@@ -47,103 +42,6 @@ pub(crate) const TEXT: &str = r#"tests:
       - { http: GET checkout/, expect: { status: 200 } }
 "#;
 
-fn place(of: &str) -> Place {
-    let start = u32::try_from(TEXT.find(of).unwrap()).unwrap();
-    Place { file: 0, start, end: start + u32::try_from(of.len()).unwrap() }
-}
-
-fn seam(text: &str) -> SeamId {
-    let (consumer, provider) = text.split_once(" -> ").unwrap();
-    let (provider, endpoint) = provider.split_once('.').unwrap_or((provider, ""));
-    SeamId { consumer: consumer.into(), provider: provider.into(), endpoint: Endpoint::from(endpoint) }
-}
-
-/// The script of a run: what happens, at which millisecond, in which test, attempt and step.
-pub(crate) struct Script {
-    events: Vec<Event>,
-    scope: Scope,
-    at: u64,
-}
-
-impl Script {
-    fn tell(&mut self, what: What) {
-        let scope = match &what {
-            What::Line { .. } | What::Component { .. } | What::Lost { .. } => Scope::default(),
-            What::Test { .. } => Scope { step: None, ..self.scope.clone() },
-            _ => self.scope.clone(),
-        };
-        let seq = self.events.len() as u64 + 1;
-        self.events.push(Event { seq, at: Duration::from_millis(self.at), scope, cause: None, what });
-        self.at += 1;
-    }
-
-    fn test(&mut self, name: &str, attempt: u32, body: impl FnOnce(&mut Self)) {
-        self.scope =
-            Scope { test: Some(format!("{TESTS}::{name}").into()), attempt: Some(attempt), step: None };
-        self.tell(What::Test { phase: Phase::Began });
-        body(self);
-        self.tell(What::Test { phase: Phase::Ended });
-        self.scope = Scope::default();
-    }
-
-    fn step(&mut self, path: &str, (name, action): (&str, &str), body: impl FnOnce(&mut Self)) {
-        self.scope.step = Some(path.into());
-        let stage =
-            |stage| What::Step { name: name.into(), action: action.into(), place: place(action), stage };
-        self.tell(stage(StageOf::Began));
-        body(self);
-        self.tell(stage(StageOf::Ended));
-        self.scope.step = None;
-    }
-
-    fn pass(&mut self, id: u64, on: &str, (at, took): (u64, u64), (request, reply): (&str, &str)) {
-        let of = seam(on);
-        self.at = self.at.max(at + took);
-        let protocol = if of.provider.as_str() == "pg" { "postgres" } else { "http" };
-        self.tell(What::Interaction(Interaction {
-            id,
-            from: of.consumer.clone(),
-            to: of.provider.clone(),
-            seam: of,
-            via: None,
-            caller: Caller::Known,
-            protocol: protocol.into(),
-            connection: 1,
-            at: Duration::from_millis(at),
-            elapsed: Some(Duration::from_millis(took)),
-            error: None,
-            request: seam_value::parse(request).unwrap(),
-            reply: seam_value::parse(reply).unwrap(),
-            message: Value::Null,
-            cut: false,
-        }));
-    }
-
-    fn judged(&mut self, path: &str, outcome: Outcome, sides: (&str, &str), told: (&str, &[&str], &str)) {
-        let value = |text: &str| (!text.is_empty()).then(|| seam_value::parse(text).unwrap());
-        self.tell(What::Judged(Judged {
-            path: path.into(),
-            matcher: "equals".into(),
-            outcome,
-            written: true,
-            soft: false,
-            expected: value(sides.0),
-            actual: value(sides.1),
-            message: told.0.into(),
-            details: told.1.iter().map(|line| (*line).to_owned()).collect(),
-            place: place(told.2),
-        }));
-    }
-
-    fn line(&mut self, component: &str, number: u64, text: &str) {
-        self.tell(What::Line { component: component.into(), error: true, number, text: text.into() });
-    }
-
-    fn component(&mut self, component: &str, state: ComponentState, detail: &str) {
-        self.tell(What::Component { component: component.into(), state, detail: detail.into() });
-    }
-}
-
 /// The user's files.
 pub(crate) fn sources() -> Sources {
     let mut sources = Sources::default();
@@ -158,7 +56,7 @@ fn plan(files: Vec<StoredFile>) -> What {
             id: format!("{TESTS}::{name}").into(),
             name: name.into(),
             suite: "checkout".into(),
-            place: place(name),
+            place: place(TEXT, name),
             tags: if is("A declined card leaves nothing behind") {
                 vec!["critical".into(), "money".into()]
             } else {
@@ -193,7 +91,7 @@ fn plan(files: Vec<StoredFile>) -> What {
 
 /// All that happens.
 pub(crate) fn events(files: Vec<StoredFile>) -> Vec<Event> {
-    let mut script = Script { events: Vec::new(), scope: Scope::default(), at: 0 };
+    let mut script = Script::new(TEXT);
     let it = &mut script;
     it.tell(plan(files));
     it.at = 40;
@@ -237,7 +135,7 @@ pub(crate) fn events(files: Vec<StoredFile>) -> Vec<Event> {
     }
     it.tell(What::Lost { of: "lines".into(), seam: None, count: 3, since: 1 });
     it.tell(What::Notice(Notice {
-        place: Some(place("POST checkout/refund")),
+        place: Some(it.place("POST checkout/refund")),
         label: "asked for here".into(),
         hint: Some("give it a route".into()),
         ..Notice::new(Level::Warning, "`checkout` has no route \u{1b}[31mPOST /refund")
