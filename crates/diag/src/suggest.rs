@@ -1,18 +1,28 @@
 //! Did you mean …?
 
+/// Words longer than this are not looked at.
+const LONGEST: usize = 100;
+
 /// The candidate nearest to `word`, if it is near enough to be meant: two slips for words of normal length,
 /// one for short ones, counting swapped neighbours as one slip (Damerau-Levenshtein). Where none is, the one that
 /// is the beginning of the word or begins with it (`environment` for `env`), if it is the only one.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().count();
+    // Nobody means a name by a whole text, and comparing long texts costs their product.
+    if length > LONGEST {
+        return None;
+    }
     let lower = word.to_lowercase();
-    let most = match word.chars().count() {
+    let most = match length {
         0..=3 => 1,
         4..=7 => 2,
         _ => 3,
     };
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let candidates: Vec<&str> =
+        candidates.into_iter().filter(|candidate| candidate.len() <= 4 * (LONGEST + most)).collect();
     candidates
         .iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= most)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), *candidate))
         .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)

@@ -137,15 +137,24 @@ impl Capture {
         match &self.source {
             Source::Path(path) => at(path, result, self.span),
             Source::Query { of, query } => {
-                let found = match of {
-                    Some(path) => query.find(&at(path, result, self.span)?),
-                    None => query.find(query.language().subject(result)),
+                let part;
+                let subject = match of {
+                    Some(path) => {
+                        part = at(path, result, self.span)?;
+                        &part
+                    }
+                    None => query.language().subject(result),
                 };
-                match found {
+                match query.find(subject) {
                     Ok(Some(value)) => Ok(value),
                     Ok(None) => {
                         let message = format!("`{}` finds nothing", query.text());
-                        Err(EvalError::new(self.span, message))
+                        let missing = query.missing(subject);
+                        let error = EvalError::new(self.span, message);
+                        Err(match missing.hint() {
+                            Some(hint) => error.hint(format!("{}; {hint}", missing.message)),
+                            None => error,
+                        })
                     }
                     Err(reason) => Err(EvalError::new(self.span, reason)),
                 }
@@ -300,7 +309,12 @@ mod tests {
                 "the text is: See https://shop.test/c/9f for 2 items",
             ),
             ("{ from: body, matches: a }", "`matches` looks into a text, this is a map", ""),
-            ("{ jsonpath: $.none }", "`$.none` finds nothing", ""),
+            (
+                "{ jsonpath: '$.items[0].skuu' }",
+                "`$.items[0].skuu` finds nothing",
+                "`items.0` has no `skuu`; did you mean `items.0.sku`?",
+            ),
+            ("{ css: p }", "`p` finds nothing", ""),
         ] {
             let capture = Capture::read(&yaml(node), &mut Diagnostics::default());
             let error = capture.take(&result(), &Answers::default()).expect_err(node);

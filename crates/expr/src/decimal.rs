@@ -9,6 +9,9 @@ use seam_value::Number;
 /// How many digits a quotient gets at most.
 const QUOTIENT_DIGITS: u32 = 28;
 
+/// How many places there can be after the point.
+const MAX_SCALE: u32 = 60;
+
 /// An exact decimal: `coefficient * 10^-scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {
@@ -41,15 +44,18 @@ impl Decimal {
         let coefficient: i128 = format!("{whole}{fraction}").parse().map_err(|_| TooLong)?;
         let exponent: i64 = exponent.parse().map_err(|_| TooLong)?;
         let written_scale = text.split_once('.').map_or(0, |_| mantissa.len() - whole.len() - 1);
-        let scale = i64::try_from(fraction.len()).map_err(|_| TooLong)? - exponent;
+        let scale = i64::try_from(fraction.len())
+            .ok()
+            .and_then(|places| places.checked_sub(exponent))
+            .ok_or(TooLong)?;
         let integer = number.is_written_as_integer();
         let exact = if let Ok(scale) = u32::try_from(scale) {
-            if scale > 60 {
+            if scale > MAX_SCALE {
                 return Err(TooLong);
             }
             Self { coefficient, scale, integer }
         } else {
-            let zeros = u32::try_from(-scale).map_err(|_| TooLong)?;
+            let zeros = u32::try_from(scale.unsigned_abs()).map_err(|_| TooLong)?;
             let factor = 10_i128.checked_pow(zeros).ok_or(TooLong)?;
             Self { coefficient: coefficient.checked_mul(factor).ok_or(TooLong)?, scale: 0, integer }
         };
@@ -94,12 +100,14 @@ impl Decimal {
 
     pub(crate) fn multiply(self, other: Self) -> Result<Self, DecimalError> {
         let integer = self.integer && other.integer;
-        if let Some(coefficient) = self.coefficient.checked_mul(other.coefficient) {
+        let fits = self.scale + other.scale <= MAX_SCALE;
+        if let Some(coefficient) = self.coefficient.checked_mul(other.coefficient).filter(|_| fits) {
             return Ok(Self { coefficient, scale: self.scale + other.scale, integer });
         }
         let (a, b) = (self.short(), other.short());
         let coefficient = a.coefficient.checked_mul(b.coefficient).ok_or(TooLong)?;
-        Ok(Self { coefficient, scale: a.scale + b.scale, integer })
+        let scale = a.scale + b.scale;
+        if scale > MAX_SCALE { Err(TooLong) } else { Ok(Self { coefficient, scale, integer }) }
     }
 
     pub(crate) fn divide(self, other: Self) -> Result<Self, DecimalError> {
@@ -116,7 +124,7 @@ impl Decimal {
         let mut quotient = a.coefficient.unsigned_abs() / divisor;
         let mut rest = a.coefficient.unsigned_abs() % divisor;
         let mut scale = 0;
-        while rest != 0 && digits(quotient) < QUOTIENT_DIGITS && scale < 60 {
+        while rest != 0 && digits(quotient) < QUOTIENT_DIGITS && scale < MAX_SCALE {
             rest = rest.checked_mul(10).ok_or(TooLong)?;
             quotient = quotient * 10 + rest / divisor;
             rest %= divisor;
@@ -268,9 +276,14 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        for text in
-            ["1e99", "1e-99", "123456789012345678901234567890123456789012345", "1e99999999999999999999"]
-        {
+        for text in [
+            "1e99",
+            "1e-99",
+            "1e-9223372036854775808",
+            "1e9223372036854775807",
+            "123456789012345678901234567890123456789012345",
+            "1e99999999999999999999",
+        ] {
             assert_eq!(Decimal::of(&Number::parse(text).unwrap()), Err(TooLong), "{text}");
         }
         let large = decimal("99999999999999999999999999999999999999");

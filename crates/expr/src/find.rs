@@ -2,7 +2,7 @@
 
 use crate::path::{Path, Segment, below, join};
 use seam_diag::did_you_mean;
-use seam_value::Value;
+use seam_value::{Map, Value};
 
 /// What a path led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,56 @@ impl Found<'_> {
     }
 }
 
+/// How the keys of the map at a place are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyCase {
+    /// As they are written.
+    Exact,
+    /// They are names of headers: capital letters are as good as small ones.
+    Folded,
+    /// Exactly, and so all the way down: this is what was sent, where `headers` is a key like any other.
+    Payload,
+}
+
+impl KeyCase {
+    /// That of the place to which a path leads.
+    pub fn of(path: &[Segment]) -> Self {
+        Self::Exact.follow(path)
+    }
+
+    /// That of the place to which a path leads from here.
+    #[must_use]
+    pub fn follow(self, path: &[Segment]) -> Self {
+        path.iter().fold(self, |above, segment| match segment {
+            Segment::Name(name) => above.below(name),
+            Segment::Every => above.below("*"),
+        })
+    }
+
+    /// That of the place one name further down.
+    #[must_use]
+    pub fn below(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::Payload, _) | (_, "body") => Self::Payload,
+            (Self::Exact | Self::Folded, "headers") => Self::Folded,
+            (Self::Exact | Self::Folded, _) => Self::Exact,
+        }
+    }
+
+    /// What a map at such a place has under a name.
+    pub fn get<'v>(self, map: &'v Map, name: &str) -> Option<&'v Value> {
+        let folded = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        map.get(name).or_else(|| if self == Self::Folded { folded() } else { None })
+    }
+}
+
 impl Missing {
+    /// Nothing is there, and nothing can be said of what is near.
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { nearest: String::new(), near_name: None, there: Vec::new(), message, n_elsewhere: 0 }
+    }
+
     /// The hint that fits: what was probably meant, or what there is.
     pub fn hint(&self) -> Option<String> {
         match &self.near_name {
@@ -53,12 +102,17 @@ impl Missing {
 }
 
 impl Path {
-    /// Follows the path. Names below `headers` ignore case, as HTTP and mail do.
+    /// Follows the path. Names below `headers` ignore case, as HTTP and mail do ([`KeyCase`]).
     ///
     /// With `*` the rest of the path must be there in every element; where it is missing in one, the path is
     /// [`Missing`], so that an expectation about all elements can't pass by looking at some.
     pub fn find<'v>(&self, value: &'v Value) -> Found<'v> {
-        let mut walk = Walk { segments: self.segments(), found: Vec::new(), missing: None };
+        self.find_from(KeyCase::Exact, value)
+    }
+
+    /// The same from a value that is itself a part of a result.
+    pub fn find_from<'v>(&self, case: KeyCase, value: &'v Value) -> Found<'v> {
+        let mut walk = Walk { segments: self.segments(), case, found: Vec::new(), missing: None };
         walk.step(value, 0, String::new());
         match walk.missing {
             Some(missing) => Found::Missing(Missing { n_elsewhere: walk.found.len(), ..missing }),
@@ -70,6 +124,8 @@ impl Path {
 
 struct Walk<'p, 'v> {
     segments: &'p [Segment],
+    /// How keys are compared where it begins.
+    case: KeyCase,
     found: Vec<&'v Value>,
     /// The first place where the path stopped.
     missing: Option<Missing>,
@@ -83,13 +139,7 @@ impl<'v> Walk<'_, 'v> {
         };
         let next = match (segment, value) {
             (Segment::Name(name), Value::Map(map)) => {
-                let ignore_case = index > 0
-                    && matches!(&self.segments[index - 1], Segment::Name(above) if above == "headers");
-                let by_case = || {
-                    let fold = |(key, _): &(&String, &Value)| key.eq_ignore_ascii_case(name);
-                    map.iter().find(fold).map(|(_, value)| value).filter(|_| ignore_case)
-                };
-                map.get(name.as_str()).or_else(by_case)
+                self.case.follow(&self.segments[..index]).get(map, name)
             }
             (Segment::Name(name), Value::List(list)) => element(list, name),
             (Segment::Every, Value::List(list)) => {
@@ -168,7 +218,7 @@ fn stopped(value: &Value, segment: &Segment, nearest: String) -> Missing {
 }
 
 fn missing(nearest: String, message: String) -> Missing {
-    Missing { nearest, near_name: None, there: Vec::new(), message, n_elsewhere: 0 }
+    Missing { nearest, ..Missing::nowhere(message) }
 }
 
 #[cfg(test)]
@@ -180,7 +230,8 @@ mod tests {
             r#"{"status":200,
                 "headers":{"content-type":"text/html","X-Id":"7"},
                 "body":{"items":[{"sku":"A1","price":{"now":3}},{"sku":"B2"}],"0":"zero","x.y":true,"none":null,
-                        "empty":{},"no":[]}}"#,
+                        "empty":{},"no":[],"headers":{"Host":1}},
+                "interactions":[{"request":{"headers":{"Accept":"a"}}},{"request":{"headers":{"accept":"b"}}}]}"#,
         )
         .unwrap()
     }
@@ -200,6 +251,8 @@ mod tests {
             ("body.items.0.*", "[\"A1\",{\"now\":3}]"),
             ("headers.Content-Type", "\"text/html\""),
             ("headers.x-id", "\"7\""),
+            ("interactions.*.request.headers.accept", "[\"a\",\"b\"]"),
+            ("body.headers.Host", "1"),
         ] {
             let result = result();
             let found = Path::parse(path).unwrap().find(&result).to_value();
@@ -211,7 +264,7 @@ mod tests {
     fn says_where_it_stopped() {
         for (path, nearest, message, hint) in [
             ("stauts", "", "there is no `stauts`", Some("did you mean `status`?")),
-            ("zzz", "", "there is no `zzz`", Some("there is status, headers, body")),
+            ("zzz", "", "there is no `zzz`", Some("there is status, headers, body, interactions")),
             ("body.itmes.0", "body", "`body` has no `itmes`", Some("did you mean `body.items`?")),
             ("body.items.2.sku", "body.items", "`body.items` has no element 2, only 2 in all", None),
             ("body.items.-3", "body.items", "`body.items` has no element -3, only 2 in all", None),
@@ -227,6 +280,12 @@ mod tests {
             ("body.none.x", "body.none", "`body.none` is null and has no parts", None),
             ("status.*", "status", "`status` is a number and has no parts", None),
             ("body.items.*.price", "body.items.1", "`body.items.1` has no `price`", Some("there is sku")),
+            (
+                "body.headers.host",
+                "body.headers",
+                "`body.headers` has no `host`",
+                Some("did you mean `body.headers.Host`?"),
+            ),
             ("body.Items", "body", "`body` has no `Items`", Some("did you mean `body.items`?")),
         ] {
             let result = result();

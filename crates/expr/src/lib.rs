@@ -34,7 +34,7 @@ pub use chance::Chance;
 pub use decimal::{add, subtract};
 pub use expression::Expression;
 pub use expression::item::{instant, kind_name, length, length_text};
-pub use find::{Found, Missing};
+pub use find::{Found, KeyCase, Missing};
 pub use functions::{FUNCTIONS, Function};
 pub use lossy::to_lossy_json;
 pub use names::{EvalError, NameUse, Names, Way};

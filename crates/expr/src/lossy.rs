@@ -13,7 +13,8 @@ pub fn to_lossy_json(value: &Value) -> Theirs {
         Value::Number(number) => {
             let small = || number.as_i64().filter(|_| number.is_written_as_integer()).map(Number::from);
             let large = || number.to_string().parse::<u64>().ok().map(Number::from);
-            let float = || Number::from_f64(number.as_f64());
+            // Beyond the largest float is the largest float: null would be another kind of thing.
+            let float = || Number::from_f64(number.as_f64().clamp(f64::MIN, f64::MAX));
             small().or_else(large).or_else(float).map_or(Theirs::Null, Theirs::Number)
         }
         Value::Text(text) => Theirs::String(text.clone()),

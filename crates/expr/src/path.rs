@@ -117,6 +117,7 @@ impl fmt::Display for Segment {
         match self {
             Self::Every => f.write_str("*"),
             Self::Name(name) if is_bare(name) => f.write_str(name),
+            Self::Name(name) if name.contains('"') => write!(f, "['{name}']"),
             Self::Name(name) => write!(f, "\"{name}\""),
         }
     }
@@ -272,6 +273,8 @@ mod tests {
             ("body.größe", "body.größe"),
             ("body.\"\"", "body.\"\""),
             ("body.@id", "body.@id"),
+            ("body['say \"x\"'].a", "body.['say \"x\"'].a"),
+            ("['a b'].c", "\"a b\".c"),
         ] {
             let path = Path::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(path.to_string(), shown);

@@ -1,7 +1,7 @@
 //! What is different between an expected and an actual value, part by part.
 
 use crate::show::{self, short};
-use seam_expr::Segment;
+use seam_expr::{KeyCase, Segment};
 use seam_value::{Map, Value};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
@@ -54,27 +54,75 @@ pub enum How {
 /// All differences, in the order of the expected value; none exactly where they are equal (or, in the other mode,
 /// where the actual value holds all that was expected).
 pub fn differences(expected: &Value, actual: &Value, mode: Mode) -> Vec<Difference> {
-    let mut comparing = Comparing { mode, path: Vec::new(), found: Vec::new() };
+    differences_at(KeyCase::Exact, expected, actual, mode)
+}
+
+/// The same for values that stand at a place where keys may ignore case.
+pub(crate) fn differences_at(case: KeyCase, expected: &Value, actual: &Value, mode: Mode) -> Vec<Difference> {
+    let mut comparing = Comparing { mode, case, path: Vec::new(), found: Vec::new() };
     comparing.values(expected, actual);
     comparing.found
 }
 
 /// Is there none?
-pub(crate) fn matches(expected: &Value, actual: &Value, mode: Mode) -> bool {
-    match (mode, expected, actual) {
-        (Mode::Like, Value::List(expected), Value::List(actual)) => {
+pub(crate) fn matches(case: KeyCase, expected: &Value, actual: &Value, mode: Mode) -> bool {
+    match (expected, actual) {
+        (Value::List(expected), Value::List(actual)) => {
+            let mut pairs = expected.iter().zip(actual);
             expected.len() == actual.len()
-                && expected.iter().zip(actual).all(|(expected, actual)| matches(expected, actual, mode))
+                && pairs.all(|(expected, actual)| matches(case, expected, actual, mode))
         }
-        (Mode::Like, Value::Map(expected), Value::Map(actual)) => expected
-            .iter()
-            .all(|(key, expected)| actual.get(key).is_some_and(|actual| matches(expected, actual, mode))),
-        (Mode::Equal | Mode::Like, ..) => expected == actual,
+        (Value::Map(expected), Value::Map(actual)) => {
+            let holds = |(key, expected): (&String, &Value)| {
+                let inside = case.below(key);
+                case.get(actual, key).is_some_and(|actual| matches(inside, expected, actual, mode))
+            };
+            (mode == Mode::Like || unexpected(case, expected, actual).next().is_none())
+                && expected.iter().all(holds)
+        }
+        _ => expected == actual,
+    }
+}
+
+/// What a map has beyond what is expected of it.
+fn unexpected<'v>(
+    case: KeyCase,
+    expected: &'v Map,
+    actual: &'v Map,
+) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    actual.iter().filter(move |(key, _)| case.get(expected, key).is_none())
+}
+
+/// Of the elements of a list the one that differs least from what was expected, with its differences: the one that was
+/// meant. None where no element is anywhere near.
+pub(crate) fn nearest<'v>(
+    case: KeyCase,
+    expected: &Value,
+    elements: impl Iterator<Item = (usize, &'v Value)>,
+    mode: Mode,
+) -> Option<(usize, Vec<Difference>)> {
+    let n_leaves = if expected.as_map().is_some() { leaves(expected) } else { 0 };
+    elements
+        .filter(|(_, element)| element.as_map().is_some())
+        .take(MAX_ALIGNED)
+        .map(|(index, element)| (index, differences_at(case, expected, element, mode)))
+        .filter(|(_, found)| found.len() < n_leaves)
+        .min_by_key(|(_, found)| found.len())
+}
+
+/// How many plain values stand in a value.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::List(list) => list.iter().map(leaves).sum(),
+        Value::Map(map) => map.values().map(leaves).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => 1,
     }
 }
 
 struct Comparing {
     mode: Mode,
+    /// How keys are compared at the place that it is at.
+    case: KeyCase,
     path: Vec<Segment>,
     found: Vec<Difference>,
 }
@@ -91,13 +139,14 @@ impl Comparing {
 
     fn maps(&mut self, expected: &Map, actual: &Map) {
         for (key, expected) in expected {
-            self.below(key.clone(), |this| match actual.get(key) {
+            let found = self.case.get(actual, key);
+            self.below(key.clone(), |this| match found {
                 Some(actual) => this.values(expected, actual),
                 None => this.push(How::Missing { expected: expected.clone() }),
             });
         }
         if self.mode == Mode::Equal {
-            for (key, actual) in actual.iter().filter(|(key, _)| !expected.contains_key(*key)) {
+            for (key, actual) in unexpected(self.case, expected, actual) {
                 self.below(key.clone(), |this| this.push(How::Unexpected { actual: actual.clone() }));
             }
         }
@@ -110,7 +159,7 @@ impl Comparing {
         }
         // One element more or less must not make all that follow look different.
         let mut kinds: Vec<&Value> = Vec::new();
-        let mode = self.mode;
+        let (mode, case) = (self.mode, self.case);
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for value in expected {
             let known = kinds.iter().position(|known| *known == value);
@@ -120,7 +169,7 @@ impl Comparing {
             }
         }
         for value in actual {
-            let known = kinds.iter().position(|known| matches(known, value, mode));
+            let known = kinds.iter().position(|known| matches(case, known, value, mode));
             right.push(known.unwrap_or(usize::MAX));
         }
         for op in capture_diff_slices(Algorithm::Myers, &left, &right) {
@@ -136,22 +185,31 @@ impl Comparing {
         for index in 0..expected.len().max(actual.len()) {
             match (expected.get(index), actual.get(index)) {
                 (Some(expected), Some(actual)) => {
-                    self.below((first_actual + index).to_string(), |this| this.values(expected, actual));
+                    self.inside((first_actual + index).to_string(), |this| this.values(expected, actual));
                 }
                 (Some(expected), None) => {
                     let how = How::Missing { expected: expected.clone() };
-                    self.below((first_expected + index).to_string(), |this| this.push(how));
+                    self.inside((first_expected + index).to_string(), |this| this.push(how));
                 }
                 (None, Some(actual)) => {
                     let how = How::Unexpected { actual: actual.clone() };
-                    self.below((first_actual + index).to_string(), |this| this.push(how));
+                    self.inside((first_actual + index).to_string(), |this| this.push(how));
                 }
                 (None, None) => {}
             }
         }
     }
 
+    /// Looks at a part of a map.
     fn below(&mut self, name: String, look: impl FnOnce(&mut Self)) {
+        let above = self.case;
+        self.case = above.below(&name);
+        self.inside(name, look);
+        self.case = above;
+    }
+
+    /// Looks at an element of a list, or at a part of a map.
+    fn inside(&mut self, name: String, look: impl FnOnce(&mut Self)) {
         self.path.push(Segment::Name(name));
         look(self);
         self.path.pop();
@@ -274,10 +332,10 @@ mod tests {
         #[test]
         fn no_difference_exactly_where_they_are_equal(left in value(), right in value()) {
             prop_assert_eq!(differences(&left, &right, Mode::Equal).is_empty(), left == right);
-            prop_assert_eq!(differences(&left, &right, Mode::Like).is_empty(), matches(&left, &right, Mode::Like));
+            prop_assert_eq!(differences(&left, &right, Mode::Like).is_empty(), matches(KeyCase::Exact, &left, &right, Mode::Like));
             prop_assert!(differences(&left, &left, Mode::Equal).is_empty());
             if left == right {
-                prop_assert!(matches(&left, &right, Mode::Like));
+                prop_assert!(matches(KeyCase::Exact, &left, &right, Mode::Like));
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What a matcher is: its documentation, how it is read, and how it judges one value.
 
+use crate::snapshots::Snapshots;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::Outcome;
-use seam_expr::{EvalError, Missing, NameUse, Names};
+use seam_expr::{EvalError, KeyCase, Missing, NameUse, Names, Path};
 use seam_model::{Node, Word};
 use seam_value::Value;
 use std::sync::Arc;
@@ -23,27 +24,6 @@ impl Kind {
     }
 }
 
-/// Where values that were kept on purpose are found again (the matcher `snapshot`).
-pub trait Snapshots {
-    /// The value kept under a name; none where there is none yet, or it is to be taken anew.
-    fn kept(&self, name: &str) -> Option<Value>;
-
-    /// Keeps a value under a name for the next run.
-    fn keep(&self, name: &str, value: &Value);
-}
-
-/// No snapshots at all: every one is missing, and none is kept.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSnapshots;
-
-impl Snapshots for NoSnapshots {
-    fn kept(&self, _: &str) -> Option<Value> {
-        None
-    }
-
-    fn keep(&self, _: &str, _: &Value) {}
-}
-
 /// One matcher with what it expects.
 pub(crate) trait Matcher: std::fmt::Debug + Send + Sync {
     /// Judges a value.
@@ -59,6 +39,9 @@ pub(crate) trait Matcher: std::fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Tells what is wrong in the files that it will read.
+    fn check_files(&self, _: ReadFile<'_>, _: &mut Diagnostics) {}
+
     /// The files that it will read, with the places where they are named.
     fn files(&self) -> Vec<(String, Span)> {
         Vec::new()
@@ -72,9 +55,22 @@ pub(crate) struct Scene<'a> {
     pub(crate) snapshots: &'a dyn Snapshots,
     /// The path as written, for messages.
     pub(crate) path: &'a str,
-    /// Do the keys of the value ignore case (headers)? They are small letters then.
-    pub(crate) folds_keys: bool,
+    /// How the keys of the value are compared.
+    pub(crate) case: KeyCase,
+    /// Is the value a list because the path can lead to several things?
+    pub(crate) is_many: bool,
 }
+
+impl Scene<'_> {
+    /// The scene of an element of the value, or of a part of it.
+    pub(crate) fn inside<'b>(&'b self, part: Option<&Path>, path: &'b str) -> Scene<'b> {
+        let case = part.map_or(self.case, |part| self.case.follow(part.segments()));
+        Scene { path, case, is_many: part.is_some_and(Path::is_many), ..*self }
+    }
+}
+
+/// Reads a file by its path as written; the error says in one line why it can't be read.
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, String>;
 
 /// What a matcher found.
 #[derive(Clone, Debug)]
@@ -138,6 +134,13 @@ impl From<EvalError> for Finding {
             None => finding,
         }
     }
+}
+
+/// Warns of an expectation that every text meets.
+pub(crate) fn always_holds(name: &str, node: &Node) -> Diagnostic {
+    Diagnostic::warning(format!("`{name}` holds for every text"))
+        .at(node.span, "nothing is asked")
+        .hint("for an empty text write `\"\"` alone, or `empty: true`")
 }
 
 /// Tells that something else was expected right of a matcher's name.

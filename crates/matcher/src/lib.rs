@@ -6,18 +6,23 @@
 #![forbid(unsafe_code)]
 
 mod diff;
+mod digest;
 mod kind;
 mod literal;
 mod matchers;
 mod moment;
 mod rule;
 mod show;
+mod snapshots;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use diff::{Difference, How, Mode, differences};
-pub use kind::{Kind, NoSnapshots, Snapshots};
+pub use kind::Kind;
 pub use matchers::MATCHERS;
 pub use show::short;
+pub use snapshots::{
+    NoSnapshots, Offered, SnapshotKey, Snapshots, UPDATE_COMMAND, read_snapshot, snapshot_text,
+};
 pub use statement::{Judgement, Statement};

@@ -30,8 +30,7 @@ impl Literal {
 
     /// The value as it is now.
     pub(crate) fn value(&self, scene: &Scene<'_>) -> Result<Value, EvalError> {
-        let value = self.template.render(scene.names)?;
-        Ok(if scene.folds_keys { fold_keys(value) } else { value })
+        self.template.render(scene.names)
     }
 
     pub(crate) fn names(&self) -> Vec<NameUse> {
@@ -55,15 +54,5 @@ impl Literal {
             node = inner;
         }
         node.span
-    }
-}
-
-/// The keys of a map in small letters, as those of headers are compared.
-pub(crate) fn fold_keys(value: Value) -> Value {
-    match value {
-        Value::Map(map) => {
-            Value::Map(map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect())
-        }
-        other => other,
     }
 }

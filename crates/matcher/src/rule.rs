@@ -1,9 +1,9 @@
 //! What stands right of a path: a plain value, or a map of matchers, all of which must hold.
 
-use crate::kind::{Finding, Matcher, Scene};
+use crate::kind::{Finding, Matcher, ReadFile, Scene};
 use crate::matchers::{MATCHERS, equals};
 use seam_diag::{Diagnostic, Diagnostics, Span, did_you_mean};
-use seam_expr::{Missing, NameUse, Path};
+use seam_expr::{Found, Missing, NameUse, Path};
 use seam_model::{Entry, Node, NodeKind};
 use seam_value::Value;
 use std::sync::Arc;
@@ -36,10 +36,10 @@ impl Rule {
             NodeKind::Map(entries) if !entries.is_empty() => entries,
             _ => return Self::equal(node, found),
         };
+        check_nothing(entries, found);
         let mut rule = Self::default();
         for entry in entries {
-            if entry.key.value.starts_with('.') {
-                let path = entry.key.value.trim_start_matches('.');
+            if let Some(path) = entry.key.value.strip_prefix('.') {
                 found.push(
                     Diagnostic::error("a path with a leading dot stands in `any` and `every` only")
                         .at(entry.key.span, "")
@@ -84,6 +84,10 @@ impl Rule {
         self.checks.iter().flat_map(|check| check.matcher.names()).collect()
     }
 
+    pub(crate) fn check_files(&self, read: ReadFile<'_>, found: &mut Diagnostics) {
+        self.checks.iter().for_each(|check| check.matcher.check_files(read, found));
+    }
+
     pub(crate) fn files(&self) -> Vec<(String, Span)> {
         self.checks.iter().flat_map(|check| check.matcher.files()).collect()
     }
@@ -102,7 +106,7 @@ impl ElementRule {
                 continue;
             };
             match Path::parse(path) {
-                Ok(path) => rule.parts.push((path, Rule::read(&entry.node, owner, found))),
+                Ok(path) => rule.parts.push((path, Rule::read(&entry.node, &entry.key.value, found))),
                 Err(error) => {
                     let diagnostic = Diagnostic::error(error.message).at(entry.key.span, "");
                     found.push(match error.hint {
@@ -115,28 +119,23 @@ impl ElementRule {
         rule
     }
 
-    /// Why an element does not hold: a line for each matcher that failed; none where it holds.
-    pub(crate) fn misses(&self, element: &Value, scene: &Scene<'_>) -> Vec<String> {
-        let failed = |(check, finding): (&Check, Finding), path: &str| {
-            (!finding.holds()).then(|| match (path, finding.message.is_empty()) {
-                ("", _) => format!("{}: {}", check.name, finding.message),
-                (path, _) => format!("{path}: {}", finding.message),
-            })
-        };
-        let mut misses: Vec<String> =
-            self.here.judge(element, scene).into_iter().filter_map(|judged| failed(judged, "")).collect();
+    /// Why an element does not hold: a few lines for each matcher that failed; none where it holds.
+    pub(crate) fn misses(&self, element: &Value, index: usize, scene: &Scene<'_>) -> Vec<Miss> {
+        let at = format!("{}.{index}", scene.path);
+        let here = self.here.judge(element, &scene.inside(None, &at));
+        let mut misses: Vec<Miss> = here.into_iter().filter_map(|judged| miss(judged, None)).collect();
         for (path, rule) in &self.parts {
-            let found = path.find(element);
+            let written = format!(".{path}");
+            let found = path.find_from(scene.case, element);
             let judged = match (&found, found.to_value()) {
-                (seam_expr::Found::Missing(missing), _) => rule.judge_missing(missing),
+                (Found::Missing(missing), _) => rule.judge_missing(missing),
                 (_, value) => {
-                    let value = value.unwrap_or_default();
-                    let judged = rule.judge(&value, scene);
+                    let at = format!("{at}{written}");
+                    let judged = rule.judge(&value.unwrap_or_default(), &scene.inside(Some(path), &at));
                     judged.into_iter().collect()
                 }
             };
-            let path = format!(".{path}");
-            misses.extend(judged.into_iter().filter_map(|judged| failed(judged, &path)));
+            misses.extend(judged.into_iter().filter_map(|judged| miss(judged, Some(&written))));
         }
         misses
     }
@@ -146,9 +145,34 @@ impl ElementRule {
         self.here.names().into_iter().chain(parts).collect()
     }
 
+    pub(crate) fn check_files(&self, read: ReadFile<'_>, found: &mut Diagnostics) {
+        let parts = self.parts.iter().map(|(_, rule)| rule);
+        std::iter::once(&self.here).chain(parts).for_each(|rule| rule.check_files(read, found));
+    }
+
     pub(crate) fn files(&self) -> Vec<(String, Span)> {
         let parts = self.parts.iter().flat_map(|(_, rule)| rule.files());
         self.here.files().into_iter().chain(parts).collect()
+    }
+}
+
+/// One matcher that failed for an element: a line, and what it has to say beneath.
+pub(crate) type Miss = (String, Vec<String>);
+
+fn miss((check, finding): (&Check, Finding), path: Option<&str>) -> Option<Miss> {
+    let line = format!("{}: {}", path.unwrap_or(check.name), finding.message);
+    (!finding.holds()).then_some((line, finding.details))
+}
+
+/// Tells what can't hold together with `exists: false`.
+fn check_nothing(entries: &[Entry], found: &mut Diagnostics) {
+    let is_nothing =
+        |entry: &Entry| entry.key.value == "exists" && matches!(entry.node.kind, NodeKind::Bool(false));
+    if let Some(nothing) = entries.iter().find(|entry| is_nothing(entry))
+        && let Some(other) = entries.iter().find(|entry| entry.key.value != "exists")
+    {
+        let title = format!("`{}` says something of a value that must not be there", other.key.value);
+        found.push(Diagnostic::error(title).at(other.key.span, "").also(nothing.node.span, "not there"));
     }
 }
 

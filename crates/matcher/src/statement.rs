@@ -1,12 +1,12 @@
 //! One entry of an `expect`: a path with what is expected there, or a special key with many of them.
 
-use crate::kind::{Finding, Scene, Snapshots};
-use crate::literal::fold_keys;
+use crate::kind::{Finding, Scene};
 use crate::matchers::that::That;
 use crate::rule::{Check, Rule};
+use crate::snapshots::Snapshots;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{Judged, Outcome};
-use seam_expr::{Found, Language, Missing, NameUse, Names, Path, Query};
+use seam_expr::{Found, KeyCase, Language, Missing, NameUse, Names, Path, Query};
 use seam_model::{Expectation, Node, NodeKind, Spanned};
 use seam_value::Value;
 use std::sync::Arc;
@@ -128,6 +128,12 @@ impl Statement {
         self.parts.iter().flat_map(|part| part.rule.names()).collect()
     }
 
+    /// Tells what is wrong in the files that it will read (the schemas): they are missing, or are none. `read` gives a
+    /// file by its path as written, or one line that says why it can't be read.
+    pub fn check_files(&self, read: &dyn Fn(&str) -> Result<Vec<u8>, String>, found: &mut Diagnostics) {
+        self.parts.iter().for_each(|part| part.rule.check_files(read, found));
+    }
+
     /// The files that it will read, with the places where they are named.
     pub fn files(&self) -> Vec<(String, Span)> {
         self.parts.iter().flat_map(|part| part.rule.files()).collect()
@@ -146,11 +152,14 @@ impl Statement {
 
 impl Part {
     fn judge(&self, result: &Value, names: &dyn Names, snapshots: &dyn Snapshots) -> Vec<Judgement> {
-        let folds_keys = matches!(&self.subject, Subject::Path(path) if path.last_name() == Some("headers"));
-        let scene = Scene { names, snapshots, path: &self.path, folds_keys };
+        let (case, is_many) = match &self.subject {
+            Subject::Path(path) => (KeyCase::of(path.segments()), path.is_many()),
+            Subject::Query(query) => (KeyCase::Payload, query.is_many()),
+            Subject::Whole => (KeyCase::Exact, false),
+        };
+        let scene = Scene { names, snapshots, path: &self.path, case, is_many };
         let (actual, judged) = match self.subject.find(result) {
             Ok(actual) => {
-                let actual = if folds_keys { fold_keys(actual) } else { actual };
                 let judged = self.rule.judge(&actual, &scene);
                 (Some(actual), judged)
             }
@@ -179,17 +188,11 @@ impl Subject {
                 found => Ok(found.to_value().unwrap_or_default()),
             },
             Self::Query(query) => {
-                let nothing = |message: String| Missing {
-                    nearest: String::new(),
-                    near_name: None,
-                    there: Vec::new(),
-                    message,
-                    n_elsewhere: 0,
-                };
-                match query.find(query.language().subject(result)) {
+                let subject = query.language().subject(result);
+                match query.find(subject) {
                     Ok(Some(value)) => Ok(value),
-                    Ok(None) => Err(nothing("this finds nothing".to_owned())),
-                    Err(reason) => Err(nothing(reason)),
+                    Ok(None) => Err(query.missing(subject)),
+                    Err(reason) => Err(Missing::nowhere(reason)),
                 }
             }
         }

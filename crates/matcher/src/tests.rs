@@ -5,12 +5,16 @@ mod reading;
 #[path = "../../expr/src/testing.rs"]
 mod testing;
 
-use crate::{Judgement, MATCHERS, NoSnapshots, Snapshots, Statement};
+use crate::{
+    Judgement, MATCHERS, NoSnapshots, Offered, SnapshotKey, Snapshots, Statement, read_snapshot,
+    snapshot_text,
+};
 use proptest::prelude::*;
 use seam_diag::Diagnostics;
 use seam_event::Outcome;
+use seam_model::Shape;
 use seam_value::{Map, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use testing::{Answers, yaml};
 
@@ -25,7 +29,8 @@ fn result() -> Value {
                     "items":[{"sku":"A1","n":2,"price":9.90},{"sku":"B2","n":1,"price":30}],"tags":["b","a","b"],
                     "sums":[1,2.5,2.50,10],"none":[],"nothing":{},"customer":{"name":"Ann","points":10.0}},
             "text":"<html><body><a class='c' href='/c/9'>confirm</a></body></html>",
-            "rows":[{"copies":0,"id":1},{"copies":3,"id":2}]}"#,
+            "rows":[{"copies":0,"id":1},{"copies":3,"id":2}],
+            "interactions":[{"request":{"headers":{"x-a":"1","X-B":"2"},"body":{"headers":{"A":1}}}}]}"#,
     )
     .unwrap()
 }
@@ -69,6 +74,27 @@ const HOLD: &[&str] = &[
     "headers.x-id: '7'",
     "headers: { like: { Content-TYPE: application/json, x-id: '7' } }",
     "headers.set-cookie.0: a=1",
+    "headers: { equals: { Content-TYPE: application/json, X-ID: '7', Set-Cookie: [a=1, b=2] } }",
+    "interactions.*.request.headers: [{ X-A: '1', x-b: '2' }]",
+    "interactions.0.request: { like: { headers: { X-A: '1' }, body: { headers: { A: 1 } } } }",
+    "interactions: { any: { .request.headers: { like: { X-A: '1' } }, .request.headers.X-B: '2' } }",
+    "interactions: { every: { like: { request: { headers: { X-A: '1' } } } } }",
+    "interactions: { contains: { request: { headers: { X-A: '1' } } } }",
+    "interactions: { not: { contains: { request: { body: { headers: { a: 1 } } } } } }",
+    "interactions.0.request.body.headers.a: { exists: false }",
+    "jsonpath: { '$.items[?@.n > 9]': { exists: false }, '$.items[?@.n > 1]': { exists: true } }",
+    "body.items: { equals: [{ price: 9.9, n: 2.0, sku: A1 }, { sku: B2, n: 1e0, price: 3e1 }] }",
+    "body.id: { one_of: ['17', 17] }",
+    "body.sums: { in_any_order: [10, 2.5, 1.0, 2.50] }",
+    "body.created: { at: 2026-01-31T12:00:00.250123Z - 2m250ms123us }",
+    "body.total: { schema: { multipleOf: 0.01 } }",
+    "body.big: { schema: { type: integer } }",
+    "body.created: { schema: { format: date-time } }",
+    "body.text: { ends_with: \"17.\\n\" }",
+    "body.sums: { every: { one_of: [1, 2.5, 10] } }",
+    "body.items.0: { size: { one_of: [3] }, empty: false }",
+    "body.sums: { sorted: ascending, contains: 1e1 }",
+    "rows: { unique: true }",
     "body.state: { not: open }",
     "body.id: { not: '17' }",
     "body.text: { not: { contains: error } }",
@@ -151,10 +177,13 @@ fn these_hold() {
 #[test]
 fn every_matcher_is_documented_and_its_example_holds() {
     let kept = Kept::default();
-    kept.keep("a paid order", &Value::map([("state", Value::text("paid"))]));
+    let paid = Value::map([("state", Value::text("paid"))]);
+    kept.values.borrow_mut().insert("a paid order".to_owned(), paid);
     for kind in MATCHERS {
         let word = &kind.word;
         assert!(!word.line.is_empty() && !word.line.ends_with('.'), "{}", word.name);
+        assert!(word.text.ends_with('.'), "{} has a long text", word.name);
+        assert!(!matches!(word.subject, Shape::Nothing), "{} says what it takes", word.name);
         let comments = word.example.lines().map_while(|line| line.strip_prefix("# "));
         let result: Map = comments
             .map(|line| {
@@ -179,6 +208,24 @@ fn every_matcher_is_documented_and_its_example_holds() {
 }
 
 #[test]
+fn every_matcher_stands_in_the_tables_that_hold_and_that_fail() {
+    for kind in MATCHERS.iter().filter(|kind| kind.word.name != "snapshot") {
+        let stands_in = |expect: &str, outcome: Outcome| {
+            judge(expect).iter().any(|judged| judged.matcher == kind.word.name && judged.outcome == outcome)
+        };
+        assert!(HOLD.iter().any(|expect| stands_in(expect, Outcome::Held)), "{} holds", kind.word.name);
+        let failing = failing::PLAIN.iter().chain(failing::FAILING).chain(failing::MISSING);
+        let mut failing = failing.map(|(expect, _)| expect);
+        assert!(failing.any(|expect| stands_in(expect, Outcome::Failed)), "{} fails", kind.word.name);
+    }
+    // What takes any value or reads any text as a name can't be written wrongly.
+    for kind in MATCHERS.iter().filter(|kind| !["equals", "like", "contains"].contains(&kind.word.name)) {
+        let named = format!("{}:", kind.word.name);
+        assert!(reading::MISTAKES.iter().any(|(expect, _)| expect.contains(&named)), "{named} is misused");
+    }
+}
+
+#[test]
 fn the_table_is_the_languages() {
     let names: Vec<&str> = MATCHERS.iter().map(|kind| kind.word.name).collect();
     assert_eq!(
@@ -188,35 +235,95 @@ fn the_table_is_the_languages() {
     );
 }
 
+/// Snapshots in memory.
 #[derive(Default)]
-struct Kept(RefCell<BTreeMap<String, Value>>);
+struct Kept {
+    values: RefCell<BTreeMap<String, Value>>,
+    /// Has the user asked for keeping?
+    is_asked: Cell<bool>,
+}
+
+impl Kept {
+    fn name(key: SnapshotKey<'_>) -> String {
+        match key {
+            SnapshotKey::Named(name) => name.to_owned(),
+            SnapshotKey::At(path) => format!("here: {path}"),
+        }
+    }
+}
 
 impl Snapshots for Kept {
-    fn kept(&self, name: &str) -> Option<Value> {
-        self.0.borrow().get(name).cloned()
+    fn kept(&self, key: SnapshotKey<'_>) -> Result<Option<Value>, String> {
+        match key {
+            SnapshotKey::Named("broken") => Err("it is no JSON\nat all".to_owned()),
+            key => Ok(self.values.borrow().get(&Self::name(key)).cloned()),
+        }
     }
 
-    fn keep(&self, name: &str, value: &Value) {
-        self.0.borrow_mut().insert(name.to_owned(), value.clone());
+    fn offer(&self, key: SnapshotKey<'_>, value: &Value) -> Offered {
+        match key {
+            _ if !self.is_asked.get() => Offered::NotAsked,
+            SnapshotKey::Named("refused") => Offered::Refused("the disk is full".to_owned()),
+            key => {
+                self.values.borrow_mut().insert(Self::name(key), value.clone());
+                Offered::Kept
+            }
+        }
+    }
+
+    fn shown(&self, value: &Value) -> Value {
+        if value.as_text() == Some("paid") { Value::text("«state»") } else { value.clone() }
     }
 }
 
 #[test]
-fn a_snapshot_is_kept_once_and_compared_from_then_on() {
+fn a_snapshot_is_kept_when_that_is_asked_and_compared_from_then_on() {
     let kept = Kept::default();
-    let outcome = |expect: &str| {
-        let judged = judge_with(&result(), expect, &kept);
-        (judged[0].outcome, judged[0].message.clone())
+    let judged = |expect: &str| judge_with(&result(), expect, &kept).remove(0);
+    let said = |expect: &str| {
+        let judged = judged(expect);
+        (judged.outcome, [vec![judged.message], judged.details].concat().join(" | "))
     };
-    let first = outcome("body.customer: { snapshot: customer $order.id }");
-    assert_eq!(first.1, "there was no snapshot `customer 17` yet; now it is kept");
-    assert_eq!(first.0, Outcome::Inconclusive);
-    assert_eq!(outcome("body.customer: { snapshot: customer 17 }"), (Outcome::Held, String::new()));
-    let changed = outcome("body.items: { snapshot: customer 17 }");
+    let how = "`seam run --update-snapshots` keeps it";
+    let customer = "body.customer: { snapshot: customer $order.id }";
+    let missing = (Outcome::Inconclusive, format!("there is no snapshot `customer 17` yet | {how}"));
+    assert_eq!(said(customer), missing);
+    assert_eq!(said(customer), missing, "nobody has asked for it");
+
+    kept.is_asked.set(true);
+    let now = (Outcome::Inconclusive, "kept as the snapshot `customer 17`, not compared".to_owned());
+    assert_eq!(said(customer), now);
+    assert_eq!(said(customer), (Outcome::Held, String::new()));
+    assert_eq!(said("body.id: { snapshot: true }").0, Outcome::Inconclusive);
+    assert_eq!(said("body.state: { snapshot: state }").0, Outcome::Inconclusive);
+    assert_eq!(
+        said("body.id: { snapshot: refused }").1,
+        "the snapshot `refused` can't be kept | the disk is full"
+    );
+    assert_eq!(
+        said("body.id: { snapshot: broken }").1,
+        "the snapshot `broken` can't be read | it is no JSON"
+    );
+
+    kept.is_asked.set(false);
+    assert_eq!(said("body.customer: { snapshot: customer 17 }"), (Outcome::Held, String::new()));
+    assert_eq!(said("body.id: { snapshot: true }"), (Outcome::Held, String::new()));
+    assert_eq!(said("body.total: { snapshot: true }").0, Outcome::Inconclusive, "each path has its own");
+    assert_eq!(kept.kept(SnapshotKey::Named("state")), Ok(Some(Value::text("«state»"))), "kept as shown");
+    assert_eq!(said("body.state: { snapshot: state }"), (Outcome::Held, String::new()), "compared as shown");
+    let changed = said("body.items.0: { snapshot: customer 17 }");
     assert_eq!(changed.0, Outcome::Failed);
-    assert_eq!(outcome("body.id: { snapshot: true }").0, Outcome::Inconclusive);
-    assert!(kept.kept("body.id").is_some());
-    assert_eq!(outcome("body.total: { not: { snapshot: new } }").0, Outcome::Inconclusive);
+    let lines = "differs from the snapshot in 5 places | body.items.0.name: missing, expected \"Ann\" | ";
+    assert!(changed.1.starts_with(lines), "{changed:?}");
+    assert!(changed.1.ends_with(&format!("where that is right, {how}")), "{changed:?}");
+    assert_eq!(said("body.total: { not: { snapshot: new } }").0, Outcome::Inconclusive);
+}
+
+#[test]
+fn a_snapshot_in_a_file_keeps_every_digit() {
+    let value = result();
+    assert_eq!(read_snapshot(&snapshot_text(&value)), Ok(value));
+    assert!(read_snapshot("<").unwrap_err().starts_with("it is no JSON"));
 }
 
 #[test]

@@ -135,7 +135,10 @@ impl Ord for Number {
 impl Hash for Number {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let decimal = self.decimal();
-        (decimal.negative, decimal.digits, decimal.magnitude).hash(state);
+        // Zero is equal to itself whatever its sign and exponent.
+        let (negative, magnitude) =
+            if decimal.is_zero() { (false, 0) } else { (decimal.negative, decimal.magnitude) };
+        (negative, decimal.digits, magnitude).hash(state);
     }
 }
 
@@ -179,11 +182,8 @@ fn decimal(text: &str) -> Decimal {
     let (negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
     // An exponent beyond i64 is saturated: such numbers still order correctly against all others.
-    let exponent = exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') {
-        i64::MIN / 4
-    } else {
-        i64::MAX / 4
-    });
+    let exponent =
+        exponent.parse::<i64>().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
     let n_leading = all.iter().take_while(|digit| **digit == 0).count();
@@ -238,11 +238,25 @@ mod tests {
             ("0", "-0.001", Ordering::Greater),
             ("1e999999999", "1e999999998", Ordering::Greater),
             ("1e99999999999999999999", "1", Ordering::Greater),
+            ("1e99999999999999999999", "1e9000000000000000000", Ordering::Greater),
+            ("-1e-99999999999999999999", "-1e-9000000000000000000", Ordering::Greater),
             ("1e-99999999999999999999", "1", Ordering::Less),
             ("19.99", "20", Ordering::Less),
             ("123", "13", Ordering::Greater),
         ] {
             assert_eq!(number(left).cmp(&number(right)), expect, "{left} against {right}");
+        }
+    }
+
+    #[test]
+    fn what_is_equal_has_one_hash() {
+        let hash = |text: &str| {
+            let mut state = std::hash::DefaultHasher::new();
+            number(text).hash(&mut state);
+            state.finish()
+        };
+        for (left, right) in [("1", "1.0"), ("100", "1e2"), ("-0", "0"), ("0.0", "0e9"), ("0.10", "1e-1")] {
+            assert_eq!(hash(left), hash(right), "{left} and {right}");
         }
     }
 

@@ -4,21 +4,23 @@
 //! are taken from ours, with every digit. Comparisons inside filters (`[?@.n > 2]`) do see floats.
 
 use super::Mistake;
+use crate::find::{Found, Missing};
 use crate::lossy::to_lossy_json;
+use crate::path::Path;
 use seam_value::Value;
 use serde_json_path::{JsonPath, PathElement};
 
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     path: JsonPath,
-    /// Can it find at most one thing, by its form? Then that is the answer, else a list of all.
-    is_singular: bool,
+    /// The names that lead to the one thing that it can find by its form; that is then the answer, else a list of all.
+    names: Option<Vec<String>>,
 }
 
 impl Question {
     pub(super) fn parse(text: &str) -> Result<Self, Mistake> {
         match JsonPath::parse(text) {
-            Ok(path) => Ok(Self { path, is_singular: is_singular(text) }),
+            Ok(path) => Ok(Self { path, names: singular(text) }),
             Err(error) => Err(Mistake {
                 offset: error.position().saturating_sub(1),
                 message: error.message().to_owned(),
@@ -36,37 +38,48 @@ impl Question {
             })
         });
         let mut found: Vec<Value> = ours.cloned().collect();
-        if self.is_singular { found.pop() } else { Some(Value::List(found)) }
+        if self.is_many() { Some(Value::List(found)) } else { found.pop() }
+    }
+
+    /// Can it find several things?
+    pub(super) fn is_many(&self) -> bool {
+        self.names.is_none()
+    }
+
+    /// Where it stops, if it can find one thing only.
+    pub(super) fn missing(&self, value: &Value) -> Option<Missing> {
+        match Path::of_names(self.names.as_ref()?).find(value) {
+            Found::Missing(missing) => Some(missing),
+            Found::One(_) | Found::Many(_) => None,
+        }
     }
 }
 
-/// Does the path name one place (RFC 9535, 2.3.5.1), with names and single indexes only?
-fn is_singular(text: &str) -> bool {
+/// The names of a path that leads to one place (RFC 9535, 2.3.5.1), with names and single indexes only.
+fn singular(text: &str) -> Option<Vec<String>> {
+    let mut names = Vec::new();
     let mut rest = text.trim().trim_start_matches('$');
     while !rest.is_empty() {
         rest = rest.trim_start();
         if let Some(after) = rest.strip_prefix('.') {
             let length = after.find(['.', '[']).unwrap_or(after.len());
             if length == 0 || after.starts_with('*') {
-                return false;
+                return None;
             }
+            names.push(after[..length].trim_end().to_owned());
             rest = &after[length..];
-        } else if let Some(after) = rest.strip_prefix('[') {
-            let after = after.trim_start();
+        } else {
+            let after = rest.strip_prefix('[')?.trim_start();
             let quote = after.chars().next().filter(|c| matches!(c, '\'' | '"'));
             let length = match quote {
-                Some(quote) => closing_quote(after, quote),
-                None => after.find(']').filter(|length| after[..*length].trim().parse::<i64>().is_ok()),
+                Some(quote) => closing_quote(after, quote)?,
+                None => after.find(']').filter(|length| after[..*length].trim().parse::<i64>().is_ok())?,
             };
-            let Some(after) = length.and_then(|length| after[length..].trim_start().strip_prefix(']')) else {
-                return false;
-            };
-            rest = after;
-        } else {
-            return false;
+            names.push(after[..length].trim_end().trim_matches(['\'', '"']).to_owned());
+            rest = after[length..].trim_start().strip_prefix(']')?;
         }
     }
-    true
+    Some(names)
 }
 
 /// The byte behind the closing quote.
@@ -101,7 +114,7 @@ mod tests {
             ("$['a','b']", false),
             ("$[?@.a]", false),
         ] {
-            assert_eq!(is_singular(text), expect, "{text}");
+            assert_eq!(singular(text).is_some(), expect, "{text}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod css;
 mod json_path;
 mod xpath;
 
+use crate::find::Missing;
 use seam_diag::{Diagnostic, Span};
 use seam_value::Value;
 
@@ -86,6 +87,23 @@ impl Query {
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Can it find several things, and is its answer therefore a list?
+    pub fn is_many(&self) -> bool {
+        match &self.asked {
+            Asked::JsonPath(question) => question.is_many(),
+            Asked::XPath(_) | Asked::Css(_) => false,
+        }
+    }
+
+    /// Why it finds nothing: where the way to the one thing that it asks for stops, as far as that can be said.
+    pub fn missing(&self, value: &Value) -> Missing {
+        let stopped = match &self.asked {
+            Asked::JsonPath(question) => question.missing(value),
+            Asked::XPath(_) | Asked::Css(_) => None,
+        };
+        stopped.unwrap_or_else(|| Missing::nowhere("this finds nothing"))
     }
 
     /// Asks it. None where nothing is found; the error says why the value can't be asked.

@@ -29,9 +29,17 @@ pub(super) fn read(
     let literal = Literal::read(node, found);
     match literal.known() {
         Some(value) if compare(value, value).is_none() => {
-            let is_time = value.as_text().is_some_and(|text| text == "now" || instant(text).is_some());
-            let diagnostic = Diagnostic::error(format!("`{name}` takes a number or a duration"))
-                .at(node.span, format!("this is {}", node.kind_name()));
+            let is_time =
+                value.as_text().is_some_and(|text| text.starts_with("now") || instant(text).is_some());
+            // `10 seconds` is meant as a duration: say what is wrong with it.
+            let reason = value
+                .as_text()
+                .map(|text| text.trim_start_matches('-'))
+                .filter(|text| !is_time && text.starts_with(|c: char| c.is_ascii_digit()))
+                .and_then(|text| seam_model::duration(text).err());
+            let label = reason.unwrap_or_else(|| format!("this is {}", node.kind_name()));
+            let diagnostic =
+                Diagnostic::error(format!("`{name}` takes a number or a duration")).at(node.span, label);
             found.push(if is_time {
                 diagnostic.hint("for times there are `before` and `after`")
             } else {
@@ -62,7 +70,10 @@ impl Matcher for Bound {
             Finding::when((self.holds)(order), || show::actual(actual, None))
         } else {
             let needed = if matches!(expected, Value::Number(_)) { "a number" } else { "a duration" };
-            Finding::failed(show::unfit(actual, needed))
+            let is_length = |text: &str| length(text).is_some();
+            let lacks_unit = matches!(expected, Value::Number(_)) && actual.as_text().is_some_and(is_length);
+            let hint = lacks_unit.then(|| format!("it is a duration: write a unit, such as `{expected}ms`"));
+            Finding::failed(show::unfit(actual, needed)).detail_all(hint.into_iter().collect())
         };
         finding.expecting(expected)
     }

@@ -1,6 +1,6 @@
 //! `contains: order 17`: a part of a text; an element of a list.
 
-use crate::diff::{Mode, matches};
+use crate::diff::{Difference, Mode, differences_at, lines, matches, nearest};
 use crate::kind::{Finding, Kind, Matcher, Scene};
 use crate::literal::Literal;
 use crate::show;
@@ -32,7 +32,7 @@ impl Matcher for Contains {
             Ok(expected) => expected,
             Err(error) => return error.into(),
         };
-        judged(&expected, actual).expecting(expected)
+        judged(&expected, actual, scene).expecting(expected)
     }
 
     fn names(&self) -> Vec<NameUse> {
@@ -40,16 +40,26 @@ impl Matcher for Contains {
     }
 }
 
-fn judged(expected: &Value, actual: &Value) -> Finding {
+fn judged(expected: &Value, actual: &Value, scene: &Scene<'_>) -> Finding {
     match (actual, expected) {
         (Value::List(list), _) => {
-            let holds = list.iter().any(|element| matches(expected, element, Mode::Like));
+            let case = scene.case;
+            let holds = list.iter().any(|element| matches(case, expected, element, Mode::Like));
             Finding::when(holds, || match list.len() {
                 0 => "actual: an empty list".to_owned(),
                 1 => format!("not in it; its one element is {}", show::short(&list[0])),
                 n => format!("none of its {n} elements is like this"),
             })
-            .detailed(|| list.iter().take(10).map(show::short).collect())
+            .detailed(|| {
+                match (nearest(case, expected, list.iter().enumerate(), Mode::Like), list.as_slice()) {
+                    (Some((index, found)), _) => nearest_lines(scene.path, index, &found),
+                    (None, [only]) if expected.as_map().is_some() && only.as_map().is_some() => {
+                        lines(&differences_at(case, expected, only, Mode::Like), &format!("{}.0", scene.path))
+                    }
+                    (None, [] | [_]) => Vec::new(),
+                    (None, several) => several.iter().take(10).map(show::short).collect(),
+                }
+            })
         }
         (Value::Text(text), Value::Text(_) | Value::Number(_) | Value::Bool(_)) => {
             let part = expected.to_plain_text();
@@ -59,6 +69,12 @@ fn judged(expected: &Value, actual: &Value) -> Finding {
         (Value::Text(_), _) => Finding::failed("a text can only contain a text"),
         _ => Finding::failed(show::unfit(actual, "a text or a list")),
     }
+}
+
+/// What the element that was probably meant differs in.
+fn nearest_lines(path: &str, index: usize, found: &[Difference]) -> Vec<String> {
+    let differences = lines(found, &format!("{path}.{index}")).into_iter();
+    std::iter::once("the nearest:".to_owned()).chain(differences).collect()
 }
 
 /// Says it where only the case or the white space is different.

@@ -1,7 +1,7 @@
 //! What `any` and `every` share: matchers for the elements of a list.
 
-use crate::kind::{Finding, Matcher, Scene};
-use crate::rule::ElementRule;
+use crate::kind::{Finding, Matcher, ReadFile, Scene};
+use crate::rule::{ElementRule, Miss};
 use crate::show::{self, short};
 use seam_diag::{Diagnostics, Span};
 use seam_expr::NameUse;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// How many elements are shown.
 const MAX_SHOWN: usize = 5;
+/// How many lines of a matcher are shown for each.
+const MAX_DETAILS: usize = 6;
 
 #[derive(Debug)]
 struct Elements {
@@ -37,7 +39,7 @@ impl Matcher for Elements {
         let Value::List(list) = actual else { return Finding::failed(show::unfit(actual, "a list")) };
         let mut missed = Vec::new();
         for (index, element) in list.iter().enumerate() {
-            let misses = self.rule.misses(element, scene);
+            let misses = self.rule.misses(element, index, scene);
             match (self.wanted, misses.is_empty()) {
                 (Wanted::One, true) => return Finding::held(),
                 (_, false) => missed.push((index, misses)),
@@ -62,19 +64,26 @@ impl Matcher for Elements {
         self.rule.names()
     }
 
+    fn check_files(&self, read: ReadFile<'_>, found: &mut Diagnostics) {
+        self.rule.check_files(read, found);
+    }
+
     fn files(&self) -> Vec<(String, Span)> {
         self.rule.files()
     }
 }
 
 /// The elements that do not hold, those with the fewest misses first: among them is the one that was meant.
-fn told(list: &[Value], missed: &[(usize, Vec<String>)], path: &str) -> Vec<String> {
-    let mut nearest: Vec<&(usize, Vec<String>)> = missed.iter().collect();
+fn told(list: &[Value], missed: &[(usize, Vec<Miss>)], path: &str) -> Vec<String> {
+    let mut nearest: Vec<&(usize, Vec<Miss>)> = missed.iter().collect();
     nearest.sort_by_key(|(_, misses)| misses.len());
     let mut lines = Vec::new();
     for (index, misses) in nearest.iter().take(MAX_SHOWN) {
         lines.push(format!("{path}.{index} is {}", short(&list[*index])));
-        lines.extend(misses.iter().map(|miss| format!("  {miss}")));
+        for (line, details) in misses {
+            lines.push(format!("  {line}"));
+            lines.extend(details.iter().take(MAX_DETAILS).map(|detail| format!("    {detail}")));
+        }
     }
     if missed.len() > MAX_SHOWN {
         lines.push(format!("… and {} more", missed.len() - MAX_SHOWN));

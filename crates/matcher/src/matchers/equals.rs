@@ -1,8 +1,10 @@
 //! `equals: { state: paid }`: the same value, type included. A plain value right of a path means this.
 
-use crate::diff::{Difference, Mode, differences, lines};
+use crate::diff::{Difference, How, Mode, differences_at, lines};
 use crate::kind::{Finding, Kind, Matcher, Scene};
 use crate::literal::Literal;
+use crate::matchers::MATCHERS;
+use crate::show::short;
 use seam_expr::NameUse;
 use seam_model::{Shape, Word};
 use seam_value::Value;
@@ -34,7 +36,7 @@ impl Matcher for Equals {
             Ok(expected) => expected,
             Err(error) => return error.into(),
         };
-        let found = differences(&expected, actual, self.mode);
+        let found = differences_at(scene.case, &expected, actual, self.mode);
         told(&found, &self.literal, scene.path).expecting(expected)
     }
 
@@ -50,5 +52,22 @@ fn told(found: &[Difference], literal: &Literal, path: &str) -> Finding {
         [one] => Finding { at: Some(literal.place_of(&one.path)), ..Finding::failed(one.message()) },
         many => Finding::failed(format!("{} differences", many.len())),
     };
-    Finding { details: lines(found, path), ..finding }
+    let finding = Finding { details: lines(found, path), ..finding };
+    finding.detail_all(
+        found.iter().find_map(|difference| meant_as_matchers(difference, path)).into_iter().collect(),
+    )
+}
+
+/// Says it where a map inside the expected value looks like matchers, which it can't be there.
+fn meant_as_matchers(difference: &Difference, path: &str) -> Option<String> {
+    let How::Other { expected: Value::Map(expected), actual } = &difference.how else { return None };
+    let is_matcher = |name: &String| MATCHERS.iter().any(|kind| kind.word.name == name);
+    if expected.is_empty() || actual.as_map().is_some() || !expected.keys().all(is_matcher) {
+        return None;
+    }
+    let at = difference.path.iter().fold(path.to_owned(), |path, segment| format!("{path}.{segment}"));
+    let matchers: Vec<String> =
+        expected.iter().map(|(name, value)| format!("{name}: {}", short(value))).collect();
+    let matchers = matchers.join(", ");
+    Some(format!("inside a value a map is taken as it stands; for matchers write `{at}: {{ {matchers} }}`"))
 }

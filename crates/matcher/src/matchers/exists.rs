@@ -39,9 +39,8 @@ struct Exists {
 
 impl Matcher for Exists {
     fn judge(&self, actual: &Value, scene: &Scene<'_>) -> Finding {
-        // A path with `*` over an empty list gives an empty list: no element has it.
-        let is_nowhere =
-            scene.path.split('.').any(|name| name == "*") && actual.as_list().is_some_and(<[_]>::is_empty);
+        // What can lead to several things and leads to none gives an empty list: no element has it.
+        let is_nowhere = scene.is_many && actual.as_list().is_some_and(<[_]>::is_empty);
         Finding::when(is_nowhere != self.expected, || {
             if is_nowhere { "there is no element".to_owned() } else { show::actual(actual, None) }
         })

@@ -1,5 +1,7 @@
 //! `in_any_order: [201, 409]`: the same elements, whatever their order.
 
+use crate::diff::{self, Mode, nearest};
+use crate::digest::Lookup;
 use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::literal::Literal;
 use crate::show::{self, short};
@@ -26,6 +28,11 @@ pub(crate) const KIND: Kind = Kind {
     },
 };
 
+/// How many missing elements are looked for among the unexpected ones.
+const MAX_PAIRED: usize = 10;
+/// How many lines are shown.
+const MAX_SHOWN: usize = 20;
+
 #[derive(Debug)]
 struct InAnyOrder {
     literal: Literal,
@@ -38,7 +45,7 @@ impl Matcher for InAnyOrder {
             Err(error) => return error.into(),
         };
         let finding = match (expected.as_list(), actual.as_list()) {
-            (Some(expected), Some(actual)) => compared(expected, actual),
+            (Some(expected), Some(actual)) => compared(expected, actual, scene),
             (None, _) => Finding::failed("`in_any_order` takes a list"),
             (_, None) => Finding::failed(show::unfit(actual, "a list")),
         };
@@ -50,21 +57,39 @@ impl Matcher for InAnyOrder {
     }
 }
 
-fn compared(expected: &[Value], actual: &[Value]) -> Finding {
-    let mut left: Vec<&Value> = actual.iter().collect();
-    let mut missing: Vec<&Value> = Vec::new();
-    for value in expected {
-        match left.iter().position(|candidate| *candidate == value) {
-            Some(index) => {
-                left.remove(index);
+fn compared(expected: &[Value], actual: &[Value], scene: &Scene<'_>) -> Finding {
+    let mut lookup = Lookup::of(actual);
+    let missing: Vec<&Value> = expected.iter().filter(|value| lookup.take(value).is_none()).collect();
+    let unexpected = lookup.left();
+    Finding::when(missing.is_empty() && unexpected.is_empty(), || {
+        let n = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let parts = [n(missing.len(), "missing"), n(unexpected.len(), "unexpected")];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    })
+    .detailed(|| told(&missing, &unexpected, actual, scene))
+}
+
+/// What is missing and what is there instead. Where two of them are near each other only their difference is told.
+fn told(missing: &[&Value], unexpected: &[usize], actual: &[Value], scene: &Scene<'_>) -> Vec<String> {
+    let mut unexpected = unexpected.to_vec();
+    let (mut apart, mut lines) = (Vec::new(), Vec::new());
+    for (n, value) in missing.iter().enumerate() {
+        let candidates = unexpected.iter().map(|index| (*index, &actual[*index]));
+        let near = if n < MAX_PAIRED { nearest(scene.case, value, candidates, Mode::Equal) } else { None };
+        match near {
+            Some((index, found)) => {
+                unexpected.retain(|other| *other != index);
+                lines.extend(diff::lines(&found, &format!("{}.{index}", scene.path)));
             }
-            None => missing.push(value),
+            None => apart.push(format!("missing: {}", short(value))),
         }
     }
-    let whole = Value::List(actual.to_vec());
-    Finding::when(missing.is_empty() && left.is_empty(), || show::actual(&whole, None)).detailed(|| {
-        let missing = missing.iter().map(|value| format!("missing: {}", short(value)));
-        let unexpected = left.iter().map(|value| format!("unexpected: {}", short(value)));
-        missing.chain(unexpected).take(20).collect()
-    })
+    lines.extend(apart);
+    lines.extend(unexpected.iter().map(|index| format!("unexpected: {}", short(&actual[*index]))));
+    let n = lines.len();
+    if n > MAX_SHOWN {
+        lines.truncate(MAX_SHOWN);
+        lines.push(format!("… and {} more", n - MAX_SHOWN));
+    }
+    lines
 }

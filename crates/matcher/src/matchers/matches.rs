@@ -1,6 +1,6 @@
 //! `matches: '^\d+$'`: a regular expression that finds something in a text.
 
-use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
+use crate::kind::{Finding, Kind, Matcher, Scene, always_holds, wrong};
 use crate::show;
 use regex::Regex;
 use seam_diag::Diagnostics;
@@ -32,6 +32,9 @@ fn read(node: &Node, found: &mut Diagnostics) -> Option<Arc<dyn Matcher>> {
     if node.as_text().is_none() {
         found.push(wrong("matches", "a regular expression", node));
         return None;
+    }
+    if node.as_text() == Some("") {
+        found.push(always_holds("matches", node));
     }
     let template = Template::read(node, found);
     let compiled = match (template.as_literal(), template.pieces()) {

@@ -5,7 +5,8 @@ use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::literal::Literal;
 use crate::moment::moment;
 use crate::show;
-use seam_diag::Diagnostics;
+use jiff::Timestamp;
+use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::{NameUse, instant, length};
 use seam_model::{Field, Fields, Node, NodeKind, Shape, Word};
 use seam_value::{Number, Value};
@@ -47,18 +48,46 @@ fn read(node: &Node, found: &mut Diagnostics) -> Option<Arc<dyn Matcher>> {
     let value = fields.require("value", found);
     let by = fields.require("by", found);
     fields.finish(found);
-    let by = by?;
-    let literal = Literal::read(by, found);
-    let is_distance = |value: &Value| match value {
-        Value::Number(number) => *number >= Number::from(0_i64),
-        Value::Text(text) => length(text).is_some(),
-        _ => false,
-    };
-    if literal.known().is_some_and(|value| !is_distance(value)) {
+    let (value, by) = (value?, by?);
+    let near = Near { value: Literal::read(value, found), by: Literal::read(by, found) };
+    if near.by.known().is_some_and(|value| !is_distance(value)) {
         found.push(wrong("by", "a number or a duration, not below zero", by));
         return None;
     }
-    Some(Arc::new(Near { value: Literal::read(value?, found), by: literal }))
+    match (near.value.known(), near.by.known()) {
+        (Some(Value::Number(_)), Some(Value::Text(_))) => {
+            found.push(wrong("by", "a number, as `value` is one", by));
+            None
+        }
+        (Some(Value::Text(_)), Some(Value::Number(_))) => {
+            found.push(
+                wrong("by", "a duration, as `value` is a time", by).hint("write a unit: `5s`, `250ms`"),
+            );
+            None
+        }
+        (Some(Value::Text(text)), _) if length(text).is_none() => match moment(text, Timestamp::UNIX_EPOCH) {
+            Ok(_) => Some(Arc::new(near)),
+            Err(reason) => {
+                let title = "`value` takes a number, a duration or an instant";
+                found.push(Diagnostic::error(title).at(value.span, reason));
+                None
+            }
+        },
+        (Some(Value::Number(_) | Value::Text(_)) | None, _) => Some(Arc::new(near)),
+        (Some(_), _) => {
+            found.push(wrong("value", "a number, a duration or an instant", value));
+            None
+        }
+    }
+}
+
+/// Can it say how far away something is?
+fn is_distance(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => *number >= Number::from(0_i64),
+        Value::Text(text) => length(text).is_some_and(|length| !length.is_negative()),
+        _ => false,
+    }
 }
 
 impl Matcher for Near {
@@ -78,21 +107,29 @@ impl Matcher for Near {
 fn judged(value: &Value, by: &Value, actual: &Value, scene: &Scene<'_>) -> Finding {
     match (value, by, actual) {
         (Value::Number(value), Value::Number(by), Value::Number(actual)) => match within(value, by, actual) {
-            Some(holds) => Finding::when(holds, || format!("actual: {actual}")),
+            Some(holds) => Finding::when(holds, || format!("actual: {actual}")).detailed(|| {
+                let away = seam_expr::subtract(actual, value).map(|away| away.to_string());
+                away.map(|away| format!("{} away from it", away.trim_start_matches('-')))
+                    .into_iter()
+                    .collect()
+            }),
             None => Finding::failed("the numbers have more digits than can be compared exactly"),
         },
         (Value::Text(value), Value::Text(by), _) => {
             let Some(by) = length(by) else { return Finding::failed(format!("`{by}` is no duration")) };
             let Some(text) = actual.as_text() else { return Finding::failed(show::unfit(actual, "a time")) };
             if let (Some(value), Some(actual)) = (length(value), length(text)) {
-                return Finding::when((value - actual).abs() <= by, || format!("actual: {text}"));
+                // Durations are shorter than a year.
+                let away = (value - actual).abs();
+                return Finding::when(away <= by, || format!("actual: {text}"))
+                    .detailed(|| vec![format!("{} away from it", seam_expr::length_text(away))]);
             }
             match (moment(value, scene.names.now()), instant(text)) {
                 (Err(reason), _) => Finding::failed(reason),
                 (Ok(_), None) => times::unfit(actual),
                 (Ok(value), Some(actual)) => {
-                    let away = value.duration_since(actual).abs();
-                    Finding::when(away <= by, || format!("actual: {text}")).away(away)
+                    let away = actual.duration_since(value);
+                    Finding::when(away.abs() <= by, || format!("actual: {text}")).beside(away)
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! `not: 5`, `not: { contains: error }`: a value, or matchers, that must not hold.
 
-use crate::kind::{Finding, Kind, Matcher, Scene};
+use crate::kind::{Finding, Kind, Matcher, ReadFile, Scene};
 use crate::rule::Rule;
 use crate::show;
-use seam_diag::Span;
+use seam_diag::{Diagnostics, Span};
 use seam_event::Outcome;
 use seam_expr::{Missing, NameUse};
 use seam_model::{Shape, Word};
@@ -54,6 +54,10 @@ impl Matcher for Not {
 
     fn names(&self) -> Vec<NameUse> {
         self.rule.names()
+    }
+
+    fn check_files(&self, read: ReadFile<'_>, found: &mut Diagnostics) {
+        self.rule.check_files(read, found);
     }
 
     fn files(&self) -> Vec<(String, Span)> {

@@ -4,7 +4,7 @@ use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::rule::Rule;
 use crate::show::{self, short};
 use seam_expr::NameUse;
-use seam_model::{NodeKind, Shape, Word};
+use seam_model::{Node, NodeKind, Shape, Word};
 use seam_value::Value;
 use std::sync::Arc;
 
@@ -17,14 +17,24 @@ pub(crate) const KIND: Kind = Kind {
         ..Word::new("size", "how many characters, elements or keys there are")
     },
     read: |node, found| {
-        if matches!(node.kind, NodeKind::Null | NodeKind::Bool(_) | NodeKind::List(_)) {
-            found.push(wrong("size", "a number, or matchers for it", node));
+        if !may_be_size(node) {
+            found.push(wrong("size", "a whole number from 0, or matchers for it", node));
             return None;
         }
         let rule = Rule::read(node, "size", found);
         (!rule.checks.is_empty()).then(|| Arc::new(Size { rule }) as Arc<_>)
     },
 };
+
+/// Can a size be equal to it, or held against it?
+fn may_be_size(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Number(number) => number.as_i64().is_some_and(|size| size >= 0),
+        NodeKind::Text { text, .. } => text.contains('$'),
+        NodeKind::Map(entries) => !entries.is_empty(),
+        NodeKind::Null | NodeKind::Bool(_) | NodeKind::List(_) => false,
+    }
+}
 
 #[derive(Debug)]
 struct Size {

@@ -71,7 +71,10 @@ fn read_order(node: &Node, found: &mut Diagnostics) -> Option<Ordering> {
 
 /// Reads a path in an element, with or without its leading dot.
 pub(super) fn read_path(node: &Node, found: &mut Diagnostics) -> Option<Path> {
-    let text = node.scalar_text().unwrap_or_default();
+    let Some(text) = node.scalar_text() else {
+        found.push(wrong("by", "a path in the element such as `.price`", node));
+        return None;
+    };
     match Path::parse(text.strip_prefix('.').unwrap_or(&text)) {
         Ok(path) => Some(path),
         Err(error) => {
@@ -81,26 +84,20 @@ pub(super) fn read_path(node: &Node, found: &mut Diagnostics) -> Option<Path> {
     }
 }
 
-/// The part of an element that is compared; the error says that it is not there.
-pub(super) fn value_of(element: &Value, by: Option<&Path>, index: usize) -> Result<Value, String> {
-    match by.map(|path| path.find(element)) {
-        None => Ok(element.clone()),
-        Some(Found::Missing(_)) => {
-            Err(format!("element {index} has no `{}`", by.map(ToString::to_string).unwrap_or_default()))
-        }
-        Some(found) => Ok(found.to_value().unwrap_or_default()),
-    }
+/// The parts of the elements that are compared; the error says where there is none.
+pub(super) fn values_of(list: &[Value], by: Option<&Path>) -> Result<Vec<Value>, String> {
+    let Some(path) = by else { return Ok(list.to_vec()) };
+    let part = |(index, element): (usize, &Value)| match path.find(element) {
+        Found::Missing(_) => Err(format!("element {index} has no `{path}`")),
+        found => Ok(found.to_value().unwrap_or_default()),
+    };
+    list.iter().enumerate().map(part).collect()
 }
 
 impl Matcher for Sorted {
     fn judge(&self, actual: &Value, _: &Scene<'_>) -> Finding {
         let Value::List(list) = actual else { return Finding::failed(show::unfit(actual, "a list")) };
-        let values: Result<Vec<Value>, String> = list
-            .iter()
-            .enumerate()
-            .map(|(index, element)| value_of(element, self.by.as_ref(), index))
-            .collect();
-        let values = match values {
+        let values = match values_of(list, self.by.as_ref()) {
             Ok(values) => values,
             Err(message) => return Finding::failed(message),
         };

@@ -74,7 +74,7 @@ impl Matcher for Compared {
         let finding = match actual.as_text().and_then(instant) {
             None => unfit(actual),
             Some(time) => Finding::when((self.holds)(time.cmp(&expected)), || show::actual(actual, None))
-                .away(time.duration_since(expected).abs()),
+                .beside(time.duration_since(expected)),
         };
         finding.expecting(Value::text(expected.to_string()))
     }
@@ -93,12 +93,16 @@ pub(super) fn unfit(actual: &Value) -> Finding {
 }
 
 impl Finding {
-    /// Says how far away two instants are, where it failed.
-    pub(super) fn away(self, length: SignedDuration) -> Self {
+    /// Says how much later (or, below zero, earlier) an instant is than the expected one, where it failed.
+    pub(super) fn beside(self, length: SignedDuration) -> Self {
         if self.holds() {
-            self
-        } else {
-            self.detail(format!("{} away from it", seam_expr::length_text(length)))
+            return self;
         }
+        let text = seam_expr::length_text(length.abs());
+        self.detail(match (length.is_zero(), length.is_negative()) {
+            (true, _) => "it is that very instant".to_owned(),
+            (_, true) => format!("{text} earlier"),
+            (_, false) => format!("{text} later"),
+        })
     }
 }

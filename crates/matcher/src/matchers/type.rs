@@ -1,6 +1,6 @@
 //! `type: integer`: the kind of a value.
 
-use crate::kind::{Finding, Kind, Matcher, Scene};
+use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::show::short;
 use seam_diag::{Diagnostic, Diagnostics, did_you_mean};
 use seam_model::{Node, NodeKind, Shape, Word};
@@ -36,6 +36,10 @@ fn read(node: &Node, found: &mut Diagnostics) -> Option<Arc<dyn Matcher>> {
 }
 
 fn read_name(node: &Node, found: &mut Diagnostics) -> Option<&'static str> {
+    if matches!(node.kind, NodeKind::List(_) | NodeKind::Map(_)) {
+        found.push(wrong("type", "the name of a type, or a list of names", node));
+        return None;
+    }
     let text = if node.is_null() { "null".to_owned() } else { node.scalar_text().unwrap_or_default() };
     let known = NAMES.iter().find(|name| **name == text).copied();
     if known.is_none() {

@@ -1,6 +1,7 @@
 //! `unique: true`, `unique: .sku`: no two elements are equal.
 
-use super::sorted::{read_path, value_of};
+use super::sorted::{read_path, values_of};
+use crate::digest::Lookup;
 use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::show::{self, short};
 use seam_expr::Path;
@@ -35,16 +36,16 @@ struct Unique {
 impl Matcher for Unique {
     fn judge(&self, actual: &Value, _: &Scene<'_>) -> Finding {
         let Value::List(list) = actual else { return Finding::failed(show::unfit(actual, "a list")) };
-        let mut seen: Vec<(usize, Value)> = Vec::new();
+        let values = match values_of(list, self.by.as_ref()) {
+            Ok(values) => values,
+            Err(message) => return Finding::failed(message),
+        };
+        let mut seen = Lookup::new();
         let mut twice = Vec::new();
-        for (index, element) in list.iter().enumerate() {
-            let value = match value_of(element, self.by.as_ref(), index) {
-                Ok(value) => value,
-                Err(message) => return Finding::failed(message),
-            };
-            match seen.iter().find(|(_, known)| *known == value) {
-                Some((first, _)) => twice.push(format!("elements {first} and {index}: {}", short(&value))),
-                None => seen.push((index, value)),
+        for (index, value) in values.iter().enumerate() {
+            match seen.find(value) {
+                Some(first) => twice.push(format!("elements {first} and {index}: {}", short(value))),
+                None => seen.add(index, value),
             }
         }
         let n = twice.len();
