@@ -9,7 +9,7 @@
 use crate::chain::{Side, Trouble, is_refusal, status};
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
-use seam_event::{ComponentId, Event, Interaction, SeamId, TestId};
+use seam_event::{ComponentId, Event, Interaction, Judged, SeamId, TestId};
 use seam_value::Value;
 
 /// A component that the evidence points at.
@@ -54,6 +54,10 @@ pub fn suspects<'a>(
         push(&mut list, suspect);
     }
     list.truncate(MOST_SUSPECTS);
+    for suspect in &mut list {
+        suspect.evidence.sort_unstable();
+        suspect.evidence.dedup();
+    }
     list
 }
 
@@ -65,8 +69,6 @@ fn push(list: &mut Vec<Suspect>, suspect: Suspect) {
     let Some(known) = list.iter_mut().find(same) else { return list.push(suspect) };
     known.seam = known.seam.take().or(suspect.seam);
     known.evidence.extend(suspect.evidence);
-    known.evidence.sort_unstable();
-    known.evidence.dedup();
 }
 
 fn dead(scene: &Scene<'_>, seq: u64, component: &ComponentId, detail: &str) -> Suspect {
@@ -81,30 +83,42 @@ fn answered_badly(scene: &Scene<'_>, finding: &Finding) -> Vec<Suspect> {
     let Some((from, to)) = finding.step.as_ref().and_then(|step| scene.step(&step.path)) else {
         return Vec::new();
     };
-    let given = match &finding.found {
-        Found::Judged(judged) if judged.path == "status" || judged.path.ends_with(".status") => {
-            Some(judged.actual.as_ref().and_then(Value::as_i64))
-        }
+    let of_status = match &finding.found {
+        Found::Judged(judged) if judged.path == "status" || judged.path.ends_with(".status") => Some(judged),
         Found::Judged(_) | Found::Step(_) | Found::Notice(_) => None,
     };
-    let is_about_status = given.is_some();
+    let given = of_status.map(wrong_statuses).unwrap_or_default();
     let asked: Vec<_> = scene
         .passed
         .iter()
         .filter(|(_, passed)| passed.from.is_test() && (from..=to).contains(&passed.at))
         .collect();
-    // Of several that went out at once it is the one whose answer was judged; else the last.
-    let is_judged =
-        |(_, passed): &&&(u64, &Interaction)| status(passed).is_some() && given == Some(status(passed));
-    let asked =
-        asked.iter().rev().find(is_judged).or_else(|| asked.iter().max_by_key(|(_, passed)| passed.at));
+    // Of several that went out at once it is the one whose answer was judged, a refusal first; else the last.
+    let is_judged = |passed: &Interaction| status(passed).is_some_and(|status| given.contains(&status));
+    let asked = asked.into_iter().max_by_key(|(_, passed)| {
+        let is_judged = is_judged(passed);
+        (is_judged, is_judged && is_refusal(passed), passed.at, passed.id)
+    });
     let Some((seq, root)) = asked else { return Vec::new() };
-    let refused = status(root).filter(|status| is_about_status && *status >= 400);
+    let refused = status(root).filter(|status| of_status.is_some() && *status >= 400);
     match (scene.trouble(root), refused) {
         (Some(trouble), _) => innermost(scene, *seq, root, &trouble),
         (None, Some(status)) => first_to_answer(scene, *seq, root, status),
         (None, None) => Vec::new(),
     }
+}
+
+/// The statuses that were found and not expected: one, or those of steps that went out together.
+fn wrong_statuses(judged: &Judged) -> Vec<i64> {
+    let list = |value: &Option<Value>| match value {
+        Some(Value::List(list)) => list.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    let expected = list(&judged.expected);
+    let actual = list(&judged.actual);
+    let wrong = actual.iter().enumerate().filter(|(index, found)| expected.get(*index) != Some(found));
+    wrong.filter_map(|(_, found)| found.as_i64()).collect()
 }
 
 /// Follows trouble down the calls that were made meanwhile, as long as one of them went wrong too.
@@ -148,14 +162,18 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
                 evidence.push(struck);
             }
             (None, Some((_, call))) => reason = format!("{reason} while {} was stopped", call.to),
-            (None, None) if !calls.is_empty() => reason += ", although its own calls went well",
-            (None, None) => {}
+            (None, None) => match scene.missing_provider(component, interaction.at) {
+                Some((stopped, provider)) => {
+                    reason = format!("{reason} while {provider} was stopped");
+                    evidence.push(stopped);
+                }
+                None if calls.is_empty() => {}
+                None => reason += ", although its own calls went well",
+            },
         }
         evidence.extend(calls.iter().rev().take(MOST_CALLS).map(|(seq, _)| *seq));
     }
     evidence.extend(scene.complaints(component, interaction, MOST_LINES));
-    evidence.sort_unstable();
-    evidence.dedup();
     Suspect { component: component.clone(), seam: Some(interaction.seam.clone()), reason, evidence }
 }
 
@@ -181,14 +199,10 @@ fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) 
         let mut list = innermost(scene, *seq, inner, trouble);
         for suspect in &mut list {
             suspect.evidence.extend(&evidence);
-            suspect.evidence.sort_unstable();
-            suspect.evidence.dedup();
         }
         return list;
     }
     evidence.extend(scene.complaints(&at.to, at, MOST_LINES));
-    evidence.sort_unstable();
-    evidence.dedup();
     let how = if at.id == root.id { "answered" } else { "was the first to answer" };
     let (component, seam) = (at.to.clone(), Some(at.seam.clone()));
     vec![Suspect { component, seam, reason: format!("{how} {given}"), evidence }]
@@ -218,7 +232,6 @@ fn swallowed(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Suspect> {
             && let Some(status) = status(root)
         {
             suspect.evidence.push(root_seq);
-            suspect.evidence.sort_unstable();
             suspect.reason = format!("{}, and {} answered {status} all the same", suspect.reason, root.to);
         }
         list.push(suspect);

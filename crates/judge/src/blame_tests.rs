@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Whom the evidence points at in a test that fails with the step 0 unless the script says otherwise.
 fn blame(script: &str) -> Vec<String> {
-    let events = events(&format!("plan a\n{script}\nfinished done"));
+    let events = events(&format!("plan a seam:orders>stock\n{script}\nfinished done"));
     let verdict = verdict(&events);
     let test = &verdict.tests[0];
     let live = live(&events);
@@ -73,6 +73,11 @@ fn the_innermost_that_went_wrong_is_named() {
              55 failed a/0 status = 500\n 60 ended a",
             &["orders on test -> orders: answered 500 [4]"],
         ),
+        (
+            "0 began a\n 5 step a/0 s\n 10-30 pass 1 test -> orders {\"status\":404}\n 11-40 pass 2 test -> gateway {\"status\":201}
+             55 failed a/0 results.*.status = [201,404]\n 60 ended a",
+            &["orders on test -> orders: answered 404 [4]"],
+        ),
         // A wrong body with good answers all along points at nobody.
         (
             "0 began a\n 5 step a/0 s\n 15-40 pass 2 gateway -> orders {\"status\":200}\n 10-50 pass 1 test -> gateway {\"status\":200}
@@ -115,6 +120,23 @@ fn the_dead_and_the_silent_are_named() {
             "0 began a\n 5 step a/0 s\n stopped paygate\n 20-21 pass 2 orders -> paygate refused\n 10-50 pass 1 test -> orders {\"status\":500}
              55 failed a/0 status\n 60 ended a",
             &["orders on test -> orders: answered 500 while paygate was stopped [5, 6]"],
+        ),
+        // Nothing passes where the machine refuses: that its provider is stopped stands in the states.
+        (
+            "0 began a\n 5 step a/0 s\n stopped stock\n 10-50 pass 1 test -> orders {\"status\":502}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 502 while stock was stopped [4, 5]"],
+        ),
+        (
+            "1 stopped stock\n 2 began a\n 5 step a/0 s\n 10-50 pass 1 test -> orders {\"status\":502}\n 52 ready stock
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 502 while stock was stopped [2, 5]"],
+        ),
+        // One that it does not need is no excuse.
+        (
+            "0 began a\n 5 step a/0 s\n stopped mail\n 10-50 pass 1 test -> orders {\"status\":502}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 502 [5]"],
         ),
         // A call that went wrong, and was swallowed: the mail that never came.
         (
@@ -160,6 +182,8 @@ fn nobody_is_named_without_evidence() {
         "line gateway error: no",
         "died orders exit code 1",
         "ready orders",
+        "stopped stock",
+        "starting stock",
         "stopped mail",
         "failed a/0 status",
         "failed a/0 status = 500",
@@ -177,7 +201,9 @@ fn nobody_is_named_without_evidence() {
     };
     let mut n_named = 0;
     for _ in 0..3_000 {
-        let mut script = String::from("plan a\n1 began a\n2 step a/0 http: POST gateway/\n");
+        let mut script = String::from(
+            "plan a seam:orders>stock seam:gateway>mail\n1 stopped stock\n1 began a\n2 step a/0 http: POST gateway/\n",
+        );
         for _ in 0..2 + chance(12) {
             let part = PARTS[usize::try_from(chance(PARTS.len() as u64)).unwrap()];
             let from = 3 + chance(40);

@@ -7,8 +7,8 @@
 use crate::blame::suspects;
 use crate::fold::Fold;
 use crate::verdict::{TestVerdict, Verdict};
-use seam_event::{ComponentState, Event, Phase, TestId, What};
-use std::collections::VecDeque;
+use seam_event::{Event, Phase, TestId, What};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// A fold with the recent events.
@@ -18,8 +18,8 @@ pub struct Live {
     recent: VecDeque<Arc<Event>>,
     /// The numbers of the events with which the tests began that still run.
     running: Vec<(TestId, u64)>,
-    /// Components that died: what points at one may lie before the test.
-    dead: Vec<Arc<Event>>,
+    /// The plan, and what had become of each component before the tests that run: what points at one may lie there.
+    before: Vec<Arc<Event>>,
 }
 
 /// A test whose last attempt has ended, or is over because the run is.
@@ -27,7 +27,7 @@ pub struct Live {
 pub struct Ended {
     /// What the test comes to so far.
     pub test: TestVerdict,
-    /// The events of its time, and before them the deaths of components that are still dead.
+    /// The events of its time, and before them the plan and what had become of components.
     pub events: Vec<Arc<Event>>,
 }
 
@@ -35,13 +35,8 @@ impl Live {
     /// Takes in what happened next; gives the test that ended with it.
     pub fn push(&mut self, event: &Arc<Event>) -> Option<Ended> {
         self.fold.push(event);
-        if let What::Component { component, state, .. } = &event.what {
-            self.dead.retain(
-                |dead| !matches!(&dead.what, What::Component { component: of, .. } if of == component),
-            );
-            if *state == ComponentState::Died {
-                self.dead.push(event.clone());
-            }
+        if matches!(event.what, What::Plan { .. } | What::Component { .. }) {
+            self.before.push(event.clone());
         }
         let (Some(test), What::Test { phase }) = (&event.scope.test, &event.what) else {
             self.keep(event);
@@ -49,6 +44,9 @@ impl Live {
         };
         self.running.retain(|(running, _)| running != test);
         if *phase == Phase::Began {
+            if self.running.is_empty() {
+                self.forget_states();
+            }
             self.running.push((test.clone(), event.seq));
             self.keep(event);
             return None;
@@ -70,7 +68,7 @@ impl Live {
     fn ended(&self, id: &TestId) -> Option<Ended> {
         let mut test = self.fold.test(id)?;
         let first = test.last_attempt()?.window.first;
-        let before = self.dead.iter().filter(|dead| dead.seq < first);
+        let before = self.before.iter().filter(|before| before.seq < first);
         let events: Vec<Arc<Event>> =
             before.chain(self.recent.iter().filter(|event| event.seq >= first)).cloned().collect();
         if let Some(attempt) = test.attempts.last_mut() {
@@ -82,6 +80,22 @@ impl Live {
     /// What all comes to so far, without suspects.
     pub fn verdict(&self) -> Verdict {
         self.fold.verdict()
+    }
+
+    /// Of each component only the last state is kept.
+    fn forget_states(&mut self) {
+        let mut known = HashSet::new();
+        let mut kept: Vec<Arc<Event>> = self
+            .before
+            .drain(..)
+            .rev()
+            .filter(|event| match &event.what {
+                What::Component { component, .. } => known.insert(component.clone()),
+                _ => true,
+            })
+            .collect();
+        kept.reverse();
+        self.before = kept;
     }
 
     fn keep(&mut self, event: &Arc<Event>) {

@@ -3,7 +3,7 @@
 
 use crate::chain::{Trouble, is_within, trouble};
 use crate::verdict::Attempt;
-use seam_event::{ComponentId, ComponentState, Event, Interaction, StageOf, TestId, What};
+use seam_event::{ComponentId, ComponentState, Event, Interaction, SeamId, StageOf, TestId, What};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -26,19 +26,23 @@ pub(crate) struct Scene<'a> {
     states: Vec<(u64, Duration, &'a ComponentId, ComponentState, &'a str)>,
     /// From when to when the last try of each step lasted.
     steps: HashMap<&'a str, (Duration, Duration)>,
+    /// Who dials whom, as references declare it.
+    declared: Vec<&'a SeamId>,
     /// The number of the window's first event.
     first: u64,
 }
 
 impl<'a> Scene<'a> {
-    /// Looks at the events of the attempt's window, and at what became of components before.
+    /// Looks at the events of the attempt's window, and at the plan and what became of components before.
     pub(crate) fn of(events: impl IntoIterator<Item = &'a Event>, test: &TestId, attempt: &Attempt) -> Self {
         let mut scene = Self { first: attempt.window.first, ..Self::default() };
         for event in events {
-            if let What::Component { component, state, detail } = &event.what
-                && event.seq <= attempt.window.last
-            {
-                scene.states.push((event.seq, event.at, component, *state, detail));
+            match &event.what {
+                What::Component { component, state, detail } if event.seq <= attempt.window.last => {
+                    scene.states.push((event.seq, event.at, component, *state, detail));
+                }
+                What::Plan { seams, .. } => scene.declared = seams.iter().collect(),
+                _ => {}
             }
             let is_ours = event.scope.test.as_ref().is_none_or(|id| id == test);
             if attempt.window.holds(event.seq) && is_ours {
@@ -96,10 +100,24 @@ impl<'a> Scene<'a> {
 
     /// Was the component stopped or paused on purpose at that time?
     pub(crate) fn is_away(&self, component: &ComponentId, at: Duration) -> bool {
+        self.away_since(component, at).is_some()
+    }
+
+    /// The event by which a component was stopped or paused on purpose at that time.
+    fn away_since(&self, component: &ComponentId, at: Duration) -> Option<u64> {
         let mut before = self.states.iter().filter(|(_, when, of, ..)| *of == component && *when <= at);
-        before.next_back().is_some_and(|(_, _, _, state, _)| {
-            matches!(state, ComponentState::Stopped | ComponentState::Paused | ComponentState::Starting)
-        })
+        let (seq, _, _, state, _) = before.next_back()?;
+        let is_away =
+            matches!(state, ComponentState::Stopped | ComponentState::Paused | ComponentState::Starting);
+        is_away.then_some(*seq)
+    }
+
+    /// A declared provider of a component that was away at that time, with the event that says so. Of a connection
+    /// that the machine itself refuses nothing passes the seam.
+    pub(crate) fn missing_provider(&self, of: &ComponentId, at: Duration) -> Option<(u64, &'a ComponentId)> {
+        let mut providers =
+            self.declared.iter().filter(|seam| seam.consumer == *of).map(|seam| &seam.provider);
+        providers.find_map(|provider| Some((self.away_since(provider, at)?, provider)))
     }
 
     /// The fault that struck an interaction.

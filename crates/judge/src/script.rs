@@ -1,7 +1,7 @@
 //! Events for tests, written as a script: one line each, the time in milliseconds at its beginning if it matters.
 //!
 //! ```text
-//! plan a b skip:c fails:d sometimes:e
+//! plan a b skip:c fails:d sometimes:e seam:orders>pg
 //! began a              ended a              (attempt 2 of a: `a#2`)
 //! step a/0 http: GET orders/                left-out a/0 why
 //! held a/0 status      failed a/0 status    unsaid a/0 status      undecided a/0 count
@@ -120,7 +120,11 @@ fn scope(subject: &str) -> Scope {
 }
 
 fn plan(tests: &str) -> What {
-    let tests = tests.split_whitespace().map(|test| {
+    let seams = tests.split_whitespace().filter_map(|word| word.strip_prefix("seam:")?.split_once('>'));
+    let seams =
+        seams.map(|(from, to)| chain::tests::interaction(0, &format!("{from} -> {to}"), (0, 0), "null").seam);
+    let seams: Vec<SeamId> = seams.collect();
+    let tests = tests.split_whitespace().filter(|word| !word.starts_with("seam:")).map(|test| {
         let (kind, name) = test.split_once(':').unwrap_or(("", test));
         TestPlan {
             id: name.into(),
@@ -141,7 +145,7 @@ fn plan(tests: &str) -> What {
         system: "shop".into(),
         files: Vec::new(),
         tests: tests.collect(),
-        seams: Vec::new(),
+        seams,
         command: Vec::new(),
     }
 }

@@ -183,11 +183,13 @@ pub fn verdict(events: &[Event]) -> Verdict {
         fold.push(event);
     }
     let mut verdict = fold.verdict();
-    let components: Vec<&Event> =
-        events.iter().filter(|event| matches!(event.what, What::Component { .. })).collect();
+    let components: Vec<&Event> = events
+        .iter()
+        .filter(|event| matches!(event.what, What::Component { .. } | What::Plan { .. }))
+        .collect();
     for test in &mut verdict.tests {
         for attempt in &mut test.attempts {
-            // Only its own stretch of the run is looked at, and what had become of components before.
+            // Only its own stretch of the run is looked at, the plan, and what had become of components before.
             let from = events.partition_point(|event| event.seq < attempt.window.first);
             let to = events.partition_point(|event| event.seq <= attempt.window.last).max(from);
             let before = components.iter().copied().filter(|event| event.seq < attempt.window.first);

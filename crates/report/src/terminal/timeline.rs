@@ -114,6 +114,7 @@ fn of_interaction(passed: &Interaction, since: Duration, is_left_over: bool) -> 
 }
 
 fn of_state(event: &Event, since: Duration) -> Option<Moment> {
+    let matters = !matches!(&event.what, What::Component { state: ComponentState::Ready, .. });
     let (on, asked) = match &event.what {
         What::Component { component, state, detail } => {
             let word = format!("{state:?}").to_lowercase();
@@ -134,7 +135,7 @@ fn of_state(event: &Event, since: Duration) -> Option<Moment> {
         asked: line(&asked).into_owned(),
         answered: String::new(),
         times: 1,
-        matters: true,
+        matters,
     })
 }
 
