@@ -45,14 +45,15 @@ impl Files {
         if let Some(plan) = plan {
             return Ok(Readable { root, sources, plan, n_warnings });
         }
-        let mistakes = counted(found.n_errors(), "mistake", "mistakes");
-        let warnings = if n_warnings > 0 {
-            format!(", {}", counted(n_warnings, "warning", "warnings"))
-        } else {
-            String::new()
-        };
-        let ink = screen.err_ink();
-        screen.tell(&format!("{}{warnings}\n", ink.red(&mistakes)));
+        let mut count = counted(found.n_errors(), "mistake", "mistakes");
+        if n_warnings > 0 {
+            count = format!("{count}, {}", counted(n_warnings, "warning", "warnings"));
+        }
+        // One that is told alone needs no counting.
+        if found.n_errors() + n_warnings > 1 {
+            let count = screen.err_ink().red(&count);
+            screen.tell(&format!("{count}\n"));
+        }
         Err(Exit::CouldNotRun)
     }
 }

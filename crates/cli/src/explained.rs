@@ -6,6 +6,9 @@ use seam_manifest::{explain, explain_field};
 use seam_model::{Field, Shape, Word};
 use std::fmt::Write as _;
 
+/// How wide a page of text is: longer lines are hard to read.
+const PAGE: usize = 100;
+
 /// All that a name means: words of several groups may have the same, and so may their fields.
 pub(crate) fn meanings(groups: &[Group], name: &str, ink: Ink) -> Vec<String> {
     let wanted = name.trim().trim_end_matches(':').trim_end_matches("()").to_lowercase();
@@ -77,6 +80,8 @@ fn titled(group: &Group, word: &Word, ink: Ink) -> String {
     if text.starts_with(&head) {
         text = format!("{} ({}): {}{}", word.name, group.one, word.line, &text[head.len()..]);
     }
+    // What stands right of a protocol's or a report's name is no matter of the files.
+    text = text.replace(&format!("\n{}: anything\n", word.name), "");
     inked(&text, ink)
 }
 
@@ -92,13 +97,23 @@ fn inked(text: &str, ink: Ink) -> String {
             let _ = writeln!(out, "{} {rest}", ink.bold(name));
         } else if is_heading {
             let _ = writeln!(out, "{}", ink.bold(line));
-        } else if is_example || line.starts_with(' ') {
+        } else if is_example {
             let _ = writeln!(out, "{line}");
         } else {
-            let _ = writeln!(out, "{}", folded(line, 100).join("\n"));
+            let _ = writeln!(out, "{}", hanging(line));
         }
     }
     out
+}
+
+/// A line folded at the width of a page. What follows in a list stands beneath its last column.
+fn hanging(line: &str) -> String {
+    let rest = line.trim_start();
+    let indent = line.len() - rest.len();
+    let last = rest.find("  ").filter(|_| indent > 0).map_or(rest, |gap| rest[gap..].trim_start());
+    let (head, column) = (line.len() - last.len(), line[..line.len() - last.len()].chars().count());
+    let folded = folded(last, PAGE.saturating_sub(column).max(30));
+    format!("{}{}", &line[..head], folded.join(&format!("\n{}", " ".repeat(column))))
 }
 
 /// A field or result of a word, also inside its fields.

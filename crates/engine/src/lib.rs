@@ -6,7 +6,6 @@
 
 mod plan;
 mod run;
-mod snapshots;
 mod testbed;
 
 pub use plan::environment::Environment;

@@ -1,7 +1,7 @@
 //! What a ready-made component is: declared in `seam.yaml`, raised for a run, and running.
 
 use crate::places::Places;
-use crate::programs::NoProgram;
+use crate::programs::{NoProgram, Program};
 use crate::state::{Kept, Restored, StateError};
 use futures_util::future::BoxFuture;
 use seam_diag::Diagnostics;
@@ -22,6 +22,11 @@ use tokio::time::Instant;
 pub trait Service: Sync {
     /// Its name in YAML with its documentation.
     fn word(&self) -> &'static Word;
+
+    /// The program that it needs; none for what is built in.
+    fn program(&self) -> Option<&'static Program> {
+        None
+    }
 
     /// Reads a component's settings. All mistakes go into `found`; none comes back only where nothing sensible can.
     /// `project` is the folder of `seam.yaml`, from which the paths of seeds are meant.

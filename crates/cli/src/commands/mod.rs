@@ -2,7 +2,9 @@
 
 mod check;
 mod completions;
+mod doctor;
 mod explain;
+mod init;
 mod map;
 mod report;
 mod run;
@@ -30,7 +32,9 @@ static COMMANDS: &[Entry] = &[
     entry::<up::Up>("up"),
     entry::<map::Map>("map"),
     entry::<report::Report>("report"),
+    entry::<init::Init>("init"),
     entry::<explain::Explain>("explain"),
+    entry::<doctor::Doctor>("doctor"),
     entry::<schema::Schema>("schema"),
     entry::<completions::Completions>("completions"),
 ];
@@ -69,8 +73,8 @@ Examples:
   seam run tests/cart.seam.yaml --test coupon
   seam explain http             what a step, a matcher, a service … is and takes
 
-Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork), 3 inconclusive or nothing ran,
-130 interrupted.
+Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork),
+3 inconclusive or nothing ran, 130 interrupted.
 
 `seam help COMMAND` says more about a command.";
 

@@ -6,6 +6,7 @@ use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::Scope;
 use seam_expr::{Chance, EvalError, Template};
+use seam_matcher::NoSnapshots;
 use seam_steps::Actor;
 use seam_value::Map;
 use std::collections::HashMap;
@@ -29,6 +30,8 @@ pub(crate) struct Lane {
     pub(crate) flows: Arc<HashMap<String, Arc<PlannedFlow>>>,
     /// When the whole test must have come to its end.
     pub(crate) deadline: Instant,
+    /// Where values that were kept on purpose are found again.
+    pub(crate) snapshots: NoSnapshots,
     /// Inside a `together` that has an `expect` of its own, what is expected unsaid falls away.
     pub(crate) unsaid_falls_away: bool,
 }
@@ -58,6 +61,7 @@ impl Lane {
             actors,
             flows: Arc::default(),
             deadline,
+            snapshots: NoSnapshots,
             unsaid_falls_away: false,
             bed: Arc::clone(bed),
         }

@@ -41,8 +41,7 @@ fn evidence(suspect: &Suspect, events: &[&Event]) -> Vec<String> {
         }
         What::Component { component, state, detail } => {
             let state = format!("{state:?}").to_lowercase();
-            let detail = if detail.is_empty() { state } else { format!("{state}: {}", line(detail)) };
-            Some(format!("{} {detail}", line(component.as_str())))
+            Some(format!("{} {state}: {}", line(component.as_str()), line(detail)))
         }
         What::Fault { seam, fault, .. } => {
             Some(format!("the fault `{}` struck {}", line(fault), line(&seam.to_string())))

@@ -4,7 +4,6 @@ use super::PROGRAM;
 use super::cluster::Cluster;
 use super::declared::Plan;
 use super::server::Server;
-use super::state::States;
 use crate::programs::Search;
 use crate::service::{RaiseCx, RaiseError, Running, StopHow, Upstream};
 use crate::state::{Kept, Restored, StateError};
@@ -22,7 +21,6 @@ const RESTART_LIMIT: Duration = Duration::from_secs(30);
 /// A PostgreSQL that answers.
 pub struct Postgres {
     server: Server,
-    states: States,
     detail: String,
     process: Mutex<Process>,
 }
@@ -62,8 +60,7 @@ pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Postgres, RaiseEr
         }
         started => started?,
     };
-    let states = States::new(server.clone(), cx.places.clone());
-    Ok(Postgres { server, states, detail, process: Mutex::new(process) })
+    Ok(Postgres { server, detail, process: Mutex::new(process) })
 }
 
 impl Postgres {
@@ -86,11 +83,11 @@ impl Running for Postgres {
     }
 
     fn keep(&self) -> BoxFuture<'_, Result<Kept, StateError>> {
-        self.states.keep().boxed()
+        std::future::ready(Err(StateError::Foreign)).boxed()
     }
 
-    fn restore<'a>(&'a self, kept: &'a Kept) -> BoxFuture<'a, Result<Restored, StateError>> {
-        self.states.restore(kept).boxed()
+    fn restore<'a>(&'a self, _kept: &'a Kept) -> BoxFuture<'a, Result<Restored, StateError>> {
+        std::future::ready(Err(StateError::Foreign)).boxed()
     }
 
     fn stop(&self, how: StopHow) -> BoxFuture<'_, Result<(), WatcherGone>> {
