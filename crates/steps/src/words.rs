@@ -160,8 +160,13 @@ impl Splitter {
                 }
                 (character, Some((quote, _))) if character == quote => self.quote = None,
                 ('\\', None | Some(('"', _))) => {
-                    // A backslash at the very end stands for itself.
-                    let next = characters.next().map_or('\\', |(_, next)| next);
+                    // At the very end it stands for itself; in quotes also before what needs none, as in a shell.
+                    let next = characters.clone().next().map_or('\\', |(_, next)| next);
+                    if self.quote.is_some() && !matches!(next, '"' | '\\' | '$' | '`') {
+                        self.push('\\');
+                        continue;
+                    }
+                    characters.next();
                     self.push(next);
                 }
                 (character, None) if character.is_whitespace() => self.end_word(),

@@ -29,6 +29,7 @@ async fn commands_are_run_to_their_end() {
         ("- exec: [echo, $odd, x]", "stdout", "a b; exit 9 'c x\n"),
         ("- exec: echo $odd 'two  words' \"$odd\"", "stdout", "a b; exit 9 'c two  words a b; exit 9 'c\n"),
         ("- exec: echo --name=$odd", "stdout", "--name=a b; exit 9 'c\n"),
+        (r#"- exec: printf %s\|  a\ b "\d \" \\" '\d' \\ "#, "stdout", r#"a b|\d " \|\d|\|"#),
         ("- exec: [echo, $none, a]", "stdout", "a\n"),
         ("- exec: [sh, -c, 'cat; echo bad >&2; exit 3']\n  stdin: $list", "stdout", "{\"a\":1.50}"),
         ("- exec: [sh, -c, 'cat; echo bad >&2; exit 3']\n  stdin: $list", "json.a", "1.50"),

@@ -83,7 +83,7 @@ static WORD: Word = Word {
         Field::optional(
             "follow",
             Shape::Either(&[Shape::Boolean, Shape::Integer]),
-            "follows redirects: `true` (10 at most), or how many",
+            "follows redirects: `true` (all; more than 10 fail), or how many",
         ),
     ],
     results: &[
@@ -147,8 +147,7 @@ struct HttpAction {
     cookies: Vec<Input>,
     content: ContentInput,
     authorization: Option<Authorization>,
-    /// How many redirects are followed.
-    follow: u64,
+    follow: Follow,
     /// The folder of the test's file.
     folder: PathBuf,
 }
@@ -156,6 +155,15 @@ struct HttpAction {
 enum Method {
     Fixed(http::Method),
     Variable(crate::input::Part),
+}
+
+/// Which redirects are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follow {
+    /// So many; a further one is the result.
+    Some(u64),
+    /// All; more than [`MOST_REDIRECTS`] are a circle.
+    All,
 }
 
 enum Headers {
@@ -268,3 +276,5 @@ impl Authorization {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unusual;

@@ -1,7 +1,7 @@
 //! Reads the fields of an `http` step, with those that the file's defaults add.
 
 use super::address::Address;
-use super::{Authorization, ContentInput, Headers, HttpAction, MOST_REDIRECTS, Method, WORD};
+use super::{Authorization, ContentInput, Follow, Headers, HttpAction, Method, WORD};
 use crate::input::{Input, Inputs, Piece, pieces};
 use crate::kind::Reading;
 use seam_diag::{Diagnostic, Diagnostics};
@@ -20,7 +20,7 @@ pub(super) fn read(step: &Step, reading: &mut Reading<'_>) -> Option<HttpAction>
     let content = read_content(&mut fields, reading.found);
     let authorization = read_authorization(&mut fields, reading);
     let follow = fields.take("follow").or_else(|| default(reading, "follow"));
-    let follow = follow.map_or(0, |node| read_follow(node, reading.found));
+    let follow = follow.map_or(Follow::Some(0), |node| read_follow(node, reading.found));
     fields.finish(reading.found);
     let (method, address) = read_subject(&step.subject, reading)?;
     if let (Some(path), true) = (&path, address.has_path()) {
@@ -186,18 +186,19 @@ fn check_basic(node: &Node, found: &mut Diagnostics) {
     }
 }
 
-fn read_follow(node: &Node, found: &mut Diagnostics) -> u64 {
+fn read_follow(node: &Node, found: &mut Diagnostics) -> Follow {
     match &node.kind {
-        NodeKind::Bool(follow) => u64::from(*follow) * MOST_REDIRECTS,
+        NodeKind::Bool(true) => Follow::All,
+        NodeKind::Bool(false) => Follow::Some(0),
         NodeKind::Number(number) if number.as_i64().is_some_and(|count| (0..=100).contains(&count)) => {
-            number.as_i64().map_or(0, i64::unsigned_abs)
+            Follow::Some(number.as_i64().map_or(0, i64::unsigned_abs))
         }
         _ => {
             let label = format!("this is {}", node.kind_name());
             let error =
                 Diagnostic::error("`follow` must be `true`, or how many redirects").at(node.span, label);
             found.push(error);
-            0
+            Follow::Some(0)
         }
     }
 }

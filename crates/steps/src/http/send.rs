@@ -4,7 +4,7 @@ use super::address::{self, Place};
 use super::answer::{self, Received};
 use super::content::{Content, Files, pairs};
 use super::link::{Answer, Broken, Link};
-use super::{ContentInput, Headers, HttpAction, Method};
+use super::{ContentInput, Follow, Headers, HttpAction, MOST_REDIRECTS, Method};
 use crate::action::{StepContext, Trouble};
 use crate::files;
 use crate::socket::seen;
@@ -28,18 +28,24 @@ struct Request {
 pub(super) async fn send(action: &HttpAction, cx: &StepContext<'_>) -> Result<Value, Trouble> {
     let mut request = Request::of(action, cx)?;
     let began = Instant::now();
-    let mut left = action.follow;
+    let mut left = match action.follow {
+        Follow::Some(most) => most,
+        Follow::All => MOST_REDIRECTS,
+    };
     loop {
         let (answer, broken) = exchange(&request, cx).await;
         if let Some(answer) = &answer {
             keep_cookies(answer, &request.place, cx);
-            if left > 0
-                && broken.is_none()
-                && let Some(location) = answer::location(answer)
-            {
-                left -= 1;
-                request.redirect(answer.head.status, location, cx)?;
-                continue;
+            if let (Some(location), None) = (answer::location(answer), &broken) {
+                if left > 0 {
+                    left -= 1;
+                    request.redirect(answer.head.status, location, cx)?;
+                    continue;
+                }
+                if action.follow == Follow::All {
+                    let reason = format!("redirected {MOST_REDIRECTS} times, and then to `{location}`");
+                    return Err(Trouble::failed(reason));
+                }
             }
         }
         let place = &request.place;
@@ -170,6 +176,8 @@ impl Request {
         // Who is somebody else must not be told how to sign in here.
         if (&next.component, &next.endpoint) != (&self.place.component, &self.place.endpoint) {
             self.headers.remove(header::AUTHORIZATION);
+            self.headers.remove(header::COOKIE);
+            self.cookies.clear();
         }
         self.place = next.rooted();
         Ok(())

@@ -54,6 +54,10 @@ async fn answer(
         ),
         "/to" => (response.status(302).header("location", "/landed?x=1"), Bytes::new()),
         "/keep" => (response.status(307).header("location", format!("http://{at}/landed")), Bytes::new()),
+        "/over" => {
+            let location = format!("http://{}/landed", head.uri.query().unwrap());
+            (response.status(307).header("location", location), Bytes::new())
+        }
         "/away" => (response.status(302).header("location", "https://elsewhere.example/x"), Bytes::new()),
         "/loop" => (response.status(302).header("location", "/loop"), Bytes::new()),
         "/price" => (
@@ -235,6 +239,20 @@ async fn redirects_are_followed_where_the_step_says_so() {
     assert_eq!((text(&kept, "body.method").as_str(), text(&kept, "body.body").as_str()), ("POST", "1"));
     let round = run("- http: GET gateway/loop\n  follow: 3", &actor, &bed, "{}").await;
     assert_eq!(text(&round, "status"), "302");
+    let endless = step("- http: GET gateway/loop\n  follow: true");
+    let done = run_as(endless.as_ref(), &actor, &bed, "{}", LIMIT).await;
+    assert_eq!(done, Err(Trouble::failed("redirected 10 times, and then to `/loop`")));
+    // What is somebody else's is not told to another component.
+    let other = self::server().await;
+    let bed = Bed::with(&[("gateway", server.at), ("orders", other.at)]);
+    let signed = "bearer: t1\n  cookies: { a: b }\n  follow: true";
+    for (path, expect) in [("/to", r#"["Bearer t1","a=b"]"#), ("/over", "[null,null]")] {
+        let yaml = format!("- http: GET gateway{path}?{}\n  {signed}", other.at);
+        let result = run(&yaml, &actor, &bed, "{}").await;
+        let headers = at(&result, "body.headers");
+        let told = ["authorization", "cookie"].map(|name| headers.get(name).cloned().unwrap_or_default());
+        assert_eq!(Value::List(told.to_vec()).to_string(), expect, "{path}");
+    }
     let away = step("- http: GET gateway/away\n  follow: true");
     let Err(Trouble::Failed { reason, .. }) = run_as(away.as_ref(), &actor, &bed, "{}", LIMIT).await else {
         panic!()

@@ -112,21 +112,8 @@ impl Action for Redis {
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
         Box::pin(async move {
             let words = self.command.texts(cx.names)?;
-            let login = login(&self.subject, cx)?;
-            let asking = async {
-                let name = self.subject.name();
-                let mut session = match cx.actor.redis.take(&name).filter(Session::is_fresh) {
-                    Some(session) => session,
-                    None => Session::open(&login).await?,
-                };
-                let reply = session.ask(&words).await;
-                if matches!(reply, Ok(_) | Err(Halt::Server(_))) {
-                    cx.actor.redis.put(name, session);
-                }
-                reply
-            };
-            let reply = timeout_at(cx.deadline, asking).await;
-            let (value, error) = match reply.unwrap_or(Err(Halt::Lost(InteractionError::Timeout))) {
+            let reply = self.ask(&words, cx).await?;
+            let (value, error) = match reply {
                 Ok(value) => (value, Value::Null),
                 Err(Halt::Server(message)) => (Value::Null, Value::Text(message)),
                 Err(Halt::Lost(why)) => (Value::Null, Value::text(why.name())),
@@ -136,6 +123,31 @@ impl Action for Redis {
             };
             Ok(Value::map([("value", value), ("error", error)]))
         })
+    }
+}
+
+impl Redis {
+    /// Sends the command in the actor's session, which is opened where there is none.
+    async fn ask(&self, words: &[String], cx: &StepContext<'_>) -> Result<Result<Value, Halt>, Trouble> {
+        let name = self.subject.name();
+        let free = cx.actor.redis.take(&name).filter(Session::is_fresh);
+        let mut session = if let Some(session) = free {
+            session
+        } else {
+            let login = login(&self.subject, cx)?;
+            match timeout_at(cx.deadline, Session::open(&login)).await {
+                Ok(Ok(session)) => session,
+                Ok(Err(halt)) => return Ok(Err(halt)),
+                Err(_) => return Ok(Err(Halt::Lost(InteractionError::Timeout))),
+            }
+        };
+        let Ok(reply) = timeout_at(cx.deadline, session.ask(words)).await else {
+            return Ok(Err(Halt::Lost(InteractionError::Timeout)));
+        };
+        if matches!(reply, Ok(_) | Err(Halt::Server(_))) {
+            cx.actor.redis.put(name, session);
+        }
+        Ok(reply)
     }
 }
 

@@ -30,7 +30,8 @@ const CANCEL_LIMIT: Duration = Duration::from_millis(500);
 
 static WORD: Word = Word {
     text: "Runs statements in a database. A variable is passed as a bound parameter, never pasted, and fits a column of \
-           any type; in quotes it is a mistake. Several statements, divided by `;`, are one transaction: an error undoes \
+           any type: a text becomes a date, a number or an id as the column wants it, a list an array, and a map, a list or a \
+           text that holds one becomes JSON. In quotes it is a mistake. Several statements, divided by `;`, are one transaction: an error undoes \
            all of them. `begin` in one step and `commit` in a later one of the same actor works too. Between `$$` and `$$` \
            the text is SQL's own.\n\n\
            numeric and bigint come as numbers with all their digits, timestamptz as RFC 3339 in UTC, json decoded, bytea in \

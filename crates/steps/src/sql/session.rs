@@ -24,9 +24,6 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// JSON and JSON in binary form, into which lists and maps go as they are.
-const JSON: [Oid; 2] = [114, 3802];
-
 /// One statement with `$1`, `$2` … and what stands for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
@@ -293,8 +290,7 @@ impl Session {
 
     fn bind(&mut self, values: &[Value], types: &[Oid]) -> Result<(), Halt> {
         let texts = values.iter().enumerate().map(|(index, value)| {
-            let is_json = types.get(index).is_some_and(|oid| JSON.contains(oid));
-            if is_json { Some(value.to_string()) } else { typed::write(value) }
+            typed::write(types.get(index).copied().unwrap_or_default(), value, &self.arrays)
         });
         let write = |text: Option<String>, output: &mut BytesMut| match text {
             None => Ok(IsNull::Yes),

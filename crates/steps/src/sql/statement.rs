@@ -30,7 +30,8 @@ impl Query {
     pub(super) fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
         let text = node.as_text()?;
         let kept = keep_dollar_quotes(text);
-        let pieces = if kept == text {
+        let is_as_written = kept == text;
+        let pieces = if is_as_written {
             pieces(node, found)?
         } else {
             let NodeKind::Text { form, .. } = &node.kind else { return None };
@@ -39,7 +40,10 @@ impl Query {
         let mut reader = Reader::default();
         for piece in pieces {
             match piece {
-                Piece::Fixed { text, .. } => reader.fixed(&text),
+                Piece::Fixed { text, offset } => reader.fixed(&text, |place, length| {
+                    // Where dollars were doubled the places have moved.
+                    if is_as_written { node.part(offset + place, length) } else { node.span }
+                }),
                 Piece::Part(part) => reader.variable(part),
             }
         }
@@ -103,10 +107,14 @@ struct Quoted {
 }
 
 impl Reader {
-    fn fixed(&mut self, text: &str) {
+    fn fixed(&mut self, text: &str, place: impl Fn(usize, usize) -> Span) {
         let mut rest = text;
         while !rest.is_empty() {
+            let is_plain = self.scanner.inside == Inside::Plain;
             let (token, left) = self.scanner.step(rest);
+            if is_plain && token == Token::Other("$") {
+                self.check_number(left, |length| place(text.len() - rest.len(), length));
+            }
             let passed = &rest[..rest.len() - left.len()];
             match token {
                 Token::Semicolon => {
@@ -125,6 +133,20 @@ impl Reader {
             }
             self.current.text.push_str(passed);
             rest = left;
+        }
+    }
+
+    /// `$1` is what drivers write; here it would be taken for the first variable. In what is prepared it is SQL's own.
+    fn check_number(&mut self, after: &str, place: impl Fn(usize) -> Span) {
+        let length = after.bytes().take_while(u8::is_ascii_digit).count();
+        let is_own = self.words.first().is_some_and(|word| matches!(word.as_str(), "prepare" | "create"));
+        if length > 0 && !is_own {
+            let number = &after[..length];
+            self.mistakes.push(
+                Diagnostic::error(format!("`${number}` is no variable"))
+                    .at(place(1 + length), "")
+                    .hint("write a name where the value stands: `where id = $order`"),
+            );
         }
     }
 

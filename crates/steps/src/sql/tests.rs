@@ -34,6 +34,10 @@ fn mistakes_are_told_at_their_place() {
              {write ${a + 1} || ' it''s ' || $b.c}",
         ),
         (
+            "- sql: pg.orders\n  query: select * from books where id = $1 and a = '$2'",
+            "`$1` is no variable [$1] {write a name where the value stands: `where id = $order`}",
+        ),
+        (
             "- sql: pg.orders\n  query: select * from \"$table\"",
             "the name of a table or column can't be a variable [$table]",
         ),
@@ -70,7 +74,9 @@ async fn against_a_real_server() {
     let bed = bed(server.at, "tester:p%40ss%3Aword");
     let setup = "create table books (id bigint primary key, isbn text not null unique, price numeric(10,2), \
                  stock int check (stock >= 0), sold timestamptz, meta jsonb, tags text[], raw bytea, day date, u uuid); \
-                 create type state as enum ('new', 'paid'); create table states (s state, many state[]);";
+                 create domain state_text as text check (value <> ''); create type state as enum ('new', 'paid'); create table states (s state, many state[]); \
+                 create table lines (book bigint references books); \
+                 create table later (book bigint references books deferrable initially deferred);";
     let actor = Actor::new("");
     let made = ask(&actor, &bed, setup, "{}").await;
     assert_eq!(made.get("error"), Some(&Value::Null));
@@ -106,6 +112,75 @@ fn field(result: &Value, path: &str) -> String {
     found.unwrap_or_else(|| panic!("no {path} in {result}")).to_plain_text()
 }
 
+/// Queries with the rows that they give.
+const VALUES: &[(&str, &str)] = &[
+    (
+        "select * from books where id = $id",
+        r#"[{"id":9007199254740993,"isbn":"it's; drop table books --","price":19.90,"stock":3,"sold":"2026-01-01T00:00:00.5Z","meta":{"a":[1.50,null]},"tags":["a","b \"c\"",null],"raw":"AP8=","day":"2026-02-03","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}]"#,
+    ),
+    ("select stock from books where isbn like '%' || $part || '%'", r#"[{"stock":3}]"#),
+    ("select count(*) as n from books where id = any($ids)", r#"[{"n":1}]"#),
+    ("select id from books where $none is null", r#"[{"id":9007199254740993}]"#),
+    ("select 1 as a where $part = 'other'", "[]"),
+    (
+        "select $id::text as a, $price + 0.10 as b, $day::date + 1 as c",
+        r#"[{"a":"9007199254740993","b":20.00,"c":"2026-02-04"}]"#,
+    ),
+    (
+        "select true as t, null as n, 1.5::float8 as f, 'x'::char(3) as c",
+        r#"[{"t":true,"n":null,"f":1.5,"c":"x  "}]"#,
+    ),
+    ("select array[[1,2],[3,4]] as a, '{}'::text[] as e", r#"[{"a":[[1,2],[3,4]],"e":[]}]"#),
+    (
+        "select interval '1 day 2 hours' as i, '10.0.0.1'::inet as a",
+        r#"[{"i":"1 day 02:00:00","a":"10.0.0.1"}]"#,
+    ),
+    (
+        "insert into states values ('new', '{new,paid}') returning s, many",
+        r#"[{"s":"new","many":["new","paid"]}]"#,
+    ),
+    ("select $$it's ${ not } a $part$$ as t, $part as p", r#"[{"t":"it's ${ not } a $part","p":"drop"}]"#),
+    ("select 1 as a -- $part\n", r#"[{"a":1}]"#),
+    ("select price * $n as p from books", r#"[{"p":39.80}]"#),
+    (
+        "select 12345678901234567890.123456789012345678901234567890 as n, 0.10 as s, 'NaN'::numeric as x, 1e-7::numeric as e",
+        r#"[{"n":12345678901234567890.123456789012345678901234567890,"s":0.10,"x":"NaN","e":0.0000001}]"#,
+    ),
+    (
+        "select '2026-06-01 12:00+02'::timestamptz as z, '2026-06-01 12:00'::timestamp as c, '12:00:01.5'::time as t, \
+             '-infinity'::timestamptz as i, '2026-06-01'::date as d",
+        r#"[{"z":"2026-06-01T10:00:00Z","c":"2026-06-01 12:00:00","t":"12:00:01.5","i":"-infinity","d":"2026-06-01"}]"#,
+    ),
+    (
+        "select '{\"a\": [1, 1.50, null]}'::json as j, 'null'::jsonb as n, null::jsonb as s, '\"t\"'::jsonb as t",
+        r#"[{"j":{"a":[1,1.50,null]},"n":null,"s":null,"t":"t"}]"#,
+    ),
+    (
+        "select row(1, 'a b') as r, int4range(1, 5) as g, 'b'::state_text as d, '<a/>'::xml as x, point(1, 2) as p, 'ä'::name as n",
+        r#"[{"r":"(1,\"a b\")","g":"[1,5)","d":"b","x":"<a/>","p":"(1,2)","n":"ä"}]"#,
+    ),
+    (
+        "select array['2026-01-01 00:00+00'::timestamptz, null] as a",
+        r#"[{"a":["2026-01-01T00:00:00Z",null]}]"#,
+    ),
+    (
+        "select array['\\x00'::bytea] as a, array[true] as b, array['{\"a\":1}'::json] as c",
+        r#"[{"a":["AA=="],"b":[true],"c":[{"a":1}]}]"#,
+    ),
+    (
+        "select $whole::int as a, $ids::bigint[] as b, $meta::jsonb as c",
+        r#"[{"a":3990,"b":[1,9007199254740993],"c":{"a":[1.50,null]}}]"#,
+    ),
+    (
+        "select $doc::jsonb as a, $isbn::jsonb as b, $tags::text as c",
+        r#"[{"a":{"x":1},"b":"it's; drop table books --","c":"[\"a\",\"b \\\"c\\\"\",null]"}]"#,
+    ),
+    ("select $yes::bool as a, $yes as b, $none::int as c", r#"[{"a":true,"b":"true","c":null}]"#),
+    ("select jsonb_build_object('a', $part, 'n', $n) as a", r#"[{"a":{"a":"drop","n":2}}]"#),
+    ("select a from (values (1), (2)) as v (a) where false", "[]"),
+    ("select", "[{}]"),
+];
+
 async fn values_go_in_and_come_back(bed: &Bed) {
     let actor = Actor::new("");
     let variables = r#"{"id":9007199254740993,"isbn":"it's; drop table books --","price":19.90,"stock":"3",
@@ -115,42 +190,10 @@ async fn values_go_in_and_come_back(bed: &Bed) {
     let inserted = ask(&actor, bed, insert, variables).await;
     assert_eq!(field(&inserted, "affected"), "1");
     assert_eq!(field(&inserted, "rows.0.id"), "9007199254740993");
-    for (query, rows) in [
-        (
-            "select * from books where id = $id",
-            r#"[{"id":9007199254740993,"isbn":"it's; drop table books --","price":19.90,"stock":3,"sold":"2026-01-01T00:00:00.5Z","meta":{"a":[1.50,null]},"tags":["a","b \"c\"",null],"raw":"AP8=","day":"2026-02-03","u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"}]"#,
-        ),
-        ("select stock from books where isbn like '%' || $part || '%'", r#"[{"stock":3}]"#),
-        ("select count(*) as n from books where id = any($ids)", r#"[{"n":1}]"#),
-        ("select id from books where $none is null", r#"[{"id":9007199254740993}]"#),
-        ("select 1 as a where $part = 'other'", "[]"),
-        (
-            "select $id::text as a, $price + 0.10 as b, $day::date + 1 as c",
-            r#"[{"a":"9007199254740993","b":20.00,"c":"2026-02-04"}]"#,
-        ),
-        (
-            "select true as t, null as n, 1.5::float8 as f, 'x'::char(3) as c",
-            r#"[{"t":true,"n":null,"f":1.5,"c":"x  "}]"#,
-        ),
-        ("select array[[1,2],[3,4]] as a, '{}'::text[] as e", r#"[{"a":[[1,2],[3,4]],"e":[]}]"#),
-        (
-            "select interval '1 day 2 hours' as i, '10.0.0.1'::inet as a",
-            r#"[{"i":"1 day 02:00:00","a":"10.0.0.1"}]"#,
-        ),
-        (
-            "insert into states values ('new', '{new,paid}') returning s, many",
-            r#"[{"s":"new","many":["new","paid"]}]"#,
-        ),
-        (
-            "select $$it's ${ not } a $part$$ as t, $part as p",
-            r#"[{"t":"it's ${ not } a $part","p":"drop"}]"#,
-        ),
-        ("select 1 as a -- $part\n", r#"[{"a":1}]"#),
-        ("select price * $n as p from books", r#"[{"p":39.80}]"#),
-    ] {
-        let variables = variables.replacen('{', r#"{"n":2,"#, 1);
+    for (query, rows) in VALUES {
+        let variables = variables.replacen('{', r#"{"n":2,"whole":3990.0,"doc":"{\"x\":1}","yes":true,"#, 1);
         let result = ask(&actor, bed, query, &variables).await;
-        assert_eq!(field(&result, "rows"), rows, "{query}: {result}");
+        assert_eq!(field(&result, "rows"), *rows, "{query}: {result}");
     }
 }
 
@@ -164,6 +207,14 @@ async fn errors_are_results(bed: &Bed) {
         ("selct 1", "42601", "null"),
         ("select $text::int", "22P02", "null"),
         ("copy books from stdin", "57014", "null"),
+        ("update books set isbn = null", "23502", "null"),
+        ("insert into lines values (1)", "23503", "lines_book_fkey"),
+        ("insert into lines values ($text)", "22P02", "null"),
+        ("begin; insert into later values (1); commit", "23503", "later_book_fkey"),
+        ("do $$ begin raise exception 'no %', 1 using errcode = 'BS001'; end $$", "BS001", "null"),
+        ("set local statement_timeout = '1ms'; select pg_sleep(10)", "57014", "null"),
+        ("select 'x'::state", "22P02", "null"),
+        ("select ''::state_text", "23514", "state_text_check"),
     ] {
         let result = ask(&actor, bed, query, r#"{"id":9007199254740993,"text":"x"}"#).await;
         assert_eq!(field(&result, "error.code"), code, "{query}: {result}");

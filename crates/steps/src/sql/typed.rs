@@ -41,6 +41,15 @@ const ARRAYS: &[(Oid, Oid)] = &[
     (3807, 3802), // jsonb
 ];
 
+/// JSON, and JSON in binary form.
+const JSON: [Oid; 2] = [114, 3802];
+
+/// int8, int2, int4 and oid.
+const INTEGERS: [Oid; 4] = [20, 21, 23, 26];
+
+/// text, char(n), varchar and name.
+const TEXTS: [Oid; 4] = [25, 1042, 1043, 19];
+
 /// Types below this number are the server's own; those that the user makes get higher ones.
 const FIRST_OF_USERS: Oid = 16_384;
 
@@ -83,12 +92,28 @@ pub(super) fn read(oid: Oid, text: &str, arrays: &Arrays) -> Value {
     read.unwrap_or_else(|| Value::text(text))
 }
 
-/// A value as the server reads it for any type but JSON; none for null.
-pub(super) fn write(value: &Value) -> Option<String> {
+/// A value as the server reads it for a type; none for null.
+pub(super) fn write(oid: Oid, value: &Value, arrays: &Arrays) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        other if JSON.contains(&oid) => write_json(other),
+        // What was worked out may be `3990.0`, which is a whole number all the same.
+        Value::Number(number) if INTEGERS.contains(&oid) && number.as_i64().is_some() => {
+            number.as_i64().unwrap_or_default().to_string()
+        }
+        Value::List(_) if TEXTS.contains(&oid) => value.to_string(),
+        Value::List(list) => write_array(arrays.element(oid).unwrap_or_default(), list, arrays),
+        other => other.to_plain_text(),
+    })
+}
+
+/// A text that holds an object or a list is one; any other text is a text in JSON too.
+fn write_json(value: &Value) -> String {
     match value {
-        Value::Null => None,
-        Value::List(list) => Some(write_array(list)),
-        other => Some(other.to_plain_text()),
+        Value::Text(text) if text.trim_start().starts_with(['{', '[']) && seam_value::parse(text).is_ok() => {
+            text.clone()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -184,16 +209,15 @@ impl ArrayReader<'_> {
     }
 }
 
-fn write_array(list: &[Value]) -> String {
-    let element = |value: &Value| match value {
-        Value::Null => "NULL".to_owned(),
-        Value::List(inner) => write_array(inner),
-        other => {
-            let text = other.to_plain_text();
-            format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-        }
+fn write_array(element: Oid, list: &[Value], arrays: &Arrays) -> String {
+    let write = |value: &Value| match value {
+        Value::List(inner) if !JSON.contains(&element) => write_array(element, inner, arrays),
+        other => match write(element, other, arrays) {
+            None => "NULL".to_owned(),
+            Some(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+        },
     };
-    format!("{{{}}}", list.iter().map(element).collect::<Vec<_>>().join(","))
+    format!("{{{}}}", list.iter().map(write).collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]
@@ -245,16 +269,30 @@ mod tests {
 
     #[test]
     fn values_are_written_as_the_server_reads_them() {
-        for (json, expect) in [
-            ("null", None),
-            ("true", Some("true")),
-            ("19.90", Some("19.90")),
-            ("\"it's\"", Some("it's")),
-            ("[1,null,\"a\\\"b\\\\\",[true]]", Some("{\"1\",NULL,\"a\\\"b\\\\\",{\"true\"}}")),
-            ("{\"a\":1}", Some("{\"a\":1}")),
-            ("[]", Some("{}")),
+        for (oid, json, expect) in [
+            (25, "null", None),
+            (16, "true", Some("true")),
+            (1700, "19.90", Some("19.90")),
+            (23, "1e2", Some("100")),
+            (20, "3990.0", Some("3990")),
+            (20, "19.90", Some("19.90")),
+            (1700, "3990.0", Some("3990.0")),
+            (25, "1.0", Some("1.0")),
+            (1082, "\"it's\"", Some("it's")),
+            (0, "[1,null,\"a\\\"b\\\\\",[true]]", Some("{\"1\",NULL,\"a\\\"b\\\\\",{\"true\"}}")),
+            (1007, "[1.0,[2]]", Some("{\"1\",{\"2\"}}")),
+            (25, "[1,\"a\"]", Some("[1,\"a\"]")),
+            (25, "{\"a\":1}", Some("{\"a\":1}")),
+            (1009, "[]", Some("{}")),
+            (114, "[]", Some("[]")),
+            (114, "null", None),
+            (3802, "\"paid\"", Some("\"paid\"")),
+            (3802, "\"{\\\"a\\\":1.50}\"", Some("{\"a\":1.50}")),
+            (3802, "\"{no\"", Some("\"{no\"")),
+            (3807, "[{\"a\":1},\"b\",[1]]", Some("{\"{\\\"a\\\":1}\",\"\\\"b\\\"\",\"[1]\"}")),
         ] {
-            assert_eq!(write(&seam_value::parse(json).unwrap()).as_deref(), expect, "{json}");
+            let written = write(oid, &seam_value::parse(json).unwrap(), &Arrays::default());
+            assert_eq!(written.as_deref(), expect, "{oid} {json}");
         }
     }
 }

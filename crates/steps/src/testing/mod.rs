@@ -1,6 +1,7 @@
 //! What the tests of this crate share: steps from YAML as the program reads them, a small system, and a testbed that
 //! knows what it is told.
 
+mod examples;
 pub(crate) mod servers;
 
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
@@ -70,6 +71,17 @@ impl DeclaredSystem for Small {
 
 /// Reads a whole file of tests, and the steps of its first test; the mistakes where there are any.
 pub(crate) fn read_file(text: &str) -> Result<Vec<Box<dyn Action>>, Vec<String>> {
+    read_with(text).map(|(_, actions)| actions)
+}
+
+/// Reads a whole file of tests; the mistakes where there are any.
+pub(crate) fn steps_of(text: &str) -> Result<TestFile, Vec<String>> {
+    read_with(text).map(|(file, _)| file)
+}
+
+type Read = (TestFile, Vec<Box<dyn Action>>);
+
+fn read_with(text: &str) -> Result<Read, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.seam.yaml");
     std::fs::write(&path, text).unwrap();
@@ -83,11 +95,9 @@ pub(crate) fn read_file(text: &str) -> Result<Vec<Box<dyn Action>>, Vec<String>>
     if let Some(file) = &file {
         actions = read_steps(file, &mut found);
     }
-    if found.is_empty() {
-        return Ok(actions
-            .into_iter()
-            .map(|action| action.expect("without a mistake there is an action"))
-            .collect());
+    if let (Some(file), true) = (file, found.is_empty()) {
+        let sound = |action: Option<Box<dyn Action>>| action.expect("without a mistake there is an action");
+        return Ok((file, actions.into_iter().map(sound).collect()));
     }
     Err(found.in_order().into_iter().map(|diagnostic| shown(diagnostic, text)).collect())
 }
@@ -162,6 +172,11 @@ impl Variables {
     pub(crate) fn of(json: &str) -> Self {
         let Ok(Value::Map(map)) = seam_value::parse(json) else { panic!("{json} is no map") };
         Self { values: Mutex::new(map), chance: Chance::new(7, "test") }
+    }
+
+    /// Gives a name a value.
+    pub(crate) fn set(&self, name: &str, value: Value) {
+        self.values.lock().unwrap().insert(name.to_owned(), value);
     }
 }
 

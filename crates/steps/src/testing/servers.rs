@@ -92,6 +92,8 @@ pub(crate) async fn redis() -> Option<Server> {
     spawn.arguments = ["--port", &number, "--bind", "127.0.0.1", "--save", "", "--requirepass", "secret"]
         .map(str::to_owned)
         .into();
+    // `DEBUG PROTOCOL` gives a reply of each type.
+    spawn.arguments.extend(["--enable-debug-command", "local"].map(str::to_owned));
     start(&watcher, spawn, "Ready to accept connections").await;
     Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
 }
