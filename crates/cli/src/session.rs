@@ -110,6 +110,8 @@ impl Session {
             recorder,
             progress: says(say.clone()),
             fetch: !fetching.offline,
+            masker: writer.masker(),
+            update_snapshots: false,
             began,
         };
         Ok(Self { folder, writer, sources, ground, say, ticker: Ticker::new(subscription, said, began.0) })

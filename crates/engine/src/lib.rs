@@ -6,6 +6,7 @@
 
 mod plan;
 mod run;
+mod snapshots;
 mod testbed;
 
 pub use plan::environment::Environment;

@@ -45,8 +45,11 @@ impl StepReading<'_> {
             found: self.found,
         };
         let action = kind.read(step, &mut reading);
-        let expect = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
-        let unless = step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();
+        let expect: Vec<_> = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
+        let unless: Vec<_> =
+            step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();
+        self.check_files(&expect);
+        self.check_files(&unless);
         let save = step
             .save
             .iter()
@@ -87,6 +90,20 @@ impl StepReading<'_> {
             soft: step.soft,
             signs_in,
         })
+    }
+
+    /// Looks into the files that statements will read.
+    fn check_files(&mut self, statements: &[Statement]) {
+        let read = |path: &str| {
+            let path = match path.strip_prefix("./") {
+                Some(beside) => self.folder.join(beside),
+                None => self.system.root.join(path),
+            };
+            std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        };
+        for statement in statements {
+            statement.check_files(&read, self.found);
+        }
     }
 
     /// Something that is read and checked, but that this version can't run.

@@ -15,7 +15,6 @@ use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::{Level, Notice, Phase, Scope, What};
 use seam_expr::Chance;
-use seam_matcher::NoSnapshots;
 use seam_value::Map;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -83,7 +82,6 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
         actors,
         flows: Arc::clone(&file.flows),
         deadline: Instant::now() + test.body.timeout,
-        snapshots: NoSnapshots,
         unsaid_falls_away: false,
     }
 }

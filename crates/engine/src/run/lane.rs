@@ -6,7 +6,6 @@ use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::Scope;
 use seam_expr::{Chance, EvalError, Template};
-use seam_matcher::NoSnapshots;
 use seam_steps::Actor;
 use seam_value::Map;
 use std::collections::HashMap;
@@ -30,8 +29,6 @@ pub(crate) struct Lane {
     pub(crate) flows: Arc<HashMap<String, Arc<PlannedFlow>>>,
     /// When the whole test must have come to its end.
     pub(crate) deadline: Instant,
-    /// Where values that were kept on purpose are found again.
-    pub(crate) snapshots: NoSnapshots,
     /// Inside a `together` that has an `expect` of its own, what is expected unsaid falls away.
     pub(crate) unsaid_falls_away: bool,
 }
@@ -61,7 +58,6 @@ impl Lane {
             actors,
             flows: Arc::default(),
             deadline,
-            snapshots: NoSnapshots,
             unsaid_falls_away: false,
             bed: Arc::clone(bed),
         }

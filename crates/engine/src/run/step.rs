@@ -210,10 +210,11 @@ async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, 
             };
         }
     };
+    let snapshots = lane.bed.snapshots(Scope { step: Some(at.to_owned()), ..lane.scope.clone() });
     let judgements: Vec<Judgement> = step
         .expect
         .iter()
-        .flat_map(|statement| statement.judge(&result, &*lane.variables, &lane.snapshots))
+        .flat_map(|statement| statement.judge(&result, &*lane.variables, &snapshots))
         .collect();
     let mut judged: Vec<Judged> =
         judgements.into_iter().map(|judgement| judgement.into_judged(true, step.soft)).collect();
@@ -229,7 +230,7 @@ async fn try_once(lane: &Lane, step: &PlannedStep, at: &str, deadline: Instant, 
         judged.splice(0..0, unsaid);
     }
     let known_bad =
-        step.unless.iter().any(|statement| statement.holds(&result, &*lane.variables, &lane.snapshots));
+        step.unless.iter().any(|statement| statement.holds(&result, &*lane.variables, &snapshots));
     Tried { result, judged, trouble: None, known_bad }
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod wiring;
 
 use crate::plan::Plan;
 use crate::plan::system::{Made, SystemPlan, seam};
+use crate::snapshots::StepSnapshots;
 use crate::testbed::callers::ProcCallers;
 use crate::testbed::component::{Live, LiveComponent};
 use crate::testbed::journal::{Journal, JournalWitness};
@@ -30,7 +31,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use seam_event::{Scope, SeamId, What};
 use seam_expr::Template;
-use seam_history::Recorder;
+use seam_history::{Masker, Recorder};
 use seam_launch::{Watcher, WatcherCommand, WatcherOptions, default_registry};
 use seam_proxy::{Proxy, Pulse, SeamSpec, Upstream};
 use seam_services::Places;
@@ -58,6 +59,10 @@ pub struct Ground {
     pub progress: Progress,
     /// May programs that are missing be fetched?
     pub fetch: bool,
+    /// What masks secrets in what this run writes besides its History.
+    pub masker: Masker,
+    /// Are snapshots to be kept, or kept anew?
+    pub update_snapshots: bool,
     /// When the run began, on the clock that never goes back, and on the wall.
     pub began: (std::time::Instant, Timestamp),
 }
@@ -116,6 +121,12 @@ impl Testbed {
     /// Appends an event.
     pub(crate) fn record(&self, scope: Scope, what: What) {
         self.ground.recorder.record(scope, what);
+    }
+
+    /// The snapshots of the project, for one step.
+    pub(crate) fn snapshots(&self, scope: Scope) -> StepSnapshots<'_> {
+        let Ground { masker, recorder, update_snapshots, .. } = &self.ground;
+        StepSnapshots::new(self.root(), masker, update_snapshots.then_some(recorder), scope)
     }
 
     /// What happens from now on belongs to this test and step.

@@ -54,10 +54,8 @@ impl Matcher for Snapshot {
             return Finding { expected: kept, ..Finding::held() };
         }
         let finding = match (scene.snapshots.offer(key, &actual), &found) {
-            (Offered::Kept, _) => {
-                let kept = format!("kept as the snapshot `{shown_name}`, not compared");
-                return Finding::inconclusive(kept).expecting(actual);
-            }
+            // Whoever asked for it has said that this is right.
+            (Offered::Kept, _) => return Finding::held().expecting(actual),
             (Offered::Refused(reason), _) => {
                 return Finding::inconclusive(format!("the snapshot `{shown_name}` can't be kept"))
                     .detail(first_line(&reason));

@@ -310,7 +310,9 @@ fn the_files_of_schemas_are_checked_before_anything_runs() {
     ] {
         let (statements, mut found) =
             read_all(&format!("rows: {{ every: {{ not: {{ schema: {file} }} }} }}"));
-        statements.iter().for_each(|statement| statement.check_files(&read, &mut found));
+        for statement in &statements {
+            statement.check_files(&read, &mut found);
+        }
         let told: Vec<String> = found
             .into_iter()
             .map(|one| format!("{}; {}", one.place.unwrap().1, one.hint.unwrap_or_default()))

@@ -41,7 +41,8 @@ fn evidence(suspect: &Suspect, events: &[&Event]) -> Vec<String> {
         }
         What::Component { component, state, detail } => {
             let state = format!("{state:?}").to_lowercase();
-            Some(format!("{} {state}: {}", line(component.as_str()), line(detail)))
+            let detail = if detail.is_empty() { state } else { format!("{state}: {}", line(detail)) };
+            Some(format!("{} {detail}", line(component.as_str())))
         }
         What::Fault { seam, fault, .. } => {
             Some(format!("the fault `{}` struck {}", line(fault), line(&seam.to_string())))

@@ -149,21 +149,36 @@ fn depth(passed: &Interaction, calls: &[&Interaction], above: usize) -> usize {
     }
 }
 
-/// The same again and again becomes one, with the first one's time.
+/// The same again and again, one moment or several in the same order (a step that is tried again, with the calls
+/// that it leads to), is told once, with the first one's time and how often it came.
 fn merge(moments: impl Iterator<Item = Moment>) -> Vec<Moment> {
-    let mut list: Vec<Moment> = Vec::new();
-    for moment in moments {
-        match list.last_mut() {
-            Some(last)
-                if (&last.on, &last.asked, &last.answered, last.depth)
-                    == (&moment.on, &moment.asked, &moment.answered, moment.depth) =>
-            {
-                last.times += 1;
-            }
-            _ => list.push(moment),
-        }
+    /// Longer repeated stretches than this are rare, and each length costs a look at every moment.
+    const LONGEST: usize = 8;
+    let mut rest: Vec<Moment> = moments.collect();
+    let mut list = Vec::new();
+    while !rest.is_empty() {
+        // The stretch that hides most is taken.
+        let best = (1..=LONGEST.min(rest.len()))
+            .map(|length| (repeats(&rest, length) * length, length))
+            .max_by_key(|(covered, length)| (*covered - *length, usize::MAX - *length));
+        let (covered, length) = best.unwrap_or((1, 1));
+        let later = rest.split_off(covered);
+        rest.truncate(length);
+        list.extend(rest.into_iter().map(|moment| Moment { times: covered / length, ..moment }));
+        rest = later;
     }
     list
+}
+
+/// How often the first so many moments come one after the other.
+fn repeats(moments: &[Moment], length: usize) -> usize {
+    let is_same = |one: &Moment, other: &Moment| {
+        (&one.on, &one.asked, &one.answered, one.depth)
+            == (&other.on, &other.asked, &other.answered, other.depth)
+    };
+    let first = &moments[..length];
+    let others = moments.chunks_exact(length).skip(1);
+    1 + others.take_while(|other| first.iter().zip(*other).all(|(one, other)| is_same(one, other))).count()
 }
 
 /// The last ones, and of those before them what went wrong.

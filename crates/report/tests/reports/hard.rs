@@ -60,6 +60,32 @@ fn the_same_again_and_again_is_one_line() {
     );
 }
 
+/// A step that is tried again and again, with the call that each try leads to.
+#[test]
+fn a_try_with_its_calls_again_and_again_is_one_stretch() {
+    let text = terminal(failing(|it| {
+        for number in 0..9 {
+            let at = 10 + number * 20;
+            it.pass(
+                number * 2 + 2,
+                "checkout -> pg",
+                (at + 1, 1),
+                (r#"{"statement":"select 1"}"#, r#"{"rows":[]}"#),
+            );
+            it.pass(number * 2 + 1, "test -> checkout", (at, 9), (&get("/a"), "{\"status\":404}"));
+        }
+        it.pass(40, "test -> checkout", (300, 1), (&get("/b"), "{\"status\":500}"));
+    }));
+    assert_eq!(
+        timeline(&text),
+        [
+            "+10 ms  test -> checkout  9.0 ms  GET /a  404  (9 times)",
+            "+11 ms    checkout -> pg  1.0 ms  select 1  no rows  (9 times)",
+            "+300 ms  test -> checkout  1.0 ms  GET /b  500",
+        ]
+    );
+}
+
 #[test]
 fn of_too_much_the_last_and_the_wrong_are_shown() {
     let text = terminal(failing(|it| {

@@ -4,11 +4,11 @@
 //! *prepared* one (roles, databases, seeds). Both are built under a name of the run's own and moved into their place
 //! when they are whole, so that a killed run leaves nothing half made and two runs at once do not disturb each other.
 
-use super::copy::{self, Amount};
+use super::copy::{self, Amount, Source};
 use super::declared::Plan;
 use super::seed::{Seed, Sower, literal, quoted};
 use super::server::{self, Server, shown};
-use super::{ADMIN, PROGRAM};
+use super::{ADMIN, EMPTY, FRESH, PROGRAM};
 use crate::programs::Found;
 use crate::service::{RaiseCx, RaiseError, SeedError, StopHow};
 use std::fs;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 /// Part of every hash: raised when what is prepared changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Says that an entry is whole, and what it amounts to.
 const MARK: &str = "complete";
@@ -116,9 +116,12 @@ impl<'a> Cluster<'a> {
             return Ok(false);
         };
         let (from, target, places) = (entry.join("data"), to.to_owned(), self.cx.places.clone());
-        let copied = tokio::task::spawn_blocking(move || copy::copy_tree(&from, &target, &places))
-            .await
-            .map_err(|_| RaiseError::files("copy", entry)(io::Error::other("the copying thread ended")))?;
+        let copied =
+            tokio::task::spawn_blocking(move || copy::copy_tree(&from, &target, Source::Still, &places))
+                .await
+                .map_err(|_| {
+                    RaiseError::files("copy", entry)(io::Error::other("the copying thread ended"))
+                })?;
         match copied {
             Ok(amount) if mark_of(amount) == mark => Ok(true),
             // Full disks and missing rights are no reason to throw away what may be whole.
@@ -177,14 +180,14 @@ impl<'a> Cluster<'a> {
         let process = server.start(self.cx.deadline).await?;
         let filled = self.fill(&server).await;
         server.stop(&process, StopHow::Asked(STOP_LIMIT)).await?;
-        filled?;
+        empty_out(&data.join("base").join(filled?)).map_err(RaiseError::files("empty", &data))?;
         let access = data.join("pg_hba.conf");
         fs::write(&access, ACCESS).map_err(RaiseError::files("write", &access))?;
         settle(&building, entry)
     }
 
-    /// Roles, databases and seeds.
-    async fn fill(&self, server: &Server) -> Result<(), RaiseError> {
+    /// Roles, databases and seeds. Gives the number of the database that is to have no files.
+    async fn fill(&self, server: &Server) -> Result<String, RaiseError> {
         let plan = self.plan;
         let admin = connect(server, "postgres").await?;
         run(&admin, &format!("create role {ADMIN} superuser login"), || format!("make the user {ADMIN}"))
@@ -215,7 +218,16 @@ impl<'a> Cluster<'a> {
             // What plans look at, and what marks rows as seen by all, is part of what is copied.
             run(&client, "vacuum analyze", || format!("tidy {}", database.name)).await?;
         }
-        Ok(())
+        let empty = format!("create database {EMPTY} template {FRESH} allow_connections false");
+        run(&admin, &empty, || format!("make the database {EMPTY}")).await?;
+        let oid = format!("select oid from pg_database where datname = {}", literal(EMPTY));
+        let refused = |source| RaiseError::Refused { what: format!("find {EMPTY}"), source };
+        let rows = admin.simple_query(&oid).await.map_err(|error| refused(Box::new(error)))?;
+        let oid = rows.iter().find_map(|row| match row {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        oid.ok_or_else(|| refused("it is not there".into()))
     }
 
     /// A role that may sign in; one that is there already (`postgres`) gets the password.
@@ -269,6 +281,18 @@ fn settle(building: &Path, entry: &Path) -> Result<(), RaiseError> {
 
 fn mark_of(amount: Amount) -> String {
     format!("{} files, {} bytes\n", amount.files, amount.bytes)
+}
+
+/// Takes the files out of a database's folder, but for the one that says which version it is of: it is there only
+/// so that other databases can be made from it at no cost.
+fn empty_out(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() != "PG_VERSION" {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a folder of ours; one that cannot be removed is in nobody's way.

@@ -1,6 +1,6 @@
 //! A PostgreSQL as declared: its settings, its databases, and what consumers may refer to.
 
-use super::{DATABASE_FIELDS, WORD, running};
+use super::{DATABASE_FIELDS, OUR_DATABASES, WORD, running};
 use crate::programs::Requirement;
 use crate::service::{Declared, EndpointInfo, RaiseCx, RaiseError, Running, Service};
 use crate::settings;
@@ -133,8 +133,8 @@ impl Database {
             found.push(Diagnostic::error(title).at(name.span, why));
             return None;
         }
-        if matches!(name.value.as_str(), "template0" | "template1") {
-            let title = format!("`{}` is PostgreSQL's own", name.value);
+        if matches!(name.value.as_str(), "template0" | "template1") || name.value.starts_with(OUR_DATABASES) {
+            let title = format!("`{}` is taken by PostgreSQL or Seamwork", name.value);
             found.push(Diagnostic::error(title).at(name.span, ""));
             return None;
         }

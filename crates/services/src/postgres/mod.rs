@@ -16,6 +16,7 @@ mod running;
 mod script;
 mod seed;
 mod server;
+mod state;
 
 pub use declared::PostgresService;
 pub use running::Postgres;
@@ -28,6 +29,15 @@ use seam_model::{Field, Shape, Word};
 
 /// Whom we sign in as ourselves; no consumer uses this name.
 pub(crate) const ADMIN: &str = "seam_admin";
+
+/// How the names of databases begin in which states are kept.
+pub(crate) const OUR_DATABASES: &str = "_seam_";
+
+/// A database without files, from which others are made whose files we bring.
+pub(crate) const EMPTY: &str = "_seam_empty";
+
+/// A database of the server's own, without anything that users have made.
+pub(crate) const FRESH: &str = "template0";
 
 pub(crate) static PROGRAM: Program = Program {
     title: "PostgreSQL",
@@ -61,9 +71,11 @@ static WORD: Word = Word {
            Seeds are applied in their order: `.sql` as psql would (`COPY … FROM stdin` included, so that dumps \
            work), `.csv` into the table of the file's name, with the columns' names in the first line. They run as \
            the database's owner. A change of a seed, the version or the settings prepares anew.\n\n\
-           Before each test, tables, sequences and large objects are what they were when the state was kept, under \
-           the components' open connections. A database whose structure a test has changed is rebuilt, which ends \
-           its connections, and that is told; so is who still holds a transaction open.",
+           Before each test, tables, sequences, materialized views and large objects are what they were when the \
+           state was kept, under the components' open connections; only what was written to is touched. What a test \
+           has added (tables, indexes, schemas, databases, roles) is dropped. A database whose structure it has \
+           changed otherwise is made anew, which ends the connections to it, and that is told; so is who still \
+           holds a transaction open. Kept states are databases whose names begin with `_seam_`.",
     subject: Shape::Nothing,
     fields: &[
         Field::optional("version", Shape::Text, "what its version must be: `15`, `\">=15\"`"),

@@ -4,6 +4,7 @@ use super::PROGRAM;
 use super::cluster::Cluster;
 use super::declared::Plan;
 use super::server::Server;
+use super::state::States;
 use crate::programs::Search;
 use crate::service::{RaiseCx, RaiseError, Running, StopHow, Upstream};
 use crate::state::{Kept, Restored, StateError};
@@ -21,6 +22,7 @@ const RESTART_LIMIT: Duration = Duration::from_secs(30);
 /// A PostgreSQL that answers.
 pub struct Postgres {
     server: Server,
+    states: States,
     detail: String,
     process: Mutex<Process>,
 }
@@ -60,7 +62,8 @@ pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Postgres, RaiseEr
         }
         started => started?,
     };
-    Ok(Postgres { server, detail, process: Mutex::new(process) })
+    let states = States::new(server.clone(), cx.places.clone());
+    Ok(Postgres { server, states, detail, process: Mutex::new(process) })
 }
 
 impl Postgres {
@@ -83,11 +86,11 @@ impl Running for Postgres {
     }
 
     fn keep(&self) -> BoxFuture<'_, Result<Kept, StateError>> {
-        std::future::ready(Err(StateError::Foreign)).boxed()
+        self.states.keep().boxed()
     }
 
-    fn restore<'a>(&'a self, _kept: &'a Kept) -> BoxFuture<'a, Result<Restored, StateError>> {
-        std::future::ready(Err(StateError::Foreign)).boxed()
+    fn restore<'a>(&'a self, kept: &'a Kept) -> BoxFuture<'a, Result<Restored, StateError>> {
+        self.states.restore(kept).boxed()
     }
 
     fn stop(&self, how: StopHow) -> BoxFuture<'_, Result<(), WatcherGone>> {

@@ -29,6 +29,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("shared_buffers", "32MB"),
     // Between tests nothing may write; rows that a restore left dead are cleaned by the restore itself.
     ("autovacuum", "off"),
+    // States are copied by their files, into which nobody may write in the background meanwhile.
+    ("bgwriter_lru_maxpages", "0"),
     // Segments under /dev/shm would stay when the server is killed; these lie in the data directory.
     ("dynamic_shared_memory_type", "mmap"),
     ("log_timezone", "UTC"),
@@ -99,6 +101,11 @@ impl Server {
             StopHow::Killed => process.kill().await?,
         };
         Ok(())
+    }
+
+    /// The first number of its version.
+    pub(super) fn major(&self) -> u32 {
+        self.program.version.major()
     }
 
     pub(super) fn socket(&self) -> PathBuf {

@@ -221,3 +221,74 @@ async fn it_comes_back_with_its_rows_after_a_stop_and_a_crash() {
     }
     bed.end().await;
 }
+
+/// How long it takes, beside others at work: `cargo nextest run -p seam-services figures --run-ignored only --no-capture`.
+#[tokio::test]
+#[ignore = "it measures"]
+async fn figures() {
+    const TIMES: usize = 9;
+    let bed = Bed::fresh().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(&[("stock", None), ("orders", None)]);
+    let text = "create table small (id serial primary key, n int); insert into small (n) select generate_series(1, 100); \
+                create table large (id serial primary key, n text); \
+                insert into large (n) select repeat('x', 100) from generate_series(1, 65000); \
+                do $$ begin for n in 1..20 loop execute 'create table t' || n || ' (id serial primary key, \
+                  a text, b int references small)'; end loop; end $$";
+    plan.databases[0].seeds = vec![seed(folder.path(), "a.sql", text)];
+    let timed = |what: &str, mut all: Vec<Duration>| {
+        all.sort();
+        println!("{what}: median {:?}, best {:?}", all[all.len() / 2], all[0]);
+    };
+    let mut cold = Vec::new();
+    for _ in 0..5 {
+        let bed = Bed::fresh().await;
+        let began = Instant::now();
+        running::raise(&plan, &bed.cx).await.unwrap();
+        cold.push(began.elapsed());
+        bed.end().await;
+    }
+    timed("PostgreSQL from nothing, two databases, 65,000 rows of seeds", cold);
+    running::raise(&plan, &bed.cx).await.unwrap();
+    let mut warm = Vec::new();
+    for _ in 0..TIMES {
+        let bed = Bed::over(&bed.cx.places.cache, None).await;
+        let began = Instant::now();
+        running::raise(&plan, &bed.cx).await.unwrap();
+        warm.push(began.elapsed());
+        bed.end().await;
+    }
+    timed("PostgreSQL from the cache", warm);
+    bed.end().await;
+    let bed = Bed::fresh().await;
+    let postgres = running::raise(&plan, &bed.cx).await.unwrap();
+    let client = sign_in(&postgres, "seam", "stock").await.unwrap();
+    let mut keeps = Vec::new();
+    let mut kept = postgres.keep().await.unwrap();
+    for _ in 0..TIMES {
+        client.batch_execute("update small set n = n + 1 where id = 1").await.unwrap();
+        keeps.push(kept.took);
+        kept = postgres.keep().await.unwrap();
+    }
+    timed("keep", keeps);
+    for (what, statements) in [
+        ("nothing", "select 1"),
+        ("1 row of 100 in 1 table", "update small set n = 0 where id = 5"),
+        (
+            "3 tables",
+            "update small set n = 0 where id = 5; insert into t1 (a) values ('a'); insert into t2 (a) values ('a')",
+        ),
+        ("1 row of 65,000", "update large set n = 'y' where id = 5"),
+        ("a table added", "create table added (a int)"),
+        ("a column added", "alter table small add column x int"),
+    ] {
+        let mut all = Vec::new();
+        for _ in 0..TIMES {
+            let client = sign_in(&postgres, "seam", "stock").await.unwrap();
+            client.batch_execute(statements).await.unwrap();
+            all.push(postgres.restore(&kept).await.unwrap().took);
+        }
+        timed(&format!("restore, {what}"), all);
+    }
+    bed.end().await;
+}

@@ -11,7 +11,7 @@ use crate::session::{Fetching, Interrupts, Session, SessionError, make_room, run
 use crate::stored::StoredError;
 use clap::Args;
 use seam_diag::Diagnostic;
-use seam_engine::{RunOptions, Selection, Stopped};
+use seam_engine::{Ground, RunOptions, Selection, Stopped};
 use seam_history::{Ending, Writer};
 use seam_judge::Exit;
 use seam_report::Progress;
@@ -57,6 +57,9 @@ pub(crate) struct Run {
     /// Stop at the first test that fails
     #[arg(long, help_heading = "How")]
     fail_fast: bool,
+    /// Keep what the matcher `snapshot` finds, in the folder `snapshots`, instead of comparing it
+    #[arg(long, help_heading = "How")]
+    update_snapshots: bool,
     #[command(flatten)]
     fetching: Fetching,
 
@@ -113,6 +116,7 @@ impl Run {
         let runtime = runtime()?;
         let interrupts = runtime.block_on(async { Interrupts::listen() })?;
         let asked = interrupts.asked.clone();
+        let ground = Ground { update_snapshots: self.update_snapshots, ..ground };
         let options = RunOptions { fail_fast: self.fail_fast };
         let running = runtime.spawn(async move {
             let ran = seam_engine::run(plan, options, ground, asked).await;
@@ -135,6 +139,7 @@ impl Run {
         self.rerun.iter().for_each(|run| option("--rerun", run));
         self.seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
         words.extend(self.fail_fast.then(|| "--fail-fast".to_owned()));
+        words.extend(self.update_snapshots.then(|| "--update-snapshots".to_owned()));
         words.extend(self.fetching.offline.then(|| "--offline".to_owned()));
         words
     }
