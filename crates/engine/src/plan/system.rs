@@ -221,12 +221,8 @@ impl PlannedComponent {
         let made = match component.origin.value.as_str() {
             "service" => {
                 let name = component.subject.as_text().unwrap_or_default();
-                let Some(service) = seam_services::find(name) else {
-                    let names = seam_services::SERVICES.iter().map(|service| service.word().name);
-                    let title = format!("there is no service `{name}`");
-                    found.push(Diagnostic::error(title).at(component.subject.span, "").suggest(name, names));
-                    return None;
-                };
+                // One that is not there is told by the crate that reads the files.
+                let service = seam_services::find(name)?;
                 Made::Service(service.read(component, root, found)?.into())
             }
             origin => {

@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 const NAMES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
 
+/// What these files call a value elsewhere, and what JSON Schema calls it.
+const SAME: &[(&str, &str)] = &[("text", "string"), ("list", "array"), ("map", "object")];
+
 pub(crate) const KIND: Kind = Kind {
     word: Word {
         text: "One of `null boolean integer number string array object`, or a list of those that will do. `integer` looks \
-               at the written form: `1.0` is a `number` and no `integer`; an integer is a `number` too.",
+               at the written form: `1.0` is a `number` and no `integer`; an integer is a `number` too. `text`, `list` and \
+               `map` are other words for `string`, `array` and `object`.",
         subject: Shape::Either(&[Shape::OneOf(NAMES), Shape::List(&Shape::OneOf(NAMES))]),
         example: "# body: {\"id\": 17, \"total\": 19.90, \"note\": null}\n\
                   expect:\n  body.id: { type: integer }\n  body.total: { type: number }\n  body.note: { type: [string, \"null\"] }\n",
@@ -41,12 +45,12 @@ fn read_name(node: &Node, found: &mut Diagnostics) -> Option<&'static str> {
         return None;
     }
     let text = if node.is_null() { "null".to_owned() } else { node.scalar_text().unwrap_or_default() };
-    let known = NAMES.iter().find(|name| **name == text).copied();
+    let same = SAME.iter().find(|(name, _)| *name == text).map_or(text.as_str(), |(_, meant)| meant);
+    let known = NAMES.iter().find(|name| **name == same).copied();
     if known.is_none() {
         let meant = match text.as_str() {
-            "text" | "str" => Some("string"),
-            "list" => Some("array"),
-            "map" | "dict" => Some("object"),
+            "str" => Some("string"),
+            "dict" => Some("object"),
             "bool" => Some("boolean"),
             "int" => Some("integer"),
             "float" | "double" | "decimal" => Some("number"),
