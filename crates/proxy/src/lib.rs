@@ -14,6 +14,7 @@
 mod observer;
 mod proxy;
 mod pulse;
+mod refusals;
 mod relay;
 mod socket;
 mod stand;

@@ -2,6 +2,7 @@
 
 use crate::observer::{Callers, Observer, Witness};
 use crate::pulse::Pulse;
+use crate::refusals::Refusals;
 use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
 use seam_event::SeamId;
@@ -166,11 +167,14 @@ impl Drop for Proxy {
 
 /// The proxy's thread: stands on seams as ordered, until nobody can order any more.
 async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, limits: Limits) {
-    let shared = Shared { observer, scratch: scratch(), connections: Rc::default(), limits };
+    let connections = Rc::default();
+    let refusals = Refusals::new(Arc::clone(&observer), Rc::clone(&connections));
+    let shared = Shared { observer, scratch: scratch(), connections, limits, refusals };
     while let Some(order) = inbox.recv().await {
         let (number, spec, upstream, answer) = match order {
             Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
             Order::Answer(answer) => {
+                shared.refusals.read();
                 let _ = answer.send(());
                 continue;
             }

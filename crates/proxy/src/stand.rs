@@ -5,6 +5,7 @@
 //! connections exactly as it would without Seamwork.
 
 use crate::observer::{Observer, Seen};
+use crate::refusals::Refusals;
 use crate::relay::{Over, Scratch, Tap, relay};
 use crate::socket::Socket;
 use seam_wire::{Limits, Protocol};
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// How many connections there were, which numbers them.
     pub(crate) connections: Rc<Cell<u64>>,
     pub(crate) limits: Limits,
+    /// Whom to tell where nothing listens.
+    pub(crate) refusals: Refusals,
 }
 
 /// The listener of one seam, before it listens.
@@ -78,10 +81,13 @@ impl Stand {
         shared: Shared,
     ) {
         loop {
-            if *upstream.borrow_and_update() == Upstream::Nowhere {
+            let leads_nowhere = *upstream.borrow_and_update() == Upstream::Nowhere;
+            if leads_nowhere {
+                shared.refusals.begin(self.address.port(), seam);
                 self.listener = None;
             } else if self.listener.is_none() {
                 self.listener = listen(self.address).ok();
+                shared.refusals.end(self.address.port());
             }
             let changed = match &self.listener {
                 Some(listener) => tokio::select! {

@@ -210,6 +210,28 @@ async fn where_nothing_listens_connecting_is_refused_until_something_does() {
     client.read_exact(&mut [0; 1]).unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn each_connection_that_the_kernel_refused_is_an_interaction() {
+    let standing = stand("consumer", "http", Upstream::Nowhere).await;
+    let dial = || {
+        // As drivers dial that don't block: without the right to see packets, only these can be told.
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.connect_timeout(&standing.address.into(), LONG).unwrap_err().kind()
+    };
+    let kinds = [dial(), dial(), dial()];
+    assert_eq!(kinds, [ErrorKind::ConnectionRefused; 3]);
+    let deadline = Instant::now() + LONG;
+    let mut told = standing.interactions().await;
+    while told.len() < kinds.len() && Instant::now() < deadline {
+        // News of sockets that are gone comes a moment after they are.
+        told = standing.interactions().await;
+    }
+    assert_eq!(told.iter().map(|one| one.error).collect::<Vec<_>>(), [Some(InteractionError::Refused); 3]);
+    assert_eq!(told[0].from, ComponentId::from("consumer"));
+    assert_eq!(told[0].caller, Caller::Assumed);
+}
+
 #[tokio::test]
 async fn a_provider_that_nobody_knew_to_be_gone_is_an_interaction_that_was_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

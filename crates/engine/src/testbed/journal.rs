@@ -112,7 +112,7 @@ impl Witness for JournalWitness {
         state: &'static str,
         caller: Option<&ComponentId>,
     ) {
-        if state == "opened" {
+        if matches!(state, "opened" | "refused") {
             let who = caller.unwrap_or(&seam.consumer).clone();
             self.journal.lock().used.insert((who, seam.clone()));
         }
