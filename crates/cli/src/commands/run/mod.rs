@@ -112,7 +112,8 @@ impl Run {
         let Readable { root, plan, .. } = read;
         let Session { folder, writer, sources, ground, ticker, .. } = session;
         let (reports, progress) = (self.reports.clone(), Progress::default());
-        let mut telling = Telling { root, folder, sources, ticker, reports, progress };
+        let token = format!("seam-{:016x}", chance());
+        let mut telling = Telling { root, folder, sources, ticker, reports, progress, token };
         let runtime = runtime()?;
         let interrupts = runtime.block_on(async { Interrupts::listen() })?;
         let asked = interrupts.asked.clone();
@@ -154,7 +155,9 @@ impl Run {
         self.files.profile = self.files.profile.take().or(earlier.profile);
         let mut note = String::new();
         if selection.is_all() {
-            if earlier.bad.is_empty() {
+            if earlier.all.is_empty() {
+                note = format!("the run {} had no tests: all tests are run\n", earlier.run);
+            } else if earlier.bad.is_empty() {
                 note = format!("all tests of the run {} passed: all are run again\n", earlier.run);
                 selection.ids = Some(earlier.all);
             } else {
@@ -189,8 +192,13 @@ fn nothing_to_run(read: &Readable, chooses: bool) -> Diagnostic {
         .hint("tests stand in files that end with .seam.yaml, in the folder tests beside seam.yaml")
 }
 
-/// A seed that is short enough to be read out, from the chance that the standard library has for its maps.
+/// A seed that is short enough to be read out.
 fn any_seed() -> u64 {
+    chance() % 1_000_000
+}
+
+/// Chance from where the standard library has it for its maps; nothing that a run does depends on it but its seed.
+fn chance() -> u64 {
     use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id()) % 1_000_000
+    RandomState::new().hash_one(std::process::id())
 }

@@ -23,13 +23,15 @@ pub(super) struct Telling {
     pub(super) ticker: Ticker,
     pub(super) reports: Vec<Wanted>,
     pub(super) progress: Progress,
+    /// What lets GitHub obey commands again; nobody who is tested may guess it.
+    pub(super) token: String,
 }
 
 impl Telling {
     /// Tells what happens until nothing more will.
     pub(super) fn while_it_runs(&mut self, screen: &mut Screen, interrupts: &Interrupts) {
         if is_github() {
-            screen.say(&github::stop(self.folder.id.as_str()));
+            screen.say(&github::stop(&self.token));
         }
         let page = Page { sources: &self.sources, run: Some(&self.folder.id), look: screen.look() };
         self.ticker.follow(screen, &mut self.progress, &page, interrupts);
@@ -62,14 +64,15 @@ impl Telling {
             }
         }
         if is_github() {
-            screen.say(&github::resume(self.folder.id.as_str()));
+            screen.say(&github::resume(&self.token));
         }
         let mut is_whole = true;
         if let Some(trouble) = &ending.trouble {
             is_whole = false;
-            let title = format!("the history of the run is not whole: {trouble}");
-            screen
-                .diagnostic(&Diagnostic::error(title).note("folder", self.folder.path.display().to_string()));
+            let folder = self.folder.path.display();
+            screen.diagnostic(&Diagnostic::error(format!(
+                "the history of the run is not whole ({folder}): {trouble}"
+            )));
         }
         if let Some(stored) = &stored {
             is_whole &= self.write_reports(screen, stored, &verdict);
