@@ -91,7 +91,13 @@ pub(crate) fn options(project: &Path, look: Look) -> Options {
     Options { look, folder }
 }
 
-/// The help of `--report`: each form with what it is for.
+/// The short help of `--report`.
+pub(crate) fn help() -> String {
+    let names: Vec<&str> = REPORTS.iter().map(|report| report.word.name).collect();
+    format!("Write a report, too: {}; `-` is standard output; may be given several times", names.join(", "))
+}
+
+/// The long help of `--report`: each form with what it is for.
 pub(crate) fn long_help() -> String {
     let mut text = String::from(
         "Write a report, too; may be given several times. FILE is replaced as a whole, its folder is made; `-` is \

@@ -154,7 +154,7 @@ fn counts(verdict: &Verdict) -> String {
 /// Each test that did not pass, folded away, as long as there is room.
 fn bad_tests(history: &History, verdict: &Verdict, room: usize) -> String {
     let look = Look { colour: false, width: 120 };
-    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), look };
+    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), command: &verdict.command, look };
     let bad: Vec<&TestVerdict> = verdict.tests.iter().filter(|test| test.outcome.is_bad()).collect();
     let mut out = String::new();
     for (index, test) in bad.iter().enumerate() {

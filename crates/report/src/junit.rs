@@ -44,7 +44,8 @@ struct Source<'a> {
 }
 
 fn report(history: &History, verdict: &Verdict, options: &Options) -> String {
-    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), look: PLAIN };
+    let page =
+        Page { sources: &history.sources, run: verdict.run.as_ref(), command: &verdict.command, look: PLAIN };
     let source = Source { history, files: Files::of(history, options), page };
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let all: Vec<&TestVerdict> = verdict.tests.iter().collect();

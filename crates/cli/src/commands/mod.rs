@@ -95,7 +95,7 @@ pub(crate) fn command(colour: Colour) -> Command {
                 .help("When to use colours")
                 .value_parser(value_parser!(Colour))
                 .default_value("auto")
-                .hide_possible_values(false)
+                .help_heading("Output")
                 .global(true),
         );
     COMMANDS.iter().fold(seam, |seam, entry| seam.subcommand((entry.arguments)(Command::new(entry.name))))

@@ -30,7 +30,7 @@ pub(crate) struct Report {
     /// The form that is printed
     #[arg(long, value_name = "FORMAT", default_value = "terminal", value_parser = forms())]
     format: String,
-    /// Write a form into a file instead (`-`: standard output); may be given several times
+    /// Write a form into a file instead; may be given several times
     #[arg(long = "report", value_name = "FORMAT=FILE", value_parser = report_value)]
     reports: Vec<Wanted>,
 }

@@ -80,7 +80,7 @@ impl Up {
             (ran, ending)
         });
         let mut progress = Progress::default();
-        let page = Page { sources: &sources, run: Some(&folder.id), look: screen.look() };
+        let page = Page { sources: &sources, run: Some(&folder.id), command: &[], look: screen.look() };
         ticker.follow(screen, &mut progress, &page, &interrupts);
         make_room(&root);
         let Ok((ran, _)) = runtime.block_on(running) else { return Ok(Exit::CouldNotRun) };

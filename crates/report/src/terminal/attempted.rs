@@ -88,12 +88,25 @@ impl<'a> Attempted<'a> {
     /// The command that runs this test again with all that chance decided.
     fn again(&self) -> String {
         let Some(run) = self.page.run else { return String::new() };
+        let paths = self.page.command.iter().skip(1).take_while(|word| !word.starts_with("--"));
+        let paths = paths.flat_map(|path| [quoted(path), " ".to_owned()]).collect::<String>();
+        // A name is in quotes even where a shell would not need them: it is a sentence.
         let name = &self.test.name;
-        let quoted = if name.contains(['"', '$', '`', '\\', '!']) {
-            format!("'{}'", name.replace('\'', "'\\''"))
-        } else {
-            format!("\"{name}\"")
-        };
-        format!("  run it again: seam run --rerun {run} --test {}\n", line(&quoted))
+        let name = if is_plain(name) { format!("\"{name}\"") } else { quoted(name) };
+        format!("  run it again: seam run {}--rerun {run} --test {}\n", line(&paths), line(&name))
     }
+}
+
+/// Do double quotes keep a text as it is?
+fn is_plain(text: &str) -> bool {
+    !text.contains(['"', '$', '`', '\\', '!'])
+}
+
+/// A text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_word = |character: char| character.is_alphanumeric() || "/._-+:@%,".contains(character);
+    if !text.is_empty() && text.chars().all(is_word) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }

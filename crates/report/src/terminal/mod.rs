@@ -49,6 +49,8 @@ pub struct Page<'a> {
     pub sources: &'a Sources,
     /// The run, for the line that runs a test again.
     pub run: Option<&'a RunId>,
+    /// The command line of the run, without the program: paths that were named there must be named again.
+    pub command: &'a [String],
     /// Colours and width.
     pub look: Look,
 }
@@ -63,7 +65,12 @@ impl Page<'_> {
 const WIDEST: usize = 100;
 
 fn report(history: &History, verdict: &Verdict, options: &Options) -> String {
-    let page = Page { sources: &history.sources, run: verdict.run.as_ref(), look: options.look };
+    let page = Page {
+        sources: &history.sources,
+        run: verdict.run.as_ref(),
+        command: &verdict.command,
+        look: options.look,
+    };
     let mut progress = Progress::default();
     let mut out = String::new();
     for event in &history.events {

@@ -90,7 +90,7 @@ fn a_report_made_again_is_the_live_one() {
     drop(writer);
 
     let run = "0f3k2zq-3f2".into();
-    let page = Page { sources: &sources, run: Some(&run), look: LOOK };
+    let page = Page { sources: &sources, run: Some(&run), command: &[], look: LOOK };
     let (mut live, mut printed) = (Progress::default(), String::new());
     while let Ok(Some(event)) = events.next(Duration::from_secs(10)) {
         printed.push_str(&live.push(&event, &page));

@@ -18,7 +18,7 @@ const LOOK: Look = Look { colour: false, width: 80 };
 /// and how many), and the status where it changed.
 fn watched(events: &[Event], sources: &Sources) -> String {
     let run = "0f3k2zq-3f2".into();
-    let page = Page { sources, run: Some(&run), look: LOOK };
+    let page = Page { sources, run: Some(&run), command: &[], look: LOOK };
     let (mut progress, mut out, mut before) = (Progress::default(), String::new(), Vec::new());
     for event in events {
         let stays = progress.push(&Arc::new(event.clone()), &page);
@@ -97,12 +97,12 @@ impl Feed {
             step: step.map(str::to_owned),
         };
         let event = Event { seq: self.seq, at: Duration::from_millis(at), scope, cause: None, what };
-        let page = Page { sources: &self.sources, run: None, look: LOOK };
+        let page = Page { sources: &self.sources, run: None, command: &[], look: LOOK };
         self.progress.push(&Arc::new(event), &page)
     }
 
     fn rest(&mut self) -> String {
-        let page = Page { sources: &self.sources, run: None, look: LOOK };
+        let page = Page { sources: &self.sources, run: None, command: &[], look: LOOK };
         self.progress.rest(&page)
     }
 

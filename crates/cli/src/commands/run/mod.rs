@@ -63,12 +63,12 @@ pub(crate) struct Run {
     #[command(flatten)]
     fetching: Fetching,
 
-    /// Write a report, too; may be given several times
     #[arg(
         long = "report",
         value_name = "FORMAT=FILE",
         value_parser = report_value,
         help_heading = "Reports",
+        help = crate::reports::help(),
         long_help = crate::reports::long_help()
     )]
     reports: Vec<Wanted>,
@@ -108,12 +108,13 @@ impl Act for Run {
 
 impl Run {
     fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
-        let session = Session::open(&read, self.fetching, self.command())?;
+        let command = self.command();
+        let session = Session::open(&read, self.fetching, command.clone())?;
         let Readable { root, plan, .. } = read;
         let Session { folder, writer, sources, ground, ticker, .. } = session;
         let (reports, progress) = (self.reports.clone(), Progress::default());
         let token = format!("seam-{:016x}", chance());
-        let mut telling = Telling { root, folder, sources, ticker, reports, progress, token };
+        let mut telling = Telling { root, folder, sources, ticker, reports, progress, command, token };
         let runtime = runtime()?;
         let interrupts = runtime.block_on(async { Interrupts::listen() })?;
         let asked = interrupts.asked.clone();

@@ -23,6 +23,8 @@ pub(super) struct Telling {
     pub(super) ticker: Ticker,
     pub(super) reports: Vec<Wanted>,
     pub(super) progress: Progress,
+    /// The command line that runs the same again.
+    pub(super) command: Vec<String>,
     /// What lets GitHub obey commands again; nobody who is tested may guess it.
     pub(super) token: String,
 }
@@ -33,8 +35,9 @@ impl Telling {
         if is_github() {
             screen.say(&github::stop(&self.token));
         }
-        let page = Page { sources: &self.sources, run: Some(&self.folder.id), look: screen.look() };
-        self.ticker.follow(screen, &mut self.progress, &page, interrupts);
+        let Self { sources, folder, command, ticker, progress, .. } = self;
+        let page = Page { sources, run: Some(&folder.id), command, look: screen.look() };
+        ticker.follow(screen, progress, &page, interrupts);
     }
 
     /// Tells what it all came to, and writes the reports.
@@ -59,8 +62,9 @@ impl Telling {
                 debug_assert!(written.is_none_or(|written| written.is_ok()), "printing is no file");
             }
             _ => {
-                let page = Page { sources: &self.sources, run: Some(&self.folder.id), look: screen.look() };
-                screen.say(&self.progress.rest(&page));
+                let Self { sources, folder, command, progress, .. } = &mut self;
+                let page = Page { sources, run: Some(&folder.id), command, look: screen.look() };
+                screen.say(&progress.rest(&page));
             }
         }
         if is_github() {
