@@ -150,6 +150,11 @@ impl Observer {
         queue.seams.len() - 1
     }
 
+    /// Is it a seam of the tests themselves?
+    pub(crate) fn is_of_test(&self, seam: usize) -> bool {
+        self.lock().seams[seam].0.consumer.is_test()
+    }
+
     /// Puts something into the queue. Never waits for the observer.
     pub(crate) fn tell(&self, seen: Seen) {
         let mut queue = self.lock();

@@ -10,6 +10,8 @@ pub struct Pulse {
     began: Instant,
     /// When the last byte passed any seam, in microseconds since the run began.
     last: AtomicU64,
+    /// How often bytes passed seams of components: those that are not the tests' own.
+    n_inside: AtomicU64,
     /// Calls that are open now on all seams.
     n_open: AtomicI64,
     /// Connections that are open now on all seams.
@@ -19,7 +21,13 @@ pub struct Pulse {
 impl Pulse {
     /// A pulse for a run that began then.
     pub fn new(began: Instant) -> Self {
-        Self { began, last: AtomicU64::new(0), n_open: AtomicI64::new(0), n_connections: AtomicI64::new(0) }
+        Self {
+            began,
+            last: AtomicU64::new(0),
+            n_inside: AtomicU64::new(0),
+            n_open: AtomicI64::new(0),
+            n_connections: AtomicI64::new(0),
+        }
     }
 
     /// The time since the run began.
@@ -42,7 +50,16 @@ impl Pulse {
         usize::try_from(self.n_connections.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
-    pub(crate) fn beat(&self, at: Duration) {
+    /// How often bytes have passed between components. While this stays as it is, nothing but the tests themselves
+    /// has asked anybody for anything.
+    pub fn n_inside(&self) -> u64 {
+        self.n_inside.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn beat(&self, at: Duration, of_test: bool) {
+        if !of_test {
+            self.n_inside.fetch_add(1, Ordering::Relaxed);
+        }
         // A run of half a million years overflows; the saturated value only means "just now".
         self.last.store(u64::try_from(at.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }

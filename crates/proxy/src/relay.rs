@@ -32,6 +32,8 @@ pub(crate) struct Tap {
     /// The seam's number with the observer.
     pub(crate) seam: usize,
     protocol: &'static dyn Protocol,
+    /// Is it a connection of the tests themselves?
+    of_test: bool,
     /// Has nothing been passed to the provider yet?
     unopened: bool,
     /// None once its decoder was surprised: plain bytes from then on.
@@ -50,12 +52,14 @@ impl Tap {
         (protocol, limits): (&'static dyn Protocol, Limits),
         observer: &Arc<Observer>,
     ) -> Self {
+        let of_test = observer.is_of_test(seam);
         let pulse = Arc::clone(observer.pulse());
         pulse.connection_opened();
         Self {
             connection,
             seam,
             protocol,
+            of_test,
             conversation: Some(protocol.begin(limits)),
             unopened: true,
             n_open: 0,
@@ -79,7 +83,7 @@ impl Tap {
     /// Looks at bytes that have passed.
     fn saw(&mut self, direction: Direction, bytes: &[u8]) {
         let at = self.pulse.now();
-        self.pulse.beat(at);
+        self.pulse.beat(at, self.of_test);
         let Some(conversation) = &mut self.conversation else { return };
         let exchanges = &mut self.exchanges;
         // A decoder's mistake must never stop the traffic, and a panic is only a mistake that we did not foresee.

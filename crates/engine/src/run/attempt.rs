@@ -82,6 +82,7 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
         actors,
         flows: Arc::clone(&file.flows),
         deadline: Instant::now() + test.body.timeout,
+        judges: false,
         unsaid_falls_away: false,
     }
 }
@@ -134,7 +135,7 @@ fn file_variables(lane: &Lane, test: &PlannedTest) -> Result<(), seam_expr::Eval
 
 /// Makes the state what it was when it was kept, once nothing is under way any more.
 pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), String> {
-    if bed.needs_quiet_before_restoring() {
+    if bed.needs_quiet_before_restoring() && !bed.is_settled(lane.bench.quiet) {
         // A component that never rests is told where somebody counts; restoring goes on.
         let _ = bed.until_quiet(lane.bench.quiet, Instant::now() + SETTLE_WITHIN / 5).await;
     }

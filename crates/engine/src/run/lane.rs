@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) flows: Arc<HashMap<String, Arc<PlannedFlow>>>,
     /// When the whole test must have come to its end.
     pub(crate) deadline: Instant,
+    /// Are its steps there to judge what is settled already (invariants, `settled`)? What they ask unsettles nothing.
+    pub(crate) judges: bool,
     /// Inside a `together` that has an `expect` of its own, what is expected unsaid falls away.
     pub(crate) unsaid_falls_away: bool,
 }
@@ -58,9 +60,16 @@ impl Lane {
             actors,
             flows: Arc::default(),
             deadline,
+            judges: false,
             unsaid_falls_away: false,
             bed: Arc::clone(bed),
         }
+    }
+
+    /// The same lane for judging what is settled: done by the one actor whose sessions stay open between tests.
+    pub(crate) fn judging(&self, deadline: Instant) -> Self {
+        let actors = Arc::clone(self.bed.judges());
+        Self { actor: actors.get(""), actors, deadline, judges: true, ..self.clone() }
     }
 
     /// The same lane for a step that says who does it.

@@ -22,12 +22,19 @@ pub(crate) async fn until_settled(
     quiet: Duration,
     deadline: Instant,
 ) -> Result<(), Trouble> {
+    if bed.is_settled(quiet) {
+        return Ok(());
+    }
     loop {
+        let n_inside = bed.n_inside();
         if let Err(not_quiet) = bed.until_quiet(quiet, deadline).await {
             return Err(Trouble::inconclusive(format!("the test never became quiet: {not_quiet}")));
         }
         match bed.unsettled(deadline).await {
-            None => return Ok(()),
+            None => {
+                bed.settle(n_inside, quiet);
+                return Ok(());
+            }
             Some(what) if Instant::now() + PAUSE >= deadline => {
                 return Err(Trouble::inconclusive(format!("the system never settled: {what}")));
             }
@@ -54,7 +61,7 @@ pub(crate) async fn judge_invariants(lane: &Lane, without: &[String], quiet: Dur
     }
     let mut ended = Ended::Well;
     for invariant in plan.invariants.iter().filter(|invariant| !without.contains(&invariant.name)) {
-        let own = Lane { deadline: Instant::now() + SETTLE_WITHIN, ..lane.clone() };
+        let own = lane.judging(Instant::now() + SETTLE_WITHIN);
         ended = ended.max(run_steps(&own, &invariant.steps, &format!("invariant.{}", invariant.name)).await);
     }
     ended
@@ -75,7 +82,7 @@ impl Testbed {
 
 /// Does a step hold, without any trace in the History?
 async fn holds(bed: &Arc<Testbed>, step: &PlannedStep, deadline: Instant) -> Result<(), String> {
-    let lane = Lane::bare(bed, Scope::default(), deadline);
+    let lane = Lane::bare(bed, Scope::default(), deadline).judging(deadline);
     let tried = crate::run::step::try_silently(&lane, step, deadline).await;
     match tried {
         None => Ok(()),

@@ -112,6 +112,9 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
     }
     tell(StageOf::Began);
     lane.bed.enter(scope.clone());
+    if !lane.judges && !lane.bed.leaves_alone(step) {
+        lane.bed.unsettle();
+    }
     let own = lane.with_actor(step.actor.as_deref());
     let tried = try_until_it_holds(&own, step, at).await;
     let end = conclude(&own, step, &scope, tried);

@@ -14,17 +14,20 @@ mod prepare;
 pub(crate) mod quiet;
 mod raise;
 mod reset;
+mod settled;
 mod state;
 mod told;
 pub(crate) mod wiring;
 
 use crate::plan::Plan;
 use crate::plan::system::{Made, SystemPlan, seam};
+use crate::run::lane::Actors;
 use crate::snapshots::StepSnapshots;
 use crate::testbed::callers::ProcCallers;
 use crate::testbed::component::{Live, LiveComponent};
 use crate::testbed::journal::{Journal, JournalWitness};
 use crate::testbed::quiet::{NotQuiet, until_quiet};
+use crate::testbed::settled::LastSettled;
 use crate::testbed::state::KeptStates;
 use crate::testbed::wiring::Wiring;
 use indexmap::IndexMap;
@@ -78,6 +81,9 @@ pub(crate) struct Testbed {
     wiring: Wiring,
     components: IndexMap<String, LiveComponent>,
     kept: KeptStates,
+    settled: LastSettled,
+    /// Who judges invariants and `settled`.
+    judges: Arc<Actors>,
 }
 
 impl Testbed {
@@ -108,7 +114,19 @@ impl Testbed {
         let components =
             plan.system.components.keys().map(|name| (name.clone(), LiveComponent::default())).collect();
         let kept = KeptStates::default();
-        Ok(Self { plan, ground, journal, proxy, watcher, places, wiring, components, kept })
+        Ok(Self {
+            plan,
+            ground,
+            journal,
+            proxy,
+            watcher,
+            places,
+            wiring,
+            components,
+            kept,
+            settled: LastSettled::default(),
+            judges: Arc::default(),
+        })
     }
 
     /// Ends everything, whatever state it is in, and comes back when nothing is left.
@@ -142,6 +160,11 @@ impl Testbed {
     /// What passed and was said in the current test.
     pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// Who judges invariants and `settled`, in all tests.
+    pub(crate) fn judges(&self) -> &Arc<Actors> {
+        &self.judges
     }
 
     /// All that passed up to now is in the journal after this. False if that took too long.
