@@ -9,6 +9,7 @@ pub mod mailbox;
 mod places;
 pub mod postgres;
 pub mod programs;
+pub mod redis;
 mod service;
 mod settings;
 mod state;
@@ -22,7 +23,8 @@ pub use service::{
 pub use state::{HeldOpen, Kept, Restored, StateError};
 
 /// All services, by their words.
-pub static SERVICES: &[&dyn Service] = &[&postgres::PostgresService, &mailbox::MailboxService];
+pub static SERVICES: &[&dyn Service] =
+    &[&postgres::PostgresService, &redis::RedisService, &mailbox::MailboxService];
 
 /// The service of a name.
 pub fn find(name: &str) -> Option<&'static dyn Service> {

@@ -34,7 +34,7 @@ pub struct Program {
 /// A program that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Its path, free of links.
+    /// Its path, free of links where that keeps its name.
     pub path: PathBuf,
     /// Its version.
     pub version: Version,
@@ -106,7 +106,10 @@ impl Program {
     }
 
     async fn look_at(&self, candidate: Candidate, search: &Search<'_>) -> Result<Found, (PathBuf, String)> {
-        let path = candidate.path.canonicalize().unwrap_or_else(|_| candidate.path.clone());
+        let real = candidate.path.canonicalize().unwrap_or_else(|_| candidate.path.clone());
+        // Some programs are several in one file, and know by their name which to be.
+        let is_itself = real.file_name().is_some_and(|name| name == self.file);
+        let path = if is_itself { real } else { candidate.path.clone() };
         let folder = path.parent().unwrap_or(Path::new("/"));
         if let Some(missing) = self.beside.iter().find(|file| !folder.join(file).is_file()) {
             return Err((path.clone(), format!("there is no {missing} beside it")));
