@@ -25,11 +25,20 @@ fn main() -> ExitCode {
     }
     std::panic::set_hook(Box::new(tell_panic));
     let colour = Colour::asked_for(std::env::args());
-    let matches = commands::command(colour).get_matches();
     let mut screen = Screen::new(colour);
-    let exit = match matches.subcommand() {
-        Some((name, matches)) => commands::run(name, matches, &mut screen),
-        None => Exit::CouldNotRun,
+    let exit = match commands::command(colour).try_get_matches() {
+        Ok(matches) => match matches.subcommand() {
+            Some((name, matches)) => commands::run(name, matches, &mut screen),
+            None => Exit::CouldNotRun,
+        },
+        Err(error) => match commands::unknown(&error) {
+            Some(diagnostic) => {
+                screen.diagnostic(&diagnostic);
+                Exit::CouldNotRun
+            }
+            // Help and version come this way, too, with the exit code 0.
+            None => error.exit(),
+        },
     };
     ExitCode::from(screen.finish(exit).code())
 }

@@ -34,14 +34,13 @@ impl Act for Explain {
             screen.say(&format!("{lists}`seam explain NAME` says more about one of them.\n"));
             return Exit::Passed;
         }
-        let found = meanings(&groups, &name, ink);
-        if !found.is_empty() {
-            screen.say(&found.join("\n"));
-            return Exit::Passed;
-        }
+        let mut found = meanings(&groups, &name, ink);
         let mut seam = command(Colour::Never);
         if let Some(command) = seam.find_subcommand_mut(&name) {
-            screen.say(&command.render_long_help().to_string());
+            found.push(format!("{} (command): {}", ink.bold(&name), command.render_help()));
+        }
+        if !found.is_empty() {
+            screen.say(&found.join("\n"));
             return Exit::Passed;
         }
         let commands = seam.get_subcommands().map(clap::Command::get_name);

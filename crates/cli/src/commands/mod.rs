@@ -12,7 +12,9 @@ mod schema;
 mod up;
 
 use crate::screen::{Colour, Screen};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use seam_diag::{Diagnostic, did_you_mean};
 use seam_judge::Exit;
 
 /// One command.
@@ -63,6 +65,23 @@ pub(crate) fn run(name: &str, matches: &ArgMatches, screen: &mut Screen) -> Exit
         // Parsing has refused every other name.
         None => Exit::CouldNotRun,
     }
+}
+
+/// What to say to a command that there is not; none where that is not what is wrong.
+pub(crate) fn unknown(error: &clap::Error) -> Option<Diagnostic> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let unknown = Diagnostic::error(format!("there is no command `{word}`"));
+    let names = COMMANDS.iter().map(|command| command.name);
+    Some(match did_you_mean(word, names) {
+        Some(near) => unknown.hint(format!("did you mean `{near}`?")),
+        None if std::path::Path::new(word).exists() => {
+            unknown.hint(format!("did you mean `seam run {word}`?"))
+        }
+        None => unknown.hint("`seam help` lists all commands"),
+    })
 }
 
 const EXAMPLES: &str = "\

@@ -100,9 +100,12 @@ impl Screen {
     pub(crate) fn diagnostics(&mut self, found: &Diagnostics, sources: &Sources) {
         let texts: Vec<String> =
             found.in_order().into_iter().map(|one| render(one, sources, self.err.look)).collect();
-        if !texts.is_empty() {
-            self.tell(&(texts.join("\n") + "\n"));
+        if texts.is_empty() {
+            return;
         }
+        // After a single error nothing more is said.
+        let end = if texts.len() > 1 || !found.has_errors() { "\n" } else { "" };
+        self.tell(&(texts.join("\n") + end));
     }
 
     /// Tells an error with all its causes, and how to mend it.

@@ -1,0 +1,11 @@
+//! The real program, as people and pipelines use it: what it prints, what it leaves, and its exit code.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "this is a test")]
+
+mod golden;
+mod init;
+mod interrupted;
+mod place;
+mod printing;
+mod reports;
+mod words;
