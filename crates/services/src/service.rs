@@ -24,9 +24,7 @@ pub trait Service: Sync {
     fn word(&self) -> &'static Word;
 
     /// The program that it needs; none for what is built in.
-    fn program(&self) -> Option<&'static Program> {
-        None
-    }
+    fn program(&self) -> Option<&'static Program>;
 
     /// Reads a component's settings. All mistakes go into `found`; none comes back only where nothing sensible can.
     /// `project` is the folder of `seam.yaml`, from which the paths of seeds are meant.

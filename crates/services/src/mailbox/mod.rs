@@ -68,6 +68,10 @@ impl Service for MailboxService {
         &WORD
     }
 
+    fn program(&self) -> Option<&'static crate::programs::Program> {
+        None
+    }
+
     fn read(
         &self,
         component: &Component,

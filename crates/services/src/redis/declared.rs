@@ -60,6 +60,10 @@ impl Service for RedisService {
         &WORD
     }
 
+    fn program(&self) -> Option<&'static crate::programs::Program> {
+        Some(&super::PROGRAM)
+    }
+
     fn read(
         &self,
         component: &Component,
