@@ -19,11 +19,14 @@ mod decimal;
 mod expression;
 mod find;
 mod functions;
+mod lookup;
 mod lossy;
 mod names;
 mod path;
 mod query;
 mod reference;
+#[cfg(test)]
+mod robust;
 mod scan;
 mod template;
 #[cfg(test)]
@@ -36,6 +39,7 @@ pub use expression::Expression;
 pub use expression::item::{instant, kind_name, length, length_text};
 pub use find::{Found, KeyCase, Missing};
 pub use functions::{FUNCTIONS, Function};
+pub use lookup::Lookup;
 pub use lossy::to_lossy_json;
 pub use names::{EvalError, NameUse, Names, Way};
 pub use path::{Path, PathError, Segment, below};

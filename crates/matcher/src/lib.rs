@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 mod diff;
-mod digest;
 mod kind;
 mod literal;
 mod matchers;

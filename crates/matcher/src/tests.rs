@@ -2,6 +2,7 @@
 
 mod failing;
 mod reading;
+mod robust;
 #[path = "../../expr/src/testing.rs"]
 mod testing;
 

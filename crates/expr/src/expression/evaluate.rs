@@ -1,17 +1,14 @@
 //! Works an expression out. Every error has the place of the smallest part that it is about.
 
+use crate::expression::budget::{self, Budget};
 use crate::expression::item::{Item, Problem};
-use crate::expression::operate::{equal, negate, operate};
+use crate::expression::operate::{negate, operate};
 use crate::expression::tree::{Fold, Kind, Operator, Tree};
 use crate::functions::Arguments;
-use crate::names::{EvalError, Names};
+use crate::names::{EvalError, Names, Way};
 use seam_diag::{Span, did_you_mean};
 use seam_value::{Map, Value};
 use std::borrow::Cow;
-
-/// How many elements all loops of one expression may go through together. An expression has no business with
-/// more, and nested loops over a large body would otherwise never end.
-const MAX_STEPS: u32 = 1_000_000;
 
 /// What an expression can see.
 pub(crate) struct Scope<'a> {
@@ -19,14 +16,30 @@ pub(crate) struct Scope<'a> {
     pub(crate) names: &'a dyn Names,
     /// The result that the expression is about: its fields are names, and `it` is all of it.
     pub(crate) result: Option<&'a Value>,
-    /// How many more elements loops may go through.
-    steps: std::cell::Cell<u32>,
+    /// Its variables, asked for once: a loop must not copy a long list for each of its elements.
+    pub(crate) known: &'a [(String, Value)],
+    budget: Budget,
 }
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(names: &'a dyn Names, result: Option<&'a Value>) -> Self {
-        Self { names, result, steps: std::cell::Cell::new(MAX_STEPS) }
+    pub(crate) fn new(names: &'a dyn Names, result: Option<&'a Value>, known: &'a [(String, Value)]) -> Self {
+        Self { names, result, known, budget: Budget::new() }
     }
+}
+
+/// The variables that an expression mentions, as far as they have values.
+pub(crate) fn known(tree: &Tree, names: &dyn Names) -> Vec<(String, Value)> {
+    let mut mentioned = Vec::new();
+    tree.names(Way::Expression, &mut Vec::new(), &mut mentioned);
+    let mut known: Vec<(String, Value)> = Vec::new();
+    for used in mentioned {
+        if !known.iter().any(|(name, _)| *name == used.name)
+            && let Some(value) = names.get(&used.name)
+        {
+            known.push((used.name, value));
+        }
+    }
+    known
 }
 
 /// Names that a loop brings, the innermost first.
@@ -93,10 +106,15 @@ impl<'a> Run<'_, 'a> {
                 element(item, &key).map_err(located(tree.span))
             }
             Kind::Call { function, arguments } => {
-                let items =
+                let items: Vec<Item<'a>> =
                     arguments.iter().map(|argument| self.value(argument, frame)).collect::<Result<_, _>>()?;
+                self.scope.budget.work(&items).map_err(located(tree.span))?;
                 let called = Arguments { function, items, names: self.scope.names };
-                (function.run)(&called).map_err(|problem| {
+                let made = (function.run)(&called).and_then(|made| {
+                    budget::fits(made.as_text().map(str::len).or(Some(0)))?;
+                    Ok(made)
+                });
+                made.map_err(|problem| {
                     let at = problem
                         .argument
                         .and_then(|index| arguments.get(index))
@@ -113,7 +131,7 @@ impl<'a> Run<'_, 'a> {
                 self.value(if self.boolean(condition, frame, "?")? { then } else { otherwise }, frame)
             }
             Kind::List(elements) => {
-                let list = elements.iter().map(|element| Ok(self.value(element, frame)?.into_value()));
+                let list = elements.iter().map(|element| self.kept(element, frame));
                 Ok(Item::Plain(Cow::Owned(Value::List(list.collect::<Result<_, EvalError>>()?))))
             }
             Kind::Map(entries) => self.map(entries, frame),
@@ -124,6 +142,13 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
+    /// A value that goes into a list or a map.
+    fn kept(&self, tree: &'a Tree, frame: Option<&Frame<'_, 'a>>) -> Result<Value, EvalError> {
+        let value = self.value(tree, frame)?.into_value();
+        self.scope.budget.keep(&value).map_err(located(tree.span))?;
+        Ok(value)
+    }
+
     fn binary(
         &self,
         tree: &'a Tree,
@@ -132,6 +157,11 @@ impl<'a> Run<'_, 'a> {
         frame: Option<&Frame<'_, 'a>>,
     ) -> Evaluated<'a> {
         let (left, right) = (self.value(left, frame)?, self.value(right, frame)?);
+        let both = [left, right];
+        if matches!(operator, Operator::Add | Operator::In | Operator::Equal | Operator::NotEqual) {
+            self.scope.budget.work(&both).map_err(located(tree.span))?;
+        }
+        let [left, right] = both;
         operate(operator, left, right).map_err(located(tree.span))
     }
 
@@ -175,7 +205,7 @@ impl<'a> Run<'_, 'a> {
             if map.contains_key(&name) {
                 return Err(EvalError::new(key.span, format!("`{name}` stands twice in this map")));
             }
-            map.insert(name, self.value(value, frame)?.into_value());
+            map.insert(name, self.kept(value, frame)?);
         }
         Ok(Item::Plain(Cow::Owned(Value::Map(map))))
     }
@@ -185,7 +215,7 @@ impl<'a> Run<'_, 'a> {
         let Some((name, dollar, fields)) = tree.chain() else {
             return Err(EvalError::new(tree.span, "this is no name"));
         };
-        let Some(root) = self.root(name, dollar, frame) else {
+        let Some(root) = self.root(name, dollar, frame).map_err(located(tree.span))? else {
             return self.component(tree, name, &fields);
         };
         let mut item = root;
@@ -203,20 +233,29 @@ impl<'a> Run<'_, 'a> {
         Ok(item)
     }
 
-    fn root(&self, name: &str, dollar: bool, frame: Option<&Frame<'_, 'a>>) -> Option<Item<'a>> {
+    fn root(
+        &self,
+        name: &str,
+        dollar: bool,
+        frame: Option<&Frame<'_, 'a>>,
+    ) -> Result<Option<Item<'a>>, Problem> {
         if !dollar {
             let bound = std::iter::successors(frame, |frame| frame.outer).find(|frame| frame.name == name);
             if let Some(bound) = bound {
-                return Some(bound.item.clone());
+                if let Item::Plain(Cow::Owned(value)) = bound.item {
+                    self.scope.budget.copy(value)?;
+                }
+                return Ok(Some(bound.item.clone()));
             }
             if let Some(result) = self.scope.result {
                 let field = if name == "it" { Some(result) } else { result.get(name) };
                 if let Some(field) = field {
-                    return Some(Item::borrowed(field));
+                    return Ok(Some(Item::borrowed(field)));
                 }
             }
         }
-        self.scope.names.get(name).map(|value| Item::Plain(Cow::Owned(value)))
+        let known = self.scope.known.iter().find(|(known, _)| known == name);
+        Ok(known.map(|(_, value)| Item::borrowed(value)))
     }
 
     fn component(&self, tree: &Tree, name: &str, fields: &[&str]) -> Evaluated<'a> {
@@ -237,14 +276,7 @@ impl<'a> Run<'_, 'a> {
         let elements = elements(over).map_err(located(fold.over.span))?;
         let mut carried = self.value(&fold.begin, frame)?;
         for item in elements {
-            let steps = self.scope.steps.get();
-            if steps == 0 {
-                return Err(EvalError::new(
-                    fold.over.span,
-                    format!("the loop goes through more than {MAX_STEPS} elements"),
-                ));
-            }
-            self.scope.steps.set(steps - 1);
+            self.scope.budget.step().map_err(located(fold.over.span))?;
             let go_on = {
                 let carried = Frame { name: &fold.carried, item: &carried, outer: frame };
                 let element = Frame { name: &fold.element, item: &item, outer: Some(&carried) };
@@ -367,9 +399,4 @@ fn element<'a>(item: Item<'a>, key: &Item<'_>) -> Result<Item<'a>, Problem> {
         }
         _ => Err(Problem::new(format!("{} can't be looked up in {}", key.kind_name(), item.kind_name()))),
     }
-}
-
-/// Are two items equal, for functions that look for one.
-pub(crate) fn same(left: &Item<'_>, right: &Item<'_>) -> bool {
-    equal(left, right) == Ok(true)
 }

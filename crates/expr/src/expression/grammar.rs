@@ -21,6 +21,9 @@ const MAX_LENGTH: usize = 4_000;
 const PARSER_STACK: usize = 128 << 20;
 /// How deep brackets may nest.
 const MAX_DEPTH: usize = 24;
+/// Shorter ones with fewer brackets, which are nearly all, are read on the stack at hand: a thread costs more than they do.
+const INLINE_LENGTH: usize = 60;
+const INLINE_DEPTH: usize = 1;
 /// How many steps a chain of operators or dots may have.
 const MAX_NESTING: usize = 150;
 
@@ -37,6 +40,9 @@ pub(crate) fn read(text: &str, place: Place<'_>) -> Result<Tree, Box<Diagnostic>
         return Err(Diagnostic::error("the expression is too long or too deeply nested")
             .at(whole(), "")
             .into());
+    }
+    if text.len() <= INLINE_LENGTH && !text.contains('?') && nesting(text) <= INLINE_DEPTH {
+        return parse(text, place);
     }
     // The parser takes up to 200 KiB of stack for each level of brackets, so that what the limits above let through
     // would exhaust that of a usual thread: it gets one of its own, of which only the used pages cost anything.
@@ -93,15 +99,17 @@ fn without_dollars(text: &str) -> (String, Vec<usize>) {
 
 /// How deep brackets nest, those in texts included: an upper bound is enough.
 fn nesting(text: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut deepest = 0;
+    // A colon ends what a question mark began; in a map it ends nothing.
+    let (mut depth, mut questions, mut deepest) = (0_usize, 0_usize, 0);
     for byte in text.bytes() {
         match byte {
-            b'(' | b'[' | b'{' | b'?' => depth += 1,
-            b')' | b']' | b'}' | b':' => depth = depth.saturating_sub(1),
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'?' => questions += 1,
+            b':' => questions = questions.saturating_sub(1),
             _ => {}
         }
-        deepest = deepest.max(depth);
+        deepest = deepest.max(depth + questions);
     }
     deepest
 }

@@ -9,16 +9,15 @@
 //! - a variable may be written `$order` as well as `order`, and a component's property stands as `api.url`;
 //! - `now()` is a time, which compares with texts that are times.
 
+pub(crate) mod budget;
 mod evaluate;
 mod grammar;
 pub(crate) mod item;
 mod operate;
 mod tree;
 
-pub(crate) use evaluate::same;
-
 use crate::names::{EvalError, NameUse, Names, Way};
-use evaluate::{Scope, evaluate};
+use evaluate::{Scope, evaluate, known};
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_model::{Node, NodeKind};
 use seam_value::Value;
@@ -85,22 +84,22 @@ impl Expression {
 
     /// Works it out.
     pub fn evaluate(&self, names: &dyn Names) -> Result<Value, EvalError> {
-        self.run(&Scope::new(names, None))
+        self.run(None, names)
     }
 
     /// Works it out about a result: the result's fields are names, and `it` is the whole of it.
     pub fn evaluate_about(&self, result: &Value, names: &dyn Names) -> Result<Value, EvalError> {
-        self.run(&Scope::new(names, Some(result)))
+        self.run(Some(result), names)
     }
 
     /// Does it hold? Anything but true and false is an error.
     pub fn holds(&self, names: &dyn Names) -> Result<bool, EvalError> {
-        self.boolean(&Scope::new(names, None))
+        self.boolean(None, names)
     }
 
     /// Does it hold about a result?
     pub fn holds_about(&self, result: &Value, names: &dyn Names) -> Result<bool, EvalError> {
-        self.boolean(&Scope::new(names, Some(result)))
+        self.boolean(Some(result), names)
     }
 
     /// The names that it mentions. `way` says what a plain name in it may mean.
@@ -127,20 +126,21 @@ impl Expression {
         out
     }
 
-    fn run(&self, scope: &Scope<'_>) -> Result<Value, EvalError> {
+    fn run(&self, result: Option<&Value>, names: &dyn Names) -> Result<Value, EvalError> {
         match &self.body {
-            Body::Tree(tree) => Ok(evaluate(tree, scope)?.into_value()),
-            Body::Component(reference) => {
-                scope.names.component(reference).map(Value::from).ok_or_else(|| {
-                    EvalError::new(self.span, format!("nothing is known as `{reference}`"))
-                        .hint("for a subtraction, write spaces around the minus")
-                })
+            Body::Tree(tree) => {
+                let known = known(tree, names);
+                Ok(evaluate(tree, &Scope::new(names, result, &known))?.into_value())
             }
+            Body::Component(reference) => names.component(reference).map(Value::from).ok_or_else(|| {
+                EvalError::new(self.span, format!("nothing is known as `{reference}`"))
+                    .hint("for a subtraction, write spaces around the minus")
+            }),
         }
     }
 
-    fn boolean(&self, scope: &Scope<'_>) -> Result<bool, EvalError> {
-        match self.run(scope)? {
+    fn boolean(&self, result: Option<&Value>, names: &dyn Names) -> Result<bool, EvalError> {
+        match self.run(result, names)? {
             Value::Bool(flag) => Ok(flag),
             other => {
                 let message =

@@ -2,6 +2,7 @@
 //! against a number) is an error instead of a quiet `false`.
 
 use crate::decimal::{Decimal, DecimalError};
+use crate::expression::budget::fits;
 use crate::expression::item::{Item, Problem, instant, length};
 use crate::expression::tree::Operator;
 use seam_value::Value;
@@ -85,7 +86,10 @@ fn add<'a>(left: Item<'a>, right: Item<'a>) -> Result<Item<'a>, Problem> {
     let too_far = || Problem::new("the time is too far away");
     match (left, right) {
         (Item::Plain(left), Item::Plain(right)) => match (left.into_owned(), right.into_owned()) {
-            (Value::Text(left), Value::Text(right)) => Ok(Item::from(left + &right)),
+            (Value::Text(left), Value::Text(right)) => {
+                fits(left.len().checked_add(right.len()))?;
+                Ok(Item::from(left + &right))
+            }
             (Value::List(mut left), Value::List(right)) => {
                 left.extend(right);
                 Ok(Item::Plain(Cow::Owned(Value::List(left))))

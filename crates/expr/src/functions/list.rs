@@ -2,8 +2,10 @@
 
 use super::{Arguments, Function};
 use crate::decimal::Decimal;
+use crate::expression::budget::fits;
+use crate::expression::item;
 use crate::expression::item::{Item, Problem};
-use crate::expression::{item, same};
+use crate::lookup::Lookup;
 use seam_model::{Field, Shape, Word};
 use seam_value::Value;
 use std::cmp::Ordering;
@@ -19,6 +21,9 @@ pub(super) const JOIN: Function = Function {
     run: |called| {
         let by = if called.has(1) { called.text(1)? } else { "" };
         let texts: Vec<String> = called.list(0)?.iter().map(Value::to_plain_text).collect();
+        let between = by.len().checked_mul(texts.len());
+        let lengths = texts.iter().map(String::len);
+        fits(between.and_then(|between| lengths.clone().try_fold(between, usize::checked_add)))?;
         Ok(Item::from(texts.join(by)))
     },
 };
@@ -82,9 +87,10 @@ pub(super) const DISTINCT: Function = Function {
         ..Word::new("distinct", "a list with each element once")
     },
     run: |called| {
-        let mut kept: Vec<Value> = Vec::new();
-        for value in called.list(0)? {
-            if !kept.iter().any(|known| same(&Item::borrowed(known), &Item::borrowed(value))) {
+        let (mut seen, mut kept) = (Lookup::new(), Vec::new());
+        for (index, value) in called.list(0)?.iter().enumerate() {
+            if seen.find(value).is_none() {
+                seen.add(index, value);
                 kept.push(value.clone());
             }
         }

@@ -1,6 +1,7 @@
 //! Texts, as CEL has them: `size contains startsWith endsWith matches`, and a few more.
 
 use super::{Arguments, Function};
+use crate::expression::budget::{MAX_ELEMENTS, fits};
 use crate::expression::item::{Item, Problem};
 use regex::Regex;
 use seam_model::{Field, Shape, Word};
@@ -98,7 +99,12 @@ pub(super) const REPLACE: Function = Function {
         example: "${'a-b-c'.replace('-', '+')}  # \"a+b+c\"",
         ..Word::new("replace", "a text with every part replaced")
     },
-    run: |called| Ok(Item::from(called.text(0)?.replace(called.text(1)?, called.text(2)?))),
+    run: |called| {
+        let (text, part, by) = (called.text(0)?, called.text(1)?, called.text(2)?);
+        let n = text.matches(part).count();
+        fits(n.checked_mul(by.len()).and_then(|added| added.checked_add(text.len())))?;
+        Ok(Item::from(text.replace(part, by)))
+    },
 };
 
 pub(super) const SPLIT: Function = Function {
@@ -107,7 +113,13 @@ pub(super) const SPLIT: Function = Function {
         example: "${'a,b'.split(',')}  # [\"a\",\"b\"]",
         ..Word::new("split", "the parts of a text, as a list")
     },
-    run: |called| Ok(Item::from(called.text(0)?.split(called.text(1)?).collect::<Vec<_>>())),
+    run: |called| {
+        let parts: Vec<&str> = called.text(0)?.split(called.text(1)?).take(MAX_ELEMENTS + 1).collect();
+        if parts.len() > MAX_ELEMENTS {
+            return Err(Problem::new(format!("the text has more than {MAX_ELEMENTS} parts")));
+        }
+        Ok(Item::from(parts))
+    },
 };
 
 pub(super) const SUBSTRING: Function = Function {

@@ -9,6 +9,12 @@ use crate::find::Missing;
 use seam_diag::{Diagnostic, Span};
 use seam_value::Value;
 
+/// Longer questions are not asked.
+const MAX_LENGTH: usize = 2_000;
+/// How deep brackets may nest. The libraries go down the stack for each, and look at the whole document for each that is a
+/// condition in a condition.
+const MAX_NESTING: usize = 8;
+
 /// A question that has been read.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -64,6 +70,9 @@ impl Query {
         place: &dyn Fn(usize, usize) -> Span,
     ) -> Result<Self, Box<Diagnostic>> {
         let asked = match language {
+            _ if text.len() > MAX_LENGTH || nesting(text) > MAX_NESTING => {
+                Err(Mistake { offset: 0, message: "it is too long or too deeply nested".to_owned() })
+            }
             Language::JsonPath => json_path::Question::parse(text).map(Asked::JsonPath),
             Language::XPath => xpath::Question::parse(text).map(Asked::XPath),
             Language::Css => css::Question::parse(text).map(Asked::Css),
@@ -114,6 +123,21 @@ impl Query {
             Asked::Css(question) => question.find(document(value)?),
         }
     }
+}
+
+/// How deep brackets nest and signs stand in a row, those in texts included: an upper bound is enough.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_a_row) = (0_usize, 0, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        in_a_row = if matches!(byte, b'-' | b'!' | b'+') { in_a_row + 1 } else { 0 };
+        deepest = deepest.max(depth).max(in_a_row / 8);
+    }
+    deepest
 }
 
 /// Why a text is no question.

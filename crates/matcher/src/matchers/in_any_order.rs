@@ -1,11 +1,10 @@
 //! `in_any_order: [201, 409]`: the same elements, whatever their order.
 
 use crate::diff::{self, Mode, nearest};
-use crate::digest::Lookup;
 use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::literal::Literal;
 use crate::show::{self, short};
-use seam_expr::NameUse;
+use seam_expr::{Lookup, NameUse};
 use seam_model::{Shape, Word};
 use seam_value::Value;
 use std::sync::Arc;

@@ -1,10 +1,9 @@
 //! `unique: true`, `unique: .sku`: no two elements are equal.
 
 use super::sorted::{read_path, values_of};
-use crate::digest::Lookup;
 use crate::kind::{Finding, Kind, Matcher, Scene, wrong};
 use crate::show::{self, short};
-use seam_expr::Path;
+use seam_expr::{Lookup, Path};
 use seam_model::{NodeKind, Shape, Word};
 use seam_value::Value;
 use std::sync::Arc;

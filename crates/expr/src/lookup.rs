@@ -1,20 +1,23 @@
-//! A number for a value, the same for equal values, so that finding equals in long lists takes no square of time.
+//! Finds equal values in long lists without comparing each with each, which would take the square of their length.
 
 use seam_value::Value;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Values by their digest; equal ones are found without looking at all others.
-pub(crate) struct Lookup<'v> {
+/// Values with their indexes; equal ones are found by a digest that is the same for equal values.
+#[derive(Clone, Debug, Default)]
+pub struct Lookup<'v> {
     by_digest: HashMap<u64, Vec<(usize, &'v Value)>>,
 }
 
 impl<'v> Lookup<'v> {
-    pub(crate) fn new() -> Self {
-        Self { by_digest: HashMap::new() }
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    pub(crate) fn of(values: &'v [Value]) -> Self {
+    /// All elements of a list, by their index.
+    pub fn of(values: &'v [Value]) -> Self {
         let mut lookup = Self::new();
         // From the end, so that the first of several equal ones is taken first.
         for (index, value) in values.iter().enumerate().rev() {
@@ -23,25 +26,26 @@ impl<'v> Lookup<'v> {
         lookup
     }
 
-    pub(crate) fn add(&mut self, index: usize, value: &'v Value) {
+    /// Adds a value.
+    pub fn add(&mut self, index: usize, value: &'v Value) {
         self.by_digest.entry(digest(value)).or_default().push((index, value));
     }
 
     /// The index of an equal value.
-    pub(crate) fn find(&self, value: &Value) -> Option<usize> {
+    pub fn find(&self, value: &Value) -> Option<usize> {
         let same = self.by_digest.get(&digest(value))?;
         same.iter().find(|(_, known)| *known == value).map(|(index, _)| *index)
     }
 
     /// Takes an equal value out and gives its index.
-    pub(crate) fn take(&mut self, value: &Value) -> Option<usize> {
+    pub fn take(&mut self, value: &Value) -> Option<usize> {
         let same = self.by_digest.get_mut(&digest(value))?;
         let at = same.iter().rposition(|(_, known)| *known == value)?;
         Some(same.remove(at).0)
     }
 
     /// The indexes that are left, in order.
-    pub(crate) fn left(self) -> Vec<usize> {
+    pub fn left(self) -> Vec<usize> {
         let mut left: Vec<usize> = self.by_digest.into_values().flatten().map(|(index, _)| index).collect();
         left.sort_unstable();
         left
