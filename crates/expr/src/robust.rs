@@ -9,7 +9,7 @@ use seam_value::Value;
 use std::time::{Duration, Instant};
 
 /// What one text may take at most, on a slow machine, without optimisation, beside other tests.
-const MOST: Duration = Duration::from_secs(20);
+const MOST: Duration = Duration::from_mins(1);
 /// The stack that threads usually have.
 const STACK: usize = 2 << 20;
 /// A text of a megabyte is more than any test holds.

@@ -90,3 +90,25 @@ fn size(value: &Value) -> u64 {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_through_is_counted_by_its_size() {
+        let list = Value::List(vec![Value::from(1_i64); 1_000_000]);
+        let text = Value::text("a".repeat(64_000_000));
+        for value in [&list, &text] {
+            let budget = Budget::new();
+            let n = (0..1_000).take_while(|_| budget.work(&[Item::borrowed(value)]).is_ok()).count();
+            assert_eq!(n, 199);
+            let error = budget.work(&[Item::borrowed(value)]).unwrap_err();
+            assert_eq!(error.message, "the expression goes through too much");
+            assert!(budget.work(&[]).is_ok(), "what is small may go on");
+        }
+        let budget = Budget::new();
+        assert!((0..3).all(|_| budget.keep(&list).is_ok()) && budget.keep(&list).is_err());
+        assert!((0..1_000).all(|_| budget.step().is_ok()));
+    }
+}

@@ -225,13 +225,13 @@ fn nothing_deep_or_long_exhausts_the_stack() {
 #[test]
 fn no_value_grows_without_bound() {
     let mut answers = Answers::default();
-    answers.values.insert("many", Value::List((0..3_000_i64).map(Value::from).collect()));
+    answers.values.insert("many", Value::List((0..1_100_i64).map(Value::from).collect()));
     answers.values.insert("long", Value::text("a".repeat(1 << 20)));
     let replaced = ".replace('a', 'aaaaaaaaaaaaaaaa')".repeat(20);
     let (doubled, joined) = (".map(a, [a, a])".repeat(100), ".map(a, [a, a].join())".repeat(80));
     let added = ".map(a, a + a)".repeat(100);
     let (texts, values) = ("the text becomes longer", "the expression makes more than 4000000 values");
-    let (turns, much) = ("the loop goes through more", "the expression goes through too much");
+    let turns = "the loop goes through more";
     for (text, message) in [
         (format!("'a'{replaced}.size()"), texts),
         (format!("[1]{doubled}.size()"), values),
@@ -240,18 +240,13 @@ fn no_value_grows_without_bound() {
         (format!("['abc']{added}.size()"), texts),
         ("long.split('').size()".to_owned(), "the text has more than 1000000 parts"),
         ("many.map(a, many.map(b, b)).size()".to_owned(), turns),
-        (
-            "[many.map(a, a)].all(m, many.all(a, (m + m + m + m).size() > 0 && (m + m).size() > 0))"
-                .to_owned(),
-            much,
-        ),
     ] {
         let outcome =
             run(&text, &answers).map(|value| value.to_string().len()).map_err(|error| error.message);
         assert!(outcome.as_ref().is_err_and(|error| error.starts_with(message)), "{outcome:?} {text}");
     }
     for text in
-        ["many.all(a, a in many)", "many.all(a, many.size() == 3000)", "many.distinct().size() == 3000"]
+        ["many.all(a, a in many)", "many.all(a, many.size() == 1100)", "many.distinct().size() == 1100"]
     {
         assert_eq!(run(text, &answers).unwrap(), Value::Bool(true), "{text}");
     }

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn odd_documents_do_no_harm() {
-        let deep = "<a>".repeat(20_000) + &"</a>".repeat(20_000);
+        let deep = "<a>".repeat(4_000) + &"</a>".repeat(4_000);
         for text in ["", "<", "<a", "&", "\u{0}", "<a>&nothing;</a>", "<!DOCTYPE html>", deep.as_str()] {
             for (language, question) in
                 [(Language::XPath, "//a"), (Language::XPath, "string(/)"), (Language::Css, "a")]
