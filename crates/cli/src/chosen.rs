@@ -3,7 +3,7 @@
 use crate::screen::Screen;
 use clap::Args;
 use seam_diag::Severity;
-use seam_engine::{Checked, Plan, Request, Selection, plan};
+use seam_engine::{Checked, Plan, PlannedSeam, Request, Selection, SystemPlan, plan};
 use seam_judge::Exit;
 use std::path::PathBuf;
 
@@ -56,6 +56,15 @@ impl Files {
         }
         Err(Exit::CouldNotRun)
     }
+}
+
+/// Is an endpoint to be shown? Those with a number for a name (a Redis' sixteen databases) are there whether anybody
+/// wants them or not.
+pub(crate) fn is_shown(system: &SystemPlan, component: &str, endpoint: &str) -> bool {
+    let is_numbered = !endpoint.is_empty() && endpoint.bytes().all(|byte| byte.is_ascii_digit());
+    let is_used =
+        |seam: &PlannedSeam| seam.id.provider.as_str() == component && seam.id.endpoint.as_str() == endpoint;
+    !is_numbered || system.seams.iter().any(is_used)
 }
 
 /// `1 test`, `2 tests`.

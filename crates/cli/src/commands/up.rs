@@ -1,12 +1,12 @@
 //! `seam up`: the system raised and kept up, with its addresses printed, until somebody asks to stop.
 
-use crate::chosen::{Files, Readable};
+use crate::chosen::{Files, Readable, is_shown};
 use crate::commands::Act;
 use crate::screen::Screen;
 use crate::session::{Fetching, Interrupts, Said, Session, SessionError, make_room, runtime};
 use clap::Args;
 use seam_diag::Diagnostics;
-use seam_engine::{Selection, Up as Addresses};
+use seam_engine::{Selection, SystemPlan, Up as Addresses};
 use seam_history::Masker;
 use seam_judge::Exit;
 use seam_report::Progress;
@@ -67,10 +67,10 @@ impl Up {
         let secrets = self.hidden(&plan, writer.masker());
         let title = screen.ink().bold(&format!("{} is up", plan.system.name));
         let raised = {
-            let is_up = Arc::clone(&is_up);
+            let (is_up, system) = (Arc::clone(&is_up), Arc::clone(&plan.system));
             move |up: &Addresses| {
                 is_up.store(true, Ordering::Relaxed);
-                let _ = say.send(Said::Text(format!("{title}\n{}", table(up, &secrets))));
+                let _ = say.send(Said::Text(format!("{title}\n{}", table(up, &system, &secrets))));
             }
         };
         let running = runtime.spawn(async move {
@@ -119,8 +119,9 @@ impl Hidden {
 }
 
 /// A line for each endpoint.
-fn table(up: &Addresses, hidden: &Hidden) -> String {
-    let rows = up.addresses.iter().map(|(component, endpoint, address)| {
+fn table(up: &Addresses, system: &SystemPlan, hidden: &Hidden) -> String {
+    let shown = up.addresses.iter().filter(|(component, endpoint, _)| is_shown(system, component, endpoint));
+    let rows = shown.map(|(component, endpoint, address)| {
         let name = if endpoint.is_empty() { component.clone() } else { format!("{component}.{endpoint}") };
         (name, hidden.address(address))
     });

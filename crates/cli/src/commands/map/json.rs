@@ -1,14 +1,18 @@
 //! The map for programs.
 
 use super::Drawing;
+use crate::chosen::is_shown;
 use seam_value::Value;
 
 pub(super) fn draw(drawing: &Drawing<'_>) -> String {
     let components = drawing.components().map(|(name, component)| {
-        let endpoints = component.endpoints.iter().map(|endpoint| {
-            let (name, protocol) = (endpoint.name.as_str(), endpoint.protocol.name());
-            Value::map([("name", name.into()), ("protocol", Value::from(protocol))])
-        });
+        let endpoints =
+            component.endpoints.iter().filter(|endpoint| is_shown(drawing.system, name, &endpoint.name)).map(
+                |endpoint| {
+                    let (name, protocol) = (endpoint.name.as_str(), endpoint.protocol.name());
+                    Value::map([("name", name.into()), ("protocol", Value::from(protocol))])
+                },
+            );
         let origin = component.declared.origin.value.as_str();
         let mut pairs = vec![("name", Value::from(name)), ("origin", origin.into())];
         if let Some(service) = component.declared.subject.as_text().filter(|_| origin == "service") {
