@@ -1,6 +1,7 @@
 //! What the tests of this crate share: steps from YAML as the program reads them, a small system, and a testbed that
 //! knows what it is told.
 
+mod cost;
 mod examples;
 pub(crate) mod servers;
 
