@@ -1,6 +1,7 @@
 //! `sql: pg.orders`: statements in a database, over the test's own seam.
 
 mod scan;
+mod scram;
 mod session;
 mod statement;
 mod typed;

@@ -7,11 +7,12 @@
 //!
 //! All statements of a step are one implicit transaction, as with `psql -c`: an error undoes all of them.
 
+use super::scram::{Exchange, MECHANISM};
 use super::typed::{self, Arrays};
 use crate::login::Login;
 use bytes::{Buf as _, BytesMut};
 use fallible_iterator::FallibleIterator as _;
-use postgres_protocol::authentication::{md5_hash, sasl};
+use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::message::backend::{
     DataRowBody, ErrorResponseBody, Message, ParameterDescriptionBody, RowDescriptionBody,
 };
@@ -165,7 +166,7 @@ impl Session {
     }
 
     async fn log_in(&mut self, user: &str, password: &str) -> Result<(), Halt> {
-        let mut scram = None;
+        let mut exchange = Exchange::begin();
         loop {
             match self.next().await? {
                 Message::AuthenticationCleartextPassword => {
@@ -176,19 +177,15 @@ impl Session {
                     frontend::password_message(hash.as_bytes(), &mut self.output)?;
                 }
                 Message::AuthenticationSasl(_) => {
-                    let binding = sasl::ChannelBinding::unsupported();
-                    let begun = sasl::ScramSha256::new(password.as_bytes(), binding);
-                    frontend::sasl_initial_response(sasl::SCRAM_SHA_256, begun.message(), &mut self.output)?;
-                    scram = Some(begun);
+                    let first = exchange.first();
+                    frontend::sasl_initial_response(MECHANISM, first.as_bytes(), &mut self.output)?;
                 }
                 Message::AuthenticationSaslContinue(body) => {
-                    let begun = scram.as_mut().ok_or_else(unexpected)?;
-                    begun.update(body.data())?;
-                    frontend::sasl_response(begun.message(), &mut self.output)?;
+                    let answer = exchange.answer(password, body.data()).ok_or_else(unexpected)?;
+                    frontend::sasl_response(answer.as_bytes(), &mut self.output)?;
                 }
-                Message::AuthenticationSaslFinal(body) => {
-                    scram.as_mut().ok_or_else(unexpected)?.finish(body.data())?;
-                }
+                Message::AuthenticationSaslFinal(body) if exchange.is_proven(body.data()) => {}
+                Message::AuthenticationSaslFinal(_) => return Err(unexpected().into()),
                 Message::BackendKeyData(body) => self.key = Some((body.process_id(), body.secret_key())),
                 Message::ReadyForQuery(body) => {
                     self.status = body.status();
