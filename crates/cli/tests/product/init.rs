@@ -89,14 +89,18 @@ const USUAL: &[Usual] = &[
         files: &[
             (
                 "docker-compose.yml",
-                "services:\n  db: { image: 'postgres:16', environment: { POSTGRES_DB: shop } }\n  \
+                "services:\n  db:\n    image: postgres:16\n    environment: { POSTGRES_DB: shop }\n    \
+                 volumes: [ \"./db:/docker-entrypoint-initdb.d:ro\", \"data:/var/lib\" ]\n  \
                  web:\n    build: .\n    environment: [ \"DATABASE_URL=postgres://a:b@db/shop\", \"SMTP_HOST=mail\" ]\n  \
                  mail: { image: mailhog/mailhog }\n  other: { image: acme/thing }\n",
             ),
             ("package.json", r#"{ "scripts": { "start": "node ." } }"#),
+            ("db/2.sql", ""),
+            ("db/1.sql", ""),
+            ("db/readme.txt", ""),
         ],
         expect: &[
-            "    databases: { shop: {} }   # with `seed: [file.sql]` for tables and rows",
+            "      shop: { seed: [db/1.sql, db/2.sql] }",
             "      DATABASE_URL: ${db.url}",
             "      SMTP_HOST: ${mail.host}",
         ],

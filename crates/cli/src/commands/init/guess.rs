@@ -50,8 +50,8 @@ pub(super) struct Guess {
 pub(super) enum Made {
     /// A command.
     Run(String),
-    /// One of the catalogue, with its databases.
-    Service { name: &'static str, databases: Vec<String> },
+    /// One of the catalogue, with its databases, and the files that fill the first of them.
+    Service { name: &'static str, databases: Vec<String>, seeds: Vec<String> },
 }
 
 /// All that was found.
@@ -124,15 +124,31 @@ impl Guesses {
         };
         let kind = service.word().name;
         let there = self.list.iter_mut().find_map(|guess| match &mut guess.made {
-            Made::Service { name, databases } if *name == kind => Some(databases),
+            Made::Service { name, databases, .. } if *name == kind => Some(databases),
             _ => None,
         });
         match (there, database) {
             (Some(databases), Some(database)) if !databases.contains(&database) => databases.push(database),
             (Some(_), _) => {}
             (None, database) => {
-                let made = Made::Service { name: kind, databases: database.into_iter().collect() };
+                let databases = database.into_iter().collect();
+                let made = Made::Service { name: kind, databases, seeds: Vec::new() };
                 self.add(Guess::new(name, made, why));
+            }
+        }
+    }
+
+    /// Gives a service of this kind files that fill its database.
+    pub(super) fn seed(&mut self, kind: &str, files: &[String]) {
+        for guess in &mut self.list {
+            if let Made::Service { name, databases, seeds } = &mut guess.made
+                && *name == kind
+                && !files.is_empty()
+            {
+                if databases.is_empty() {
+                    databases.push("app".to_owned());
+                }
+                seeds.extend(files.iter().cloned());
             }
         }
     }

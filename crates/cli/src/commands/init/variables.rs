@@ -98,7 +98,7 @@ pub(super) fn resolve(guesses: &mut Guesses) {
         .iter()
         .map(|guess| match &guess.made {
             Made::Run(_) => Known { name: guess.name.clone(), service: None, databases: Vec::new() },
-            Made::Service { name, databases } => {
+            Made::Service { name, databases, .. } => {
                 Known { name: guess.name.clone(), service: Some(name), databases: databases.clone() }
             }
         })

@@ -36,16 +36,18 @@ pub(super) fn system(guesses: &Guesses) -> String {
 fn component(text: &mut String, guess: &Guess) {
     let _ = writeln!(text, "  {}:   # {}", guess.name, guess.why);
     match &guess.made {
-        Made::Service { name, databases } => {
+        Made::Service { name, databases, seeds } => {
             let _ = writeln!(text, "    service: {name}");
             if !databases.is_empty() {
-                let each: Vec<String> =
-                    databases.iter().map(|name| format!("{}: {{}}", flow_scalar(name))).collect();
-                let _ = writeln!(
-                    text,
-                    "    databases: {{ {} }}   # with `seed: [file.sql]` for tables and rows",
-                    each.join(", ")
-                );
+                text.push_str("    databases:\n");
+            }
+            for (number, database) in databases.iter().enumerate() {
+                let seeds: Vec<String> = seeds.iter().map(|seed| flow_scalar(seed)).collect();
+                let filled = match (number, seeds.is_empty()) {
+                    (0, false) => format!("{{ seed: [{}] }}", seeds.join(", ")),
+                    _ => "{}   # `seed: [file.sql]` gives it tables and rows".to_owned(),
+                };
+                let _ = writeln!(text, "      {}: {filled}", scalar(database));
             }
         }
         Made::Run(run) => {

@@ -51,6 +51,8 @@ pub(in super::super) fn look(file: &Path, guesses: &mut Guesses) {
                             .find(|(name, _)| name == "POSTGRES_DB")
                             .map(|(_, value)| value.clone());
                         guesses.service(kind, name, database, &format!("{why}: {name}"));
+                        let seeds = seeds(service, folder, guesses);
+                        guesses.seed(kind, &seeds);
                     }
                     None => guesses
                         .aside
@@ -60,6 +62,26 @@ pub(in super::super) fn look(file: &Path, guesses: &mut Guesses) {
             (None, None) => {}
         }
     }
+}
+
+/// The files that the image of a database reads when it begins: `./db/init.sql:/docker-entrypoint-initdb.d/init.sql`.
+fn seeds(service: &Node, folder: &Path, guesses: &Guesses) -> Vec<String> {
+    let volumes = service.get("volumes").and_then(Node::as_list).unwrap_or_default();
+    let sources = volumes.iter().filter_map(Node::as_text).filter_map(|volume| {
+        let (source, target) = volume.split_once(':')?;
+        target
+            .starts_with("/docker-entrypoint-initdb.d")
+            .then(|| folder.join(source.trim_start_matches("./")))
+    });
+    let mut files = Vec::new();
+    for source in sources {
+        let inside = std::fs::read_dir(&source).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<_> = if source.is_dir() { inside.collect() } else { vec![source.clone()] };
+        found.retain(|file| file.extension().is_some_and(|extension| extension == "sql") && file.is_file());
+        found.sort();
+        files.extend(found.iter().map(|file| guesses.relative(file)));
+    }
+    files
 }
 
 /// `bitnami/postgresql:16` is `postgresql`.
