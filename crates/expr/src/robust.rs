@@ -170,10 +170,18 @@ const PARTS: &[&str] = &[
 #[test]
 fn long_and_deep_texts() {
     for part in PARTS {
-        for (length, begin) in [(200, ""), (3_000, ""), (3_000, "$.a"), (LONG, "")] {
+        for (length, begin) in [(200, ""), (3_000, ""), (3_000, "$.a"), (LONG / 8, "")] {
             let text = begin.to_owned() + &part.repeat(length / part.len());
             timed(&format!("{begin} and {part:?} for {length} bytes"), || read_in_all_ways(&text));
         }
+    }
+}
+
+#[test]
+fn a_megabyte() {
+    for part in ["a.", "[", "$a ", "${1}", "(", "1+", "//a[", "'", "\\", "ä"] {
+        let text = part.repeat(LONG / part.len());
+        timed(&format!("a megabyte of {part:?}"), || read_in_all_ways(&text));
     }
 }
 

@@ -112,6 +112,7 @@ const HOLD: &[&str] = &[
     "body.float: { not: { type: integer } }",
     "body.note: { type: [string, null] }",
     "body.items: { type: array }",
+    "{ body.items: { type: list }, body.customer: { type: map }, body.state: { type: [text, null] } }",
     "body.customer: { type: object }",
     "body.text: { contains: order 17 }",
     "body.text: { contains: $order.id }",

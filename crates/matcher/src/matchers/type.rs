@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 const NAMES: &[&str] = &["null", "boolean", "integer", "number", "string", "array", "object"];
 
+/// All words that may be written.
+const WORDS: &[&str] =
+    &["null", "boolean", "integer", "number", "string", "array", "object", "text", "list", "map"];
+
 /// What these files call a value elsewhere, and what JSON Schema calls it.
 const SAME: &[(&str, &str)] = &[("text", "string"), ("list", "array"), ("map", "object")];
 
@@ -17,7 +21,7 @@ pub(crate) const KIND: Kind = Kind {
         text: "One of `null boolean integer number string array object`, or a list of those that will do. `integer` looks \
                at the written form: `1.0` is a `number` and no `integer`; an integer is a `number` too. `text`, `list` and \
                `map` are other words for `string`, `array` and `object`.",
-        subject: Shape::Either(&[Shape::OneOf(NAMES), Shape::List(&Shape::OneOf(NAMES))]),
+        subject: Shape::Either(&[Shape::OneOf(WORDS), Shape::List(&Shape::OneOf(WORDS))]),
         example: "# body: {\"id\": 17, \"total\": 19.90, \"note\": null}\n\
                   expect:\n  body.id: { type: integer }\n  body.total: { type: number }\n  body.note: { type: [string, \"null\"] }\n",
         ..Word::new("type", "the kind of the value: integer, string, array …")

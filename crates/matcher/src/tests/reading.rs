@@ -211,7 +211,7 @@ pub(super) const MISTAKES: &[(&str, &[&str])] = &[
     ),
     ("rows: { any: { .a..b: paid } }", &[".a..b | a name is missing here"]),
     ("body..a: 1", &[". | a name is missing here"]),
-    ("a: { type: text }", &["text | `text` is no type | did you mean `string`?"]),
+    ("a: { type: str }", &["str | `str` is no type | did you mean `string`?"]),
     ("a: { type: [string, intger] }", &["intger | `intger` is no type | did you mean `integer`?"]),
     ("a: { matches: '(' }", &["'(' | this is no regular expression | unclosed group"]),
     ("a: { matches: '($x' }", &["'($x' | this is no regular expression | unclosed group"]),
