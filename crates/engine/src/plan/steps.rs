@@ -2,10 +2,10 @@
 
 use crate::plan::system::SystemPlan;
 use crate::plan::test::PlannedStep;
-use seam_diag::{Diagnostic, Diagnostics};
+use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
-use seam_model::{Flow, Node, Step, TestDefaults};
+use seam_model::{Flow, Node, Step, TestDefaults, Word};
 use seam_steps::{Reading, Target};
 use std::path::PathBuf;
 
@@ -50,11 +50,20 @@ impl StepReading<'_> {
             step.pacing.unless.iter().map(|entry| Statement::of(entry, self.found)).collect();
         self.check_files(&expect);
         self.check_files(&unless);
-        let save = step
+        let save: Vec<_> = step
             .save
             .iter()
             .map(|save| (save.name.value.clone(), Capture::read(&save.from, self.found)))
             .collect();
+        let entries = step.expect.iter().chain(&step.pacing.unless).zip(expect.iter().chain(&unless));
+        for (entry, statement) in entries {
+            statement.fields().for_each(|field| self.check_field(kind.word(), field, entry.path.span));
+        }
+        for (_, capture) in &save {
+            if let Some(path) = capture.path() {
+                self.check_field(kind.word(), path.first(), capture.span());
+            }
+        }
         let when = step.when.as_ref().and_then(|node| Expression::read(node, "`when`", self.found));
         let signs_in = step.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let children = self.steps(&step.children);
@@ -90,6 +99,16 @@ impl StepReading<'_> {
             soft: step.soft,
             signs_in,
         })
+    }
+
+    /// Tells a path that begins with what this kind of step never gives: with `exists: false` it would hold for ever.
+    fn check_field(&mut self, word: &Word, field: &str, span: Span) {
+        let fields = || word.results.iter().map(|result| result.name);
+        if field == "*" || word.results.is_empty() || fields().any(|name| name == field) {
+            return;
+        }
+        let error = Diagnostic::error(format!("`{}` gives no `{field}`", word.name)).at(span, "");
+        self.found.push(error.suggest(field, fields()));
     }
 
     /// Looks into the files that statements will read.
