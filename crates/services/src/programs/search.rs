@@ -1,6 +1,6 @@
 //! Looks through this machine for a program, and asks what it finds for its version.
 
-use super::{Origin, Program, Search, Version};
+use super::{Origin, Program, Search, Version, fetch};
 use crate::places::Places;
 use std::fs;
 use std::io::Write;
@@ -49,6 +49,7 @@ pub(super) fn candidates(program: &Program, search: &Search<'_>) -> Vec<Candidat
             }
         }
     }
+    found.extend(fetch::fetched(program, search));
     found
 }
 

