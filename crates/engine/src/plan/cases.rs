@@ -1,24 +1,34 @@
 //! The cases of a test: rows written in the file, of a CSV table, or of a JSON list.
 
-use seam_diag::{Diagnostic, Diagnostics};
-use seam_model::{Each, Node, Spanned};
+use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_expr::Template;
+use seam_model::{Each, Entry, Node, NodeKind, Spanned};
 use seam_value::{Map, Number, Value, parse};
 use std::path::Path;
 
 /// One case: its name and its values.
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) values: Map,
+    pub(crate) values: Vec<(String, Template)>,
 }
 
 /// All cases, in order. Mistakes go to `found`.
 pub(crate) fn cases(each: &Each, root: &Path, found: &mut Diagnostics) -> Vec<Case> {
-    let rows = match each {
-        Each::Rows(rows) => rows.iter().filter_map(|row| written_row(row, found)).collect(),
+    match each {
+        Each::Rows(rows) => {
+            let rows = rows.iter().enumerate();
+            rows.filter_map(|(index, row)| written_row(index, row, found)).collect()
+        }
         Each::Csv(path) => from_file(path, root, found, csv_rows),
         Each::Json(path) => from_file(path, root, found, json_rows),
-    };
-    rows.into_iter().enumerate().map(|(index, values)| Case { name: name(index, &values), values }).collect()
+    }
+}
+
+/// A case of which nothing is a variable.
+fn literal((index, values): (usize, Map), span: Span) -> Case {
+    let name = name(index, &values);
+    let literal = |(name, value)| (name, Template::literal(value, span));
+    Case { name, values: values.into_iter().map(literal).collect() }
 }
 
 /// What a case is called: its `case`, or its number from 1.
@@ -29,9 +39,10 @@ fn name(index: usize, values: &Map) -> String {
     }
 }
 
-fn written_row(row: &Node, found: &mut Diagnostics) -> Option<Map> {
-    if let Value::Map(values) = row.to_value() {
-        return Some(values);
+fn written_row(index: usize, row: &Node, found: &mut Diagnostics) -> Option<Case> {
+    if let (NodeKind::Map(entries), Value::Map(values)) = (&row.kind, row.to_value()) {
+        let template = |entry: &Entry| (entry.key.value.clone(), Template::read(&entry.node, found));
+        return Some(Case { name: name(index, &values), values: entries.iter().map(template).collect() });
     }
     found.push(
         Diagnostic::error("a case must be a map of names and values")
@@ -45,15 +56,15 @@ fn from_file(
     root: &Path,
     found: &mut Diagnostics,
     rows: fn(&str) -> Result<Vec<Map>, String>,
-) -> Vec<Map> {
+) -> Vec<Case> {
     let file = root.join(&path.value);
     let read = std::fs::read_to_string(&file).map_err(|error| error.to_string()).and_then(|text| rows(&text));
     match read {
         Ok(rows) if rows.is_empty() => {
             found.push(Diagnostic::error("no cases").at(path.span, "there is no row in this file"));
-            rows
+            Vec::new()
         }
-        Ok(rows) => rows,
+        Ok(rows) => rows.into_iter().enumerate().map(|row| literal(row, path.span)).collect(),
         Err(reason) => {
             found.push(
                 Diagnostic::error(format!("cases can't be read from `{}`", path.value)).at(path.span, reason),

@@ -6,7 +6,6 @@ use seam_expr::{Capture, Expression, NameUse, Template};
 use seam_matcher::Statement;
 use seam_model::{Pacing, Scope};
 use seam_steps::Action;
-use seam_value::Map;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ pub struct PlannedTest {
     /// What it does.
     pub body: Arc<TestBody>,
     /// The values of its case.
-    pub case: Map,
+    pub case: Vec<(String, Template)>,
 }
 
 impl PlannedTest {

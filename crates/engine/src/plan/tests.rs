@@ -15,7 +15,6 @@ use seam_event::{TestId, TestPlan};
 use seam_expr::Template;
 use seam_manifest::{Project, TestFiles, find_project, load, read_system, shown};
 use seam_model::{Fixture, Flow, Need, Node, Spanned, Step, System, Take, Test, TestDefaults, TestFile};
-use seam_value::Map;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -335,6 +334,9 @@ impl<'a> Planning<'a> {
         let cases = test.each.as_ref().map(|each| cases(each, &self.project.root, self.found));
         self.declare_cases(test, cases.as_deref(), &mut known);
         let needs = self.needs(&test.needs, own, &mut known, &used);
+        for (_, template) in cases.iter().flatten().flat_map(|case| &case.values) {
+            known.check(template, self.found);
+        }
         let vars = templates(&test.vars, self.found);
         for ((name, _), (_, template)) in test.vars.iter().zip(&vars) {
             known.check(template, self.found);
@@ -363,7 +365,7 @@ impl<'a> Planning<'a> {
         for name in &test.without {
             self.check_invariant(name);
         }
-        let blank = [Case { name: String::new(), values: Map::new() }];
+        let blank = [Case { name: String::new(), values: Vec::new() }];
         for case in cases.as_deref().unwrap_or(&blank) {
             for repetition in 1..=test.repeat.unwrap_or(1) {
                 let name = full_name(test, cases.is_some().then_some(case.name.as_str()), repetition);
@@ -382,13 +384,13 @@ impl<'a> Planning<'a> {
     fn declare_cases(&mut self, test: &Test, cases: Option<&[Case]>, known: &mut Known<'_>) {
         let Some(cases) = cases else { return };
         let mut seen = HashSet::new();
-        let names: BTreeSet<&String> = cases.iter().flat_map(|case| case.values.keys()).collect();
+        let names: BTreeSet<&String> = cases.iter().flat_map(|case| &case.values).map(|(name, _)| name).collect();
         for name in &names {
             known.declare(name, test.name.span, self.found);
         }
         for case in cases {
             if let Some(missing) =
-                names.iter().find(|name| !case.values.contains_key(**name) && name.as_str() != "case")
+                names.iter().find(|name| !case.values.iter().any(|(own, _)| own == **name) && name.as_str() != "case")
             {
                 let title = format!("the case `{}` of `{}` has no `{missing}`", case.name, test.name.value);
                 let hint = "all cases have the same names; null is a value, too";

@@ -14,7 +14,7 @@ use crate::run::step::{Ended, fail_by_eval, reason, run_steps};
 use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::{Level, Notice, Phase, Scope, What};
-use seam_expr::Chance;
+use seam_expr::{Chance, Names as _};
 use seam_value::Map;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -56,6 +56,11 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
     let mut clean_ups = Vec::new();
     if ended.goes_on() {
         ended = set_up(&lane, body, fixtures, &mut clean_ups).await;
+    }
+    if ended.goes_on()
+        && let Err(error) = own_variables(&lane, test)
+    {
+        ended = fail_by_eval(&lane, &lane.scope, &error).ended;
     }
     if ended.goes_on() {
         // The steps see what passes from here on, not what their fixtures did.
@@ -121,12 +126,27 @@ async fn prepare(lane: &Lane, test: &PlannedTest, fixtures: &mut Fixtures) -> En
     Ended::Well
 }
 
-/// The file's variables, the case and the test's own: from the outside in.
+/// The file's variables and the case: from the outside in.
 fn file_variables(lane: &Lane, test: &PlannedTest) -> Result<(), seam_expr::EvalError> {
     for (name, template) in lane.bed.file_variables(test.file) {
         lane.variables.set(name, template.render(&*lane.variables)?);
     }
-    lane.variables.extend(test.case.clone());
+    for (name, template) in &test.case {
+        // What comes from a fixture is not there yet; it follows when the fixtures stand.
+        if let Ok(value) = template.render(&*lane.variables) {
+            lane.variables.set(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// The test's own variables, and what of its case comes from fixtures, which stand now.
+fn own_variables(lane: &Lane, test: &PlannedTest) -> Result<(), seam_expr::EvalError> {
+    for (name, template) in &test.case {
+        if lane.variables.get(name).is_none() {
+            lane.variables.set(name, template.render(&*lane.variables)?);
+        }
+    }
     for (name, template) in &test.body.vars {
         lane.variables.set(name, template.render(&*lane.variables)?);
     }

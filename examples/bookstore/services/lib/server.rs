@@ -137,6 +137,10 @@ impl Request {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let value: Value = serde_json::from_slice(&self.body)
             .map_err(|error| Problem::new(400, "no_json", format_args!("the body is not JSON: {error}")))?;
+        // A list would be taken for the fields in their order.
+        if value.is_array() {
+            return Err(Problem::invalid("wrong_fields", "an object is expected"));
+        }
         serde_json::from_value(value).map_err(|error| Problem::invalid("wrong_fields", error))
     }
 
