@@ -25,7 +25,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// The places of the user who runs this. `SEAM_CACHE` in `env` names another cache folder.
+    /// The places of the user who runs this. `SEAM_CACHE` in `env` names another cache folder, `SEAM_LIVE` another
+    /// one for the data of living runs.
     pub fn of_user(env: impl Fn(&str) -> Option<String>) -> Self {
         let root = rustix::process::geteuid().is_root();
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -39,7 +40,11 @@ impl Places {
                 absolute("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("seamwork")
             }
         });
-        Self::at(cache)
+        let places = Self::at(cache);
+        match absolute("SEAM_LIVE").or_else(|| in_memory(places.service_user.is_some())) {
+            Some(live) => Self { live, ..places },
+            None => places,
+        }
     }
 
     /// Places with a cache of their own: for tests.
@@ -96,19 +101,43 @@ impl Places {
         Ok(folder)
     }
 
-    /// Makes the folder of all sockets, and refuses one that somebody else put there.
+    /// Makes the folder of all sockets.
     fn own_sockets(&self) -> io::Result<()> {
-        let mode = if self.service_user.is_some() { 0o711 } else { 0o700 };
-        match DirBuilder::new().mode(mode).create(&self.sockets) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        let found = std::fs::symlink_metadata(&self.sockets)?;
-        if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && !others_write(&found) {
-            return Ok(());
-        }
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"))
+        own(&self.sockets, self.service_user.is_some())
     }
+}
+
+/// Makes a folder of ours where everybody may make some, and refuses one that somebody else put there.
+fn own(folder: &Path, root: bool) -> io::Result<()> {
+    let mode = if root { 0o711 } else { 0o700 };
+    match DirBuilder::new().mode(mode).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    let found = std::fs::symlink_metadata(folder)?;
+    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && !others_write(&found) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"))
+}
+
+/// A folder in memory, where there is plenty. The data of a run goes with it, and a server's thousands of small
+/// files are made and deleted there in no time.
+#[cfg(target_os = "linux")]
+fn in_memory(root: bool) -> Option<PathBuf> {
+    const SHARED: &str = "/dev/shm";
+    const TMPFS: i64 = 0x0102_1994;
+    const PLENTY: u64 = 4 * 1024 * 1024 * 1024;
+    let found = rustix::fs::statfs(SHARED).ok()?;
+    let is_tmpfs = i64::try_from(found.f_type).ok()? == TMPFS;
+    let free = u64::try_from(found.f_bavail).ok()?.saturating_mul(u64::try_from(found.f_bsize).ok()?);
+    let folder = PathBuf::from(format!("{SHARED}/seamwork-{}", rustix::process::geteuid().as_raw()));
+    (is_tmpfs && free >= PLENTY && own(&folder, root).is_ok()).then_some(folder)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_: bool) -> Option<PathBuf> {
+    None
 }
 
 fn others_write(found: &Metadata) -> bool {
@@ -132,10 +161,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn living_data_may_be_put_elsewhere() {
+        let places = Places::of_user(|name| (name == "SEAM_LIVE").then(|| "/there".to_owned()));
+        assert_eq!(places.live, Path::new("/there"));
+        assert_eq!(Places::at("/here").live, Path::new("/here/live"));
+    }
+
+    #[test]
     fn the_cache_is_where_users_expect_it() {
         let places = Places::of_user(|name| (name == "SEAM_CACHE").then(|| "/here".to_owned()));
         assert_eq!(places.cache, Path::new("/here"));
-        assert_eq!(places.live, Path::new("/here/live"));
     }
 
     #[test]
