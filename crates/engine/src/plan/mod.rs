@@ -8,6 +8,7 @@ mod names;
 mod order;
 mod references;
 mod select;
+mod settings;
 mod steps;
 pub(crate) mod system;
 pub(crate) mod test;

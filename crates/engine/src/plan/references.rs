@@ -108,7 +108,7 @@ fn is_there(
     true
 }
 
-fn unset(name: &str, reference: &Reference) -> Diagnostic {
+pub(crate) fn unset(name: &str, reference: &Reference) -> Diagnostic {
     Diagnostic::error(format!("the environment variable `{name}` is not set"))
         .at(reference.span, "")
         .hint(format!("set it in the environment or in `.env`, or give a default: `${{env.{name}:-…}}`"))

@@ -4,6 +4,7 @@
 use crate::plan::environment::Environment;
 use crate::plan::order::waits_for;
 use crate::plan::references::{Reach, reach};
+use crate::plan::settings::Known;
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
@@ -125,12 +126,15 @@ impl SystemPlan {
         environment: Environment,
         found: &mut Diagnostics,
     ) -> Self {
+        let secrets = secrets(system, &environment, found);
+        let declared_secrets = system.secrets.keys().cloned().collect();
+        let known = Known { environment: &environment, secrets: &secrets, declared: &declared_secrets };
         let mut components = IndexMap::new();
         for (name, component) in &system.components {
             let mut component = component.clone();
             component.ready_within = component.ready_within.or(system.deadlines.ready);
             component.stop_within = component.stop_within.or(system.deadlines.stop);
-            if let Some(planned) = PlannedComponent::read(&component, root, found) {
+            if let Some(planned) = PlannedComponent::read(&component, root, &known, found) {
                 components.insert(name.clone(), planned);
             }
         }
@@ -140,8 +144,8 @@ impl SystemPlan {
             quiet: system.quiet.unwrap_or(QUIET),
             step_within: system.deadlines.step,
             prepare: prepare(system, found),
-            secrets: secrets(system, &environment, found),
-            declared_secrets: system.secrets.keys().cloned().collect(),
+            secrets,
+            declared_secrets,
             environment,
             components,
             seams: Vec::new(),
@@ -217,13 +221,15 @@ impl SystemPlan {
 }
 
 impl PlannedComponent {
-    fn read(component: &Component, root: &Path, found: &mut Diagnostics) -> Option<Self> {
+    fn read(component: &Component, root: &Path, known: &Known<'_>, found: &mut Diagnostics) -> Option<Self> {
         let made = match component.origin.value.as_str() {
             "service" => {
                 let name = component.subject.as_text().unwrap_or_default();
                 // One that is not there is told by the crate that reads the files.
                 let service = seam_services::find(name)?;
-                Made::Service(service.read(component, root, found)?.into())
+                let settings = known.resolved(&component.settings, found);
+                let component = Component { settings, ..component.clone() };
+                Made::Service(service.read(&component, root, found)?.into())
             }
             origin => {
                 let kind = runtime(origin)?;

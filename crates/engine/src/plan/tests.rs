@@ -384,13 +384,15 @@ impl<'a> Planning<'a> {
     fn declare_cases(&mut self, test: &Test, cases: Option<&[Case]>, known: &mut Known<'_>) {
         let Some(cases) = cases else { return };
         let mut seen = HashSet::new();
-        let names: BTreeSet<&String> = cases.iter().flat_map(|case| &case.values).map(|(name, _)| name).collect();
+        let names: BTreeSet<&String> =
+            cases.iter().flat_map(|case| &case.values).map(|(name, _)| name).collect();
         for name in &names {
             known.declare(name, test.name.span, self.found);
         }
         for case in cases {
-            if let Some(missing) =
-                names.iter().find(|name| !case.values.iter().any(|(own, _)| own == **name) && name.as_str() != "case")
+            if let Some(missing) = names
+                .iter()
+                .find(|name| !case.values.iter().any(|(own, _)| own == **name) && name.as_str() != "case")
             {
                 let title = format!("the case `{}` of `{}` has no `{missing}`", case.name, test.name.value);
                 let hint = "all cases have the same names; null is a value, too";
