@@ -12,6 +12,24 @@ use seam_value::Value;
 /// The kind.
 pub(crate) struct SeamStep;
 
+/// What an interaction has.
+const INTERACTION: &[Field] = &[
+    Field::optional("from", Shape::Text, "who asked"),
+    Field::optional("to", Shape::Text, "who was asked"),
+    Field::optional("via", Shape::Text, "the broker in between; null where there is none"),
+    Field::optional("seam", Shape::Text, "the seam that it passed: `orders -> pg.stock`"),
+    Field::optional("at", Shape::Text, "when it began: time since the run began"),
+    Field::optional("elapsed", Shape::Text, "how long it took; null where it never ended"),
+    Field::optional(
+        "error",
+        Shape::OneOf(&["refused", "reset", "closed", "timeout"]),
+        "why it came to no proper end; else null",
+    ),
+    Field::optional("request", Shape::Any, "what was asked, as its protocol says"),
+    Field::optional("reply", Shape::Any, "what was answered, as its protocol says; null where nothing was"),
+    Field::optional("message", Shape::Any, "what was pushed or published; else null"),
+];
+
 static WORD: Word = Word {
     text: "Looks at what passed from one component to another since the test's first step (not since its fixtures), in \
            the order in which requests began. `orders -> pg.stock` is one endpoint of the provider, `orders -> pg` all \
@@ -30,8 +48,8 @@ static WORD: Word = Word {
         Field::optional("count", Shape::Integer, "how many there are"),
         Field::optional(
             "interactions",
-            Shape::List(&Shape::Any),
-            "each with `from to via at elapsed error request reply message`, as its protocol says",
+            Shape::List(&Shape::Fields(INTERACTION)),
+            "what passed, in the order in which requests began",
         ),
     ],
     example: "\

@@ -44,6 +44,7 @@ impl StepReading<'_> {
             folder: &self.folder,
             found: self.found,
         };
+        seam_steps::check_paths(step, kind, &mut reading);
         let action = kind.read(step, &mut reading);
         let expect: Vec<_> = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
         let unless: Vec<_> =

@@ -171,6 +171,62 @@ async fn what_a_step_says_is_what_goes_out() {
 }
 
 #[tokio::test]
+async fn what_the_file_says_for_all_steps_is_sent_too() {
+    let server = server().await;
+    let bed = Bed::with(&[("gateway", server.at)]);
+    let defaults = "defaults: { headers: { X-A: a, Accept: text/plain }, query: { v: 2 }, bearer: $token, follow: true }\n";
+    for (yaml, path, expect) in [
+        ("- http: GET gateway/x", "headers.x-a", "a"),
+        ("- http: GET gateway/x", "headers.accept", "text/plain"),
+        ("- http: GET gateway/x", "headers.authorization", "Bearer t1"),
+        ("- http: GET gateway/x", "target", "/x?v=2"),
+        ("- http: GET gateway/to", "target", "/landed?x=1"),
+        ("- http: GET gateway/x\n  query: {}", "target", "/x"),
+        ("- http: GET gateway/x\n  headers: { accept: b }", "headers.accept", "b"),
+        ("- http: GET gateway/x\n  headers: { x-a: null }", "headers", "no x-a"),
+        ("- http: GET gateway/x\n  basic: { user: a, password: b }", "headers.authorization", "Basic YTpi"),
+        ("- http: GET gateway/x\n  headers: { X-Many: [1, two] }", "headers.x-many", "two"),
+    ] {
+        let file = format!("{defaults}{}", crate::testing::in_a_file(yaml));
+        let actions = crate::testing::read_file(&file).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+        let done = run_as(actions[0].as_ref(), &Actor::new(""), &bed, r#"{"token":"t1"}"#, LIMIT).await;
+        let result = done.unwrap();
+        match expect.strip_prefix("no ") {
+            Some(name) => assert_eq!(at(&result, "body.headers").get(name), None, "{yaml}"),
+            None => assert_eq!(text(&result, &format!("body.{path}")), expect, "{yaml}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_are_sent() {
+    let server = server().await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "x;y").unwrap();
+    let bed = Bed { root: folder.path().to_owned(), ..Bed::with(&[("gateway", server.at)]) };
+    let sent = run("- http: PUT gateway/x\n  body_file: a.csv", &Actor::new(""), &bed, "{}").await;
+    assert_eq!(
+        (text(&sent, "body.headers.content-type"), text(&sent, "body.body")),
+        ("text/csv".into(), "x;y".into())
+    );
+    let parts = "- http: POST gateway/x\n  multipart: { note: $note, sheet: { file: a.csv, name: b.csv }, tags: [a, b] }";
+    let sent = run(parts, &Actor::new(""), &bed, r#"{"note":"hi"}"#).await;
+    let kind = text(&sent, "body.headers.content-type");
+    // What a server reads of it, as the seams do.
+    let read = seam_wire::body::decode(Some(&kind), None, text(&sent, "body.body").as_bytes(), 1 << 20).value;
+    assert_eq!(text(&read, "note"), "hi");
+    assert_eq!(text(&read, "tags"), r#"["a","b"]"#);
+    assert_eq!((text(&read, "sheet.name"), text(&read, "sheet.content")), ("b.csv".into(), "x;y".into()));
+    for yaml in [
+        "- http: PUT gateway/x\n  body_file: gone.csv",
+        "- http: PUT gateway/x\n  multipart: { a: { file: gone } }",
+    ] {
+        let done = run_as(step(yaml).as_ref(), &Actor::new(""), &bed, "{}", LIMIT).await;
+        assert!(matches!(done, Err(Trouble::Errored { span: Some(_), .. })), "{done:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_comes_back_is_what_a_step_gives() {
     let server = server().await;
     let bed = Bed::with(&[("gateway", server.at)]);

@@ -54,8 +54,12 @@ static WORD: Word = Word {
         ),
         Field::optional(
             "statements",
-            Shape::List(&Shape::Any),
-            "`rows`, `count` and `affected` of each statement",
+            Shape::List(&Shape::Fields(&[
+                Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "its rows"),
+                Field::optional("count", Shape::Integer, "how many rows it gave"),
+                Field::optional("affected", Shape::Integer, "how many rows it changed"),
+            ])),
+            "what each statement gave",
         ),
         Field::optional(
             "error",
@@ -68,6 +72,7 @@ static WORD: Word = Word {
                 Field::optional("message", Shape::Text, "what the server says"),
                 Field::optional("constraint", Shape::Text, "the constraint that was broken; else null"),
                 Field::optional("detail", Shape::Text, "what else the server says; else null"),
+                Field::optional("hint", Shape::Text, "what the server advises; else null"),
                 Field::optional("table", Shape::Text, "the table it is about; else null"),
                 Field::optional("column", Shape::Text, "the column it is about; else null"),
             ]),

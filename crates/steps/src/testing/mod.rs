@@ -9,6 +9,7 @@ use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;
 use crate::bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
 use crate::kind::{DeclaredSystem, Reading, STEPS, kind};
+use crate::paths::check_paths;
 use futures_util::future::BoxFuture;
 use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_event::Interaction;
@@ -115,7 +116,9 @@ fn read_steps(file: &TestFile, found: &mut Diagnostics) -> Vec<Option<Box<dyn Ac
                 folder: Path::new("/project/tests"),
                 found,
             };
-            kind(&step.action.value).unwrap().read(step, &mut reading)
+            let kind = kind(&step.action.value).unwrap();
+            check_paths(step, kind, &mut reading);
+            kind.read(step, &mut reading)
         })
         .collect()
 }

@@ -1,0 +1,164 @@
+//! Do the paths of a step's `expect`, `unless` and `save` begin with what such a step gives? Told before anything starts.
+//!
+//! How far that is known stands in the kind's table of results: `stauts` of an `http` step is a slip of the pen, what a
+//! body holds is anybody's guess.
+
+use crate::kind::{Kind, Reading};
+use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_expr::{Language, Path, Segment};
+use seam_model::{Field, Flow, Node, NodeKind, Shape, Step};
+
+/// Tells every path of a step that leads to nothing that its kind gives.
+pub fn check_paths(step: &Step, kind: &dyn Kind, reading: &mut Reading<'_>) {
+    let word = kind.word();
+    let is_flow = word.name == "use";
+    let flow = reading.flows.iter().find(|flow| step.subject.as_text() == Some(flow.name.value.as_str()));
+    if (word.results.is_empty() && !is_flow) || (is_flow && flow.is_none()) {
+        return;
+    }
+    let given = flow.filter(|_| is_flow).map_or(Given::Fields(word.results), Given::Flow);
+    let expected = step.expect.iter().chain(&step.pacing.unless).map(|entry| &entry.path);
+    for path in expected {
+        let is_question = Language::ALL.iter().any(|language| language.key() == path.value);
+        if !is_question && path.value != "that" {
+            let is_as_written = (path.span.end - path.span.start) as usize == path.value.len();
+            let place = |from, length| if is_as_written { path.span.part(from, length) } else { path.span };
+            given.check(&path.value, word.name, place, reading.found);
+        }
+    }
+    for save in &step.save {
+        if let Some(node) = saved_path(&save.from)
+            && let Some(text) = node.as_text()
+        {
+            given.check(text, word.name, |from, length| node.part(from, length), reading.found);
+        }
+    }
+}
+
+/// The path from which something is saved, where it is one.
+fn saved_path(from: &Node) -> Option<&Node> {
+    match &from.kind {
+        NodeKind::Text { text, .. } => (!text.trim_start().starts_with("${")).then_some(from),
+        NodeKind::Map(entries) => {
+            entries.iter().find(|entry| entry.key.value == "from").map(|entry| &entry.node)
+        }
+        _ => None,
+    }
+}
+
+/// What a step gives.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Fields(&'static [Field]),
+    Flow(&'a Flow),
+}
+
+impl Given<'_> {
+    fn check(self, text: &str, kind: &str, place: impl Fn(usize, usize) -> Span, found: &mut Diagnostics) {
+        // One that is no path at all is told by whoever reads it for use.
+        let Ok(path) = Path::parse(text) else { return };
+        let (title, name, known) = match self {
+            Self::Flow(flow) => {
+                let known: Vec<&str> = flow.gives.iter().map(|(name, _)| name.value.as_str()).collect();
+                let name = path.first();
+                if known.contains(&name) {
+                    return;
+                }
+                (format!("the flow `{}` gives no `{name}`", flow.name.value), name, known)
+            }
+            Self::Fields(fields) => {
+                let Some((above, name, fields)) = unknown(fields, path.segments()) else { return };
+                let above: Vec<String> = above.iter().map(ToString::to_string).collect();
+                let title = match above.join(".").as_str() {
+                    "" => format!("`{kind}` steps give no `{name}`"),
+                    above => format!("`{above}` of `{kind}` steps has no `{name}`"),
+                };
+                (title, name, fields.iter().map(|field| field.name).collect())
+            }
+        };
+        let from = text.find(name).unwrap_or_default();
+        found.push(Diagnostic::error(title).at(place(from, name.len()), "").suggest(name, known));
+    }
+}
+
+/// The first name of a path that is not there, with what stands above it, and the names that are there.
+fn unknown<'p>(
+    fields: &'static [Field],
+    path: &'p [Segment],
+) -> Option<(&'p [Segment], &'p str, &'static [Field])> {
+    let mut shape = Shape::Fields(fields);
+    for (depth, segment) in path.iter().enumerate() {
+        shape = match (shape, segment) {
+            (Shape::Fields(fields), Segment::Name(name)) => {
+                match fields.iter().find(|field| field.name == name) {
+                    Some(field) => field.shape,
+                    None => return Some((&path[..depth], name, fields)),
+                }
+            }
+            (Shape::List(element), _) => *element,
+            _ => return None,
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{in_a_file, read, read_file};
+
+    /// Checks a table of steps with one mistake each, or none.
+    #[test]
+    fn paths_that_lead_nowhere_are_told() {
+        for (step, expect) in [
+            (
+                "- http: GET gateway/x\n  expect: { stauts: 200 }",
+                "`http` steps give no `stauts` [stauts] {did you mean `status`?}",
+            ),
+            (
+                "- http: GET gateway/x\n  save: { id: boddy.id }",
+                "`http` steps give no `boddy` [boddy] {did you mean `body`?}",
+            ),
+            (
+                "- http: GET gateway/x\n  save: { id: { from: texd, matches: a } }",
+                "`http` steps give no `texd` [texd] {did you mean `text`?}",
+            ),
+            (
+                "- http: GET gateway/x\n  expect: { \"stauts\": 200 }",
+                "`http` steps give no `stauts` [\"stauts\"] {did you mean `status`?}",
+            ),
+            (
+                "- sql: pg.orders\n  query: select 1\n  expect: { error.cod: '1' }",
+                "`error` of `sql` steps has no `cod` [cod] {did you mean `code`?}",
+            ),
+            (
+                "- mail: mail\n  expect: { mails.*.attachments.0.nam: a }",
+                "`mails.*.attachments.0` of `mail` steps has no `nam` [nam] {did you mean `name`?}",
+            ),
+            (
+                "- seam: orders -> pg\n  unless: { interactions.0.rquest.body: 1 }\n  within: 1s",
+                "`interactions.0` of `seam` steps has no `rquest` [rquest] {did you mean `request`?}",
+            ),
+            (
+                "- use: buy\n  save: { a: ordr }",
+                "the flow `buy` gives no `ordr` [ordr] {did you mean `order`?}",
+            ),
+            ("- use: buy\n  save: { a: order.id }", ""),
+            (
+                "- http: GET gateway/x\n  expect: { body.stauts: 1, headers.x: 1, that: ['status > 1'], jsonpath: { $.a: 1 } }",
+                "",
+            ),
+            ("- http: GET gateway/x\n  save: { a: '${ body.x }' }", ""),
+            (
+                "- sql: pg.orders\n  query: select 1 as a\n  expect: { rows.0.a: 1, error: null, rows.*.a: [1] }",
+                "",
+            ),
+            ("- component: stop orders\n  expect: { done: stop }", ""),
+        ] {
+            let flow =
+                "flows:\n  buy: { takes: [], steps: [{ http: GET gateway/x }], gives: { order: 1 } }\n";
+            let told = read_file(&format!("{flow}{}", in_a_file(step))).err().unwrap_or_default();
+            assert_eq!(told.join("\n"), expect, "{step}");
+        }
+        assert!(read("- http: GET gateway/x\n  expect: { status: 200 }").is_ok());
+    }
+}
