@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod mailbox;
+mod memory;
 mod places;
 pub mod postgres;
 pub mod programs;

@@ -3,6 +3,7 @@
 //! PostgreSQL refuses to run as root. Where we are root its files belong to a service user, so the folders on the
 //! way to them must let that user through; `/root` does not, `/var/cache` does.
 
+use crate::memory;
 use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -18,6 +19,9 @@ pub struct Places {
     pub cache: PathBuf,
     /// Data of living runs, a folder per run; the watcher removes it at the end.
     pub live: PathBuf,
+    /// The same, in memory, for data of many small files, as long as there is room; none where the user says where
+    /// living data is to be.
+    pub memory: Option<PathBuf>,
     /// Sockets of living runs, a folder per run: a short path.
     pub sockets: PathBuf,
     /// Whom servers run as that refuse to run as root (user and group); none where we are not root.
@@ -26,7 +30,7 @@ pub struct Places {
 
 impl Places {
     /// The places of the user who runs this. `SEAM_CACHE` in `env` names another cache folder, `SEAM_LIVE` another
-    /// one for the data of living runs.
+    /// folder for the data of living runs.
     pub fn of_user(env: impl Fn(&str) -> Option<String>) -> Self {
         let root = rustix::process::geteuid().is_root();
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -41,8 +45,8 @@ impl Places {
             }
         });
         let places = Self::at(cache);
-        match absolute("SEAM_LIVE").or_else(|| in_memory(places.service_user.is_some())) {
-            Some(live) => Self { live, ..places },
+        match absolute("SEAM_LIVE") {
+            Some(live) => Self { live, memory: None, ..places },
             None => places,
         }
     }
@@ -53,6 +57,7 @@ impl Places {
         let uid = rustix::process::geteuid();
         Self {
             live: cache.join("live"),
+            memory: Some(PathBuf::from(format!("{}/seamwork-{}", memory::FOLDER, uid.as_raw()))),
             sockets: PathBuf::from(format!("/tmp/seam-{}", uid.as_raw())),
             service_user: uid.is_root().then(service_user),
             cache,
@@ -83,9 +88,23 @@ impl Places {
         }
     }
 
+    /// A run's folder for data of about `n_bytes`: in memory if there is room, made. The watcher must be told of it.
+    pub(crate) fn run_folder(&self, run: &str, n_bytes: u64) -> io::Result<PathBuf> {
+        if let Some(memory) = self.memory.as_ref().filter(|_| memory::has_room(n_bytes))
+            && self.own(memory).is_ok()
+        {
+            let folder = memory.join(run);
+            self.make(&folder)?;
+            return Ok(folder);
+        }
+        let folder = self.live.join(run);
+        self.make(&folder)?;
+        Ok(folder)
+    }
+
     /// The folder of one server's socket `file`, made. Every run has its own, so that the watcher can remove it.
     pub(crate) fn socket_folder(&self, run: &str, component: &str, file: &str) -> io::Result<PathBuf> {
-        self.own_sockets()?;
+        self.own(&self.sockets)?;
         let run = self.sockets.join(run);
         self.make(&run)?;
         let fits = |folder: &Path| folder.as_os_str().len() + 1 + file.len() <= SOCKET_PATH_LIMIT;
@@ -101,43 +120,19 @@ impl Places {
         Ok(folder)
     }
 
-    /// Makes the folder of all sockets.
-    fn own_sockets(&self) -> io::Result<()> {
-        own(&self.sockets, self.service_user.is_some())
+    /// Makes a folder of ours where everybody may make some, and refuses one that somebody else put there.
+    fn own(&self, folder: &Path) -> io::Result<()> {
+        let mode = if self.service_user.is_some() { 0o711 } else { 0o700 };
+        match DirBuilder::new().mode(mode).create(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        let found = std::fs::symlink_metadata(folder)?;
+        if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && !others_write(&found) {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"))
     }
-}
-
-/// Makes a folder of ours where everybody may make some, and refuses one that somebody else put there.
-fn own(folder: &Path, root: bool) -> io::Result<()> {
-    let mode = if root { 0o711 } else { 0o700 };
-    match DirBuilder::new().mode(mode).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made?,
-    }
-    let found = std::fs::symlink_metadata(folder)?;
-    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && !others_write(&found) {
-        return Ok(());
-    }
-    Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to somebody else"))
-}
-
-/// A folder in memory, where there is plenty. The data of a run goes with it, and a server's thousands of small
-/// files are made and deleted there in no time.
-#[cfg(target_os = "linux")]
-fn in_memory(root: bool) -> Option<PathBuf> {
-    const SHARED: &str = "/dev/shm";
-    const TMPFS: i64 = 0x0102_1994;
-    const PLENTY: u64 = 4 * 1024 * 1024 * 1024;
-    let found = rustix::fs::statfs(SHARED).ok()?;
-    let is_tmpfs = i64::try_from(found.f_type).ok()? == TMPFS;
-    let free = u64::try_from(found.f_bavail).ok()?.saturating_mul(u64::try_from(found.f_bsize).ok()?);
-    let folder = PathBuf::from(format!("{SHARED}/seamwork-{}", rustix::process::geteuid().as_raw()));
-    (is_tmpfs && free >= PLENTY && own(&folder, root).is_ok()).then_some(folder)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn in_memory(_: bool) -> Option<PathBuf> {
-    None
 }
 
 fn others_write(found: &Metadata) -> bool {
@@ -161,16 +156,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn living_data_may_be_put_elsewhere() {
-        let places = Places::of_user(|name| (name == "SEAM_LIVE").then(|| "/there".to_owned()));
-        assert_eq!(places.live, Path::new("/there"));
-        assert_eq!(Places::at("/here").live, Path::new("/here/live"));
-    }
-
-    #[test]
     fn the_cache_is_where_users_expect_it() {
         let places = Places::of_user(|name| (name == "SEAM_CACHE").then(|| "/here".to_owned()));
         assert_eq!(places.cache, Path::new("/here"));
+        assert_eq!(places.live, Path::new("/here/live"));
+        assert!(places.memory.is_some());
+        let places = Places::of_user(|name| (name == "SEAM_LIVE").then(|| "/there".to_owned()));
+        assert_eq!((places.live.as_path(), places.memory), (Path::new("/there"), None));
     }
 
     #[test]

@@ -65,7 +65,8 @@ impl Bed {
     pub(crate) async fn end(self) {
         let over = self.cx.watcher.finish().await.unwrap();
         assert!(over.left.is_empty() && over.folders.is_empty(), "{over:?}");
-        for folder in [&self.cx.places.live, &self.cx.places.sockets] {
+        let places = &self.cx.places;
+        for folder in [&places.live, &places.sockets].into_iter().chain(&places.memory) {
             assert!(!folder.join(self.cx.run.as_str()).exists());
         }
     }

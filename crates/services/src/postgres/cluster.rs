@@ -9,6 +9,7 @@ use super::declared::Plan;
 use super::seed::{Seed, Sower, literal, quoted};
 use super::server::{self, Server, shown};
 use super::{ADMIN, EMPTY, FRESH, PROGRAM};
+use crate::places::Places;
 use crate::programs::Found;
 use crate::service::{RaiseCx, RaiseError, SeedError, StopHow};
 use std::fs;
@@ -28,6 +29,9 @@ const FIRST: &str = "postgres";
 
 /// Who may sign in, and how: we without a password, all others with one, as in production.
 const ACCESS: &str = "local all seam_admin trust\nlocal all all scram-sha-256\n";
+
+/// How large a data directory is, roughly, when it is made.
+const ROUGHLY: u64 = 64 << 20;
 
 /// How long a server that was only needed to prepare may take to write everything down.
 const STOP_LIMIT: Duration = Duration::from_mins(1);
@@ -58,19 +62,41 @@ impl<'a> Cluster<'a> {
         Ok(Self { cx, plan, program, seeds })
     }
 
-    /// Copies the prepared data directory to `data`, which must not be there; prepares it where that was not done
-    /// yet, or where what is in the cache is damaged.
-    pub(super) async fn copy_to(&self, data: &Path) -> Result<(), RaiseError> {
+    /// Copies the prepared data directory for this run, and gives where to; prepares it where that was not done yet,
+    /// or where what is in the cache is damaged.
+    pub(super) async fn copy(&self) -> Result<PathBuf, RaiseError> {
         let entry = self.cache().join(format!("prepared-{}", self.key()));
-        if self.take(&entry, data).await? {
-            return Ok(());
+        if let Some(data) = self.take_for_run(&entry).await? {
+            return Ok(data);
         }
         self.prepare(&entry).await?;
-        if self.take(&entry, data).await? {
-            return Ok(());
+        if let Some(data) = self.take_for_run(&entry).await? {
+            return Ok(data);
         }
         let damaged = io::Error::new(io::ErrorKind::InvalidData, "it changed while it was copied");
         Err(RaiseError::files("copy", &entry)(damaged))
+    }
+
+    async fn take_for_run(&self, entry: &Path) -> Result<Option<PathBuf>, RaiseError> {
+        let Some(amount) = fs::read_to_string(entry.join(MARK)).ok().and_then(|mark| amount_of(&mark)) else {
+            discard(entry);
+            return Ok(None);
+        };
+        let folder = self.run_folder(amount.bytes).await?.join(self.cx.component.as_str());
+        self.cx.places.make_served(&folder).map_err(RaiseError::files("make", &folder))?;
+        let data = folder.join("data");
+        // What an earlier try of this run left.
+        discard(&data);
+        Ok(self.take(entry, &data).await?.then_some(data))
+    }
+
+    /// A folder of this run's for data of some size, which the watcher removes at the end.
+    async fn run_folder(&self, n_bytes: u64) -> Result<PathBuf, RaiseError> {
+        let places = &self.cx.places;
+        let folder = places.run_folder(self.cx.run.as_str(), n_bytes);
+        let folder = folder.map_err(RaiseError::files("make", &places.live))?;
+        self.cx.watcher.remove_at_end(&folder).await?;
+        Ok(folder)
     }
 
     /// Throws the prepared data directory away: a server did not start with it.
@@ -152,7 +178,7 @@ impl<'a> Cluster<'a> {
         // Small segments of the log of changes: the copy of an empty database is a third smaller.
         arguments.push("--wal-segsize=1".to_owned());
         server::run_program(self.cx, self.program, "initdb", arguments, &building).await?;
-        settle(&building, &base)
+        self.settle(building, &base).await
     }
 
     async fn prepare(&self, entry: &Path) -> Result<(), RaiseError> {
@@ -183,7 +209,7 @@ impl<'a> Cluster<'a> {
         empty_out(&data.join("base").join(filled?)).map_err(RaiseError::files("empty", &data))?;
         let access = data.join("pg_hba.conf");
         fs::write(&access, ACCESS).map_err(RaiseError::files("write", &access))?;
-        settle(&building, entry)
+        self.settle(building, entry).await
     }
 
     /// Roles, databases and seeds. Gives the number of the database that is to have no files.
@@ -242,14 +268,28 @@ impl<'a> Cluster<'a> {
         run(admin, &statement, || format!("make the user {role}")).await
     }
 
-    /// A folder of this run's own to build in; the watcher removes it if we cannot.
+    /// A folder of this run's own to build in.
     async fn building(&self, what: &str) -> Result<PathBuf, RaiseError> {
-        let folder = self.cache().join(format!("building-{}-{}-{what}", self.cx.run, self.cx.component));
+        let seeds: u64 = self.seeds.iter().flatten().map(|seed| seed.text.len() as u64).sum();
+        let folder = self.run_folder(ROUGHLY + seeds).await?;
+        let folder = folder.join(format!("{}.building-{what}", self.cx.component));
         // What an earlier try of this run left.
         discard(&folder);
         self.cx.places.make_served(&folder).map_err(RaiseError::files("make", &folder))?;
-        self.cx.watcher.remove_at_end(&folder).await?;
         Ok(folder)
+    }
+
+    /// Marks what was built as whole and moves it into its place in the cache; where another run was faster, its
+    /// work is taken.
+    async fn settle(&self, building: PathBuf, entry: &Path) -> Result<(), RaiseError> {
+        let cache = self.cache();
+        self.cx.places.make(&cache).map_err(RaiseError::files("make", &cache))?;
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        let passage = cache.join(format!("building-{}-{}-{name}", self.cx.run, self.cx.component));
+        self.cx.watcher.remove_at_end(&passage).await?;
+        let (places, to) = (self.cx.places.clone(), entry.to_owned());
+        let settled = tokio::task::spawn_blocking(move || settle(&building, &passage, &to, &places)).await;
+        settled.map_err(io::Error::other).flatten().map_err(RaiseError::files("make", entry))
     }
 }
 
@@ -265,18 +305,31 @@ async fn run(client: &Client, statement: &str, what: impl FnOnce() -> String) ->
     ran.map_err(|source| RaiseError::Refused { what: what(), source: Box::new(source) })
 }
 
-/// Marks what was built as whole and moves it into its place; where another run was faster, its work is taken.
-fn settle(building: &Path, entry: &Path) -> Result<(), RaiseError> {
-    let amount = copy::measure(&building.join("data")).map_err(RaiseError::files("read", building))?;
-    let mark = building.join(MARK);
-    fs::write(&mark, mark_of(amount)).map_err(RaiseError::files("write", &mark))?;
-    match fs::rename(building, entry) {
+/// Moves what was built to `entry`, by way of `passage` beside it where it was built on another disk or in memory.
+fn settle(building: &Path, passage: &Path, entry: &Path, places: &Places) -> io::Result<()> {
+    let amount = copy::measure(&building.join("data"))?;
+    fs::write(building.join(MARK), mark_of(amount))?;
+    let moved = match fs::rename(building, entry) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            discard(passage);
+            copy::copy_tree(building, passage, Source::Still, places).and_then(|_| fs::rename(passage, entry))
+        }
+        moved => moved,
+    };
+    discard(building);
+    match moved {
         Err(_) if entry.join(MARK).exists() => {
-            discard(building);
+            discard(passage);
             Ok(())
         }
-        moved => moved.map_err(RaiseError::files("make", entry)),
+        moved => moved,
     }
+}
+
+/// What a mark says, if it is whole.
+fn amount_of(mark: &str) -> Option<Amount> {
+    let (files, bytes) = mark.strip_suffix(" bytes\n")?.split_once(" files, ")?;
+    Some(Amount { files: files.parse().ok()?, bytes: bytes.parse().ok()? })
 }
 
 fn mark_of(amount: Amount) -> String {

@@ -33,23 +33,18 @@ pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Postgres, RaiseEr
     let cx = &cx;
     let detail =
         format!("{} {} {} ({})", PROGRAM.title, program.version, program.origin, program.path.display());
-    let live = cx.places.live.join(cx.run.as_str());
-    let data = live.join(cx.component.as_str()).join("data");
-    let files = |path| RaiseError::files("make", path);
-    cx.places.make_served(&live.join(cx.component.as_str())).map_err(files(&live))?;
-    cx.watcher.remove_at_end(&live).await?;
     let sockets = cx.places.socket_folder(cx.run.as_str(), cx.component.as_str(), ".s.PGSQL.5432.lock");
-    let sockets = sockets.map_err(files(&cx.places.sockets))?;
+    let sockets = sockets.map_err(RaiseError::files("make", &cx.places.sockets))?;
     cx.watcher.remove_at_end(&cx.places.sockets.join(cx.run.as_str())).await?;
     let cluster = Cluster::new(cx, plan, &program)?;
-    cluster.copy_to(&data).await?;
-    let server = Server::new(cx, plan, program.clone(), data.clone(), sockets);
+    let data = cluster.copy().await?;
+    let mut server = Server::new(cx, plan, program.clone(), data, sockets);
     let process = match server.start(cx.deadline).await {
         // What was prepared may be damaged in a way that its size does not show; once is tried without it.
         Err(RaiseError::Died { .. }) if plan.settings.is_empty() => {
             cluster.discard();
-            std::fs::remove_dir_all(&data).map_err(RaiseError::files("remove", &data))?;
-            cluster.copy_to(&data).await?;
+            // Where there is less room now, it would be another folder; the server is told of one.
+            server.data = cluster.copy().await?;
             server.start(cx.deadline).await?
         }
         started => started?,
