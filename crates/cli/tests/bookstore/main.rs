@@ -1,0 +1,74 @@
+//! The bookstore as its users run it: all its tests pass, and each seeded bug that shows in plain runs fails one.
+//!
+//! What a bug does is said in `examples/bookstore/README.md`. The tests run one after another: each is a whole system,
+//! and what its tests say about time should not depend on another one beside it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs those of the bookstore's tests whose name holds this text, with a bug switched on.
+fn run(bug: &str, tests: &str) -> Output {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seam"));
+    command.args(["run", "examples/bookstore", "--color", "never"]).current_dir(root).env("BUG", bug);
+    if !tests.is_empty() {
+        command.args(["--test", tests]);
+    }
+    command.output().unwrap()
+}
+
+/// The lines of a terminal's report that tell what came of tests: `FAIL  cart  Copies of one book add up`.
+fn told<'a>(output: &'a str, word: &str) -> Vec<&'a str> {
+    output.lines().filter(|line| line.split_whitespace().next() == Some(word)).collect()
+}
+
+/// Without the bug these tests pass (as all do), with it this one fails.
+fn shows(bug: &str, test: &str) {
+    let output = run(bug, test);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{bug}: {text}");
+    assert!(told(&text, "FAIL").iter().any(|line| line.contains(test)), "{bug}: {text}");
+}
+
+#[test]
+fn without_a_bug_all_tests_pass() {
+    let output = run("", "");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told(&text, "PASS").len() > 150, "{text}");
+}
+
+#[test]
+fn b01_cents_are_lost_on_the_way_through_a_float() {
+    shows("B01", "What is shown is what is charged, stored and written [one at 19.99]");
+}
+
+#[test]
+fn b02_a_mail_loses_what_is_not_ascii() {
+    shows("B02", "A title comes through the whole shop as it is [umlauts]");
+}
+
+#[test]
+fn b05_a_renamed_field_is_read_as_its_default() {
+    shows("B05", "Copies of one book add up");
+}
+
+#[test]
+fn b08_a_declined_card_is_taken_for_a_captured_one() {
+    shows("B08", "A card that is not taken leaves nothing behind [declined]");
+}
+
+#[test]
+fn b19_a_revoked_token_is_used_for_an_hour() {
+    shows("B19", "A token that was revoked between two checkouts is replaced");
+}
+
+#[test]
+fn b20_the_second_page_of_a_history_is_not_read() {
+    shows("B20", "The history shows more than a page of orders");
+}
