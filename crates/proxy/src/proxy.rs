@@ -68,6 +68,8 @@ enum Order {
         upstream: watch::Receiver<Upstream>,
         answer: oneshot::Sender<io::Result<SocketAddr>>,
     },
+    /// To tell the calls that are open, as far as they have come.
+    TellOpen,
     /// To answer. Bytes are looked at right after they were written, on that thread: once it has answered, all
     /// that anybody has received by now has been looked at.
     Answer(oneshot::Sender<()>),
@@ -130,6 +132,13 @@ impl Proxy {
         &self.pulse
     }
 
+    /// Lets the calls that are open be told to the witness, as interactions without an end. They stay open, and are
+    /// told again when they end.
+    pub async fn tell_open(&self) {
+        // A proxy that is gone has nothing open.
+        let _ = self.orders.send(Order::TellOpen).await;
+    }
+
     /// Waits until all that has passed up to now was told to the witness, at most so long; false if the time was
     /// not enough.
     pub async fn drain(&self, at_most: Duration) -> bool {
@@ -169,10 +178,14 @@ impl Drop for Proxy {
 async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, limits: Limits) {
     let connections = Rc::default();
     let refusals = Refusals::new(Arc::clone(&observer), Rc::clone(&connections));
-    let shared = Shared { observer, scratch: scratch(), connections, limits, refusals };
+    let shared = Shared { observer, scratch: scratch(), connections, limits, refusals, taps: Rc::default() };
     while let Some(order) = inbox.recv().await {
         let (number, spec, upstream, answer) = match order {
             Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
+            Order::TellOpen => {
+                shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
+                continue;
+            }
             Order::Answer(answer) => {
                 shared.refusals.read();
                 let _ = answer.send(());
@@ -185,6 +198,8 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
             .map(Stand::address)
             .map_err(|error| io::Error::new(error.kind(), error.to_string()));
         if let Ok(stand) = stand {
+            // Before anybody knows the address.
+            stand.watch_refusals(number, &shared);
             tokio::task::spawn_local(stand.serve(number, spec.protocol, upstream, shared.clone()));
         }
         let _ = answer.send(address);

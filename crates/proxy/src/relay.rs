@@ -112,6 +112,14 @@ impl Tap {
         self.tell();
     }
 
+    /// Tells what is open, as far as it has come.
+    pub(crate) fn tell_open(&self) {
+        let unfinished = self.conversation.as_ref().map(|conversation| conversation.unfinished());
+        for exchange in unfinished.into_iter().flatten() {
+            self.observer.tell(Seen::Exchange { seam: self.seam, connection: self.connection, exchange });
+        }
+    }
+
     fn degrade(&mut self, reason: String) {
         if let Some(mut conversation) = self.conversation.take() {
             let at = self.pulse.now();
@@ -151,8 +159,12 @@ pub(crate) enum Over {
 }
 
 /// Passes bytes both ways until both directions have ended, or one side resets the connection.
-pub(crate) async fn relay(consumer: Socket, provider: Socket, tap: Tap, scratch: Scratch) -> Over {
-    let tap = RefCell::new(tap);
+pub(crate) async fn relay(
+    consumer: Socket,
+    provider: Socket,
+    tap: Rc<RefCell<Tap>>,
+    scratch: Scratch,
+) -> Over {
     let up = pass(Direction::ToProvider, &consumer, &provider, &tap, &scratch);
     let down = pass(Direction::ToConsumer, &provider, &consumer, &tap, &scratch);
     let Err(Reset) = tokio::try_join!(up, down) else { return Over::Closed };

@@ -10,7 +10,8 @@ use crate::relay::{Over, Scratch, Tap, relay};
 use crate::socket::Socket;
 use seam_wire::{Limits, Protocol};
 use socket2::{Domain, SockRef, Type};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     /// How many connections there were, which numbers them.
     pub(crate) connections: Rc<Cell<u64>>,
     pub(crate) limits: Limits,
+    /// What looks at each open connection, by its number.
+    pub(crate) taps: Rc<RefCell<HashMap<u64, Rc<RefCell<Tap>>>>>,
     /// Whom to tell where nothing listens.
     pub(crate) refusals: Refusals,
 }
@@ -70,6 +73,13 @@ impl Stand {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Refused connections are seen from here on, where nothing listens yet.
+    pub(crate) fn watch_refusals(&self, seam: usize, shared: &Shared) {
+        if self.listener.is_none() {
+            shared.refusals.begin(self.address.port(), seam);
+        }
     }
 
     /// Serves the seam until the sender of `upstream` is gone.
@@ -137,10 +147,13 @@ impl Accepted {
             shared.observer.tell(Seen::Closed { seam, connection, state: "refused" });
             return;
         };
+        let tap = Rc::new(RefCell::new(tap));
+        shared.taps.borrow_mut().insert(connection, Rc::clone(&tap));
         let state = match relay(Socket::Tcp(stream), provider, tap, shared.scratch.clone()).await {
             Over::Closed => "closed",
             Over::Reset => "reset",
         };
+        shared.taps.borrow_mut().remove(&connection);
         shared.observer.tell(Seen::Closed { seam, connection, state });
     }
 }

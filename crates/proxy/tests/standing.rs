@@ -144,6 +144,39 @@ async fn the_tests_own_connections_need_no_looking_up() {
 }
 
 #[tokio::test]
+async fn a_call_that_nobody_has_answered_yet_can_be_told_and_stays_open() {
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = Mutex::new(answers);
+    let standing = stand(
+        "consumer",
+        "http",
+        provider(move |mut stream| {
+            let mut asked = [0; 64];
+            let _ = stream.read(&mut asked);
+            let _ = answers.lock().unwrap().recv_timeout(LONG);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }),
+    )
+    .await;
+    let mut client = connect(standing.address);
+    client.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let deadline = Instant::now() + LONG;
+    while standing.proxy.pulse().n_open_calls() == 0 {
+        assert!(Instant::now() < deadline, "it never came");
+        tokio::task::yield_now().await;
+    }
+    standing.proxy.tell_open().await;
+    let open = standing.interactions().await;
+    assert_eq!((open.len(), open[0].elapsed, open[0].error), (1, None, None));
+    assert_eq!(open[0].request.get("path"), Some(&Value::text("/slow")));
+    assert_eq!(standing.proxy.pulse().n_open_calls(), 1);
+    answer.send(()).unwrap();
+    client.read_exact(&mut [0; 26]).unwrap();
+    let told = standing.interactions().await;
+    assert!(told[1].elapsed.is_some());
+}
+
+#[tokio::test]
 async fn a_half_close_is_passed_on_and_the_other_half_goes_on() {
     let standing = stand(
         "consumer",

@@ -132,6 +132,11 @@ pub trait Conversation: Send {
     /// subscription, a stream of events) is not a call.
     fn n_open(&self) -> usize;
 
+    /// What is open, as far as it has come: without an end, and without an error. It stays open.
+    fn unfinished(&self) -> Vec<Exchange> {
+        Vec::new()
+    }
+
     /// Where a direction stands.
     fn position(&self, direction: Direction) -> Position;
 

@@ -40,6 +40,7 @@ pub(crate) async fn attempt(
         }
         None => run(bed, test, &scope, fixtures).await,
     };
+    bed.tell_open_calls().await;
     bed.drain().await;
     bed.record(scope, What::Test { phase: Phase::Ended });
     bed.enter(Scope::default());

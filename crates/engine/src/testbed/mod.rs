@@ -167,6 +167,13 @@ impl Testbed {
         &self.judges
     }
 
+    /// Calls that nobody has answered yet are told, too: a test that ends while one is open ends because of it.
+    pub(crate) async fn tell_open_calls(&self) {
+        if self.proxy.pulse().n_open_calls() > 0 {
+            self.proxy.tell_open().await;
+        }
+    }
+
     /// All that passed up to now is in the journal after this. False if that took too long.
     pub(crate) async fn drain(&self) -> bool {
         self.proxy.drain(DRAIN).await

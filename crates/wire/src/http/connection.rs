@@ -25,6 +25,7 @@ pub(super) struct Connection {
 }
 
 /// A request that was begun, with what there is of its reply.
+#[derive(Clone)]
 struct Open {
     began: Duration,
     ended: Option<Duration>,
@@ -182,18 +183,24 @@ impl Connection {
 
     fn tell_first(&mut self, error: Option<InteractionError>, out: &mut Vec<Exchange>) {
         let Some(open) = self.open.pop_front() else { return };
-        let kept = open.kept;
-        self.room.give_back(kept.request.bytes.len() + kept.reply.bytes.len());
-        out.push(Exchange {
-            began: open.began,
-            ended: open.ended,
+        self.room.give_back(open.kept.request.bytes.len() + open.kept.reply.bytes.len());
+        out.push(open.told(error));
+    }
+}
+
+impl Open {
+    fn told(self, error: Option<InteractionError>) -> Exchange {
+        let kept = self.kept;
+        Exchange {
+            began: self.began,
+            ended: self.ended,
             error,
             cut: kept.request.is_cut()
                 || kept.reply.is_cut()
-                || !open.request_is_whole
-                || (open.ended.is_none() && kept.reply.head_end > 0),
+                || !self.request_is_whole
+                || (self.ended.is_none() && kept.reply.head_end > 0),
             captured: Box::new(kept),
-        });
+        }
     }
 }
 
@@ -232,6 +239,10 @@ impl Conversation for Connection {
             };
             self.tell_first(error, out);
         }
+    }
+
+    fn unfinished(&self) -> Vec<Exchange> {
+        self.open.iter().filter(|open| open.request_is_whole).map(|open| open.clone().told(None)).collect()
     }
 
     fn n_open(&self) -> usize {

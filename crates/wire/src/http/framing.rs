@@ -7,7 +7,7 @@ use crate::kept::Room;
 
 /// What is kept of one message: its head, the first bytes of its body without chunk lines, and its trailers,
 /// one after the other in one allocation.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Message {
     pub(super) bytes: Vec<u8>,
     pub(super) head_end: usize,

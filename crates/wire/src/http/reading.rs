@@ -9,7 +9,7 @@ use seam_value::{Map, Value};
 pub(super) const MAX_HEADERS: usize = 256;
 
 /// One request with its reply, as kept.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct HttpExchange {
     pub(super) request: Message,
     pub(super) reply: Message,
