@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Bytes read at once. One buffer of this size serves all connections of the thread.
 const CHUNK: usize = 64 * 1024;
 
+/// Larger pieces fill segments, which no kernel holds back.
+const SMALL: usize = 16 * 1024;
+
 /// The buffer that all connections of the proxy's thread read into.
 pub(crate) type Scratch = Rc<RefCell<Box<[u8]>>>;
 
@@ -97,6 +100,13 @@ impl Tap {
             self.degrade(reason);
         }
         self.tell();
+    }
+
+    /// Is a reply under way of which this was not the end? Many a server (all of Python's `http.server`) writes its head
+    /// and its body one by one, and its kernel holds the body back until the head is acknowledged, for which ours would
+    /// take 40 ms.
+    fn awaits_more_of(&self, direction: Direction) -> bool {
+        direction == Direction::ToConsumer && self.n_open > 0
     }
 
     /// A direction has ended.
@@ -212,6 +222,9 @@ async fn pass(
                 Err(_) => return reset(opposite(direction), tap),
             };
             tap.borrow_mut().saw(direction, &buffer[..n_read]);
+            if n_read < SMALL && tap.borrow().awaits_more_of(direction) {
+                from.acknowledge();
+            }
             buffer[n_written..n_read].to_vec()
         };
         if !write_rest(to, &rest).await {

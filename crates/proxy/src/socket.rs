@@ -50,6 +50,15 @@ impl Socket {
         }
     }
 
+    /// Tells the sender at once that its bytes have come, where the kernel would wait for something to say along with
+    /// it. Only Linux lets one ask.
+    pub(crate) fn acknowledge(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_tcp_quickack(true);
+        }
+    }
+
     /// Tells the other side that nothing more comes; what it still sends is read.
     pub(crate) fn end_writing(&self) {
         // The other side may have gone already, which is as well.

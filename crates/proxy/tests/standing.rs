@@ -293,6 +293,36 @@ async fn what_the_decoder_does_not_understand_passes_all_the_same() {
     );
 }
 
+/// As Python's `http.server` does it, with Nagle's algorithm on.
+fn answers_in_two_pieces(mut stream: TcpStream) {
+    let mut some = [0; 1024];
+    while stream.read(&mut some).is_ok_and(|n_read| n_read > 0) {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").unwrap();
+        stream.write_all(b"ok").unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_in_pieces_is_not_held_back() {
+    let standing = stand("web", "http", provider(answers_in_two_pieces)).await;
+    let mut stream = connect(standing.address);
+    stream.set_nodelay(true).unwrap();
+    let began = Instant::now();
+    for _ in 0..100 {
+        stream.write_all(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut reply = Vec::new();
+        while !reply.ends_with(b"ok") {
+            let mut some = [0; 1024];
+            let n_read = stream.read(&mut some).unwrap();
+            assert_ne!(n_read, 0);
+            reply.extend_from_slice(&some[..n_read]);
+        }
+    }
+    // Each waits for 40 ms where it is held back.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_body_larger_than_any_buffer_arrives_unchanged() {
     let standing = stand("consumer", "tcp", provider(echo)).await;
