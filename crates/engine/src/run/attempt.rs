@@ -78,7 +78,7 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
     let plan = bed.plan();
     let file = &plan.files[test.file];
     let chance = Chance::new(plan.seed, test.id().as_str());
-    let actors = Arc::new(Actors::default());
+    let actors = Arc::new(Actors::over(bed.connections()));
     Lane {
         bed: Arc::clone(bed),
         bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: test.body.quiet }),

@@ -2,7 +2,7 @@
 
 use crate::plan::test::{PlannedFixture, PlannedNeed};
 use crate::run::attempt::clean_state;
-use crate::run::lane::Lane;
+use crate::run::lane::{Actors, Lane};
 use crate::run::step::{Ended, fail_by_eval, run_steps};
 use crate::run::variables::Variables;
 use seam_event::{Level, Notice, Phase, Scope as At, What};
@@ -114,7 +114,7 @@ impl Fixtures {
     async fn make_standing(&mut self, lane: &Lane, need: &PlannedNeed, with: Map) -> Result<Ended, String> {
         let mut clean_ups = Vec::new();
         // An actor of its own, so that the first test that needs it has no cookies that the others have not.
-        let actors = Arc::new(crate::run::lane::Actors::default());
+        let actors = Arc::new(Actors::over(lane.bed.connections()));
         let own = Lane { actor: actors.get(""), actors, ..lane.clone() };
         let (ended, made) = self.make(&own, need, with.clone(), &mut clean_ups).await;
         let Some(made) = made.filter(|_| ended.goes_on()) else { return Ok(ended) };

@@ -6,7 +6,7 @@ use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use seam_event::Scope;
 use seam_expr::{Chance, EvalError, Template};
-use seam_steps::Actor;
+use seam_steps::{Actor, Connections};
 use seam_value::Map;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,13 +37,23 @@ pub(crate) struct Lane {
 
 /// The actors of one test: each name is one somebody, whoever mentions it.
 #[derive(Default)]
-pub(crate) struct Actors(Mutex<HashMap<String, Arc<Actor>>>);
+pub(crate) struct Actors {
+    by_name: Mutex<HashMap<String, Arc<Actor>>>,
+    connections: Connections,
+}
 
 impl Actors {
+    /// Nobody yet; who comes sends over connections that others have left open. What an actor is to a component are
+    /// its cookies and its sign-in, not its connection.
+    pub(crate) fn over(connections: &Connections) -> Self {
+        Self { by_name: Mutex::default(), connections: connections.clone() }
+    }
+
     /// The actor of a name; the empty name is the one that every test has.
     pub(crate) fn get(&self, name: &str) -> Arc<Actor> {
-        let mut actors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(actors.entry(name.to_owned()).or_insert_with(|| Arc::new(Actor::new(name))))
+        let mut actors = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Actor::over(name, &self.connections));
+        Arc::clone(actors.entry(name.to_owned()).or_insert_with(new))
     }
 }
 
@@ -51,7 +61,7 @@ impl Lane {
     /// A lane that belongs to no file: it knows no variables and no flows.
     pub(crate) fn bare(bed: &Arc<Testbed>, scope: Scope, deadline: Instant) -> Self {
         let chance = Chance::new(bed.plan().seed, "");
-        let actors = Arc::new(Actors::default());
+        let actors = Arc::new(Actors::over(bed.connections()));
         Self {
             bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: bed.system().quiet }),
             scope,

@@ -38,6 +38,7 @@ use seam_history::{Masker, Recorder};
 use seam_launch::{Watcher, WatcherCommand, WatcherOptions, default_registry};
 use seam_proxy::{Proxy, Pulse, SeamSpec, Upstream};
 use seam_services::Places;
+use seam_steps::Connections;
 use seam_value::{Map, Value};
 use seam_wire::{Limits, Protocol};
 use std::path::{Path, PathBuf};
@@ -84,6 +85,8 @@ pub(crate) struct Testbed {
     settled: LastSettled,
     /// Who judges invariants and `settled`.
     judges: Arc<Actors>,
+    /// What the tests' HTTP steps leave open for the next ones.
+    connections: Connections,
 }
 
 impl Testbed {
@@ -126,6 +129,7 @@ impl Testbed {
             kept,
             settled: LastSettled::default(),
             judges: Arc::default(),
+            connections: Connections::default(),
         })
     }
 
@@ -160,6 +164,11 @@ impl Testbed {
     /// What passed and was said in the current test.
     pub(crate) fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// The connections of the tests' HTTP steps.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// Who judges invariants and `settled`, in all tests.
