@@ -19,7 +19,7 @@ mod relay;
 mod socket;
 mod stand;
 
-pub use observer::{Callers, Witness};
+pub use observer::{Callers, Dialled, Witness};
 pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use stand::Upstream;

@@ -42,8 +42,17 @@ pub trait Witness: Send {
 
 /// Who owns the socket of a client? Asked on the observer's thread soon after the connection was accepted.
 pub trait Callers: Send {
-    /// The owner for each of these addresses of clients, in their order; none where nobody can be found.
-    fn owners(&mut self, clients: &[SocketAddr]) -> Vec<Option<ComponentId>>;
+    /// The owner of the client's end of each of these connections, in their order; none where nobody can be found.
+    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>>;
+}
+
+/// A connection that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialled {
+    /// Where the client's socket is bound.
+    pub client: SocketAddr,
+    /// The seam's address, which it dialled.
+    pub dialled: SocketAddr,
 }
 
 /// What the proxy's thread tells the observer.
@@ -55,8 +64,8 @@ pub(crate) enum Seen {
         seam: usize,
         /// The connection's number.
         connection: u64,
-        /// Where the client's socket is bound.
-        client: SocketAddr,
+        /// Between which addresses.
+        between: Dialled,
     },
     /// A connection ended: `closed`, `reset`, `refused`.
     Closed {
@@ -115,6 +124,8 @@ struct Queue {
     /// How often somebody has asked for the queue to be emptied, and up to which request that was done.
     n_asked: u64,
     n_answered: u64,
+    /// Is there something that should not wait for the next tick?
+    is_urgent: bool,
     stopping: bool,
 }
 
@@ -166,7 +177,14 @@ impl Observer {
             }
             queue.bytes += size;
         }
+        // A client may be gone a moment after it came: who it is must be looked up at once.
+        let is_urgent =
+            matches!(&seen, Seen::Opened { seam, .. } if !queue.seams[*seam].0.consumer.is_test());
         queue.items.push(seen);
+        if is_urgent {
+            queue.is_urgent = true;
+            self.asked.notify_one();
+        }
     }
 
     /// Waits until all that has been seen up to now was told to the witness, at most so long. False if the time
@@ -241,10 +259,11 @@ impl Reader {
     /// Takes all that is queued, after a tick or when somebody asks.
     fn take(&mut self) -> Taken {
         let mut queue = self.observer.lock();
-        if queue.n_asked == queue.n_answered && !queue.stopping {
+        if queue.n_asked == queue.n_answered && !queue.stopping && !queue.is_urgent {
             queue = self.observer.asked.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner).0;
         }
         queue.bytes = 0;
+        queue.is_urgent = false;
         let n_known = self.seams.len();
         self.seams.extend(queue.seams[n_known..].iter().cloned());
         Taken {
@@ -258,11 +277,11 @@ impl Reader {
     /// Finds the owners of all newly accepted connections at once. The tests' own need no looking up: nobody
     /// else is given their addresses.
     fn look_up_callers(&mut self, items: &[Seen]) {
-        let opened: Vec<(u64, SocketAddr)> = items
+        let opened: Vec<(u64, Dialled)> = items
             .iter()
             .filter_map(|item| match item {
-                Seen::Opened { seam, connection, client } if !self.seams[*seam].0.consumer.is_test() => {
-                    Some((*connection, *client))
+                Seen::Opened { seam, connection, between } if !self.seams[*seam].0.consumer.is_test() => {
+                    Some((*connection, *between))
                 }
                 _ => None,
             })
@@ -270,8 +289,8 @@ impl Reader {
         if opened.is_empty() {
             return;
         }
-        let clients: Vec<SocketAddr> = opened.iter().map(|(_, client)| *client).collect();
-        let owners = self.callers.owners(&clients);
+        let connections: Vec<Dialled> = opened.iter().map(|(_, between)| *between).collect();
+        let owners = self.callers.owners(&connections);
         for ((connection, _), owner) in opened.into_iter().zip(owners) {
             self.holders.insert(connection, owner);
         }

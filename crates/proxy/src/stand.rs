@@ -4,7 +4,7 @@
 //! nothing is known to listen behind the seam, nothing listens here either, so that the kernel refuses
 //! connections exactly as it would without Seamwork.
 
-use crate::observer::{Observer, Seen};
+use crate::observer::{Dialled, Observer, Seen};
 use crate::refusals::Refusals;
 use crate::relay::{Over, Scratch, Tap, relay};
 use crate::socket::Socket;
@@ -105,7 +105,8 @@ impl Stand {
                     accepted = listener.accept() => {
                         match accepted {
                             Ok((stream, client)) => {
-                                let task = Accepted { stream, client, seam, protocol };
+                                let between = Dialled { client, dialled: self.address };
+                                let task = Accepted { stream, between, seam, protocol };
                                 tokio::task::spawn_local(task.pass(upstream.clone(), shared.clone()));
                             }
                             // Out of file descriptors, or the client is gone already: the next may do better.
@@ -127,17 +128,17 @@ impl Stand {
 /// A connection that was accepted and not yet passed on.
 struct Accepted {
     stream: TcpStream,
-    client: SocketAddr,
+    between: Dialled,
     seam: usize,
     protocol: &'static dyn Protocol,
 }
 
 impl Accepted {
     async fn pass(self, upstream: watch::Receiver<Upstream>, shared: Shared) {
-        let Self { stream, client, seam, protocol } = self;
+        let Self { stream, between, seam, protocol } = self;
         let connection = shared.connections.get() + 1;
         shared.connections.set(connection);
-        shared.observer.tell(Seen::Opened { seam, connection, client });
+        shared.observer.tell(Seen::Opened { seam, connection, between });
         let _ = stream.set_nodelay(true);
         let tap = Tap::new(connection, seam, (protocol, shared.limits), &shared.observer);
         let leads_to = upstream.borrow().clone();

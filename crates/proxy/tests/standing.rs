@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use seam_event::{Caller, ComponentId, Endpoint, Interaction, InteractionError, SeamId};
-use seam_proxy::{Callers, Proxy, Pulse, SeamSpec, Upstream, Witness};
+use seam_proxy::{Callers, Dialled, Proxy, Pulse, SeamSpec, Upstream, Witness};
 use seam_value::Value;
 use seam_wire::{Limits, protocol};
 use socket2::SockRef;
@@ -40,8 +40,8 @@ impl Witness for Notes {
 struct Strangers;
 
 impl Callers for Strangers {
-    fn owners(&mut self, clients: &[SocketAddr]) -> Vec<Option<ComponentId>> {
-        clients.iter().map(|_| Some(ComponentId::from("stranger"))).collect()
+    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
+        connections.iter().map(|_| Some(ComponentId::from("stranger"))).collect()
     }
 }
 
