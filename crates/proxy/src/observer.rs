@@ -166,6 +166,11 @@ impl Observer {
         self.lock().seams[seam].0.consumer.is_test()
     }
 
+    /// The seam of a number.
+    pub(crate) fn seam(&self, number: usize) -> SeamId {
+        self.lock().seams[number].0.clone()
+    }
+
     /// Puts something into the queue. Never waits for the observer.
     pub(crate) fn tell(&self, seen: Seen) {
         let mut queue = self.lock();

@@ -5,7 +5,7 @@ use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
-use seam_event::SeamId;
+use seam_event::{ComponentId, SeamId};
 use seam_wire::{Limits, Protocol};
 use std::collections::HashMap;
 use std::io;
@@ -68,6 +68,8 @@ enum Order {
         upstream: watch::Receiver<Upstream>,
         answer: oneshot::Sender<io::Result<SocketAddr>>,
     },
+    /// To say on which seam a session of a provider is.
+    Whose { provider: ComponentId, session: u32, answer: oneshot::Sender<Option<SeamId>> },
     /// To tell the calls that are open, as far as they have come.
     TellOpen,
     /// To answer. Bytes are looked at right after they were written, on that thread: once it has answered, all
@@ -132,6 +134,13 @@ impl Proxy {
         &self.pulse
     }
 
+    /// The seam on which a session of a provider is open, by the provider's own number for it.
+    pub async fn whose_session(&self, provider: &ComponentId, session: u32) -> Option<SeamId> {
+        let (answer, answered) = oneshot::channel();
+        self.orders.send(Order::Whose { provider: provider.clone(), session, answer }).await.ok()?;
+        answered.await.ok()?
+    }
+
     /// Lets the calls that are open be told to the witness, as interactions without an end. They stay open, and are
     /// told again when they end.
     pub async fn tell_open(&self) {
@@ -186,6 +195,10 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
                 shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
                 continue;
             }
+            Order::Whose { provider, session, answer } => {
+                let _ = answer.send(whose(&shared, &provider, session));
+                continue;
+            }
             Order::Answer(answer) => {
                 shared.refusals.read();
                 let _ = answer.send(());
@@ -204,6 +217,12 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
         }
         let _ = answer.send(address);
     }
+}
+
+fn whose(shared: &Shared, provider: &ComponentId, session: u32) -> Option<SeamId> {
+    let taps = shared.taps.borrow();
+    let of_session = taps.values().filter(|tap| tap.borrow().is_session(session));
+    of_session.map(|tap| shared.observer.seam(tap.borrow().seam)).find(|seam| seam.provider == *provider)
 }
 
 /// A seam needs two file descriptors for each connection, and a thousand connections are nothing unusual.

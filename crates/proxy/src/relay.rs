@@ -130,6 +130,11 @@ impl Tap {
         }
     }
 
+    /// Is it this session of its server?
+    pub(crate) fn is_session(&self, session: u32) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| conversation.session() == Some(session))
+    }
+
     fn degrade(&mut self, reason: String) {
         if let Some(mut conversation) = self.conversation.take() {
             let at = self.pulse.now();

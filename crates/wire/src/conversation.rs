@@ -137,6 +137,11 @@ pub trait Conversation: Send {
         Vec::new()
     }
 
+    /// The server's own number for the session, by which it tells of it: PostgreSQL's process.
+    fn session(&self) -> Option<u32> {
+        None
+    }
+
     /// Where a direction stands.
     fn position(&self, direction: Direction) -> Position;
 

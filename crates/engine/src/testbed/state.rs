@@ -49,7 +49,7 @@ impl Testbed {
                 .keep()
                 .await
                 .map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
-            self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes);
+            self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes).await;
             kept.insert(name, state);
         }
         self.kept.put(depth, KeptState(Arc::new(kept)));
@@ -67,7 +67,7 @@ impl Testbed {
                 .map_err(|error| format!("restore the state of `{name}`: {}", chain(&error)))?;
             let mut notes = restored.changed;
             notes.extend(restored.notes);
-            self.tell_state(&name, "restored", restored.took, &restored.held_open, &notes);
+            self.tell_state(&name, "restored", restored.took, &restored.held_open, &notes).await;
         }
         Ok(())
     }
@@ -77,25 +77,32 @@ impl Testbed {
         self.kept.forget(depth);
     }
 
-    fn tell_state(&self, name: &str, action: &str, took: Duration, held_open: &[HeldOpen], notes: &[String]) {
+    async fn tell_state(
+        &self,
+        name: &str,
+        action: &str,
+        took: Duration,
+        held_open: &[HeldOpen],
+        notes: &[String],
+    ) {
         let component = ComponentId::from(name);
         let detail = notes.join(", ");
         let scope = self.scope();
         self.record(scope.clone(), What::State { component, action: action.to_owned(), took, detail });
         for held in held_open {
-            self.tell_held_open(scope.clone(), name, held);
+            self.tell_held_open(scope.clone(), name, held).await;
         }
     }
 
     /// A session that still held a transaction open is a fault of whoever holds it, worth a warning by name.
-    fn tell_held_open(&self, scope: Scope, name: &str, held: &HeldOpen) {
-        let notice = Notice {
-            hint: Some(
-                "commit or roll back before answering; its session was ended so that the run goes on"
-                    .to_owned(),
-            ),
-            ..Notice::new(Level::Warning, format!("a transaction was still open on `{name}`: {held}"))
+    async fn tell_held_open(&self, scope: Scope, name: &str, held: &HeldOpen) {
+        let session = u32::try_from(held.session).unwrap_or_default();
+        let title = match self.proxy.whose_session(&ComponentId::from(name), session).await {
+            Some(seam) => format!("`{}` still held a transaction open on `{name}`: {held}", seam.consumer),
+            None => format!("a transaction was still open on `{name}`: {held}"),
         };
+        let hint = "commit or roll back before answering; its session was ended so that the run goes on";
+        let notice = Notice { hint: Some(hint.to_owned()), ..Notice::new(Level::Warning, title) };
         self.record(scope, What::Notice(notice));
     }
 }

@@ -188,6 +188,10 @@ impl Conversation for Connection {
         self.session.end(why_unfinished(how, self.consumer_ended), out);
     }
 
+    fn session(&self) -> Option<u32> {
+        self.session.process
+    }
+
     fn n_open(&self) -> usize {
         self.session.n_open()
     }

@@ -31,6 +31,8 @@ pub(super) struct Session {
     /// What the batch executed last: an error at its end is about that.
     last: Option<Arc<Portal>>,
     pub(super) in_transaction: bool,
+    /// The process of the server that serves it.
+    pub(super) process: Option<u32>,
 }
 
 impl Session {
@@ -47,6 +49,7 @@ impl Session {
             skips: false,
             last: None,
             in_transaction: false,
+            process: None,
         }
     }
 
@@ -67,7 +70,7 @@ impl Session {
             (Direction::ToConsumer, b'D') => self.begin_row(header.length),
             // Passwords stay unseen, and so do the server's part of signing in, its settings and its notices.
             (Direction::ToProvider, b'p' | b'S' | b'H' | b'X' | b'c' | b'f')
-            | (Direction::ToConsumer, b'R' | b'K' | b'S' | b'N' | b'V' | b'v') => Sink::Skip,
+            | (Direction::ToConsumer, b'R' | b'S' | b'N' | b'V' | b'v') => Sink::Skip,
             _ => Sink::Whole,
         }
     }
@@ -256,6 +259,10 @@ impl Session {
             }
             b'E' => {
                 self.refused(payload, at, out);
+                Ok(())
+            }
+            b'K' => {
+                self.process = super::frames::Fields::new(payload).u32();
                 Ok(())
             }
             b'Z' => self.ready(payload),
