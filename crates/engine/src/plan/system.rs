@@ -10,6 +10,7 @@ use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
 use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, parse_external, read_ready, runtime};
+use seam_matcher::Statement;
 use seam_model::{Component, System};
 use seam_services::Declared;
 use seam_steps::DeclaredSystem;
@@ -76,6 +77,8 @@ pub struct PlannedComponent {
     pub(crate) ready: Option<Arc<dyn Ready>>,
     /// References inside that.
     pub(crate) ready_texts: Vec<ReferenceText>,
+    /// Which interactions its readiness waits for, where it waits for one.
+    pub(crate) ready_where: Vec<Statement>,
 }
 
 /// A file rendered for a component.
@@ -178,11 +181,15 @@ impl SystemPlan {
                     Reach::Nobody => {}
                 }
             }
-            for other in component.declared.needs.iter().chain(&component.declared.calls) {
+            for other in &component.declared.needs {
                 if self.known(other, declared, found) {
                     others.insert(other.value.clone());
                 }
             }
+            for callee in &component.declared.calls {
+                self.known(callee, declared, found);
+            }
+            component.check_ready_seam(declared, found);
         }
         // `calls` shows a seam, but no order of starting.
         self.waits_for = waits_for(&refers_to);
@@ -241,6 +248,10 @@ impl PlannedComponent {
             Made::Runtime(raise, _) => texts(raise.templates(), found),
             Made::Service(_) => Vec::new(),
         };
+        let ready_where = ready
+            .as_ref()
+            .map(|ready: &Arc<dyn Ready>| read_where(ready.as_ref(), found))
+            .unwrap_or_default();
         let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts(ready.templates(), found));
         Some(Self {
             endpoints: endpoints(component, &made, found),
@@ -253,9 +264,23 @@ impl PlannedComponent {
             files: files(component, root, found),
             ready,
             ready_texts: ready_texts.unwrap_or_default(),
+            ready_where,
             declared: component.clone(),
             made,
         })
+    }
+
+    /// Both sides of the seam that its readiness looks at must be components.
+    fn check_ready_seam(&self, declared: &BTreeSet<&str>, found: &mut Diagnostics) {
+        let Some(seam) = self.ready.as_ref().and_then(|ready| ready.seam()) else { return };
+        for side in [&seam.consumer, &seam.provider] {
+            let name = side.split('.').next().unwrap_or_default();
+            if !declared.contains(name) {
+                let title = format!("there is no component `{name}`");
+                found
+                    .push(Diagnostic::error(title).at(seam.span, "").suggest(name, declared.iter().copied()));
+            }
+        }
     }
 
     /// All references that stand anywhere in it.
@@ -430,4 +455,10 @@ fn secrets(system: &System, environment: &Environment, found: &mut Diagnostics) 
         }
     }
     values
+}
+
+/// What must hold for the interactions that a readiness waits for.
+fn read_where(ready: &dyn Ready, found: &mut Diagnostics) -> Vec<Statement> {
+    let filter = ready.seam().and_then(|seam| seam.filter.as_ref()?.as_map());
+    filter.unwrap_or_default().iter().map(|entry| Statement::read(&entry.key, &entry.node, found)).collect()
 }

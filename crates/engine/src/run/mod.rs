@@ -7,7 +7,7 @@ mod inside;
 pub(crate) mod lane;
 mod settle;
 pub(crate) mod step;
-mod variables;
+pub(crate) mod variables;
 
 use crate::plan::Plan;
 use crate::plan::test::PlannedTest;

@@ -14,6 +14,7 @@ mod prepare;
 pub(crate) mod quiet;
 mod raise;
 mod reset;
+mod seen;
 mod settled;
 mod state;
 mod told;

@@ -1,13 +1,16 @@
 //! Raises the system: every component at the moment when those it waits for are ready, many at once.
 
 use crate::plan::system::{Made, PlannedComponent};
+use crate::run::variables::Variables;
 use crate::testbed::Testbed;
 use crate::testbed::component::{Live, Readiness};
+use crate::testbed::seen::Seen;
 use crate::testbed::state::chain;
 use crate::testbed::told::{BedError, about, with_lines};
 use futures_util::future::join_all;
 use seam_diag::Diagnostic;
 use seam_event::{ComponentId, ComponentState, Scope, What};
+use seam_expr::Chance;
 use seam_launch::{
     External, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError,
     await_ready, base_environment, default_ready, laid_over, parse_external, says_address_in_use,
@@ -15,6 +18,7 @@ use seam_launch::{
 use seam_proxy::Upstream;
 use seam_services::{Declared, RaiseCx};
 use seam_steps::SaidLine;
+use seam_value::Map;
 use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -170,6 +174,7 @@ impl Testbed {
             lines: Some(&lines),
             awaited: ready.awaited(),
         };
+        let since = self.now();
         let live = raise
             .raise(&ground)
             .await
@@ -183,6 +188,12 @@ impl Testbed {
                 self.point(name, &endpoint.name, &Upstream::Tcp(address));
             }
         }
+        let seen = Seen {
+            journal: Arc::clone(self.journal()),
+            since,
+            filter: &planned.ready_where,
+            names: Variables::new(Map::new(), Chance::new(self.plan().seed, name), self, self.root()),
+        };
         let cx = ReadyContext {
             component: &component,
             live: live.as_ref(),
@@ -192,7 +203,7 @@ impl Testbed {
             dir: &prepared.dir,
             env: &prepared.env,
             texts: &prepared.ready_texts,
-            seams: None,
+            seams: Some(&seen),
             look_within: READY_WITHIN,
         };
         let within = planned.declared.ready_within.unwrap_or(READY_WITHIN);

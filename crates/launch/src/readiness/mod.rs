@@ -53,6 +53,11 @@ pub trait Ready: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// The seam on which something must have passed, for whoever knows what passes.
+    fn seam(&self) -> Option<&SeamReady> {
+        None
+    }
+
     /// The texts in which references may stand.
     fn templates(&self) -> &[Spanned<String>] {
         &[]

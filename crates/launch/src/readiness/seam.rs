@@ -83,4 +83,8 @@ impl Ready for SeamReady {
         };
         Box::pin(async move { answer })
     }
+
+    fn seam(&self) -> Option<&SeamReady> {
+        Some(self)
+    }
 }
