@@ -187,7 +187,15 @@ impl Drop for Proxy {
 async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, limits: Limits) {
     let connections = Rc::default();
     let refusals = Refusals::new(Arc::clone(&observer), Rc::clone(&connections));
-    let shared = Shared { observer, scratch: scratch(), connections, limits, refusals, taps: Rc::default() };
+    let shared = Shared {
+        observer,
+        scratch: scratch(),
+        connections,
+        limits,
+        refusals,
+        taps: Rc::default(),
+        ended: Rc::default(),
+    };
     while let Some(order) = inbox.recv().await {
         let (number, spec, upstream, answer) = match order {
             Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
@@ -220,9 +228,11 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
 }
 
 fn whose(shared: &Shared, provider: &ComponentId, session: u32) -> Option<SeamId> {
-    let taps = shared.taps.borrow();
-    let of_session = taps.values().filter(|tap| tap.borrow().is_session(session));
-    of_session.map(|tap| shared.observer.seam(tap.borrow().seam)).find(|seam| seam.provider == *provider)
+    let (taps, ended) = (shared.taps.borrow(), shared.ended.borrow());
+    let open = taps.values().filter_map(|tap| Some((tap.borrow().session()?, tap.borrow().seam)));
+    let mut of_session = open.chain(ended.iter().rev().copied()).filter(|(number, _)| *number == session);
+    of_session
+        .find_map(|(_, seam)| Some(shared.observer.seam(seam)).filter(|seam| seam.provider == *provider))
 }
 
 /// A seam needs two file descriptors for each connection, and a thousand connections are nothing unusual.

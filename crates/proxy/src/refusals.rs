@@ -111,17 +111,20 @@ mod source {
     /// News taken at once, so that a flood of them can't keep the proxy's thread from its seams.
     const AT_ONCE: usize = 4096;
 
+    /// Finds the port in what the kernel tells.
+    type PortOf = fn(&[u8]) -> Option<u16>;
+
     /// Where the kernel tells of refused connections.
     pub(super) struct Source {
         socket: UnixDatagram,
-        port: fn(&[u8]) -> Option<u16>,
+        port: PortOf,
     }
 
     impl Source {
         pub(super) fn open() -> Option<Self> {
-            let (socket, port): (Socket, fn(&[u8]) -> Option<u16>) = match packets() {
-                Ok(socket) => (socket, port_of_packet),
-                Err(_) => (news().ok()?, port_of_news),
+            let (socket, port) = match packets() {
+                Ok(socket) => (socket, port_of_packet as PortOf),
+                Err(_) => (news().ok()?, port_of_news as PortOf),
             };
             // Only what all sockets of messages can do is asked of it.
             let socket = std::os::unix::net::UnixDatagram::from(OwnedFd::from(socket));

@@ -130,9 +130,9 @@ impl Tap {
         }
     }
 
-    /// Is it this session of its server?
-    pub(crate) fn is_session(&self, session: u32) -> bool {
-        self.conversation.as_ref().is_some_and(|conversation| conversation.session() == Some(session))
+    /// The server's own number for the session.
+    pub(crate) fn session(&self) -> Option<u32> {
+        self.conversation.as_ref().and_then(|conversation| conversation.session())
     }
 
     fn degrade(&mut self, reason: String) {

@@ -11,7 +11,7 @@ use crate::socket::Socket;
 use seam_wire::{Limits, Protocol};
 use socket2::{Domain, SockRef, Type};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -48,8 +48,25 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// What looks at each open connection, by its number.
     pub(crate) taps: Rc<RefCell<HashMap<u64, Rc<RefCell<Tap>>>>>,
+    /// Sessions that have ended, by their server's number, with the seam's; the newest last.
+    pub(crate) ended: Rc<RefCell<VecDeque<(u32, usize)>>>,
     /// Whom to tell where nothing listens.
     pub(crate) refusals: Refusals,
+}
+
+/// Sessions that have ended are remembered up to this many.
+const REMEMBERED: usize = 1024;
+
+impl Shared {
+    /// A session that its server has ended is asked for only then.
+    fn remember(&self, tap: &Tap) {
+        let Some(session) = tap.session() else { return };
+        let mut ended = self.ended.borrow_mut();
+        if ended.len() == REMEMBERED {
+            ended.pop_front();
+        }
+        ended.push_back((session, tap.seam));
+    }
 }
 
 /// The listener of one seam, before it listens.
@@ -154,7 +171,9 @@ impl Accepted {
             Over::Closed => "closed",
             Over::Reset => "reset",
         };
-        shared.taps.borrow_mut().remove(&connection);
+        if let Some(tap) = shared.taps.borrow_mut().remove(&connection) {
+            shared.remember(&tap.borrow());
+        }
         shared.observer.tell(Seen::Closed { seam, connection, state });
     }
 }

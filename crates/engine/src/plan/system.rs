@@ -440,19 +440,17 @@ fn secrets(system: &System, environment: &Environment, found: &mut Diagnostics) 
     let mut values = BTreeMap::new();
     for (name, secret) in &system.secrets {
         let from_env = secret.env.as_ref().and_then(|variable| environment.get(&variable.value));
-        match from_env.or_else(|| secret.default.as_ref().map(|default| default.value.clone())) {
-            Some(value) => {
-                values.insert(name.clone(), value);
-            }
-            None => {
-                let variable = secret.env.as_ref().map_or("", |variable| variable.value.as_str());
-                found.push(
-                    Diagnostic::error(format!("the secret `{name}` has no value"))
-                        .at(secret.span, format!("the environment variable `{variable}` is not set"))
-                        .hint(format!("set {variable} in the environment or in `.env`, or give a `default`")),
-                );
-            }
+        if let Some(value) = from_env.or_else(|| secret.default.as_ref().map(|default| default.value.clone()))
+        {
+            values.insert(name.clone(), value);
+            continue;
         }
+        let variable = secret.env.as_ref().map_or("", |variable| variable.value.as_str());
+        found.push(
+            Diagnostic::error(format!("the secret `{name}` has no value"))
+                .at(secret.span, format!("the environment variable `{variable}` is not set"))
+                .hint(format!("set {variable} in the environment or in `.env`, or give a `default`")),
+        );
     }
     values
 }

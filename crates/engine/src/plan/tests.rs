@@ -156,9 +156,7 @@ impl<'a> Planning<'a> {
         let known = self.known(&file.vars, &used);
         let mut flows = HashMap::new();
         for flow in &file.flows {
-            if let Some(planned) = self.flow(flow, own, &used) {
-                flows.insert(flow.name.value.clone(), planned);
-            }
+            flows.insert(flow.name.value.clone(), self.flow(flow, own, &used));
         }
         self.files[index].flows = Arc::new(flows);
         for fixture in &file.fixtures {
@@ -207,9 +205,9 @@ impl<'a> Planning<'a> {
         InFile { index, vars: &included.vars, defaults: &included.defaults, ..own }
     }
 
-    fn flow(&mut self, flow: &Flow, own: InFile<'_>, used: &Used) -> Option<Arc<PlannedFlow>> {
+    fn flow(&mut self, flow: &Flow, own: InFile<'_>, used: &Used) -> Arc<PlannedFlow> {
         if let Some(planned) = self.flows.get(&flow.name.span) {
-            return Some(Arc::clone(planned));
+            return Arc::clone(planned);
         }
         let home = self.home(flow.name.span, own);
         let mut known = self.known(home.vars, used);
@@ -218,11 +216,13 @@ impl<'a> Planning<'a> {
         let steps = reading.steps(&flow.steps);
         known.check_steps(&steps, self.found);
         let gives = templates(&flow.gives, self.found);
-        gives.iter().for_each(|(_, template)| known.check(template, self.found));
+        for (_, template) in &gives {
+            known.check(template, self.found);
+        }
         let planned =
             Arc::new(PlannedFlow { name: flow.name.value.clone(), file: home.index, takes, steps, gives });
         self.flows.insert(flow.name.span, Arc::clone(&planned));
-        Some(planned)
+        planned
     }
 
     fn takes(&mut self, takes: &[Take], known: &mut Known<'_>) -> Vec<(String, Option<Template>)> {

@@ -4,8 +4,9 @@
 
 use crate::testbed::Testbed;
 use crate::testbed::component::Live;
-use seam_event::{ComponentId, Level, Notice, Scope, What};
-use seam_services::{HeldOpen, Kept};
+use futures_util::future::join_all;
+use seam_event::{ComponentId, Level, Notice, What};
+use seam_services::{HeldOpen, Kept, Running};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +50,8 @@ impl Testbed {
                 .keep()
                 .await
                 .map_err(|error| format!("keep the state of `{name}`: {}", chain(&error)))?;
-            self.tell_state(&name, "kept", state.took, &state.held_open, &state.notes).await;
+            self.tell_state(&name, "kept", state.took, &state.notes);
+            self.tell_held_open(&name, &state.held_open).await;
             kept.insert(name, state);
         }
         self.kept.put(depth, KeptState(Arc::new(kept)));
@@ -59,16 +61,21 @@ impl Testbed {
     /// Makes the state of all services what it was when the innermost state was kept.
     pub(crate) async fn restore_state(&self) -> Result<(), String> {
         let Some(kept) = self.kept.innermost() else { return Ok(()) };
-        for (name, live) in self.all_live() {
-            let (Live::Service(service), Some(state)) = (&*live, kept.0.get(&name)) else { continue };
-            let restored = service
-                .restore(state)
-                .await
-                .map_err(|error| format!("restore the state of `{name}`: {}", chain(&error)))?;
-            let mut notes = restored.changed;
-            notes.extend(restored.notes);
-            self.tell_state(&name, "restored", restored.took, &restored.held_open, &notes).await;
-        }
+        let live = self.all_live();
+        let restoring = live.iter().filter_map(|(name, live)| match (&**live, kept.0.get(name)) {
+            (Live::Service(service), Some(state)) => Some(self.restore(name, service.as_ref(), state)),
+            _ => None,
+        });
+        join_all(restoring).await.into_iter().collect()
+    }
+
+    async fn restore(&self, name: &str, service: &dyn Running, state: &Kept) -> Result<(), String> {
+        let restored = service.restore(state).await;
+        let restored =
+            restored.map_err(|error| format!("restore the state of `{name}`: {}", chain(&error)))?;
+        let notes = [restored.changed, restored.notes].concat();
+        self.tell_state(name, "restored", restored.took, &notes);
+        self.tell_held_open(name, &restored.held_open).await;
         Ok(())
     }
 
@@ -77,33 +84,25 @@ impl Testbed {
         self.kept.forget(depth);
     }
 
-    async fn tell_state(
-        &self,
-        name: &str,
-        action: &str,
-        took: Duration,
-        held_open: &[HeldOpen],
-        notes: &[String],
-    ) {
-        let component = ComponentId::from(name);
-        let detail = notes.join(", ");
-        let scope = self.scope();
-        self.record(scope.clone(), What::State { component, action: action.to_owned(), took, detail });
-        for held in held_open {
-            self.tell_held_open(scope.clone(), name, held).await;
-        }
+    fn tell_state(&self, name: &str, action: &str, took: Duration, notes: &[String]) {
+        let (component, action) = (ComponentId::from(name), action.to_owned());
+        self.record(self.scope(), What::State { component, action, took, detail: notes.join(", ") });
     }
 
     /// A session that still held a transaction open is a fault of whoever holds it, worth a warning by name.
-    async fn tell_held_open(&self, scope: Scope, name: &str, held: &HeldOpen) {
-        let session = u32::try_from(held.session).unwrap_or_default();
-        let title = match self.proxy.whose_session(&ComponentId::from(name), session).await {
-            Some(seam) => format!("`{}` still held a transaction open on `{name}`: {held}", seam.consumer),
-            None => format!("a transaction was still open on `{name}`: {held}"),
-        };
-        let hint = "commit or roll back before answering; its session was ended so that the run goes on";
-        let notice = Notice { hint: Some(hint.to_owned()), ..Notice::new(Level::Warning, title) };
-        self.record(scope, What::Notice(notice));
+    async fn tell_held_open(&self, name: &str, held_open: &[HeldOpen]) {
+        for held in held_open {
+            let session = u32::try_from(held.session).unwrap_or_default();
+            let title = match self.proxy.whose_session(&ComponentId::from(name), session).await {
+                Some(seam) => {
+                    format!("`{}` still held a transaction open on `{name}`: {held}", seam.consumer)
+                }
+                None => format!("a transaction was still open on `{name}`: {held}"),
+            };
+            let hint = "commit or roll back before answering; its session was ended so that the run goes on";
+            let notice = Notice { hint: Some(hint.to_owned()), ..Notice::new(Level::Warning, title) };
+            self.record(self.scope(), What::Notice(notice));
+        }
     }
 }
 
