@@ -420,6 +420,26 @@ impl<'a> Planning<'a> {
                 self.found.push(Diagnostic::warning(title).at(name.span, ""));
             }
         }
+        let of_fixtures =
+            file.fixtures.iter().flat_map(|fixture| fixture.steps.iter().chain(&fixture.cleanup));
+        let of_flows = file.flows.iter().flat_map(|flow| &flow.steps);
+        let of_tests = file.tests.iter().flat_map(|test| test.steps.iter().chain(&test.finally));
+        // What is included from another file may be used by others.
+        for step in of_fixtures.chain(of_flows).chain(of_tests).filter(|step| step.span.file == file.file) {
+            self.warn_unused_saves(step, used);
+        }
+    }
+
+    fn warn_unused_saves(&mut self, step: &Step, used: &BTreeSet<String>) {
+        for save in &step.save {
+            if !used.contains(&save.name.value) {
+                let title = format!("`{}` is saved and never used", save.name.value);
+                self.found.push(Diagnostic::warning(title).at(save.name.span, ""));
+            }
+        }
+        for child in &step.children {
+            self.warn_unused_saves(child, used);
+        }
     }
 }
 
