@@ -4,7 +4,7 @@
 //! consumer ──▶ listener of the seam ──▶ relay ──▶ provider       one thread, no locks between two sockets
 //!                                         │
 //!                                         └▶ conversation (framing only) ──▶ observer ──▶ witness
-//!                                                                            its own thread: decoding
+//!                                                                            away from the path: decoding
 //! ```
 //!
 //! Bytes are written first and looked at afterwards, so watching adds no latency and can change nothing. What a
@@ -14,6 +14,7 @@
 mod observer;
 mod proxy;
 mod pulse;
+mod reader;
 mod refusals;
 mod relay;
 mod socket;

@@ -1,17 +1,24 @@
-//! Reads what was captured, away from the path of the bytes, and tells a witness.
+//! Between the proxy's thread, which captures, and the witness, who is told away from the path of the bytes.
 //!
-//! The proxy's thread pushes into a queue and never waits; this thread empties it every few milliseconds. It is
-//! not woken for each exchange: that alone would more than double what watching costs. Whoever needs to know
-//! that all has been told up to now asks for it ([`Proxy::drain`](crate::Proxy::drain)).
+//! ```text
+//! proxy's thread ──tell──▶ queue ──▶ reader ──▶ witness
+//!  (never waits)                       ▲
+//!                                      ├ the observer's thread, every few milliseconds
+//!                                      └ whoever needs to know all up to now
+//! ```
+//!
+//! Nobody is woken for each exchange: that alone would more than double what watching costs. Whoever needs to know
+//! that all has been told up to now ([`Proxy::drain`](crate::Proxy::drain)) reads the little that is queued itself,
+//! which is done before the observer's thread could be woken; what takes long is left to that thread.
 
 use crate::pulse::Pulse;
-use seam_event::{Caller, ComponentId, Interaction, InteractionError, SeamId};
-use seam_value::Value;
+use crate::reader::Reader;
+use seam_event::{ComponentId, Interaction, SeamId};
 use seam_wire::{Exchange, Protocol};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +27,10 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Bytes that the queue may hold before exchanges are dropped, and counted as lost.
 const QUEUE_BYTES: usize = 256 * 1024 * 1024;
+
+/// What somebody who asks reads at once himself: more items or bytes are left to the observer's thread.
+const LITTLE: usize = 64;
+const LITTLE_BYTES: usize = 64 * 1024;
 
 /// Whom the observer tells. Called on the observer's thread, in order.
 pub trait Witness: Send {
@@ -103,20 +114,28 @@ pub(crate) enum Seen {
     },
 }
 
-/// The queue between the proxy's thread and the observer's, and the way to wait until it is empty.
+/// The queue between the proxy's thread and the witness, and the ways to have it emptied.
 pub(crate) struct Observer {
     pulse: Arc<Pulse>,
     queue: Mutex<Queue>,
+    /// Who reads the queue; one at a time, so that all is told in order.
+    reader: Mutex<Reader>,
     /// Woken when somebody waits for the queue to be emptied.
     asked: Condvar,
     /// Woken when it has been.
     emptied: Condvar,
+    /// Is the proxy's thread in the middle of something? While it is not, all that anybody has received is queued.
+    at_work: AtomicBool,
+    /// Are there seams that refuse? What the kernel refused is known only to those who ask it.
+    refusing: AtomicBool,
 }
 
 #[derive(Default)]
 struct Queue {
     items: Vec<Seen>,
     bytes: usize,
+    /// Is there something that should not wait for the next tick, and takes the observer's thread long?
+    is_urgent: bool,
     /// Dropped exchanges by seam.
     lost: HashMap<usize, u64>,
     /// All seams by number, with the protocol that is spoken there.
@@ -124,9 +143,26 @@ struct Queue {
     /// How often somebody has asked for the queue to be emptied, and up to which request that was done.
     n_asked: u64,
     n_answered: u64,
-    /// Is there something that should not wait for the next tick?
-    is_urgent: bool,
     stopping: bool,
+}
+
+/// What was queued.
+pub(crate) struct Taken {
+    /// What happened, in order.
+    pub(crate) items: Vec<Seen>,
+    /// Dropped exchanges by seam.
+    pub(crate) lost: HashMap<usize, u64>,
+    n_asked: u64,
+    stopping: bool,
+}
+
+/// While this lives, the proxy's thread is in the middle of something.
+pub(crate) struct AtWork<'a>(&'a Observer);
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.0.at_work.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Observer {
@@ -136,17 +172,18 @@ impl Observer {
         witness: Box<dyn Witness>,
         callers: Box<dyn Callers>,
     ) -> std::io::Result<(Arc<Self>, JoinHandle<()>)> {
-        let observer =
-            Arc::new(Self { pulse, queue: Mutex::default(), asked: Condvar::new(), emptied: Condvar::new() });
-        let reader = Reader {
-            observer: Arc::clone(&observer),
-            witness,
-            callers,
-            holders: HashMap::new(),
-            next_id: 1,
-            seams: Vec::new(),
-        };
-        let thread = std::thread::Builder::new().name("observer".to_owned()).spawn(move || reader.read())?;
+        let reader = Mutex::new(Reader::new(Arc::clone(&pulse), witness, callers));
+        let observer = Arc::new(Self {
+            pulse,
+            queue: Mutex::default(),
+            reader,
+            asked: Condvar::new(),
+            emptied: Condvar::new(),
+            at_work: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
+        });
+        let own = Arc::clone(&observer);
+        let thread = std::thread::Builder::new().name("observer".to_owned()).spawn(move || own.read())?;
         Ok((observer, thread))
     }
 
@@ -171,25 +208,71 @@ impl Observer {
         self.lock().seams[number].0.clone()
     }
 
+    /// Says that the proxy's thread does something that others may see before it has told it.
+    pub(crate) fn at_work(&self) -> AtWork<'_> {
+        self.at_work.store(true, Ordering::SeqCst);
+        AtWork(self)
+    }
+
+    /// Are there seams that refuse?
+    pub(crate) fn set_refusing(&self, refusing: bool) {
+        self.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    /// Is all queued that anybody has received or been refused by now? Known without asking the proxy's thread
+    /// while that one rests and no seam refuses. Often it is just about to rest: looking at an answer takes it a few
+    /// microseconds after it was passed on, which is less than being woken takes.
+    pub(crate) fn has_all(&self) -> bool {
+        const LOOKS: usize = 200;
+        !self.refusing.load(Ordering::SeqCst)
+            && (0..LOOKS).any(|_| {
+                let rests = !self.at_work.load(Ordering::SeqCst);
+                if !rests {
+                    std::hint::spin_loop();
+                }
+                rests
+            })
+    }
+
     /// Puts something into the queue. Never waits for the observer.
     pub(crate) fn tell(&self, seen: Seen) {
         let mut queue = self.lock();
-        if let Seen::Exchange { seam, exchange, .. } = &seen {
-            let size = exchange.captured.size();
-            if queue.bytes + size > QUEUE_BYTES {
-                *queue.lost.entry(*seam).or_default() += 1;
-                return;
+        match &seen {
+            Seen::Exchange { seam, exchange, .. } => {
+                let size = exchange.captured.size();
+                if queue.bytes + size > QUEUE_BYTES {
+                    *queue.lost.entry(*seam).or_default() += 1;
+                    return;
+                }
+                queue.bytes += size;
             }
-            queue.bytes += size;
+            // A client may be gone a moment after it came: who it is must be looked up at once.
+            Seen::Opened { seam, .. } if !queue.seams[*seam].0.consumer.is_test() => {
+                queue.is_urgent = true;
+                self.asked.notify_one();
+            }
+            _ => {}
         }
-        // A client may be gone a moment after it came: who it is must be looked up at once.
-        let is_urgent =
-            matches!(&seen, Seen::Opened { seam, .. } if !queue.seams[*seam].0.consumer.is_test());
         queue.items.push(seen);
-        if is_urgent {
-            queue.is_urgent = true;
-            self.asked.notify_one();
-        }
+    }
+
+    /// Tells the witness all that is queued, here and now, if it is little; false if it is not, or somebody else is
+    /// at it.
+    pub(crate) fn drain_here(&self) -> bool {
+        let mut reader = match self.reader.try_lock() {
+            Ok(reader) => reader,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let taken = {
+            let mut queue = self.lock();
+            if queue.is_urgent || queue.items.len() > LITTLE || queue.bytes > LITTLE_BYTES {
+                return false;
+            }
+            queue.take(&mut reader)
+        };
+        reader.tell_all(taken);
+        true
     }
 
     /// Waits until all that has been seen up to now was told to the witness, at most so long. False if the time
@@ -216,154 +299,47 @@ impl Observer {
         self.asked.notify_one();
     }
 
+    /// The observer's thread: reads after every tick, and when somebody asks.
+    fn read(&self) {
+        loop {
+            self.wait_for_work();
+            let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = self.lock().take(&mut reader);
+            let (n_asked, stopping) = (taken.n_asked, taken.stopping);
+            reader.tell_all(taken);
+            drop(reader);
+            self.lock().n_answered = n_asked;
+            self.emptied.notify_all();
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    fn wait_for_work(&self) {
+        let queue = self.lock();
+        if queue.n_asked == queue.n_answered && !queue.stopping && !queue.is_urgent {
+            drop(self.asked.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing that holds this lock can leave the queue half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the observer's thread owns.
-struct Reader {
-    observer: Arc<Observer>,
-    witness: Box<dyn Witness>,
-    callers: Box<dyn Callers>,
-    /// Who holds each open connection, where that is known.
-    holders: HashMap<u64, Option<ComponentId>>,
-    next_id: u64,
-    /// All seams by number, as far as they are known here.
-    seams: Vec<(SeamId, &'static str)>,
-}
-
-/// What was queued.
-struct Taken {
-    items: Vec<Seen>,
-    lost: HashMap<usize, u64>,
-    n_asked: u64,
-    stopping: bool,
-}
-
-impl Reader {
-    fn read(mut self) {
-        loop {
-            let taken = self.take();
-            self.look_up_callers(&taken.items);
-            for item in taken.items {
-                self.tell(item);
-            }
-            for (seam, count) in taken.lost {
-                self.witness.lost(&self.seams[seam].0, count);
-            }
-            self.observer.lock().n_answered = taken.n_asked;
-            self.observer.emptied.notify_all();
-            if taken.stopping {
-                return;
-            }
-        }
-    }
-
-    /// Takes all that is queued, after a tick or when somebody asks.
-    fn take(&mut self) -> Taken {
-        let mut queue = self.observer.lock();
-        if queue.n_asked == queue.n_answered && !queue.stopping && !queue.is_urgent {
-            queue = self.observer.asked.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        queue.bytes = 0;
-        queue.is_urgent = false;
-        let n_known = self.seams.len();
-        self.seams.extend(queue.seams[n_known..].iter().cloned());
+impl Queue {
+    /// Takes all that is queued, and makes seams known to the reader that it does not know.
+    fn take(&mut self, reader: &mut Reader) -> Taken {
+        self.bytes = 0;
+        self.is_urgent = false;
+        reader.learn(&self.seams);
         Taken {
-            items: std::mem::take(&mut queue.items),
-            lost: std::mem::take(&mut queue.lost),
-            n_asked: queue.n_asked,
-            stopping: queue.stopping,
-        }
-    }
-
-    /// Finds the owners of all newly accepted connections at once. The tests' own need no looking up: nobody
-    /// else is given their addresses.
-    fn look_up_callers(&mut self, items: &[Seen]) {
-        let opened: Vec<(u64, Dialled)> = items
-            .iter()
-            .filter_map(|item| match item {
-                Seen::Opened { seam, connection, between } if !self.seams[*seam].0.consumer.is_test() => {
-                    Some((*connection, *between))
-                }
-                _ => None,
-            })
-            .collect();
-        if opened.is_empty() {
-            return;
-        }
-        let connections: Vec<Dialled> = opened.iter().map(|(_, between)| *between).collect();
-        let owners = self.callers.owners(&connections);
-        for ((connection, _), owner) in opened.into_iter().zip(owners) {
-            self.holders.insert(connection, owner);
-        }
-    }
-
-    fn tell(&mut self, item: Seen) {
-        match item {
-            Seen::Opened { seam, connection, .. } => {
-                let seam = &self.seams[seam].0;
-                let holder = self.holders.get(&connection).cloned().flatten();
-                let other = holder.filter(|holder| *holder != seam.consumer);
-                self.witness.connection(seam, connection, "opened", other.as_ref());
-            }
-            Seen::Closed { seam, connection, state } => {
-                self.witness.connection(&self.seams[seam].0, connection, state, None);
-                self.holders.remove(&connection);
-            }
-            Seen::Degraded { seam, connection, reason } => {
-                self.witness.degraded(&self.seams[seam].0, connection, &reason);
-            }
-            Seen::Refused { seam, connection } => {
-                let at = self.observer.pulse.now();
-                let refused = self.interaction(seam, connection, at);
-                self.witness.interaction(Interaction { error: Some(InteractionError::Refused), ..refused });
-            }
-            Seen::Exchange { seam, connection, exchange } => {
-                let blank = self.interaction(seam, connection, exchange.began);
-                let captured = exchange.captured;
-                let Ok(parts) = catch_unwind(AssertUnwindSafe(|| captured.read())) else {
-                    self.witness.lost(&self.seams[seam].0, 1);
-                    return;
-                };
-                self.witness.interaction(Interaction {
-                    elapsed: exchange.ended.map(|ended| ended.saturating_sub(exchange.began)),
-                    error: exchange.error,
-                    request: parts.request,
-                    reply: parts.reply,
-                    message: parts.message,
-                    cut: exchange.cut || parts.cut,
-                    ..blank
-                });
-            }
-        }
-    }
-
-    /// An interaction of a seam with nothing in it yet.
-    fn interaction(&mut self, seam: usize, connection: u64, at: Duration) -> Interaction {
-        let (seam, protocol) = &self.seams[seam];
-        let id = self.next_id;
-        self.next_id += 1;
-        let holder = self.holders.get(&connection).cloned().flatten();
-        let known = holder.is_some() || seam.consumer.is_test();
-        Interaction {
-            id,
-            seam: seam.clone(),
-            from: holder.unwrap_or_else(|| seam.consumer.clone()),
-            to: seam.provider.clone(),
-            via: None,
-            caller: if known { Caller::Known } else { Caller::Assumed },
-            protocol: (*protocol).to_owned(),
-            connection,
-            at,
-            elapsed: None,
-            error: None,
-            request: Value::Null,
-            reply: Value::Null,
-            message: Value::Null,
-            cut: false,
+            items: std::mem::take(&mut self.items),
+            lost: std::mem::take(&mut self.lost),
+            n_asked: self.n_asked,
+            stopping: self.stopping,
         }
     }
 }

@@ -71,7 +71,7 @@ enum Order {
     /// To say on which seam a session of a provider is.
     Whose { provider: ComponentId, session: u32, answer: oneshot::Sender<Option<SeamId>> },
     /// To tell the calls that are open, as far as they have come.
-    TellOpen,
+    TellOpen(oneshot::Sender<()>),
     /// To answer. Bytes are looked at right after they were written, on that thread: once it has answered, all
     /// that anybody has received by now has been looked at.
     Answer(oneshot::Sender<()>),
@@ -144,19 +144,29 @@ impl Proxy {
     /// Lets the calls that are open be told to the witness, as interactions without an end. They stay open, and are
     /// told again when they end.
     pub async fn tell_open(&self) {
+        let (answer, answered) = oneshot::channel();
         // A proxy that is gone has nothing open.
-        let _ = self.orders.send(Order::TellOpen).await;
+        if self.orders.send(Order::TellOpen(answer)).await.is_ok() {
+            let _ = answered.await;
+        }
     }
 
     /// Waits until all that has passed up to now was told to the witness, at most so long; false if the time was
-    /// not enough.
+    /// not enough. Where that is little it is read here, without waking any other thread.
     pub async fn drain(&self, at_most: Duration) -> bool {
-        let (answer, answered) = oneshot::channel();
-        let looked_at =
-            async { self.orders.send(Order::Answer(answer)).await.is_ok() && answered.await.is_ok() };
-        if !matches!(tokio::time::timeout(at_most, looked_at).await, Ok(true)) {
-            return false;
+        if !self.observer.has_all() {
+            let (answer, answered) = oneshot::channel();
+            let looked_at =
+                async { self.orders.send(Order::Answer(answer)).await.is_ok() && answered.await.is_ok() };
+            if !matches!(tokio::time::timeout(at_most, looked_at).await, Ok(true)) {
+                return false;
+            }
         }
+        self.observer.drain_here() || self.drain_there(at_most).await
+    }
+
+    /// The same for what is queued already, on the observer's thread.
+    async fn drain_there(&self, at_most: Duration) -> bool {
         let observer = Arc::clone(&self.observer);
         tokio::task::spawn_blocking(move || observer.drain(at_most)).await.unwrap_or(false)
     }
@@ -199,8 +209,9 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
     while let Some(order) = inbox.recv().await {
         let (number, spec, upstream, answer) = match order {
             Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
-            Order::TellOpen => {
+            Order::TellOpen(answer) => {
                 shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
+                let _ = answer.send(());
                 continue;
             }
             Order::Whose { provider, session, answer } => {

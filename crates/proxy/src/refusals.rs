@@ -41,6 +41,7 @@ impl Refusals {
 
     /// From here on nothing listens on this port of a seam. Called before that is so, and on the proxy's thread.
     pub(crate) fn begin(&self, port: u16, seam: usize) {
+        self.0.observer.set_refusing(true);
         self.0.refusing.borrow_mut().insert(port, seam);
         if self.0.source.borrow().is_some() {
             return;
@@ -65,6 +66,7 @@ impl Refusals {
         self.0.refusing.borrow_mut().remove(&port);
         if self.0.refusing.borrow().is_empty() {
             *self.0.source.borrow_mut() = None;
+            self.0.observer.set_refusing(false);
         }
     }
 

@@ -3,10 +3,13 @@
 //! All methods take `&self`, so that both directions can use both sockets without locks, and reading waits
 //! before it needs a buffer, so that an idle connection holds none.
 
+use rustix::net::RecvFlags;
 use socket2::SockRef;
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 /// One end of a connection.
@@ -37,8 +40,8 @@ impl Socket {
     /// Reads what is there. `WouldBlock` where nothing is.
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
-            Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tcp(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
+            Self::Unix(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
         }
     }
 
@@ -73,5 +76,24 @@ impl Socket {
         if let Self::Tcp(stream) = self {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
+    }
+}
+
+/// Reads once. Where less came than there was room for, nothing more is there: the runtime is told so, and the next
+/// wait costs no read that would only find that out.
+fn read(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<()>) -> io::Result<()>,
+) -> io::Result<usize> {
+    let room = buffer.len();
+    let mut n_read = 0;
+    let read = try_io(&mut || {
+        n_read = rustix::net::recv(&socket, &mut *buffer, RecvFlags::empty())?.0;
+        if n_read > 0 && n_read < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match read {
+        Err(_) if n_read > 0 => Ok(n_read),
+        read => read.map(|()| n_read),
     }
 }

@@ -15,6 +15,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,7 +125,9 @@ impl Stand {
                             Ok((stream, client)) => {
                                 let between = Dialled { client, dialled: self.address };
                                 let task = Accepted { stream, between, seam, protocol };
-                                tokio::task::spawn_local(task.pass(upstream.clone(), shared.clone()));
+                                let passing = task.pass(upstream.clone(), shared.clone());
+                                let observer = Arc::clone(&shared.observer);
+                                tokio::task::spawn_local(at_work(observer, passing));
                             }
                             // Out of file descriptors, or the client is gone already: the next may do better.
                             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -176,6 +179,16 @@ impl Accepted {
         }
         shared.observer.tell(Seen::Closed { seam, connection, state });
     }
+}
+
+/// A task of the proxy's thread, which says so for as long as each of its turns lasts.
+async fn at_work(observer: Arc<Observer>, task: impl Future<Output = ()>) {
+    let mut task = pin!(task);
+    std::future::poll_fn(|cx| {
+        let _at_work = observer.at_work();
+        task.as_mut().poll(cx)
+    })
+    .await;
 }
 
 async fn dial(upstream: &Upstream) -> io::Result<Socket> {

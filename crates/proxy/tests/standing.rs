@@ -355,3 +355,21 @@ async fn a_thousand_connections_at_once_are_carried() {
     }
     assert_eq!(standing.proxy.pulse().n_connections(), 1000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_somebody_has_received_is_told_after_a_drain() {
+    let server = provider(|mut stream| {
+        let mut head = [0; 512];
+        while stream.read(&mut head).is_ok_and(|n_read| n_read > 0) {
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        }
+    });
+    let standing = stand("test", "http", server).await;
+    let mut stream = connect(standing.address);
+    let mut reply = [0; 512];
+    for n_asked in 1..=1000 {
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        assert!(stream.read(&mut reply).unwrap() > 0);
+        assert_eq!(standing.interactions().await.len(), n_asked);
+    }
+}
