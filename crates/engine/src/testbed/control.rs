@@ -135,6 +135,7 @@ impl Testbed {
         let component = &self.components[name];
         let Some(live) = component.live().filter(|_| !component.is_stopped()) else { return Ok(()) };
         component.expect_end();
+        self.connections().close_idle();
         for endpoint in &self.system().components[name].endpoints {
             self.point(name, &endpoint.name, &Upstream::Nowhere);
         }

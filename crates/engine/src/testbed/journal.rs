@@ -7,13 +7,16 @@ use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
 use seam_history::Recorder;
 use seam_proxy::Witness;
 use seam_steps::SaidLine;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// Interactions kept for one test.
 const MOST_INTERACTIONS: usize = 200_000;
+
+/// Steps remembered to find the one to which something belongs that is told late.
+const MOST_SCOPES: usize = 1_000;
 
 /// Lines kept of one component for one test.
 const MOST_LINES: usize = 100_000;
@@ -28,8 +31,9 @@ pub(crate) struct Journal {
 
 #[derive(Default)]
 struct Entries {
-    /// To which test and step what happens now belongs.
-    scope: Scope,
+    /// To which test and step belongs what begins from which moment on, the present ones last. What passed is told
+    /// a little later, when the next step may have begun.
+    scopes: VecDeque<(Duration, Scope)>,
     /// What began before this moment is left over from an earlier test: its steps do not see it.
     since: Duration,
     interactions: Vec<Arc<Interaction>>,
@@ -44,21 +48,26 @@ impl Journal {
     /// Forgets what is there: a new test begins, or its first step, at this time since the run began.
     pub(crate) fn begin(&self, scope: Scope, now: Duration) {
         let mut entries = self.lock();
-        entries.scope = scope;
+        entries.scopes.clear();
+        entries.scopes.push_back((now, scope));
         entries.since = now;
         entries.interactions.clear();
         entries.lines.clear();
         entries.n_lost = 0;
     }
 
-    /// From here on what happens belongs to this test and step.
-    pub(crate) fn set_scope(&self, scope: Scope) {
-        self.lock().scope = scope;
+    /// From this time of the run on what happens belongs to this test and step.
+    pub(crate) fn set_scope(&self, scope: Scope, now: Duration) {
+        let mut entries = self.lock();
+        if entries.scopes.len() == MOST_SCOPES {
+            entries.scopes.pop_front();
+        }
+        entries.scopes.push_back((now, scope));
     }
 
     /// To which test and step what happens now belongs.
     pub(crate) fn scope(&self) -> Scope {
-        self.lock().scope.clone()
+        self.lock().scope()
     }
 
     /// The interactions so far that the filter takes, in the order in which requests began.
@@ -95,6 +104,20 @@ impl Journal {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         // Nothing panics while it holds this lock half way through a change.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// The present scope.
+    fn scope(&self) -> Scope {
+        self.scopes.back().map(|(_, scope)| scope.clone()).unwrap_or_default()
+    }
+
+    /// The scope of what began then; the oldest that is known for what was before all of them.
+    fn scope_at(&self, at: Duration) -> Scope {
+        let n_before = self.scopes.partition_point(|(since, _)| *since <= at);
+        let scope = self.scopes.get(n_before.saturating_sub(1));
+        scope.map(|(_, scope)| scope.clone()).unwrap_or_default()
     }
 }
 
@@ -139,7 +162,7 @@ impl Witness for JournalWitness {
             } else {
                 entries.n_lost += 1;
             }
-            entries.scope.clone()
+            entries.scope_at(interaction.at)
         };
         self.recorder.record(scope, What::Interaction(interaction));
         self.journal.grew.notify_waiters();

@@ -154,7 +154,7 @@ impl Testbed {
 
     /// What happens from now on belongs to this test and step.
     pub(crate) fn enter(&self, scope: Scope) {
-        self.journal.set_scope(scope);
+        self.journal.set_scope(scope, self.now());
     }
 
     /// To which test and step what happens now belongs.

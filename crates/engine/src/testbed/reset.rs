@@ -23,6 +23,7 @@ impl Testbed {
                     .map_err(|trouble| format!("restart `{name}`: {}", reason(trouble)))?;
             }
             if let Some(reset) = &planned.declared.reset {
+                self.connections().close_idle();
                 let failed = |why: String| format!("reset `{name}` with `{}`: {why}", reset.value);
                 let Some(address) = self.wiring().listens(name, "") else {
                     return Err(failed("it listens nowhere".to_owned()));

@@ -35,6 +35,14 @@ pub struct Actor {
 #[derive(Clone, Default)]
 pub struct Connections(Arc<Links>);
 
+impl Connections {
+    /// Closes those that nobody uses: a component that is asked to end may wait for them, and one that serves one
+    /// connection at a time has time for nobody else.
+    pub fn close_idle(&self) {
+        self.0.clear();
+    }
+}
+
 impl Actor {
     /// An actor of a name (empty for the one that every test has), without cookies, not signed in, with connections of
     /// its own.

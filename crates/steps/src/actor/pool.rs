@@ -32,4 +32,9 @@ impl<K: Eq + Hash, T> Pool<K, T> {
             list.push(thing);
         }
     }
+
+    /// Closes all that are free.
+    pub(crate) fn clear(&self) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }

@@ -19,6 +19,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -28,11 +29,17 @@ pub(crate) type Links = Pool<SocketAddr, Link>;
 /// The most that a body may have; more ends the reading, so that no answer can fill the memory.
 const MOST_BODY: usize = 256 * 1024 * 1024;
 
+/// A connection that was idle for longer is not used again: servers close such ones (the most impatient known, after
+/// two seconds), and a request that crosses with the closing is lost.
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
+
 /// One connection that carries one request at a time.
 pub(crate) struct Link {
     stream: Arc<TcpStream>,
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<TokioIo<Shared>, Full<Bytes>>,
+    /// When it was used last.
+    used: Instant,
 }
 
 /// What came back, as far as it came.
@@ -66,12 +73,12 @@ impl Link {
             .handshake(TokioIo::new(Shared(stream.clone())))
             .await
             .map_err(io::Error::other)?;
-        Ok(Self { stream, sender, connection })
+        Ok(Self { stream, sender, connection, used: Instant::now() })
     }
 
-    /// Has the other side neither closed nor said anything unasked?
+    /// Has the other side neither closed nor said anything unasked, nor waited so long that it may be about to close?
     pub(crate) fn is_fresh(&self) -> bool {
-        is_silent(&self.stream) && !self.sender.is_closed()
+        self.used.elapsed() < LONGEST_IDLE && is_silent(&self.stream) && !self.sender.is_closed()
     }
 
     /// Sends a request and reads the whole answer. Gives the connection back where it can carry another one.
@@ -102,6 +109,7 @@ impl Link {
             && head.status != http::StatusCode::SWITCHING_PROTOCOLS;
         let answer = Answer { head, body, broke_off };
         let goes_on = may_go_on && self.is_idle().await;
+        self.used = Instant::now();
         (Ok(answer), goes_on.then_some(self))
     }
 
