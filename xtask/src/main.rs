@@ -3,6 +3,7 @@
 //! They are Rust, so that a machine with the toolchain needs nothing else to run them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
 
+mod bench;
 mod chore;
 mod needs;
 mod test;
@@ -17,6 +18,7 @@ const CHORES: &[Chore] = &[
     ("test", "get what the tests need, then run them all", test::run),
     ("check", "every gate: fmt, clippy, tests, docs, dependencies", test::check),
     ("tidy", "the rules of the house: floors, heads of files, sizes", tidy::run),
+    ("bench", "measure Seamwork beside floors: cargo xtask bench [GROUP…] [--json FILE]", bench::run),
     ("needs", "what the tests need that this machine does not have", needs::run),
 ];
 

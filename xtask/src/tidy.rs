@@ -52,7 +52,7 @@ fn breaches() -> Vec<String> {
         floors(&folder, &mut found);
     }
     let mut sources = Vec::new();
-    for place in ["crates", "xtask", "examples"] {
+    for place in ["crates", "xtask", "bench", "examples"] {
         rust_files(&root().join(place), &mut sources);
     }
     for file in &sources {
