@@ -16,7 +16,7 @@ mod watcher;
 
 pub use command::CommandLine;
 pub use environment::{base_environment, laid_over};
-pub use output::{Line, LogTrouble};
+pub use output::{Line, LogTrouble, LogsTo, Mask};
 pub use port::{HeldPort, MORE_PORTS, PortError, hold_port, says_address_in_use};
 pub use program::{ProgramError, find_program};
 pub use readiness::{

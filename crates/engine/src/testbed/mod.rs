@@ -36,7 +36,7 @@ use jiff::Timestamp;
 use seam_event::{Scope, SeamId, What};
 use seam_expr::Template;
 use seam_history::{Masker, Recorder};
-use seam_launch::{Watcher, WatcherCommand, WatcherOptions, default_registry};
+use seam_launch::{LogsTo, Mask, Watcher, WatcherCommand, WatcherOptions, default_registry};
 use seam_proxy::{Proxy, Pulse, SeamSpec, Upstream};
 use seam_services::Places;
 use seam_steps::Connections;
@@ -97,7 +97,7 @@ impl Testbed {
             run: ground.run.clone(),
             command: WatcherCommand::this_program(),
             registry: default_registry(),
-            logs: Some(ground.folder.join("logs")),
+            logs: Some(LogsTo { folder: ground.folder.join("logs"), mask: mask(&ground.masker) }),
         };
         let watcher = Watcher::start(options).await.map_err(BedError::Watcher)?;
         let places = Places::of_user(|name| std::env::var(name).ok());
@@ -313,4 +313,10 @@ fn temporary_folder(places: &Places, run: &seam_event::RunId) -> std::io::Result
     let folder = places.live.join(run.as_str());
     std::fs::create_dir_all(folder.join("tmp"))?;
     Ok(folder)
+}
+
+/// Takes secrets out of what components say.
+fn mask(masker: &Masker) -> Mask {
+    let masker = masker.clone();
+    Arc::new(move |text| masker.text(text).into_owned())
 }

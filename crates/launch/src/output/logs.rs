@@ -28,6 +28,24 @@ pub struct LogTrouble {
     pub reason: String,
 }
 
+/// Where the logs of a run go.
+#[derive(Clone)]
+pub struct LogsTo {
+    /// The folder, made where it is not there.
+    pub folder: PathBuf,
+    /// What is done to their text before it is written: secrets are taken out. Called on the logs' own thread.
+    pub mask: Mask,
+}
+
+/// Takes secrets out of a text.
+pub type Mask = Arc<dyn Fn(&str) -> String + Send + Sync>;
+
+impl std::fmt::Debug for LogsTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogsTo").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 /// The logs of all components of a run.
 #[derive(Clone)]
 pub(crate) struct Logs {
@@ -81,10 +99,12 @@ struct Piece {
 
 impl Logs {
     /// Begins to write into a folder, or nowhere.
-    pub(crate) fn new(folder: Option<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn new(to: Option<LogsTo>) -> io::Result<Self> {
         let tray = Arc::new(Tray { waiting: Mutex::default(), changed: Condvar::new() });
         let writer = Arc::clone(&tray);
-        std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(&writer))?;
+        let (folder, mask) = to.map(|to| (to.folder, to.mask)).unzip();
+        let mask = mask.unwrap_or_else(|| Arc::new(str::to_owned));
+        std::thread::Builder::new().name("logs".to_owned()).spawn(move || write_all(&writer, &mask))?;
         Ok(Self { folder, desk: Arc::new(Desk { tray }), by_component: Arc::default() })
     }
 
@@ -172,7 +192,7 @@ impl Drop for Desk {
     }
 }
 
-fn write_all(tray: &Tray) {
+fn write_all(tray: &Tray, mask: &Mask) {
     let mut files: HashMap<PathBuf, Option<File>> = HashMap::new();
     let mut waiting = tray.lock();
     loop {
@@ -188,7 +208,8 @@ fn write_all(tray: &Tray) {
         }
         drop(waiting);
         let mut trouble = None;
-        for (path, piece) in by_path {
+        for (path, mut piece) in by_path {
+            piece.bytes = masked(&piece.bytes, mask);
             if let Err(error) = write(&mut files, &path, &piece) {
                 trouble.get_or_insert(LogTrouble { path, reason: error.to_string() });
             }
@@ -202,6 +223,17 @@ fn write_all(tray: &Tray) {
             let _ = flush.send(());
         }
     }
+}
+
+/// The lines without secrets. One that is no text stays as it is, byte for byte, unless there is a secret in it.
+fn masked(bytes: &[u8], mask: &Mask) -> Vec<u8> {
+    let mut masked = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        let without = mask(&text);
+        masked.extend_from_slice(if without == text { line } else { without.as_bytes() });
+    }
+    masked
 }
 
 fn write(files: &mut HashMap<PathBuf, Option<File>>, path: &Path, piece: &Piece) -> io::Result<()> {
@@ -230,10 +262,29 @@ fn open(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    /// A folder for logs in which nothing is masked.
+    fn plain(folder: PathBuf) -> LogsTo {
+        LogsTo { folder, mask: Arc::new(str::to_owned) }
+    }
+
+    #[tokio::test]
+    async fn secrets_are_taken_out_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mask: Mask = Arc::new(|text| text.replace("hunter2", "«password»"));
+        let logs = Logs::new(Some(LogsTo { folder: folder.path().to_owned(), mask })).unwrap();
+        let log = logs.of(&ComponentId::from("orders"));
+        let mut entry = log.entry();
+        entry.line(b"it is hunter2, or \xff", 0);
+        entry.write();
+        logs.flush().await;
+        let text = std::fs::read_to_string(folder.path().join("orders.log")).unwrap();
+        assert_eq!(text, "it is «password», or \u{fffd}\n");
+    }
+
     #[tokio::test]
     async fn numbers_are_those_of_the_files_lines() {
         let folder = tempfile::tempdir().unwrap();
-        let logs = Logs::new(Some(folder.path().join("logs"))).unwrap();
+        let logs = Logs::new(Some(plain(folder.path().join("logs")))).unwrap();
         let component = ComponentId::from("orders");
         for said in [["a", "b"], ["c", "d"]] {
             let log = logs.of(&component);
@@ -252,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_that_finds_no_room_leaves_a_mark_in_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let logs = Logs::new(Some(folder.path().to_owned())).unwrap();
+        let logs = Logs::new(Some(plain(folder.path().to_owned()))).unwrap();
         let log = logs.of(&ComponentId::from("orders"));
         let say = |bytes: &[u8]| {
             let mut entry = log.entry();
@@ -279,7 +330,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(full, folder.path().join("orders.log")).unwrap();
-        let logs = Logs::new(Some(folder.path().to_owned())).unwrap();
+        let logs = Logs::new(Some(plain(folder.path().to_owned()))).unwrap();
         let log = logs.of(&ComponentId::from("orders"));
         for _ in 0..3 {
             let mut entry = log.entry();

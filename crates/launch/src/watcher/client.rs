@@ -5,7 +5,7 @@ use super::message::{Over, Report, Request};
 use super::processes::{self, Table};
 use super::running::{Piped, Running, Spawn, SpawnError};
 use super::sweep::sweep;
-use crate::output::{LogTrouble, Logs};
+use crate::output::{LogTrouble, Logs, LogsTo};
 use seam_event::{ComponentId, RunId};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -36,7 +36,7 @@ pub struct WatcherOptions {
     /// The folder with one file per living run: [`default_registry`] outside of tests.
     pub registry: PathBuf,
     /// Where the components' logs are written; none for nowhere.
-    pub logs: Option<PathBuf>,
+    pub logs: Option<LogsTo>,
 }
 
 /// The command line that ends in a call of [`watch`](super::watch()).

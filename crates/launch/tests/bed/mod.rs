@@ -7,7 +7,7 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use seam_launch::{Line, Spawn, Watcher, WatcherCommand, WatcherOptions};
+use seam_launch::{Line, LogsTo, Spawn, Watcher, WatcherCommand, WatcherOptions};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ pub(crate) fn options(folder: &Path, run: &str) -> WatcherOptions {
         run: run.into(),
         command: WatcherCommand::this_test("bed::watch_entry"),
         registry: folder.join("registry"),
-        logs: Some(folder.join("logs")),
+        logs: Some(LogsTo { folder: folder.join("logs"), mask: std::sync::Arc::new(str::to_owned) }),
     }
 }
 
