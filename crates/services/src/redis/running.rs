@@ -89,7 +89,11 @@ pub(super) async fn raise(plan: &Plan, cx: &RaiseCx) -> Result<Redis, RaiseError
     cx.places.hand_over(&file).map_err(RaiseError::files("write", &file))?;
     let process = server.start(cx.deadline).await?;
     for seed in &plan.seeds {
-        server.sow(seed).await?;
+        if let Err(refused) = server.sow(seed).await {
+            // A second try must find nobody at the socket.
+            let _ = process.kill().await;
+            return Err(refused);
+        }
     }
     let states = States::new(server.clone());
     Ok(Redis { server, states, detail, process: Mutex::new(process) })
