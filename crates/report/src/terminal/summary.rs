@@ -4,6 +4,7 @@ use super::{Page, failure, row};
 use crate::clean::line;
 use crate::time::human;
 use seam_diag::render;
+use seam_event::SeamId;
 use seam_event::{Level, Notice};
 use seam_judge::{Finding, Grade, TestOutcome, TestVerdict, Times, Verdict};
 use std::fmt::Write as _;
@@ -85,7 +86,15 @@ pub(crate) fn losses(verdict: &Verdict) -> String {
         let name = line(&invariant.name);
         let _ = writeln!(out, "the invariant `{name}` was broken by {tests} of {of} tests");
     }
+    // A disk that stays full loses again and again.
+    let mut lost: Vec<(&String, &Option<SeamId>, u64)> = Vec::new();
     for (of, seam, count) in &verdict.lost {
+        match lost.iter_mut().find(|(other, there, _)| (*other, *there) == (of, seam)) {
+            Some((_, _, sum)) => *sum += count,
+            None => lost.push((of, seam, *count)),
+        }
+    }
+    for (of, seam, count) in lost {
         let seam = seam.as_ref().map_or(String::new(), |seam| format!(" on {}", line(&seam.to_string())));
         let _ =
             writeln!(out, "{count} {}{seam} could not be kept: what counts them is inconclusive", line(of));
