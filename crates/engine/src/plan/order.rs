@@ -1,7 +1,8 @@
 //! Who has to be ready before whom.
 //!
-//! A component starts when those that it refers to are ready. Components in a circle start together: waiting for
-//! each other they would never start.
+//! A component starts when those that it refers to are ready. Components in a circle start together, waiting for
+//! each other they would never start; and since none of them may be ready without the others, all of them wait for
+//! everybody outside to whom one of them refers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn waits_for(
     refers_to: &BTreeMap<String, BTreeSet<String>>,
 ) -> BTreeMap<String, BTreeSet<String>> {
-    refers_to
-        .iter()
-        .map(|(component, others)| {
-            let waits = others
-                .iter()
-                .filter(|other| *other != component && !reaches(refers_to, other, component))
-                .cloned()
-                .collect();
-            (component.clone(), waits)
-        })
-        .collect()
+    let circle = |component: &String, other: &String| {
+        other == component || (reaches(refers_to, component, other) && reaches(refers_to, other, component))
+    };
+    let waits = refers_to.keys().map(|component| {
+        let members = refers_to.iter().filter(|(member, _)| circle(component, member));
+        let others = members.flat_map(|(_, others)| others);
+        (component.clone(), others.filter(|other| !circle(component, other)).cloned().collect())
+    });
+    waits.collect()
 }
 
 /// Does one component refer to another, directly or through others?
@@ -68,7 +67,7 @@ mod tests {
     fn in_a_circle_nobody_waits_for_the_others_but_all_wait_for_those_outside() {
         check(
             &[("a", "b"), ("b", "c"), ("c", "a"), ("c", "pg"), ("web", "a"), ("a", "a")],
-            &[("a", &[]), ("b", &[]), ("c", &["pg"]), ("web", &["a"])],
+            &[("a", &["pg"]), ("b", &["pg"]), ("c", &["pg"]), ("web", &["a"])],
         );
     }
 }
