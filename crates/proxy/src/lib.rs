@@ -11,16 +11,20 @@
 //! seam does can change at any moment: where it leads, and whether it leads anywhere at all.
 #![forbid(unsafe_code)]
 
+mod gateway;
 mod observer;
 mod proxy;
 mod pulse;
+mod reach;
 mod reader;
 mod refusals;
 mod relay;
 mod socket;
 mod stand;
 
+pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Told, Trust};
 pub use observer::{Callers, Dialled, Witness};
 pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
+pub use reach::ExternalError;
 pub use stand::Upstream;

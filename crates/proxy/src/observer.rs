@@ -12,6 +12,7 @@
 //! which is done before the observer's thread could be woken; what takes long is left to that thread.
 
 use crate::pulse::Pulse;
+use crate::reach::ExternalError;
 use crate::reader::Reader;
 use seam_event::{ComponentId, Interaction, SeamId};
 use seam_wire::{Exchange, Protocol};
@@ -47,6 +48,10 @@ pub trait Witness: Send {
     fn interaction(&mut self, interaction: Interaction);
     /// A connection is watched as plain bytes from here on.
     fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str);
+    /// Somebody else's component could not be reached by its name. The refusal is told as well.
+    fn unreached(&mut self, seam: &SeamId, error: &ExternalError) {
+        let _ = (seam, error);
+    }
     /// So many interactions of a seam could not be kept.
     fn lost(&mut self, seam: &SeamId, count: u64);
 }
@@ -102,6 +107,13 @@ pub(crate) enum Seen {
         seam: usize,
         /// The connection's number.
         connection: u64,
+    },
+    /// Somebody else's component could not be reached by its name.
+    Unreached {
+        /// The seam's number.
+        seam: usize,
+        /// Why.
+        error: ExternalError,
     },
     /// A connection goes on as plain bytes.
     Degraded {

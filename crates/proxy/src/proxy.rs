@@ -96,6 +96,9 @@ impl Proxy {
             .spawn(move || {
                 let local = tokio::task::LocalSet::new();
                 runtime.block_on(local.run_until(take_orders(inbox, for_thread, limits)));
+                drop(local);
+                // A name that is still being looked up keeps nobody waiting.
+                runtime.shutdown_background();
             })
             .map_err(failed)?;
         Ok(Self { orders, observer, pulse, leads: Mutex::default(), threads: Some((relaying, observing)) })

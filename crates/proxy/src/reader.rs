@@ -79,6 +79,7 @@ impl Reader {
             Seen::Degraded { seam, connection, reason } => {
                 self.witness.degraded(&self.seams[seam].0, connection, &reason);
             }
+            Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
             Seen::Refused { seam, connection } => {
                 let at = self.pulse.now();
                 let refused = self.interaction(seam, connection, at);

@@ -5,6 +5,7 @@
 //! connections exactly as it would without Seamwork.
 
 use crate::observer::{Dialled, Observer, Seen};
+use crate::reach::{ExternalError, connect};
 use crate::refusals::Refusals;
 use crate::relay::{Over, Scratch, Tap, relay};
 use crate::socket::Socket;
@@ -35,6 +36,13 @@ pub enum Upstream {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+    /// Somebody else's port, by a name that is looked up anew for each connection.
+    Name {
+        /// A name, or an address without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
     /// Nowhere: the provider is known not to listen, so connections are refused.
     Nowhere,
 }
@@ -162,11 +170,17 @@ impl Accepted {
         let _ = stream.set_nodelay(true);
         let tap = Tap::new(connection, seam, (protocol, shared.limits), &shared.observer);
         let leads_to = upstream.borrow().clone();
-        let Ok(provider) = dial(&leads_to).await else {
-            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-            shared.observer.tell(Seen::Refused { seam, connection });
-            shared.observer.tell(Seen::Closed { seam, connection, state: "refused" });
-            return;
+        let provider = match dial(&leads_to).await {
+            Ok(provider) => provider,
+            Err(error) => {
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+                if let Undialled::External(error) = error {
+                    shared.observer.tell(Seen::Unreached { seam, error });
+                }
+                shared.observer.tell(Seen::Refused { seam, connection });
+                shared.observer.tell(Seen::Closed { seam, connection, state: "refused" });
+                return;
+            }
         };
         let tap = Rc::new(RefCell::new(tap));
         shared.taps.borrow_mut().insert(connection, Rc::clone(&tap));
@@ -191,19 +205,33 @@ async fn at_work(observer: Arc<Observer>, task: impl Future<Output = ()>) {
     .await;
 }
 
-async fn dial(upstream: &Upstream) -> io::Result<Socket> {
+/// Why there is no connection to a provider.
+enum Undialled {
+    /// One of ours does not listen; whoever raises it knows why.
+    Ours,
+    /// Somebody else's can't be reached, and nobody else knows why.
+    External(ExternalError),
+}
+
+async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
     let dialled = async {
         match upstream {
             Upstream::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
+                let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
+                let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
             }
-            Upstream::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-            Upstream::Nowhere => Err(io::ErrorKind::ConnectionRefused.into()),
+            Upstream::Unix(path) => {
+                UnixStream::connect(path).await.map(Socket::Unix).map_err(|_| Undialled::Ours)
+            }
+            Upstream::Name { host, port } => {
+                connect(host, *port, DIAL).await.map(Socket::Tcp).map_err(Undialled::External)
+            }
+            Upstream::Nowhere => Err(Undialled::Ours),
         }
     };
-    tokio::time::timeout(DIAL, dialled).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    // A name has the same deadline of its own, and says then what took so long.
+    tokio::time::timeout(DIAL + DIAL / 10, dialled).await.unwrap_or(Err(Undialled::Ours))
 }
 
 /// A socket bound so that a second one of ours may be bound beside it.

@@ -1,0 +1,129 @@
+//! Opens connections to the external, with TLS where it wants that.
+
+use super::trust::{client_config, distrust};
+use super::{GatewaySpec, Passing, Patience, Trust};
+use crate::reach::{ExternalError, authority, connect};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// A connection to the external.
+pub(super) type Stream = Box<dyn Duplex>;
+
+/// Bytes both ways.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl Duplex for TcpStream {}
+impl Duplex for EndsAnyhow {}
+
+/// Opens connections to one external.
+pub(super) struct Dialler {
+    host: String,
+    port: u16,
+    /// Whom to trust, where TLS is wanted.
+    trust: Option<Trust>,
+    passing: Passing,
+    patience: Patience,
+    /// Read when the first connection is opened: who is never asked needs no certificates.
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Dialler {
+    pub(super) fn new(spec: &GatewaySpec) -> Self {
+        Self {
+            host: spec.host.clone(),
+            port: spec.port,
+            trust: spec.tls.then(|| spec.trust.clone()),
+            passing: spec.passing,
+            patience: spec.patience,
+            config: OnceCell::new(),
+        }
+    }
+
+    /// A new connection.
+    pub(super) async fn dial(&self) -> Result<Stream, ExternalError> {
+        let connecting = connect(&self.host, self.port, self.patience.connect);
+        let Some(trust) = &self.trust else { return Ok(Box::new(connecting.await?)) };
+        let config = self.config.get_or_try_init(|| self.read_config(trust.clone())).await?;
+        let connector = TlsConnector::from(Arc::clone(config));
+        let name = ServerName::try_from(self.host.clone())
+            .map_err(|error| self.no_tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        let shaking_hands = connector.connect(name, connecting.await?);
+        match timeout(self.patience.handshake, shaking_hands).await {
+            Ok(Ok(stream)) => Ok(Box::new(EndsAnyhow(stream))),
+            Ok(Err(error)) => Err(self.no_tls(error)),
+            Err(_) => Err(ExternalError::Slow {
+                what: format!("TLS with {}", authority(&self.host, self.port)),
+                within: self.patience.handshake,
+            }),
+        }
+    }
+
+    async fn read_config(&self, trust: Trust) -> Result<Arc<ClientConfig>, ExternalError> {
+        let passing = self.passing;
+        let read = tokio::task::spawn_blocking(move || client_config(&trust, passing)).await;
+        read.unwrap_or_else(|error| Err(ExternalError::NoTrust { reason: error.to_string() }))
+    }
+
+    /// Why there is no TLS.
+    fn no_tls(&self, source: io::Error) -> ExternalError {
+        let authority = authority(&self.host, self.port);
+        let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match inner.and_then(|inner| distrust(inner, &self.host)) {
+            Some((reason, hint)) => ExternalError::Certificate { authority, reason, hint },
+            None => ExternalError::Tls { authority, source },
+        }
+    }
+}
+
+/// A connection with TLS whose end is an end, also where TLS was not told of it. Many servers only close their
+/// socket; whether something is missing is seen from the length or the last chunk of a body.
+struct EndsAnyhow(TlsStream<TcpStream>);
+
+impl AsyncRead for EndsAnyhow {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.0).poll_read(cx, buffer) {
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            read => read,
+        }
+    }
+}
+
+impl AsyncWrite for EndsAnyhow {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}
