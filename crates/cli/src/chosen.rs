@@ -2,10 +2,12 @@
 
 use crate::screen::Screen;
 use clap::Args;
+use jiff::Timestamp;
 use seam_diag::Severity;
 use seam_engine::{Checked, Plan, PlannedSeam, Request, Selection, SystemPlan, plan};
 use seam_judge::Exit;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Where the files are.
 #[derive(Args, Clone, Debug, Default)]
@@ -28,6 +30,8 @@ pub(crate) struct Readable {
     pub(crate) plan: Plan,
     /// How many warnings were told.
     pub(crate) n_warnings: usize,
+    /// When reading them began, on the clock that never goes back and on the wall: the zero of all times of a run.
+    pub(crate) began: (Instant, Timestamp),
 }
 
 impl Files {
@@ -38,12 +42,13 @@ impl Files {
         seed: u64,
         screen: &mut Screen,
     ) -> Result<Readable, Exit> {
+        let began = (Instant::now(), Timestamp::now());
         let request = Request { paths: self.paths.clone(), profile: self.profile.clone(), selection, seed };
         let Checked { root, sources, found, plan } = plan(&request);
         screen.diagnostics(&found, &sources);
         let n_warnings = found.in_order().iter().filter(|one| one.severity == Severity::Warning).count();
         if let Some(plan) = plan {
-            return Ok(Readable { root, sources, plan, n_warnings });
+            return Ok(Readable { root, sources, plan, n_warnings, began });
         }
         let mut count = counted(found.n_errors(), "mistake", "mistakes");
         if n_warnings > 0 {

@@ -10,7 +10,6 @@ pub(crate) use ticker::{Said, Ticker};
 use crate::chosen::Readable;
 use clap::Args;
 use clap::builder::FalseyValueParser;
-use jiff::Timestamp;
 use seam_diag::Sources;
 use seam_engine::{Ground, Opening, opening};
 use seam_history::{FolderError, KEPT_RUNS, RunFolder, Secret, WriteError, Writer, prune};
@@ -18,7 +17,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How many events may wait to be told before they are passed over; the stored run has them all.
 const ROOM: usize = 1 << 16;
@@ -83,7 +82,7 @@ impl Session {
         command: Vec<String>,
     ) -> Result<Self, SessionError> {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let began = (Instant::now(), Timestamp::now());
+        let began = read.began;
         let folder = RunFolder::create(&read.root, clock, u64::from(std::process::id()))?;
         let secrets: Vec<Secret> = read
             .plan
@@ -91,7 +90,7 @@ impl Session {
             .secrets()
             .map(|(name, value)| Secret { name: name.to_owned(), value: value.to_owned() })
             .collect();
-        let writer = Writer::start(&folder, &secrets)?;
+        let writer = Writer::start_since(began.0, &folder, &secrets)?;
         let (files, sources) = writer.keep_files(&read.sources)?;
         let subscription = writer.subscribe(ROOM);
         let recorder = writer.recorder();

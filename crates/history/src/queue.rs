@@ -99,6 +99,11 @@ impl Queue {
         Self { state: Mutex::default(), wake: Condvar::new(), began: Instant::now(), most_traffic }
     }
 
+    /// The same for a run that began at this moment.
+    pub(crate) fn since(self, began: Instant) -> Self {
+        Self { began, ..self }
+    }
+
     /// When the run began.
     pub(crate) fn began(&self) -> Instant {
         self.began

@@ -77,10 +77,16 @@ impl std::fmt::Debug for StoreSlot {
 }
 
 impl Writer {
-    /// Begins to store a run in its folder.
+    /// Begins to store a run in its folder that begins now.
     pub fn start(folder: &RunFolder, secrets: &[Secret]) -> Result<Self, WriteError> {
+        Self::start_since(Instant::now(), folder, secrets)
+    }
+
+    /// Begins to store a run that began at this moment: the zero of all its times. Whoever tells times of their own,
+    /// such as the proxy of its interactions, must count from the same moment.
+    pub fn start_since(began: Instant, folder: &RunFolder, secrets: &[Secret]) -> Result<Self, WriteError> {
         let store = Store::create(folder)?;
-        Self::with(Some(store), secrets, Queue::new())
+        Self::with(Some(store), secrets, Queue::new().since(began))
             .map_err(|source| WriteError { path: folder.events(), source })
     }
 

@@ -13,7 +13,7 @@ use seam_value::Value;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -87,6 +87,22 @@ fn what_was_recorded_is_read_back_and_was_handed_on_live() {
     // Two answers with the same body and one that looks like a stored body.
     assert_eq!(std::fs::read_dir(folder.bodies()).unwrap().count(), 2);
     assert!(std::fs::metadata(folder.events()).unwrap().len() < 3_000);
+}
+
+#[test]
+fn all_times_count_from_when_the_run_began() {
+    let project = tempfile::tempdir().unwrap();
+    let folder = folder(&project);
+    let earlier = Duration::from_secs(1);
+    let began = Instant::now().checked_sub(earlier).unwrap();
+    let writer = Writer::start_since(began, &folder, &[]).unwrap();
+    let recorder = writer.recorder();
+    recorder.note(line("one"));
+    let now = Instant::now();
+    assert_eq!(recorder.at(now), now - began);
+    assert!(recorder.now() >= earlier);
+    writer.finish("done");
+    assert!(read(&folder).history.events.iter().all(|event| event.at >= earlier));
 }
 
 #[test]
