@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `check`, `tidy`, `bench`.
+//! The project's own chores: `cargo xtask test`, `check` and so on; without a word it lists them.
 //!
 //! They are Rust, so that a machine with the toolchain needs nothing else to run them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
@@ -6,6 +6,7 @@
 mod bench;
 mod chore;
 mod needs;
+mod reference;
 mod test;
 mod tidy;
 
@@ -19,6 +20,7 @@ const CHORES: &[Chore] = &[
     ("check", "every gate: fmt, clippy, tests, docs, dependencies", test::check),
     ("tidy", "the rules of the house: floors, heads of files, sizes", tidy::run),
     ("bench", "measure Seamwork beside floors: cargo xtask bench [GROUP…] [--json FILE]", bench::run),
+    ("reference", "write docs/reference.md anew from the tables of kinds", reference::run),
     ("needs", "what the tests need that this machine does not have", needs::run),
 ];
 
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
     else {
         println!("Usage: cargo xtask CHORE\n\nChores:");
         for (name, line, _) in CHORES {
-            println!("  {name:<8} {line}");
+            println!("  {name:<9}  {line}");
         }
         return ExitCode::from(2);
     };

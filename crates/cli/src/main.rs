@@ -7,6 +7,7 @@
 mod chosen;
 mod commands;
 mod explained;
+mod reference;
 mod reports;
 mod screen;
 mod session;

@@ -40,19 +40,20 @@ pub fn explain_field(word: &Word, field: &Field) -> String {
     text
 }
 
-/// A word as Markdown, beginning with a heading of the second level.
-pub fn markdown(word: &Word) -> String {
-    let mut text = format!("## `{}`\n\n{}.\n", word.name, sentence(word.line));
+/// A word as a page of Markdown below its heading: what it is, its fields and results, an example in this language.
+/// Fields that are words with pages of their own are not told again.
+pub fn markdown(word: &Word, language: &str, pages: &[&Word]) -> String {
+    let mut text = format!("{}.\n", sentence(word.line));
     if !word.text.trim().is_empty() {
         let _ = write!(text, "\n{}\n", word.text.trim());
     }
     if let Some(subject) = subject(word) {
         let _ = write!(text, "\nRight of `{}`: {subject}.\n", word.name);
     }
-    table(&mut text, "Field", word.fields);
-    table(&mut text, "Result", word.results);
+    table(&mut text, "Field", word.fields, pages);
+    table(&mut text, "Result", word.results, pages);
     if !word.example.trim().is_empty() {
-        let _ = write!(text, "\n```yaml\n{}\n```\n", word.example.trim_end());
+        let _ = write!(text, "\n```{language}\n{}\n```\n", word.example.trim_end());
     }
     text
 }
@@ -71,13 +72,7 @@ pub fn shape_text(shape: &Shape) -> String {
         Shape::OneOf(texts) => texts.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or "),
         Shape::List(element) => format!("a list of {}", several(element)),
         Shape::MapOf(value) => format!("a map of names to {}", several(value)),
-        Shape::Fields(fields) => {
-            let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
-            format!(
-                "a map with {}",
-                names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            )
-        }
+        Shape::Fields(fields) => format!("a map with {}", field_names(fields)),
         Shape::Either(shapes) => shapes.iter().map(shape_text).collect::<Vec<_>>().join(", or "),
         Shape::Steps => "a list of steps".to_owned(),
         Shape::Component => "a component, its endpoint or database (`orders`, `pg.orders`)".to_owned(),
@@ -85,6 +80,10 @@ pub fn shape_text(shape: &Shape) -> String {
         Shape::Expectations => "paths with what is expected there".to_owned(),
         Shape::Matchers => "a value, or a map of matchers".to_owned(),
     }
+}
+
+fn field_names(fields: &[Field]) -> String {
+    fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// The plural of a shape: `texts`.
@@ -129,23 +128,74 @@ fn list(text: &mut String, title: &str, fields: &[Field]) {
     }
 }
 
-fn table(text: &mut String, title: &str, fields: &[Field]) {
+fn table(text: &mut String, title: &str, fields: &[Field], pages: &[&Word]) {
     if fields.is_empty() {
         return;
     }
-    // Results always come; only fields can be needed.
     let _ = write!(text, "\n| {title} | What | Form |\n|---|---|---|\n");
+    rows(text, "", fields, pages);
+}
+
+/// A row for each field, and below it one for each field inside it, by its path: `mails.*.subject`.
+fn rows(text: &mut String, above: &str, fields: &[Field], pages: &[&Word]) {
+    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for field in fields {
+        // Results always come; only fields can be needed.
         let need = if field.need == FieldNeed::Required { ", needed" } else { "" };
-        let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {}{need} |",
-            field.name,
-            cell(field.line),
-            cell(&shape_text(&field.shape))
-        );
+        let path = format!("{above}{}", field.name);
+        let mut inner = Vec::new();
+        inside("", &field.shape, &mut inner);
+        let (known, told): (Vec<_>, Vec<_>) =
+            inner.into_iter().partition(|(_, fields)| page_of(fields, pages).is_some());
+        let known = known.first().and_then(|(_, fields)| page_of(fields, pages));
+        let page = known.map_or_else(String::new, |word| format!(", see [{0}](#{0})", word.name));
+        let (line, form) = (cell(field.line), cell(&short_text(&field.shape)));
+        let _ = writeln!(text, "| `{path}` | {line} | {form}{page}{need} |");
+        for (way, fields) in told {
+            rows(text, &format!("{path}{way}."), fields, pages);
+        }
     }
+}
+
+/// The word that these fields are.
+fn page_of<'a>(fields: &[Field], pages: &[&'a Word]) -> Option<&'a Word> {
+    let are_same =
+        |word: &Word| word.fields.iter().map(|field| field.name).eq(fields.iter().map(|field| field.name));
+    pages.iter().copied().find(|word| are_same(word))
+}
+
+/// All fields inside of a shape, with the way to them.
+fn inside(way: &str, shape: &Shape, found: &mut Vec<(String, &'static [Field])>) {
+    match shape {
+        Shape::Fields(fields) => found.push((way.to_owned(), fields)),
+        Shape::List(element) | Shape::MapOf(element) => inside(&format!("{way}.*"), element, found),
+        Shape::Either(shapes) => shapes.iter().for_each(|shape| inside(way, shape, found)),
+        Shape::Nothing
+        | Shape::Any
+        | Shape::Text
+        | Shape::Integer
+        | Shape::Number
+        | Shape::Boolean
+        | Shape::Duration
+        | Shape::Size
+        | Shape::OneOf(_)
+        | Shape::Steps
+        | Shape::Component
+        | Shape::Seam
+        | Shape::Expectations
+        | Shape::Matchers => {}
+    }
+}
+
+/// What may stand in a place, without the names of fields that are told below it.
+fn short_text(shape: &Shape) -> String {
+    let mut text = shape_text(shape);
+    let mut inner = Vec::new();
+    inside("", shape, &mut inner);
+    for (_, fields) in inner {
+        text = text.replace(&format!(" with {}", field_names(fields)), "");
+    }
+    text
 }
 
 /// With a capital at the beginning.
@@ -158,6 +208,8 @@ fn sentence(line: &str) -> String {
 mod tests {
     use super::*;
 
+    const LINE: &[Field] = &[Field::optional("sku", Shape::Text, "the article")];
+
     static WORD: Word = Word {
         text: "It asks a component, and follows nothing.",
         subject: Shape::Text,
@@ -169,7 +221,7 @@ mod tests {
                 "follows | redirects",
             ),
         ],
-        results: &[Field::optional("status", Shape::Integer, "the status")],
+        results: &[Field::optional("lines", Shape::List(&Shape::Fields(LINE)), "the lines")],
         example: "tests:\n  - http: GET web/a\n",
         ..Word::new("http", "sends a request")
     };
@@ -180,7 +232,7 @@ mod tests {
             explain(&WORD),
             "http: sends a request\n\nIt asks a component, and follows nothing.\n\nhttp: a text\n\nfields\n  \
              path    the path (a text; needed)\n  follow  follows | redirects (true or false, or a whole number)\n\n\
-             results\n  status  the status (a whole number)\n\nexample\n  tests:\n    - http: GET web/a\n"
+             results\n  lines  the lines (a list of maps with `sku`)\n\nexample\n  tests:\n    - http: GET web/a\n"
         );
         assert_eq!(
             explain_field(&WORD, &WORD.fields[0]),
@@ -191,13 +243,22 @@ mod tests {
     #[test]
     fn a_word_as_a_page() {
         assert_eq!(
-            markdown(&WORD),
-            "## `http`\n\nSends a request.\n\nIt asks a component, and follows nothing.\n\nRight of `http`: a text.\n\n\
+            markdown(&WORD, "yaml", &[]),
+            "Sends a request.\n\nIt asks a component, and follows nothing.\n\nRight of `http`: a text.\n\n\
              | Field | What | Form |\n|---|---|---|\n| `path` | the path | a text, needed |\n\
              | `follow` | follows \\| redirects | true or false, or a whole number |\n\n\
-             | Result | What | Form |\n|---|---|---|\n| `status` | the status | a whole number |\n\n\
+             | Result | What | Form |\n|---|---|---|\n| `lines` | the lines | a list of maps |\n\
+             | `lines.*.sku` | the article | a text |\n\n\
              ```yaml\ntests:\n  - http: GET web/a\n```\n"
         );
+    }
+
+    #[test]
+    fn what_has_a_page_of_its_own_is_told_there() {
+        static LINES: Word = Word { fields: LINE, ..Word::new("line", "one line") };
+        let page = markdown(&WORD, "yaml", &[&LINES]);
+        assert!(page.contains("| `lines` | the lines | a list of maps, see [line](#line) |\n"), "{page}");
+        assert!(!page.contains("lines.*.sku"), "{page}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Show which services this machine can run, and from where
 #[derive(Args)]
 #[command(after_help = "\
-Nothing is started, fetched or installed. In a project's folder the services that it needs are marked, and the exit
+Nothing is started, fetched or installed. In a project's folder the services that it needs are marked, and the exit \
 code is 2 where one of these can't be had.")]
 pub(crate) struct Doctor {
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use crate::commands::{Act, command};
 use crate::explained::{lists, meanings, names};
+use crate::reference::reference;
 use crate::screen::{Colour, Screen};
 use crate::vocabulary::groups;
 use clap::Args;
@@ -17,16 +18,24 @@ Examples:
   seam explain in_any_order     a matcher
   seam explain postgres         a service
   seam explain http.follow      one field of a step
-  seam explain within           a field, wherever it stands")]
+  seam explain within           a field, wherever it stands
+  seam explain --markdown       all of it as one page")]
 pub(crate) struct Explain {
     /// The word; without one, all words are listed
     #[arg(value_name = "NAME")]
     name: Vec<String>,
+    /// Write the whole reference as Markdown
+    #[arg(long, conflicts_with = "name")]
+    markdown: bool,
 }
 
 impl Act for Explain {
     fn act(self, screen: &mut Screen) -> Exit {
         let groups = groups();
+        if self.markdown {
+            screen.say(&reference(&groups, command(Colour::Never)));
+            return Exit::Passed;
+        }
         let name = self.name.join(".");
         let ink = screen.ink();
         if name.is_empty() {

@@ -124,7 +124,7 @@ pub trait Live: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum RaiseError {
     /// Its program is not there, or is none.
-    #[error("failed to start {component}: {source}")]
+    #[error("failed to start {component}")]
     Program {
         /// Which.
         component: ComponentId,

@@ -48,7 +48,9 @@ fn start(progress: &Progress, took: &str) -> String {
     } else if !progress.said.is_empty() {
         what = format!("{what}, {}", progress.said);
     }
-    of("starting", took, &what)
+    // Without tests (`seam up`) nothing comes after this stage.
+    let is_up = progress.to_run == 0 && awaited.is_empty() && all > 0 && ready == all;
+    of(if is_up { "up" } else { "starting" }, took, &what)
 }
 
 fn tests(progress: &Progress, took: &str) -> String {

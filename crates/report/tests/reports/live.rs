@@ -124,6 +124,15 @@ const BEGAN: What = What::Test { phase: Phase::Began };
 const ENDED: What = What::Test { phase: Phase::Ended };
 
 #[test]
+fn a_system_without_tests_is_up_once_all_of_it_is_ready() {
+    let mut feed = Feed::new(&[]);
+    feed.push(1_000, "", component("pg", ComponentState::Starting, ""));
+    assert_eq!(feed.status(1_500), ["starting  0.5 s  0 of 1 ready, waiting for pg"]);
+    feed.push(2_000, "", component("pg", ComponentState::Ready, ""));
+    assert_eq!(feed.status(3_000), ["up  2.0 s  1 of 1 ready"]);
+}
+
+#[test]
 fn the_status_says_what_is_waited_for() {
     let mut feed = Feed::new(&["a", "b"]);
     feed.progress.say("fetching redis-server\u{1b}[2J");

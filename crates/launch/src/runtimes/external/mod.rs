@@ -14,9 +14,10 @@ pub use address::{ExternalAddress, parse_external};
 
 pub(super) const KIND: RuntimeKind = RuntimeKind {
     word: Word {
-        text: "Nothing is started: its seams lead to this address. Towards `https` TLS is put on by Seamwork. What \
-               is not on loopback is asked only where `live: true` says so; `tcp://host:port` with any `protocol` \
-               will do where it does not speak HTTP.",
+        text: "Nothing is started: its seams lead to this address. What is not on loopback is asked only where \
+               `live: true` says so; until then connecting to it is refused. `tcp://host:port` with any `protocol` \
+               will do where it does not speak HTTP. `https` cannot be reached by this version, and `budget` and \
+               `operations` do not bound anything yet.",
         subject: Shape::Text,
         fields: &[
             Field::optional("live", Shape::Boolean, "may it be asked for real"),
