@@ -168,7 +168,17 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
                     evidence.push(stopped);
                 }
                 None if calls.is_empty() => {}
-                None => reason += ", although its own calls went well",
+                // A refusal is an answer and no trouble, but who got it may have dealt with it badly.
+                None => match calls
+                    .iter()
+                    .rev()
+                    .find_map(|(_, call)| Some((call, status(call)?)).filter(|_| is_refusal(call)))
+                {
+                    Some((call, status)) => {
+                        reason = format!("{reason}, after {} had answered {status}", call.to);
+                    }
+                    None => reason += ", although its own calls went well",
+                },
             },
         }
         evidence.extend(calls.iter().rev().take(MOST_CALLS).map(|(seq, _)| *seq));

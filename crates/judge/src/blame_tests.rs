@@ -43,6 +43,12 @@ fn the_innermost_that_went_wrong_is_named() {
              10-50 pass 1 test -> gateway {\"status\":502}\n 55 failed a/0 status\n 60 ended a",
             &["orders on gateway -> orders: answered 500, although its own calls went well [4, 5, 6]"],
         ),
+        // What it was told was an answer, and no excuse.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> paygate {\"status\":401}\n 10-50 pass 1 test -> orders {\"status\":502}
+             55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 502, after paygate had answered 401 [4, 5]"],
+        ),
         // The statement is what was wrong: orders sent it.
         (
             "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pg.o {\"error\":{\"code\":\"42703\",\"message\":\"no x\"}}

@@ -14,7 +14,8 @@ pub(crate) fn asked(interaction: &Interaction) -> String {
     let text = if let (Some(method), Some(path)) = (field("method"), field("path")) {
         format!("{method} {path}")
     } else if let Some(statement) = field("statement") {
-        statement
+        // Pools ask whether a connection is still alive by asking nothing.
+        if statement.trim().is_empty() { "an empty statement".to_owned() } else { statement }
     } else if let Some(command) = field("command") {
         let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
         [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
