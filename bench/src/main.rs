@@ -24,11 +24,14 @@ use row::Row;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// A group's name, one line on it, and what measures it.
-type Group = (&'static str, &'static str, fn(&Ground) -> Vec<Row>);
+/// A group's name, one line on it, and its parts.
+type Group = (&'static str, &'static str, &'static [Part]);
 
-/// All groups: one file or folder and one line here for each.
-const GROUPS: &[Group] = &[("spine", "a system raised, watched, driven and judged", spine::run)];
+/// A part's name and what measures it.
+type Part = (&'static str, fn(&Ground) -> Result<Vec<Row>, String>);
+
+/// All groups: one file or folder and one line here for each; a folder has its parts in a table of its own.
+const GROUPS: &[Group] = &[("spine", "a system raised, watched, driven and judged", spine::PARTS)];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -94,10 +97,14 @@ fn asked(words: &[String]) -> Result<Asked, String> {
 fn measure(asked: &Asked) -> Result<(), String> {
     let ground = Ground::new(asked.n_rounds, asked.only.clone())?;
     let mut rows = Vec::new();
-    for (name, _, run) in &asked.groups {
-        let measured = run(&ground);
-        println!("\n{name}: medians of {} rounds\n{}", asked.n_rounds, row::table(&measured));
-        rows.extend(measured);
+    for (group, _, parts) in &asked.groups {
+        for (part, measure) in parts.iter().filter(|(part, _)| ground.wants(part)) {
+            eprintln!("measuring {part}");
+            // What can't be measured says why and stops nothing.
+            let measured = measure(&ground).unwrap_or_else(|why| vec![Row::not_measured(*part, why)]);
+            println!("\n{group}, {part}: medians of {} rounds\n{}", asked.n_rounds, row::table(&measured));
+            rows.extend(measured);
+        }
     }
     if let Some(path) = &asked.json {
         let text = serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())?;
