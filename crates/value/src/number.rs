@@ -3,6 +3,8 @@
 //! `1`, `1.0` and `1e0` are equal; `0.1` never becomes `0.1000000000000000055`. Comparing works on the digits
 //! themselves and never expands an exponent, so `1e999999999` costs no more than `1`.
 
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -84,6 +86,18 @@ impl fmt::Display for Number {
         match &self.0 {
             Repr::Integer(integer) => write!(f, "{integer}"),
             Repr::Written(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Repr::Integer(integer) => serializer.serialize_i64(*integer),
+            // No digit may be lost, so it passes as the text that it is.
+            Repr::Written(text) => RawValue::from_string(text.clone().into())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
         }
     }
 }
