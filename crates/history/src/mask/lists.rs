@@ -3,6 +3,8 @@
 //! They are tables, so that a reader of a stored run can look up why something is masked, and so that one more
 //! name is one more line. A secret that stands in none of them, and that is not declared, can't be known.
 
+use std::collections::HashMap;
+
 /// How the value of a header is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeaderRule {
@@ -111,6 +113,72 @@ pub(crate) fn field(normal: &str) -> Option<&'static str> {
 /// The rule of a header, by its name in any case.
 pub(crate) fn header(name: &str) -> Option<HeaderRule> {
     HEADERS.iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, rule)| *rule)
+}
+
+/// All that the lists say about a field's name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    /// Under which name its value is masked.
+    pub(crate) secret: Option<&'static str>,
+    /// The rule of the header of this name.
+    pub(crate) header: Option<HeaderRule>,
+    /// May it hold a card's number, wherever it stands?
+    pub(crate) is_card_field: bool,
+    /// May it hold one inside a card?
+    pub(crate) is_inside_a_card: bool,
+    /// What the fields in it are.
+    pub(crate) holds: Holds,
+}
+
+/// What stands in a field of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// Headers by name.
+    Headers,
+    /// Cookies by name.
+    Cookies,
+    /// Something of a card.
+    Card,
+    /// Nothing that the lists know.
+    Anything,
+}
+
+fn listed(name: &str) -> Listed {
+    let normal = normal(name);
+    Listed {
+        secret: field(&normal),
+        header: header(name),
+        is_card_field: CARD_FIELDS.contains(&normal.as_str()),
+        is_inside_a_card: FIELDS_INSIDE_A_CARD.contains(&normal.as_str()),
+        holds: match normal.as_str() {
+            "headers" => Holds::Headers,
+            "cookies" => Holds::Cookies,
+            "payment" => Holds::Card,
+            name if name.contains("card") => Holds::Card,
+            _ => Holds::Anything,
+        },
+    }
+}
+
+/// What was looked up before: the same few names stand in every event.
+#[derive(Debug, Default)]
+pub(crate) struct LookedUp(HashMap<Box<str>, Listed>);
+
+/// So many names are remembered; further ones are looked up each time.
+const MOST_LOOKED_UP: usize = 4096;
+
+impl LookedUp {
+    /// What the lists say about a name.
+    pub(crate) fn listed(&mut self, name: &str) -> Listed {
+        if let Some(listed) = self.0.get(name) {
+            return *listed;
+        }
+        let listed = listed(name);
+        if self.0.len() < MOST_LOOKED_UP {
+            self.0.insert(name.into(), listed);
+        }
+        listed
+    }
 }
 
 /// Is it the number of a card: 13 to 19 digits, spaces and hyphens between them allowed, with Luhn's sum?

@@ -1,5 +1,6 @@
 //! Stable names for secrets that nobody declared: the same secret is `«bearer 1»` all through a run.
 
+use super::lists::LookedUp;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ pub(crate) struct Names {
     by_secret: HashMap<Hash, Arc<str>>,
     counted: HashMap<&'static str, u64>,
     given: HashSet<Arc<str>>,
+    /// How long the secrets are: a word of another length is none of them.
+    lengths: HashSet<usize>,
+    /// What the lists say about names of fields.
+    pub(crate) looked_up: LookedUp,
 }
 
 impl Names {
@@ -36,12 +41,13 @@ impl Names {
         let name = format!("{kind} {count}");
         let name = self.give(name.into());
         self.by_secret.insert(hash, name.clone());
+        self.lengths.insert(secret.len());
         name
     }
 
     /// The name of a secret that was seen before.
     pub(crate) fn known(&self, word: &str) -> Option<Arc<str>> {
-        if word.len() < SHORTEST_WORD || self.by_secret.is_empty() {
+        if word.len() < SHORTEST_WORD || !self.lengths.contains(&word.len()) {
             return None;
         }
         self.by_secret.get(&hash(word)).cloned()

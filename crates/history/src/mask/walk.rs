@@ -3,7 +3,7 @@
 //! Two passes, because a body is kept decoded and as text: what was masked as the field `cvc` of the one has to
 //! be found in the other as well, whichever comes first.
 
-use super::lists::{self, HeaderRule};
+use super::lists::{self, HeaderRule, Holds};
 use super::{Pass, scan};
 use seam_event::{Event, Interaction, Judged, Notice, Scope, StageOf, StoredFile, TestId, TestPlan, What};
 use seam_value::{Map, Value};
@@ -83,7 +83,6 @@ fn redis_credentials(pass: &mut Pass<'_>, request: &mut Value, seam: &str) {
 
 fn judged(pass: &mut Pass<'_>, it: &mut Judged) {
     let place = format!("expected of {}", it.path);
-    let normal = it.path.rsplit('.').next().map(lists::normal).unwrap_or_default();
     let inside = Inside {
         headers: it.path.contains("headers."),
         cookies: it.path.starts_with("cookies.") || it.path.contains(".cookies."),
@@ -95,7 +94,7 @@ fn judged(pass: &mut Pass<'_>, it: &mut Judged) {
         let Some(value) = side else { continue };
         let at = &Place::new(&place);
         if index == 1 || has_value {
-            field(pass, (&normal, last_name(&it.path)), value, at, inside);
+            field(pass, last_name(&it.path), value, at, inside);
         }
         texts(pass, value, at);
     }
@@ -222,7 +221,7 @@ fn fields(pass: &mut Pass<'_>, value: &mut Value, place: &Place<'_>, inside: Ins
     match value {
         Value::Map(map) => {
             for (name, child) in map.iter_mut() {
-                field(pass, (&lists::normal(name), name), child, &place.below(name), inside);
+                field(pass, name, child, &place.below(name), inside);
             }
         }
         Value::List(list) => {
@@ -242,34 +241,28 @@ fn fields(pass: &mut Pass<'_>, value: &mut Value, place: &Place<'_>, inside: Ins
     }
 }
 
-/// Masks one field, given by its normal name and its name as written.
-fn field(
-    pass: &mut Pass<'_>,
-    (normal, name): (&str, &str),
-    value: &mut Value,
-    place: &Place<'_>,
-    inside: Inside,
-) {
+/// Masks one field, given by its name.
+fn field(pass: &mut Pass<'_>, name: &str, value: &mut Value, place: &Place<'_>, inside: Inside) {
+    let listed = pass.names.looked_up.listed(name);
     if inside.headers
-        && let Some(rule) = lists::header(name)
+        && let Some(rule) = listed.header
     {
         return header(pass, rule, value, place);
     }
     if inside.cookies {
         return secret_value(pass, value, "cookie", place);
     }
-    if let Some(kind) = lists::field(normal) {
+    if let Some(kind) = listed.secret {
         return secret_value(pass, value, kind, place);
     }
-    let is_card_field = lists::CARD_FIELDS.contains(&normal)
-        || (inside.card && lists::FIELDS_INSIDE_A_CARD.contains(&normal));
+    let is_card_field = listed.is_card_field || (inside.card && listed.is_inside_a_card);
     if is_card_field && lists::is_card_number(&value.to_plain_text()) {
         return secret_value(pass, value, "card", place);
     }
     let inside = Inside {
-        headers: normal == "headers",
-        cookies: normal == "cookies",
-        card: inside.card || normal.contains("card") || normal == "payment",
+        headers: listed.holds == Holds::Headers,
+        cookies: listed.holds == Holds::Cookies,
+        card: inside.card || listed.holds == Holds::Card,
     };
     fields(pass, value, place, inside);
 }

@@ -4,9 +4,13 @@ use super::framing::Message;
 use crate::body;
 use crate::conversation::{Captured, Parts};
 use seam_value::{Map, Value};
+use std::mem::MaybeUninit;
 
 /// The most headers that one head may have; more is a surprise.
 pub(super) const MAX_HEADERS: usize = 256;
+
+/// So many fields has a request; making room for all at once is cheaper than growing.
+const MOST_FIELDS: usize = 9;
 
 /// One request with its reply, as kept.
 #[derive(Clone, Debug, Default)]
@@ -29,16 +33,16 @@ impl Captured for HttpExchange {
 }
 
 fn read_request(message: &Message, cut: &mut bool) -> Value {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut []);
     // A head that broke off still has a method and a path, if it came so far.
-    if message.bytes.is_empty() || request.parse(message.head()).is_err() {
+    if message.bytes.is_empty() || request.parse_with_uninit_headers(message.head(), &mut headers).is_err() {
         return Value::Null;
     }
     let Some(method) = request.method else { return Value::Null };
     let (path, query) = split_target(method, request.path.unwrap_or_default());
     let read = Headers::read(request.headers);
-    let mut map = Map::new();
+    let mut map = Map::with_capacity(MOST_FIELDS);
     map.insert("method".to_owned(), Value::text(method));
     map.insert("path".to_owned(), Value::text(path));
     map.insert("query".to_owned(), body::pairs(query));
@@ -51,15 +55,21 @@ fn read_request(message: &Message, cut: &mut bool) -> Value {
 }
 
 fn read_reply(message: &Message, cut: &mut bool) -> Value {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut reply = httparse::Response::new(&mut headers);
-    if message.bytes.is_empty() || reply.parse(message.head()).is_err() {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut reply = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    if message.bytes.is_empty()
+        || config.parse_response_with_uninit_headers(&mut reply, message.head(), &mut headers).is_err()
+    {
         return Value::Null;
     }
     let Some(status) = reply.code else { return Value::Null };
     let read = Headers::read(reply.headers);
     read_rest(message, read, cut, |headers| {
-        Map::from_iter([("status".to_owned(), Value::from(status)), ("headers".to_owned(), headers)])
+        let mut map = Map::with_capacity(MOST_FIELDS);
+        map.insert("status".to_owned(), Value::from(status));
+        map.insert("headers".to_owned(), headers);
+        map
     })
 }
 
@@ -115,7 +125,7 @@ struct Headers {
 
 impl Headers {
     fn read(headers: &[httparse::Header<'_>]) -> Self {
-        let mut map = Map::new();
+        let mut map = Map::with_capacity(headers.len());
         for header in headers.iter().filter(|header| !header.name.is_empty()) {
             let name = header.name.to_ascii_lowercase();
             let text = characters(header.value);
