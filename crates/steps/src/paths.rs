@@ -6,7 +6,7 @@
 use crate::kind::{Kind, Reading};
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{Language, Path, Segment};
-use seam_model::{Field, Flow, Node, NodeKind, Shape, Step};
+use seam_model::{Entry, Field, Flow, Node, NodeKind, Shape, Step};
 
 /// Tells every path of a step that leads to nothing that its kind gives.
 pub fn check_paths(step: &Step, kind: &dyn Kind, reading: &mut Reading<'_>) {
@@ -100,6 +100,37 @@ fn unknown<'p>(
         };
     }
     None
+}
+
+/// Tells paths of a `where` that no interaction has: they would hold for none, and a count of none would pass.
+pub(crate) fn check_where(entries: &[Entry], fields: &'static [Field], found: &mut Diagnostics) {
+    for entry in entries {
+        let Ok(path) = Path::parse(&entry.key.value) else { continue };
+        let names = path.segments().iter().map_while(|segment| match segment {
+            Segment::Name(name) => Some(name.as_str()),
+            _ => None,
+        });
+        let names: Vec<&str> = names.collect();
+        let (known, name): (Vec<&str>, &str) = match names.as_slice() {
+            [part @ ("request" | "reply" | "message"), name, ..] => (parts(part), name),
+            [name, ..] => (fields.iter().map(|field| field.name).collect(), name),
+            [] => continue,
+        };
+        if !known.contains(&name) {
+            let title = format!("no interaction has `{}`", entry.key.value);
+            found.push(Diagnostic::error(title).at(entry.key.span, "").suggest(name, known));
+        }
+    }
+}
+
+/// What requests, replies or messages have, in whichever protocol.
+fn parts(part: &str) -> Vec<&'static str> {
+    let results = seam_wire::PROTOCOLS.iter().flat_map(|protocol| protocol.word().results);
+    let of_part = results.filter(|field| field.name == part).filter_map(|field| match field.shape {
+        Shape::Fields(fields) => Some(fields),
+        _ => None,
+    });
+    of_part.flatten().map(|field| field.name).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::action::{Action, StepContext, Target, Trouble};
 use crate::filter::Filter;
 use crate::kind::{Kind, Reading};
+use crate::paths::check_where;
 use crate::subject::{self, Ends};
 use futures_util::future::BoxFuture;
 use seam_expr::NameUse;
@@ -71,7 +72,9 @@ impl Kind for SeamStep {
 
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `seam` step");
-        let filter = Filter::read(fields.map("where", reading.found), reading.found);
+        let entries = fields.map("where", reading.found);
+        check_where(entries, INTERACTION, reading.found);
+        let filter = Filter::read(entries, reading.found);
         fields.finish(reading.found);
         let ends = subject::seam(&step.subject, reading)?;
         Some(Box::new(Passed { ends, filter }))

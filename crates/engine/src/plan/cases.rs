@@ -13,14 +13,14 @@ pub(crate) struct Case {
 }
 
 /// All cases, in order. Mistakes go to `found`.
-pub(crate) fn cases(each: &Each, root: &Path, found: &mut Diagnostics) -> Vec<Case> {
+pub(crate) fn cases(each: &Each, (root, folder): (&Path, &Path), found: &mut Diagnostics) -> Vec<Case> {
     match each {
         Each::Rows(rows) => {
             let rows = rows.iter().enumerate();
             rows.filter_map(|(index, row)| written_row(index, row, found)).collect()
         }
-        Each::Csv(path) => from_file(path, root, found, csv_rows),
-        Each::Json(path) => from_file(path, root, found, json_rows),
+        Each::Csv(path) => from_file(path, (root, folder), found, csv_rows),
+        Each::Json(path) => from_file(path, (root, folder), found, json_rows),
     }
 }
 
@@ -53,11 +53,12 @@ fn written_row(index: usize, row: &Node, found: &mut Diagnostics) -> Option<Case
 
 fn from_file(
     path: &Spanned<String>,
-    root: &Path,
+    (root, folder): (&Path, &Path),
     found: &mut Diagnostics,
     rows: fn(&str) -> Result<Vec<Map>, String>,
 ) -> Vec<Case> {
-    let file = root.join(&path.value);
+    // `./x` begins at the file itself, all else at the project.
+    let file = if path.value.starts_with("./") { folder.join(&path.value) } else { root.join(&path.value) };
     let read = std::fs::read_to_string(&file).map_err(|error| error.to_string()).and_then(|text| rows(&text));
     match read {
         Ok(rows) if rows.is_empty() => {

@@ -6,6 +6,7 @@ pub(crate) mod cases;
 pub(crate) mod environment;
 mod names;
 mod order;
+mod pacing;
 mod references;
 mod select;
 mod settings;

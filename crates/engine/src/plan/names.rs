@@ -19,6 +19,8 @@ pub(crate) struct Known<'a> {
     secrets: Rc<BTreeSet<String>>,
     /// Names with how sure they are.
     names: BTreeMap<String, Sure>,
+    /// Those that were there before any step: what a step saves must not hide them.
+    declared: BTreeSet<String>,
     used: Used,
 }
 
@@ -38,7 +40,13 @@ impl<'a> Known<'a> {
         secrets: &Rc<BTreeSet<String>>,
         used: &Used,
     ) -> Self {
-        Self { system, secrets: Rc::clone(secrets), names: BTreeMap::new(), used: Rc::clone(used) }
+        Self {
+            system,
+            secrets: Rc::clone(secrets),
+            names: BTreeMap::new(),
+            declared: BTreeSet::new(),
+            used: Rc::clone(used),
+        }
     }
 
     /// A name that has a value from here on. One that is there already would be shadowed.
@@ -56,6 +64,7 @@ impl<'a> Known<'a> {
     /// A name that has a value from here on, whoever had it before.
     pub(crate) fn add(&mut self, name: &str) {
         self.names.insert(name.to_owned(), Sure::Always);
+        self.declared.insert(name.to_owned());
     }
 
     /// Checks what a template uses.
@@ -91,8 +100,16 @@ impl<'a> Known<'a> {
             after.extend(std::mem::take(&mut self.names));
         }
         self.names = after;
-        for (name, _) in &step.save {
-            let sure = if step.when.is_some() { Sure::Sometimes } else { Sure::Always };
+        for (name, capture) in &step.save {
+            if self.declared.contains(name) {
+                found.push(
+                    Diagnostic::error(format!("`{name}` is the name of something else already"))
+                        .at(capture.span(), "")
+                        .hint("save it under another name: a name never hides another"),
+                );
+            }
+            let may_be_left_out = step.when.is_some() && !capture.has_default();
+            let sure = if may_be_left_out { Sure::Sometimes } else { Sure::Always };
             let known = self.names.entry(name.clone()).or_insert(sure);
             if sure == Sure::Always {
                 *known = sure;

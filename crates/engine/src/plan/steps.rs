@@ -69,16 +69,6 @@ impl StepReading<'_> {
         let signs_in = step.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let children = self.steps(&step.children);
         let action = action?;
-        if step.pacing.within.is_some() && !step.pacing.repeatable && !action.only_reads() {
-            self.found.push(
-                Diagnostic::error(format!(
-                    "`within` repeats this step, and `{}` here changes things",
-                    step.action.value
-                ))
-                .at(step.action.span, "")
-                .hint("`repeatable: true` says that it may be repeated"),
-            );
-        }
         let mut pacing = step.pacing.clone();
         pacing.timeout = pacing.timeout.or(self.defaults.timeout).or(self.system.step_within);
         self.targets.extend(action.targets());
@@ -89,6 +79,7 @@ impl StepReading<'_> {
             action_span: step.action.span,
             uses: action.uses(),
             action,
+            flow: (step.action.value == "use").then(|| step.subject.as_text().map(str::to_owned)).flatten(),
             children,
             actor: step.actor.as_ref().map(|name| name.value.clone()),
             when,

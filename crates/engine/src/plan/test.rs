@@ -117,6 +117,8 @@ pub struct PlannedStep {
     pub action: Box<dyn Action>,
     /// The variables that it uses, for what runs whatever happened.
     pub uses: Vec<NameUse>,
+    /// The flow that it uses, if it uses one.
+    pub flow: Option<String>,
     /// Steps inside it.
     pub children: Vec<PlannedStep>,
     /// Who does it; the one around it where nothing is said.

@@ -3,6 +3,7 @@
 use crate::plan::cases::{Case, cases};
 use crate::plan::environment::Environment;
 use crate::plan::names::{Known, Used};
+use crate::plan::pacing::{self, tell_circles};
 use crate::plan::steps::{StepReading, templates};
 use crate::plan::system::SystemPlan;
 use crate::plan::test::{
@@ -154,9 +155,15 @@ impl<'a> Planning<'a> {
         }
         let own = InFile { index, file, vars: &file.vars, defaults: &file.defaults };
         let known = self.known(&file.vars, &used);
+        if tell_circles(&file.flows, self.found) {
+            return;
+        }
         let mut flows = HashMap::new();
         for flow in &file.flows {
             flows.insert(flow.name.value.clone(), self.flow(flow, own, &used));
+        }
+        for flow in flows.values() {
+            pacing::check(&flow.steps, &flows, self.found);
         }
         self.files[index].flows = Arc::new(flows);
         for fixture in &file.fixtures {
@@ -258,6 +265,7 @@ impl<'a> Planning<'a> {
         let signs_in = fixture.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let gives = templates(&fixture.gives, self.found);
         known.check_steps(&steps, self.found);
+        self.check_pacing(own, [&steps, &cleanup]);
         gives
             .iter()
             .map(|(_, template)| template)
@@ -331,7 +339,10 @@ impl<'a> Planning<'a> {
     fn test(&mut self, test: &Test, own: InFile<'_>, known: &Known<'a>, tests: &mut Vec<PlannedTest>) {
         let mut known = known.clone();
         let used = known.used();
-        let cases = test.each.as_ref().map(|each| cases(each, &self.project.root, self.found));
+        let cases = test
+            .each
+            .as_ref()
+            .map(|each| cases(each, (&self.project.root, &self.files[own.index].folder), self.found));
         self.declare_cases(test, cases.as_deref(), &mut known);
         let needs = self.needs(&test.needs, own, &mut known, &used);
         for (_, template) in cases.iter().flatten().flat_map(|case| &case.values) {
@@ -351,6 +362,7 @@ impl<'a> Planning<'a> {
         known.check_steps(&steps, self.found);
         // What was never saved is left out when it runs: `finally` runs whatever happened.
         known.check_steps(&finally, self.found);
+        self.check_pacing(own, [&steps, &finally]);
         let body = Arc::new(TestBody {
             needs,
             vars,
@@ -377,6 +389,13 @@ impl<'a> Planning<'a> {
                     case: case.values.clone(),
                 });
             }
+        }
+    }
+
+    fn check_pacing(&mut self, own: InFile<'_>, lists: [&[PlannedStep]; 2]) {
+        let flows = Arc::clone(&self.files[own.index].flows);
+        for steps in lists {
+            pacing::check(steps, &flows, self.found);
         }
     }
 

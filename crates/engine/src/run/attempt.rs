@@ -50,6 +50,7 @@ pub(crate) async fn attempt(
 async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &mut Fixtures) -> Ended {
     let body = &test.body;
     let lane = lane(bed, test, scope);
+    fixtures.begin_test();
     let mut ended = raise_the_dead(&lane, body).await;
     if ended.goes_on() {
         ended = prepare(&lane, test, fixtures).await;
@@ -67,7 +68,11 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
         // The steps see what passes from here on, not what their fixtures did.
         bed.drain().await;
         bed.journal().begin(scope.clone(), bed.now());
-        ended = ended.max(run_steps(&lane, &body.steps, "").await);
+        // Whoever interrupts a test does not keep it from cleaning up after itself.
+        ended = ended.max(tokio::select! {
+            ended = run_steps(&lane, &body.steps, "") => ended,
+            () = bed.interrupted() => Ended::Interrupted,
+        });
     }
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
     ended.max(finish(&afterwards, body, clean_ups).await)

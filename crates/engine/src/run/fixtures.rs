@@ -20,6 +20,8 @@ const QUIET_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(crate) struct Fixtures {
     standing: Vec<Standing>,
+    /// Those that were made for the present test: each once for the same values.
+    of_test: Vec<(Arc<PlannedFixture>, Map, Made)>,
 }
 
 /// A fixture that was set up for more than one test.
@@ -141,11 +143,16 @@ impl Fixtures {
         let actor = need.alias.as_deref().unwrap_or("");
         let made = if let Some(standing) = self.find(&need.fixture, &with) {
             Made { gives: standing.gives.clone(), signs_in: standing.signs_in.clone() }
+        } else if let Some(made) = self.of_test(&need.fixture, &with) {
+            made
         } else {
             let own = lane.with_actor(need.alias.as_deref());
-            let (ended, made) = Box::pin(self.make(&own, need, with, clean_ups)).await;
+            let (ended, made) = Box::pin(self.make(&own, need, with.clone(), clean_ups)).await;
             match made {
-                Some(made) if ended.goes_on() => made,
+                Some(made) if ended.goes_on() => {
+                    self.of_test.push((Arc::clone(&need.fixture), with, made.clone()));
+                    made
+                }
                 _ => return ended,
             }
         };
@@ -236,6 +243,17 @@ impl Fixtures {
         lane.bed.forget_state(usize::from(scope == Scope::File) + 1);
     }
 
+    /// A new test begins: nothing was made for it yet.
+    pub(crate) fn begin_test(&mut self) {
+        self.of_test.clear();
+    }
+
+    fn of_test(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<Made> {
+        let made =
+            self.of_test.iter().find(|(other, values, _)| Arc::ptr_eq(other, fixture) && values == with);
+        made.map(|(_, _, made)| made.clone())
+    }
+
     fn find(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<&Standing> {
         self.standing
             .iter()
@@ -244,6 +262,7 @@ impl Fixtures {
 }
 
 /// What came out of a fixture.
+#[derive(Clone)]
 struct Made {
     gives: Map,
     signs_in: Option<Value>,

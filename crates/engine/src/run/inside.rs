@@ -76,6 +76,7 @@ impl Inner for Inside<'_> {
 /// What keeps a step inside from going on keeps the one around it, too. It has told itself what it was.
 fn stopped_inside(worst: Ended) -> Result<(), Trouble> {
     match worst {
+        Ended::Interrupted => Err(Trouble::inconclusive("somebody asked to stop")),
         Ended::Well | Ended::Softly => Ok(()),
         Ended::Inconclusive => Err(Trouble::inconclusive("a step inside could not be judged")),
         Ended::Failed => Err(Trouble::failed("a step inside failed")),

@@ -61,17 +61,14 @@ pub async fn run(
             recorder.record(Scope::default(), What::Notice(Notice::from(&diagnostic)));
         }
     };
-    let bed = match Testbed::open(Arc::new(plan), ground).await {
+    let bed = match Testbed::open(Arc::new(plan), ground, interrupt).await {
         Ok(bed) => Arc::new(bed),
         Err(error) => {
             tell(&error);
             return Err(Stopped::CouldNotRun);
         }
     };
-    let ran = tokio::select! {
-        ran = run_in(&bed, options) => ran,
-        () = asked(interrupt) => Err(BedError::Interrupted),
-    };
+    let ran = run_in(&bed, options).await;
     bed.enter(Scope::default());
     let closed = bed.close().await;
     match ran.and(closed) {
@@ -91,7 +88,7 @@ pub async fn up(
     raised: impl FnOnce(&Up),
     interrupt: watch::Receiver<bool>,
 ) -> Result<(), BedError> {
-    let bed = Arc::new(Testbed::open(Arc::new(plan), ground).await?);
+    let bed = Arc::new(Testbed::open(Arc::new(plan), ground, interrupt).await?);
     let living = async {
         raise(&bed).await?;
         raised(&Up::of(&bed));
@@ -99,7 +96,7 @@ pub async fn up(
     };
     let ran = tokio::select! {
         ran = living => ran,
-        () = asked(interrupt) => Ok(()),
+        () = bed.interrupted() => Ok(()),
     };
     let closed = bed.close().await;
     ran.and(closed)
@@ -126,13 +123,6 @@ impl Up {
     }
 }
 
-/// Comes back when somebody asks to stop.
-async fn asked(mut interrupt: watch::Receiver<bool>) {
-    if interrupt.wait_for(|asked| *asked).await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 /// Prepares and raises the system, and keeps its state once it is quiet.
 async fn raise(bed: &Arc<Testbed>) -> Result<(), BedError> {
     bed.prepare().await?;
@@ -145,7 +135,10 @@ async fn raise(bed: &Arc<Testbed>) -> Result<(), BedError> {
 }
 
 async fn run_in(bed: &Arc<Testbed>, options: RunOptions) -> Result<(), BedError> {
-    raise(bed).await?;
+    tokio::select! {
+        raised = raise(bed) => raised?,
+        () = bed.interrupted() => return Err(BedError::Interrupted),
+    }
     bed.say("running the tests");
     let plan = Arc::clone(bed.plan());
     let mut fixtures = Fixtures::default();
@@ -159,11 +152,17 @@ async fn run_in(bed: &Arc<Testbed>, options: RunOptions) -> Result<(), BedError>
             continue;
         }
         let ended = attempt(bed, test, 1, &mut fixtures).await;
+        if bed.is_interrupted() {
+            break;
+        }
         if options.fail_fast && ended >= Ended::Failed && test.told.fails.is_none() {
             break;
         }
     }
     end(bed, &mut fixtures, last, true).await;
+    if bed.is_interrupted() {
+        return Err(BedError::Interrupted);
+    }
     // Some of the tests say nothing about what all of them use.
     if plan.tests.len() == plan.n_tests_in_all {
         tell_seams(bed);

@@ -21,6 +21,9 @@ const TRY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the last try of `within` may take, which begins when its time is over.
+const LAST_TRY: Duration = Duration::from_millis(500);
+
 /// How long after its deadline a step that does not mind it is cut off.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -37,6 +40,8 @@ pub(crate) enum Ended {
     Failed,
     /// It could not be done.
     Errored,
+    /// Somebody asked to stop.
+    Interrupted,
 }
 
 impl Ended {
@@ -103,7 +108,7 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
         Ok(None) => {}
         Ok(Some(why)) => {
             tell(StageOf::LeftOut(why));
-            return StepEnd { ended: Ended::Well, result: Value::Null };
+            return save_defaults(lane, step, &scope);
         }
         Err(error) => {
             tell(StageOf::Began);
@@ -143,7 +148,9 @@ async fn try_until_it_holds(lane: &Lane, step: &PlannedStep, at: &str) -> Tried 
     let give_up = lane.until(within);
     let mut pause = pacing.every.unwrap_or(FIRST_PAUSE);
     loop {
-        let deadline = give_up.min(Instant::now() + one_try);
+        // The last try begins when the time is over, and is given a moment.
+        let is_last = Instant::now() >= give_up;
+        let deadline = (Instant::now() + one_try).min(give_up + LAST_TRY);
         let tried = try_once(lane, step, at, deadline, false).await;
         if tried.known_bad {
             return tried;
@@ -159,10 +166,10 @@ async fn try_until_it_holds(lane: &Lane, step: &PlannedStep, at: &str) -> Tried 
                 tried
             };
         }
-        if Instant::now() + pause >= give_up {
+        if is_last {
             return tried;
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep_until(give_up.min(Instant::now() + pause)).await;
         if pacing.every.is_none() {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -299,6 +306,17 @@ fn save(lane: &Lane, step: &PlannedStep, result: &Value) -> Result<(), EvalError
         lane.variables.set(name, value);
     }
     Ok(())
+}
+
+/// What a step that was left out would have saved has the value that it says for that.
+fn save_defaults(lane: &Lane, step: &PlannedStep, scope: &Scope) -> StepEnd {
+    for (name, capture) in step.save.iter().filter(|(_, capture)| capture.has_default()) {
+        match capture.take(&Value::Null, &*lane.variables) {
+            Ok(value) => lane.variables.set(name, value),
+            Err(error) => return fail_by_eval(lane, scope, &error),
+        }
+    }
+    StepEnd { ended: Ended::Well, result: Value::Null }
 }
 
 fn tell_failure(lane: &Lane, step: &PlannedStep, scope: &Scope, text: String) -> Ended {

@@ -34,8 +34,7 @@ pub(crate) struct LiveComponent {
     stopped: AtomicBool,
     /// How it was found dead, if it was, until somebody has told that.
     death: Mutex<Option<String>>,
-    /// Was it stopped, killed, restarted or paused since the test began?
-    pub(crate) acted_upon: AtomicBool,
+    /// Is it paused?
     pub(crate) paused: AtomicBool,
 }
 

@@ -21,10 +21,9 @@ const DYING: Duration = Duration::from_millis(100);
 impl Testbed {
     /// Does something to a component and waits until it is so. What is so already is left as it is.
     pub(crate) async fn act(self: &Arc<Self>, name: &str, act: Act) -> Result<(), Trouble> {
-        let Some(component) = self.components.get(name) else {
+        if !self.components.contains_key(name) {
             return Err(Trouble::errored(format!("there is no component `{name}`")));
-        };
-        component.acted_upon.store(true, Ordering::SeqCst);
+        }
         match act {
             Act::Start => self.start(name).await,
             Act::Stop => self.end(name, StopHow::Asked(self.stop_within(name))).await,
@@ -79,14 +78,12 @@ impl Testbed {
     pub(crate) async fn mend(self: &Arc<Self>) -> Result<Vec<(String, String)>, Trouble> {
         let mut dead = Vec::new();
         for (name, component) in &self.components {
-            let acted_upon = component.acted_upon.swap(false, Ordering::SeqCst);
             if component.paused.load(Ordering::SeqCst) {
                 self.resume(name).await?;
             }
             if let Some(how) = component.take_death() {
-                if !acted_upon {
-                    dead.push((name.clone(), how));
-                }
+                // What a step stopped was meant to end, and is no death.
+                dead.push((name.clone(), how));
                 if matches!(component.live().as_deref(), Some(Live::Process(_))) {
                     component.forget();
                 } else {

@@ -45,6 +45,7 @@ use seam_wire::{Limits, Protocol};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use crate::testbed::told::{BedError, Progress};
@@ -84,6 +85,8 @@ pub(crate) struct Testbed {
     components: IndexMap<String, LiveComponent>,
     kept: KeptStates,
     settled: LastSettled,
+    /// Turns true when somebody asks to stop.
+    interrupt: watch::Receiver<bool>,
     /// Who judges invariants and `settled`.
     judges: Arc<Actors>,
     /// What the tests' HTTP steps leave open for the next ones.
@@ -92,7 +95,11 @@ pub(crate) struct Testbed {
 
 impl Testbed {
     /// Starts the watcher and stands on all seams. Nothing of the system runs yet.
-    pub(crate) async fn open(plan: Arc<Plan>, ground: Ground) -> Result<Self, BedError> {
+    pub(crate) async fn open(
+        plan: Arc<Plan>,
+        ground: Ground,
+        interrupt: watch::Receiver<bool>,
+    ) -> Result<Self, BedError> {
         let options = WatcherOptions {
             run: ground.run.clone(),
             command: WatcherCommand::this_program(),
@@ -129,6 +136,7 @@ impl Testbed {
             components,
             kept,
             settled: LastSettled::default(),
+            interrupt,
             judges: Arc::default(),
             connections: Connections::default(),
         })
@@ -170,6 +178,18 @@ impl Testbed {
     /// The connections of the tests' HTTP steps.
     pub(crate) fn connections(&self) -> &Connections {
         &self.connections
+    }
+
+    /// Comes back when somebody asks to stop.
+    pub(crate) async fn interrupted(&self) {
+        if self.interrupt.clone().wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Has somebody asked to stop?
+    pub(crate) fn is_interrupted(&self) -> bool {
+        *self.interrupt.borrow()
     }
 
     /// Who judges invariants and `settled`, in all tests.

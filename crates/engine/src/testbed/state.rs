@@ -73,6 +73,7 @@ impl Testbed {
         let restored = service.restore(state).await;
         let restored =
             restored.map_err(|error| format!("restore the state of `{name}`: {}", chain(&error)))?;
+        self.warn_of(name, &restored.notes);
         let notes = [restored.changed, restored.notes].concat();
         self.tell_state(name, "restored", restored.took, &notes);
         self.tell_held_open(name, &restored.held_open).await;
@@ -82,6 +83,14 @@ impl Testbed {
     /// Forgets the states kept at this depth and beyond.
     pub(crate) fn forget_state(&self, depth: usize) {
         self.kept.forget(depth);
+    }
+
+    /// What could not be put back, or not without ending connections, may be why a later test fails.
+    fn warn_of(&self, name: &str, notes: &[String]) {
+        for note in notes {
+            let notice = Notice::new(Level::Warning, format!("the state of `{name}`: {note}"));
+            self.record(self.scope(), What::Notice(notice));
+        }
     }
 
     fn tell_state(&self, name: &str, action: &str, took: Duration, notes: &[String]) {

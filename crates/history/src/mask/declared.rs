@@ -83,7 +83,7 @@ impl Declared {
         self.whole.get(text).cloned()
     }
 
-    /// Each place where a secret stands, from left to right, none within another.
+    /// Each place where a secret stands, or what is left of one that was cut. Places may lie within one another.
     pub(crate) fn find(&self, text: &str) -> Vec<Hit> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
@@ -100,8 +100,42 @@ impl Declared {
                 }
                 Hit { range: start..end, name: pattern.name.clone() }
             })
+            .chain(self.cut(text))
             .collect()
     }
+
+    /// What is left of secrets where a text was cut (`…`): the beginning of one before that, the end of one after it.
+    fn cut(&self, text: &str) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        for (at, mark) in text.match_indices('…') {
+            let before = text[..at].trim_end();
+            let after = &text[at + mark.len()..];
+            let from = text.len() - after.trim_start().len();
+            for Pattern { text: form, name, .. } in &self.patterns {
+                if let Some(length) = longest(form, |part| before.ends_with(part), |form, at| form.get(..at))
+                {
+                    hits.push(Hit { range: before.len() - length..before.len(), name: name.clone() });
+                }
+                if let Some(length) = longest(
+                    form,
+                    |part| text[from..].starts_with(part),
+                    |form, at| form.get(form.len() - at..),
+                ) {
+                    hits.push(Hit { range: from..from + length, name: name.clone() });
+                }
+            }
+        }
+        hits
+    }
+}
+
+/// The length of the longest part of a secret that stands somewhere, if one does that is long enough to tell anything.
+fn longest(
+    form: &str,
+    stands: impl Fn(&str) -> bool,
+    part: impl for<'f> Fn(&'f str, usize) -> Option<&'f str>,
+) -> Option<usize> {
+    (SHORTEST_INSIDE_A_TEXT..form.len()).rev().find(|length| part(form, *length).is_some_and(&stands))
 }
 
 /// The value in each form in which it travels.
@@ -226,6 +260,18 @@ mod tests {
         ] {
             assert_eq!(masked(value, text), expected, "{value} in {text}");
         }
+    }
+
+    #[test]
+    fn what_is_left_of_one_that_was_cut_is_found() {
+        let declared = Declared::new(&[Secret { name: "it".into(), value: "dot-s3cretvalue".into() }]);
+        let found = |text: &str| -> Vec<String> {
+            declared.find(text).into_iter().map(|hit| text[hit.range].to_owned()).collect()
+        };
+        assert_eq!(found("… it is dot-s3c …"), ["dot-s3c"]);
+        assert_eq!(found("it is dot-s3cr…"), ["dot-s3cr"]);
+        assert_eq!(found("…value and more"), ["value"]);
+        assert!(found("a dot… and a lue").is_empty());
     }
 
     #[test]
