@@ -33,11 +33,6 @@ impl Recorder {
         self.queue.began().elapsed()
     }
 
-    /// When the run began: zero on the clock of all events.
-    pub fn began(&self) -> Instant {
-        self.queue.began()
-    }
-
     /// A moment on the clock of all events; zero for what was before the run.
     pub fn at(&self, moment: Instant) -> Duration {
         moment.saturating_duration_since(self.queue.began())
