@@ -71,7 +71,11 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
         // Whoever interrupts a test does not keep it from cleaning up after itself.
         ended = ended.max(tokio::select! {
             ended = run_steps(&lane, &body.steps, "") => ended,
-            () = bed.interrupted() => Ended::Interrupted,
+            () = bed.interrupted() => {
+                let text = "somebody asked to stop before it had come to its end".to_owned();
+                tell(bed, scope, Level::Inconclusive, text, body.span);
+                Ended::Interrupted
+            }
         });
     }
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
