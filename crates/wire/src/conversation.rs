@@ -9,6 +9,7 @@
 //! chunk ─▶ written ─▶ feed ─▶ framing, kept bytes ─▶ Exchange ─▶ Captured::read ─▶ request, reply, message
 //! ```
 
+use crate::splitter::{Splitter, Splitting};
 use seam_event::InteractionError;
 use seam_value::Value;
 use std::borrow::Cow;
@@ -152,6 +153,13 @@ pub trait Conversation: Send {
 
     /// So many bytes have passed unseen, at most [`passable`](Self::passable).
     fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, out: &mut Vec<Exchange>);
+
+    /// A splitter that begins where this conversation stands; asked only while neither side is inside a message and
+    /// no call is open. `None` where the protocol, or this connection from here on, has only bytes.
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        let _ = splitting;
+        None
+    }
 
     /// Does the connection hold a transaction open? `None` where the protocol has none.
     fn holds_transaction(&self) -> Option<bool> {

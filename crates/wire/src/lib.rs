@@ -5,6 +5,7 @@
 //! here waits, listens or knows the time, so that every case is a table of bytes and expectation.
 #![forbid(unsafe_code)]
 
+mod answering;
 pub mod body;
 mod conversation;
 mod http;
@@ -14,7 +15,13 @@ pub mod postgres;
 mod protocol;
 pub mod redis;
 mod smtp;
+mod splitter;
 mod tcp;
+// Used by protocols that are written as splitters.
+#[allow(dead_code)]
+mod watching;
 
+pub use answering::{Answering, Answers, Asked, Say, Then};
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
 pub use protocol::{PROTOCOLS, Protocol, protocol};
+pub use splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};

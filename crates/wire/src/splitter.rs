@@ -1,0 +1,175 @@
+//! One connection cut into pieces that can be held, let go, dropped, repeated or answered: what everything that
+//! changes traffic (faults, stubs, replay) is built on.
+//!
+//! ```text
+//! bytes of one side ─▶ Splitter ─▶ Piece, Piece, Piece ─▶ held, decided about ─▶ written, or not
+//!                         ▲                                     │
+//!                         └──── answer(call, what to say) ◀─────┘   in the provider's place
+//! ```
+//!
+//! A splitter knows the protocol and nothing of rules; whoever holds the pieces knows rules and nothing of the
+//! protocol. No sockets, no clock. Where nobody is behind the seam ([`Behind::Nobody`]) the splitter also says what a
+//! provider would say that no rule is about: greetings, log-ins, acknowledgements.
+
+use crate::conversation::{Captured, Direction, Limits, Parts, Surprise};
+use seam_value::Value;
+use std::borrow::Cow;
+
+/// Numbers a call within its connection.
+pub type Call = u64;
+
+/// Is there a provider behind the seam?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// There is one: what no rule is about is passed on to it.
+    Provider,
+    /// There is none: the splitter greets, logs in and acknowledges in its place.
+    Nobody,
+}
+
+/// A run of bytes that belong together.
+pub struct Piece {
+    /// Where the bytes go.
+    pub to: Direction,
+    /// The bytes, as they came, unless the splitter has to change them to keep both sides in step.
+    pub bytes: Vec<u8>,
+    /// What they are.
+    pub of: Of,
+}
+
+/// What a piece is.
+pub enum Of {
+    /// Nothing that a rule is about: a greeting, a handshake, an acknowledgement, an upgrade's bytes. It is passed on
+    /// in its place, and never dropped.
+    Rest,
+    /// A request, from its first byte. `whole` says that it ends with this piece; otherwise [`More`](Self::More) follows.
+    Request {
+        /// The call, new with this piece.
+        call: Call,
+        /// Does it end here?
+        whole: bool,
+        /// Does the consumer wait for the answer? A subscription or a blocking pop is asked, and not awaited.
+        awaited: bool,
+        /// What it asks, as far as the piece goes.
+        read: Box<dyn Captured>,
+    },
+    /// The reply to a call, from its first byte.
+    Reply {
+        /// The call.
+        call: Call,
+        /// Does it end here?
+        whole: bool,
+        /// Does the consumer wait for its end? Not for that of a stream of events.
+        awaited: bool,
+        /// What it answers, as far as the piece goes.
+        read: Box<dyn Captured>,
+    },
+    /// One message that nobody answers, or that is acknowledged at most: published, delivered, pushed, one event of a
+    /// stream.
+    Message {
+        /// The call to which it belongs, where it does: the subscription, the stream.
+        call: Option<Call>,
+        /// What it says.
+        read: Box<dyn Captured>,
+    },
+    /// More of a request or reply that began with an earlier piece. It shares the fate of its beginning.
+    More {
+        /// The call.
+        call: Call,
+        /// Does it end here?
+        whole: bool,
+    },
+}
+
+/// Why a call can't be answered like that: an answer that the protocol can't say, a field that it doesn't know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unanswerable {
+    /// What is wrong, one line: `redis has no status; its answers have value or error`.
+    pub reason: Cow<'static, str>,
+}
+
+impl Unanswerable {
+    /// With its reason.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// With what a splitter is begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Splitting {
+    /// How much of a message is gathered before it is told as a piece that isn't whole (`kept_body`), and what else
+    /// bounds memory.
+    pub limits: Limits,
+    /// Is there a provider?
+    pub behind: Behind,
+}
+
+/// Cuts one connection. It begins between two messages of either side.
+///
+/// No bytes in any chunking may make it panic, and what it keeps stays within its limits. After a [`Surprise`] the
+/// connection goes on as plain bytes: [`take_rest`](Self::take_rest) gives what it still kept.
+pub trait Splitter: Send {
+    /// What is to be said before anybody has said anything: a greeting, where nobody is behind.
+    fn begin(&mut self, out: &mut Vec<Piece>) {
+        let _ = out;
+    }
+
+    /// Takes the next bytes of a direction and pushes the pieces that are whole with them, in order. What is not whole
+    /// yet is kept.
+    fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise>;
+
+    /// What was kept of a direction and has not come out as a piece.
+    fn take_rest(&mut self, direction: Direction) -> Vec<u8>;
+
+    /// What to say to the consumer as the whole answer to a call, in the protocol's own terms. Asked instead of passing
+    /// the request on, or instead of the provider's reply. `answer` has the fields that the protocol's
+    /// [`Word`](seam_model::Word) names under `fields`.
+    fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable>;
+
+    /// What to send to the provider instead of a request that is answered in its place, so that both sides stay in
+    /// step: PostgreSQL's transaction has to fail there, too. What the provider replies to it is not told as a piece.
+    fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
+        let _ = (call, answer);
+        Vec::new()
+    }
+
+    /// The request of a call will get no answer at all, and nothing of it was passed on.
+    fn forget(&mut self, call: Call) {
+        let _ = call;
+    }
+
+    /// What to send so that the request of a call reaches the provider a second time, given its bytes; the second reply
+    /// is not told as a piece. None where a request can't be repeated on its connection.
+    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+        let _ = (call, request);
+        None
+    }
+
+    /// What to send so that a message is delivered a second time, given its bytes. None where that can't be.
+    fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let _ = message;
+        None
+    }
+
+    /// What to say to the consumer of its own accord, as a message that nobody asked for: one event of a stream, one
+    /// delivery. Where the protocol needs a call for it (an open stream, a subscription), the newest that fits.
+    fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let _ = message;
+        Err(Unanswerable::new("nothing can be pushed in this protocol"))
+    }
+}
+
+/// What was read already: for those who build pieces of parts.
+pub struct Read(pub Parts);
+
+impl Captured for Read {
+    fn size(&self) -> usize {
+        0
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        self.0
+    }
+}

@@ -1,0 +1,181 @@
+//! A conversation made of a splitter: a protocol that can be cut into pieces can be watched by the same code.
+
+use crate::conversation::{
+    Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise, why_unfinished,
+};
+use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A splitter that can be begun anew where it stands.
+pub(crate) trait Resumed: Splitter + Sized {
+    /// A splitter for the rest of a connection that has come as far as this one, between messages.
+    fn resume(&self, splitting: Splitting) -> Self;
+
+    /// Is it in the middle of a message of this direction?
+    fn is_within(&self, direction: Direction) -> bool;
+}
+
+/// Watches a connection by cutting it.
+pub(crate) struct Watching<S> {
+    splitter: S,
+    limits: Limits,
+    pieces: Vec<Piece>,
+    open: BTreeMap<Call, Open>,
+    consumer_ended: bool,
+}
+
+/// A request whose reply has not ended.
+struct Open {
+    began: Duration,
+    awaited: bool,
+    request: Box<dyn Captured>,
+    reply: Option<Box<dyn Captured>>,
+    request_is_whole: bool,
+    cut: bool,
+}
+
+impl<S: Resumed> Watching<S> {
+    /// Begins with a splitter of [`Behind::Provider`], which has seen nothing yet.
+    pub(crate) fn new(splitter: S, limits: Limits) -> Self {
+        Self { splitter, limits, pieces: Vec::new(), open: BTreeMap::new(), consumer_ended: false }
+    }
+
+    fn take_in(&mut self, piece: Piece, at: Duration, out: &mut Vec<Exchange>) -> Result<(), Surprise> {
+        match piece.of {
+            Of::Rest => {}
+            Of::Request { call, whole, awaited, read } => {
+                if self.open.len() >= self.limits.n_open {
+                    return Err(Surprise::new("too many calls are open at once"));
+                }
+                let open = Open {
+                    began: at,
+                    awaited,
+                    request: read,
+                    reply: None,
+                    request_is_whole: whole,
+                    cut: !whole,
+                };
+                self.open.insert(call, open);
+            }
+            Of::Reply { call, whole, awaited, read } => {
+                if let Some(open) = self.open.get_mut(&call) {
+                    open.reply = Some(read);
+                    open.awaited &= awaited;
+                    open.cut |= !whole && awaited;
+                }
+                if whole {
+                    self.ended(call, at, out);
+                }
+            }
+            Of::More { call, whole } => match piece.to {
+                Direction::ToProvider => {
+                    if let Some(open) = self.open.get_mut(&call) {
+                        open.request_is_whole |= whole;
+                    }
+                }
+                Direction::ToConsumer if whole => self.ended(call, at, out),
+                Direction::ToConsumer => {}
+            },
+            Of::Message { read, .. } => {
+                out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured: read });
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, call: Call, at: Duration, out: &mut Vec<Exchange>) {
+        if let Some(open) = self.open.remove(&call) {
+            out.push(Exchange {
+                began: open.began,
+                ended: Some(at),
+                error: None,
+                cut: open.cut,
+                captured: Box::new(Both { request: open.request, reply: open.reply }),
+            });
+        }
+    }
+}
+
+impl<S: Resumed + 'static> Conversation for Watching<S> {
+    fn step(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        at: Duration,
+        out: &mut Vec<Exchange>,
+    ) -> Result<usize, Surprise> {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        let cut = self.splitter.cut(direction, bytes, &mut pieces);
+        for piece in pieces.drain(..) {
+            self.take_in(piece, at, out)?;
+        }
+        self.pieces = pieces;
+        cut.map(|()| bytes.len())
+    }
+
+    fn end(&mut self, direction: Direction, how: End, _at: Duration, out: &mut Vec<Exchange>) {
+        if direction == Direction::ToProvider && how == End::Fin {
+            self.consumer_ended = true;
+            return;
+        }
+        for (_, open) in std::mem::take(&mut self.open) {
+            // Who only waited for something to come has missed nothing.
+            let error =
+                why_unfinished(how, self.consumer_ended && open.request_is_whole).filter(|_| open.awaited);
+            out.push(Exchange {
+                began: open.began,
+                ended: None,
+                error,
+                cut: open.cut,
+                captured: Box::new(Both { request: open.request, reply: open.reply }),
+            });
+        }
+    }
+
+    fn n_open(&self) -> usize {
+        self.open.values().filter(|open| open.awaited).count()
+            + usize::from(self.splitter.is_within(Direction::ToProvider))
+    }
+
+    fn position(&self, direction: Direction) -> Position {
+        if self.splitter.is_within(direction) { Position::Body } else { Position::Between }
+    }
+
+    fn passable(&self, _direction: Direction) -> u64 {
+        0
+    }
+
+    fn pass(&mut self, _direction: Direction, _n_bytes: u64, _at: Duration, _out: &mut Vec<Exchange>) {}
+
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        debug_assert!(
+            splitting.behind == Behind::Provider || self.open.is_empty(),
+            "nobody was behind from the start"
+        );
+        Some(Box::new(self.splitter.resume(splitting)))
+    }
+}
+
+/// A request with its reply.
+struct Both {
+    request: Box<dyn Captured>,
+    reply: Option<Box<dyn Captured>>,
+}
+
+impl Captured for Both {
+    fn size(&self) -> usize {
+        self.request.size() + self.reply.as_ref().map_or(0, |reply| reply.size())
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let request = self.request.read();
+        let reply = self.reply.map(Captured::read).unwrap_or_default();
+        Parts {
+            request: request.request,
+            reply: reply.reply,
+            cut: request.cut || reply.cut,
+            ..Parts::default()
+        }
+    }
+}
