@@ -32,17 +32,52 @@ pub struct Answering {
     pub say: Say,
     /// Is it to be written in so many parts, over so long?
     pub dribble: Option<(u32, Duration)>,
+    /// What whoever drives sends once the answer is out, each in its own time: webhooks and callbacks.
+    pub afterwards: Vec<Callback>,
 }
 
 /// What is said in a provider's place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Say {
     /// An answer in the protocol's own terms: the fields of [`Interaction::reply`](seam_event::Interaction::reply).
-    Answer(Value),
+    /// Shared, because one that doesn't depend on the request is made once.
+    Answer(Arc<Value>),
     /// These bytes as they are, and what becomes of the connection then.
     Bytes(Arc<[u8]>, Then),
     /// Nothing: the provider is asked after all.
     Pass,
+    /// What somebody else says, who is asked instead of the provider; HTTP only.
+    Elsewhere(Arc<Elsewhere>),
+}
+
+/// Who is asked instead of the provider, and how the request and the reply are changed on the way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// `http://host:port/base`: the request's path and query are put behind it.
+    pub base: String,
+    /// This beginning of the path is left out, where the path has it.
+    pub without_prefix: String,
+    /// Headers set on the request.
+    pub headers: Vec<(String, String)>,
+    /// Headers taken off the request, by names in small letters.
+    pub without_headers: Vec<String>,
+    /// Headers set on the reply.
+    pub reply_headers: Vec<(String, String)>,
+}
+
+/// An HTTP request that is to be sent of a stub's accord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callback {
+    /// How long after the answer.
+    pub after: Duration,
+    /// The method.
+    pub method: String,
+    /// The whole address.
+    pub url: String,
+    /// Headers in order; `host` and `content-length` are the sender's.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// What becomes of a connection after something was said.

@@ -21,7 +21,7 @@ mod tcp;
 #[allow(dead_code)]
 mod watching;
 
-pub use answering::{Answering, Answers, Asked, Say, Then};
+pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Say, Then};
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
 pub use protocol::{PROTOCOLS, Protocol, protocol};
 pub use splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};
