@@ -19,6 +19,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// How many orders may wait for the proxy's thread.
 const ORDERS: usize = 64;
 
+/// How long a seam may take to begin or to cease listening: a turn of the proxy's thread.
+const POINTED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Why a seam could not be stood on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -55,8 +58,16 @@ pub struct Proxy {
     observer: Arc<Observer>,
     pulse: Arc<Pulse>,
     /// Where each seam leads, to be changed at any moment.
-    leads: Mutex<HashMap<SeamId, watch::Sender<Upstream>>>,
+    leads: Mutex<HashMap<SeamId, Lead>>,
     threads: Option<(JoinHandle<()>, JoinHandle<()>)>,
+}
+
+/// Where a seam leads.
+struct Lead {
+    /// As it was last said.
+    upstream: watch::Sender<Upstream>,
+    /// Does the seam listen at present?
+    listens: watch::Receiver<bool>,
 }
 
 /// What the proxy's thread is asked to do.
@@ -66,6 +77,7 @@ enum Order {
         number: usize,
         spec: SeamSpec,
         upstream: watch::Receiver<Upstream>,
+        listens: watch::Sender<bool>,
         answer: oneshot::Sender<io::Result<SocketAddr>>,
     },
     /// To say on which seam a session of a provider is.
@@ -107,12 +119,16 @@ impl Proxy {
     /// Stands on a seam and gives the address where its consumer dials.
     pub async fn stand(&self, spec: SeamSpec) -> Result<SocketAddr, ProxyError> {
         let (sender, upstream) = watch::channel(spec.upstream.clone());
+        let (tell, listens) = watch::channel(false);
         let number = self.observer.register(spec.seam.clone(), spec.protocol);
         let (answer, answered) = oneshot::channel();
         let seam = spec.seam.clone();
-        self.leads.lock().unwrap_or_else(PoisonError::into_inner).insert(seam.clone(), sender);
+        self.leads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(seam.clone(), Lead { upstream: sender, listens });
         self.orders
-            .send(Order::Stand { number, spec, upstream, answer })
+            .send(Order::Stand { number, spec, upstream, listens: tell, answer })
             .await
             .map_err(|_| ProxyError::Gone)?;
         let address = answered.await.map_err(|_| ProxyError::Gone)?;
@@ -124,11 +140,27 @@ impl Proxy {
         let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, lead) in leads.iter().filter(|(seam, _)| applies(seam)) {
             // The same again would wake the listener for nothing.
-            lead.send_if_modified(|current| {
+            lead.upstream.send_if_modified(|current| {
                 let changes = current != upstream;
                 current.clone_from(upstream);
                 changes
             });
+        }
+    }
+
+    /// Waits until the seams to which this applies do what [`point`](Self::point) has said: they listen, or refuse.
+    pub async fn pointed(&self, applies: impl Fn(&SeamId) -> bool) {
+        let waited_for: Vec<(watch::Receiver<bool>, bool)> = {
+            let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+            let applying = leads.iter().filter(|(seam, _)| applies(seam));
+            let waited_for = applying
+                .map(|(_, lead)| (lead.listens.clone(), *lead.upstream.borrow() != Upstream::Nowhere));
+            waited_for.collect()
+        };
+        for (mut listens, wanted) in waited_for {
+            // One that can't listen (no file descriptors are left) refuses, and goes on trying.
+            let _ =
+                tokio::time::timeout(POINTED_WITHIN, listens.wait_for(|listens| *listens == wanted)).await;
         }
     }
 
@@ -210,8 +242,10 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
         ended: Rc::default(),
     };
     while let Some(order) = inbox.recv().await {
-        let (number, spec, upstream, answer) = match order {
-            Order::Stand { number, spec, upstream, answer } => (number, spec, upstream, answer),
+        let (number, spec, upstream, listens, answer) = match order {
+            Order::Stand { number, spec, upstream, listens, answer } => {
+                (number, spec, upstream, listens, answer)
+            }
             Order::TellOpen(answer) => {
                 shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
                 let _ = answer.send(());
@@ -227,7 +261,7 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
                 continue;
             }
         };
-        let stand = Stand::take(spec.listen, &spec.upstream);
+        let stand = Stand::take(spec.listen, &spec.upstream, listens);
         let address = stand
             .as_ref()
             .map(Stand::address)

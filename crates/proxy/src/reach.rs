@@ -5,7 +5,7 @@
 
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -114,11 +114,10 @@ impl ExternalError {
 pub(crate) async fn connect(host: &str, port: u16, within: Duration) -> Result<TcpStream, ExternalError> {
     let deadline = Instant::now() + within;
     let slow = |what: String| ExternalError::Slow { what, within };
-    let found = timeout_at(deadline, lookup_host((host, port)))
+    let addresses = timeout_at(deadline, addresses(host, port))
         .await
         .map_err(|_| slow(format!("looking up `{host}`")))?
         .map_err(|source| ExternalError::UnknownName { host: host.to_owned(), source })?;
-    let addresses: Vec<SocketAddr> = found.collect();
     let mut last = None;
     for (index, address) in addresses.iter().enumerate() {
         // An address where nobody says anything must not use up the time of those after it.
@@ -138,6 +137,16 @@ pub(crate) async fn connect(host: &str, port: u16, within: Duration) -> Result<T
         Some(source) => ExternalError::Unreachable { authority, source },
         None => slow(format!("connecting to {authority}")),
     })
+}
+
+/// The addresses that a name has at this moment. Those of `localhost` are not looked up: that they are this machine's
+/// is why they may be asked without further ado, and not every machine knows `api.localhost` (RFC 6761, 6.3).
+async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let name = host.to_ascii_lowercase();
+    if name == "localhost" || name.ends_with(".localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok(lookup_host((host, port)).await?.collect())
 }
 
 /// `host:port`, with brackets where the host needs them.
@@ -160,10 +169,14 @@ mod tests {
 
     #[tokio::test]
     async fn all_addresses_of_a_name_are_tried() {
-        // `localhost` is ::1 as well on most machines, where nobody listens.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert!(connect("localhost", port, LONG).await.is_ok());
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            // A machine without IPv6 has nothing to try.
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            for name in ["localhost", "Api.Localhost"] {
+                assert!(connect(name, port, LONG).await.is_ok(), "{name} at {address}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -85,16 +85,22 @@ pub(crate) struct Stand {
     address: SocketAddr,
     /// None while the seam leads nowhere.
     listener: Option<TcpListener>,
+    /// Says whether it listens at present.
+    listens: watch::Sender<bool>,
 }
 
 impl Stand {
     /// Takes a free port on loopback, or this one.
-    pub(crate) fn take(address: Option<SocketAddr>, upstream: &Upstream) -> io::Result<Self> {
+    pub(crate) fn take(
+        address: Option<SocketAddr>,
+        upstream: &Upstream,
+        listens: watch::Sender<bool>,
+    ) -> io::Result<Self> {
         let wanted = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let held = bound(wanted)?;
         let address = held.local_addr()?.as_socket().unwrap_or(wanted);
         let listener = if *upstream == Upstream::Nowhere { None } else { Some(listen(address)?) };
-        Ok(Self { held, address, listener })
+        Ok(Self { held, address, listener, listens })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -125,6 +131,8 @@ impl Stand {
                 self.listener = listen(self.address).ok();
                 shared.refusals.end(self.address.port());
             }
+            let is_listening = self.listener.is_some();
+            self.listens.send_if_modified(|listens| std::mem::replace(listens, is_listening) != is_listening);
             let changed = match &self.listener {
                 Some(listener) => tokio::select! {
                     changed = upstream.changed() => changed.is_ok(),

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use seam_event::{Caller, ComponentId, Endpoint, Interaction, InteractionError, SeamId};
-use seam_proxy::{Callers, Dialled, Proxy, Pulse, SeamSpec, Upstream, Witness};
+use seam_proxy::{Callers, Dialled, ExternalError, Proxy, Pulse, SeamSpec, Upstream, Witness};
 use seam_value::Value;
 use seam_wire::{Limits, protocol};
 use socket2::SockRef;
@@ -29,6 +29,10 @@ impl Witness for Notes {
 
     fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
         self.1.lock().unwrap().push(format!("degraded: {reason}"));
+    }
+
+    fn unreached(&mut self, _: &SeamId, error: &ExternalError) {
+        self.1.lock().unwrap().push(format!("unreached: {error}"));
     }
 
     fn lost(&mut self, _: &SeamId, count: u64) {
@@ -222,22 +226,13 @@ async fn where_nothing_listens_connecting_is_refused_until_something_does() {
     assert_eq!(TcpStream::connect(standing.address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     let echoing = provider(echo);
     standing.proxy.point(|seam| *seam == standing.seam, &echoing);
-    let deadline = Instant::now() + LONG;
-    let mut client = loop {
-        if let Ok(client) = TcpStream::connect(standing.address) {
-            break client;
-        }
-        assert!(Instant::now() < deadline, "still refused");
-        tokio::task::yield_now().await;
-    };
+    standing.proxy.pointed(|seam| *seam == standing.seam).await;
+    let mut client = connect(standing.address);
     client.write_all(b"x").unwrap();
     client.read_exact(&mut [0; 1]).unwrap();
     standing.proxy.point(|seam| *seam == standing.seam, &Upstream::Nowhere);
-    while let Ok(late) = TcpStream::connect(standing.address) {
-        drop(late);
-        assert!(Instant::now() < deadline, "still accepted");
-        tokio::task::yield_now().await;
-    }
+    standing.proxy.pointed(|seam| *seam == standing.seam).await;
+    assert_eq!(TcpStream::connect(standing.address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     // What was connected stays connected.
     client.write_all(b"y").unwrap();
     client.read_exact(&mut [0; 1]).unwrap();
@@ -372,4 +367,21 @@ async fn whatever_somebody_has_received_is_told_after_a_drain() {
         assert!(stream.read(&mut reply).unwrap() > 0);
         assert_eq!(standing.interactions().await.len(), n_asked);
     }
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_when_somebody_dials_and_not_before() {
+    let Upstream::Tcp(address) = provider(echo) else { unreachable!("it listens on TCP") };
+    let name = |host: &str| Upstream::Name { host: host.to_owned(), port: address.port() };
+    let standing = stand("test", "tcp", name("nowhere.invalid")).await;
+    assert!(standing.told().await.is_empty());
+    let mut client = connect(standing.address);
+    assert!(client.read(&mut [0; 1]).is_err(), "it is reset");
+    standing.wait_for("unreached: the name `nowhere.invalid` is not known").await;
+    let refused = standing.interactions().await.pop().unwrap();
+    assert_eq!(refused.error, Some(InteractionError::Refused));
+    standing.proxy.point(|_| true, &name("localhost"));
+    let mut client = connect(standing.address);
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0; 1]).unwrap();
 }

@@ -83,7 +83,10 @@ impl Up {
         let page = Page { sources: &sources, run: Some(&folder.id), command: &[], look: screen.look() };
         ticker.follow(screen, &mut progress, &page, &interrupts);
         make_room(&root);
-        let Ok((ran, _)) = runtime.block_on(running) else { return Ok(Exit::CouldNotRun) };
+        let ended = runtime.block_on(running);
+        // A name that is still being looked up keeps nobody waiting.
+        runtime.shutdown_background();
+        let Ok((ran, _)) = ended else { return Ok(Exit::CouldNotRun) };
         Ok(match ran {
             Ok(()) if is_up.load(Ordering::Relaxed) => Exit::Passed,
             Ok(()) => Exit::Interrupted,

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
-use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, parse_external, read_ready, runtime};
+use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
 use seam_matcher::Statement;
 use seam_model::{Component, System};
 use seam_services::Declared;
@@ -305,11 +305,10 @@ impl PlannedComponent {
         self.declared.ready.as_ref().is_some_and(|node| node.get("exit").is_some())
     }
 
-    /// The path that an external's own address ends with, without a slash at its end.
-    pub(crate) fn external_base(&self) -> Option<String> {
+    /// Somebody else's address, where it is that.
+    pub(crate) fn external_address(&self) -> Option<&ReferenceText> {
         let Made::Runtime(raise, _) = &self.made else { return None };
-        let address = raise.external()?.address();
-        Some(parse_external(&address.value).ok()?.base)
+        raise.external().and_then(|_| self.texts.first())
     }
 
     fn main_protocol(&self) -> &'static dyn Protocol {

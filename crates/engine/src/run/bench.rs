@@ -38,13 +38,14 @@ impl AttemptBench {
 
 impl Bench for AttemptBench {
     fn address(&self, component: &str, endpoint: &str) -> Result<Address, Trouble> {
-        let Some(planned) = self.bed.system().components.get(component) else {
+        if !self.bed.system().components.contains_key(component) {
             return Err(Trouble::errored(format!("there is no component `{component}`")));
-        };
+        }
         let Some(socket) = self.bed.wiring().dials(&seam("test", component, endpoint)) else {
             return Err(Trouble::errored(format!("`{component}` has no endpoint `{endpoint}`")));
         };
-        let base = planned.external_base().unwrap_or_default();
+        self.bed.externals().asked(component);
+        let base = self.bed.wiring().base(component);
         Ok(Address { socket, host: socket.ip().to_string().into(), base: base.into() })
     }
 

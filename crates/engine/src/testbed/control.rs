@@ -119,6 +119,7 @@ impl Testbed {
             for endpoint in &self.system().components[name].endpoints {
                 self.point(name, &endpoint.name, &upstream(service.upstream(&endpoint.name)));
             }
+            self.pointed(name).await;
             component.set_live(Some(Arc::clone(&live)));
             self.tell_component(name, ComponentState::Ready, service.detail());
             self.watch_over(name, live);
@@ -136,6 +137,7 @@ impl Testbed {
         for endpoint in &self.system().components[name].endpoints {
             self.point(name, &endpoint.name, &Upstream::Nowhere);
         }
+        self.pointed(name).await;
         let ended = match (&*live, how) {
             (Live::Service(service), how) => service.stop(how).await.map_err(|error| chain(&error)),
             (Live::Process(process), StopHow::Asked(within)) => {

@@ -3,9 +3,10 @@
 //! The History keeps everything, masked, on disk; this keeps the present test's part in memory. It is bounded:
 //! what goes beyond is counted, and whoever counts over it is told.
 
-use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
+use crate::testbed::external::ExternalNews;
+use seam_event::{ComponentId, Interaction, InteractionError, Scope, SeamId, What};
 use seam_history::Recorder;
-use seam_proxy::Witness;
+use seam_proxy::{ExternalError, Witness};
 use seam_steps::SaidLine;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,6 +126,7 @@ impl Entries {
 pub(crate) struct JournalWitness {
     pub(crate) journal: Arc<Journal>,
     pub(crate) recorder: Recorder,
+    pub(crate) externals: Arc<ExternalNews>,
 }
 
 impl Witness for JournalWitness {
@@ -149,6 +151,9 @@ impl Witness for JournalWitness {
     }
 
     fn interaction(&mut self, interaction: Interaction) {
+        if interaction.error == Some(InteractionError::Refused) {
+            self.externals.asked(interaction.to.as_str());
+        }
         let scope = {
             let mut entries = self.journal.lock();
             if interaction.at < entries.since {
@@ -171,6 +176,10 @@ impl Witness for JournalWitness {
     fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str) {
         let what = What::Degraded { seam: seam.clone(), connection, reason: reason.to_owned() };
         self.recorder.record(self.journal.scope(), what);
+    }
+
+    fn unreached(&mut self, seam: &SeamId, error: &ExternalError) {
+        self.externals.failed(seam.provider.as_str(), error);
     }
 
     fn lost(&mut self, seam: &SeamId, count: u64) {

@@ -9,6 +9,7 @@
 mod callers;
 pub(crate) mod component;
 mod control;
+mod external;
 pub(crate) mod journal;
 mod prepare;
 pub(crate) mod quiet;
@@ -26,6 +27,7 @@ use crate::run::lane::Actors;
 use crate::snapshots::StepSnapshots;
 use crate::testbed::callers::ProcCallers;
 use crate::testbed::component::{Live, LiveComponent};
+use crate::testbed::external::{ExternalNews, Externals};
 use crate::testbed::journal::{Journal, JournalWitness};
 use crate::testbed::quiet::{NotQuiet, until_quiet};
 use crate::testbed::settled::LastSettled;
@@ -83,6 +85,7 @@ pub(crate) struct Testbed {
     places: Places,
     wiring: Wiring,
     components: IndexMap<String, LiveComponent>,
+    externals: Externals,
     kept: KeptStates,
     settled: LastSettled,
     /// Turns true when somebody asks to stop.
@@ -112,7 +115,12 @@ impl Testbed {
         watcher.remove_at_end(&folder).await.map_err(|_| BedError::Gone)?;
         let journal = Arc::new(Journal::default());
         let pulse = Arc::new(Pulse::new(ground.began.0));
-        let witness = JournalWitness { journal: Arc::clone(&journal), recorder: ground.recorder.clone() };
+        let externals = Externals::new(ExternalNews::new(&journal, &ground.recorder));
+        let witness = JournalWitness {
+            journal: Arc::clone(&journal),
+            recorder: ground.recorder.clone(),
+            externals: Arc::clone(externals.news()),
+        };
         let callers = ProcCallers::new(watcher.clone());
         let proxy = Proxy::start(pulse, Limits::default(), Box::new(witness), Box::new(callers))
             .map_err(BedError::Proxy)?;
@@ -134,6 +142,7 @@ impl Testbed {
             places,
             wiring,
             components,
+            externals,
             kept,
             settled: LastSettled::default(),
             interrupt,
@@ -145,6 +154,7 @@ impl Testbed {
     /// Ends everything, whatever state it is in, and comes back when nothing is left.
     pub(crate) async fn close(&self) -> Result<(), BedError> {
         self.strike_all().await;
+        self.externals.close();
         let over = self.watcher.finish().await.map_err(|_| BedError::Gone)?;
         if over.left.is_empty() { Ok(()) } else { Err(BedError::Left(over.left)) }
     }
@@ -212,6 +222,11 @@ impl Testbed {
     /// Waits until no call is open and nothing has passed for `quiet`.
     pub(crate) async fn until_quiet(&self, quiet: Duration, deadline: Instant) -> Result<(), NotQuiet> {
         until_quiet(self.proxy.pulse(), quiet, deadline).await
+    }
+
+    /// Somebody else's components.
+    pub(crate) fn externals(&self) -> &ExternalNews {
+        self.externals.news()
     }
 
     /// Who dials what.
@@ -307,6 +322,11 @@ impl Testbed {
             [component, endpoint, property] => self.wiring.property("test", component, endpoint, property),
             _ => None,
         }
+    }
+
+    /// Waits until the seams to a component listen, or refuse, as was said of them.
+    async fn pointed(&self, component: &str) {
+        self.proxy.pointed(|seam| seam.provider.as_str() == component).await;
     }
 
     /// Lets all seams to an endpoint lead there.

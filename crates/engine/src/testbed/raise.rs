@@ -12,14 +12,13 @@ use seam_diag::Diagnostic;
 use seam_event::{ComponentId, ComponentState, Scope, What};
 use seam_expr::Chance;
 use seam_launch::{
-    External, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError,
-    await_ready, base_environment, default_ready, laid_over, parse_external, says_address_in_use,
+    Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError, await_ready,
+    base_environment, default_ready, laid_over, says_address_in_use,
 };
 use seam_proxy::Upstream;
 use seam_services::{Declared, RaiseCx};
 use seam_steps::SaidLine;
 use seam_value::Map;
-use std::net::ToSocketAddrs as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
@@ -72,10 +71,15 @@ impl Testbed {
         let component = &self.components[name];
         match raised {
             Ok((live, detail)) => {
+                self.pointed(name).await;
                 let live = Arc::new(live);
                 component.set_live(Some(Arc::clone(&live)));
                 component.readiness.send_replace(Readiness::Ready);
-                let detail = format!("{detail} in {} ms", began.elapsed().as_millis());
+                // What is somebody else's takes no time to start.
+                let detail = match planned.external_address() {
+                    Some(_) => detail,
+                    None => format!("{detail} in {} ms", began.elapsed().as_millis()),
+                };
                 self.tell_component(name, ComponentState::Ready, detail);
                 self.watch_over(name, live);
                 Ok(())
@@ -180,8 +184,9 @@ impl Testbed {
             .await
             .map_err(|error| Unready::from(about(chain(&error), planned.declared.subject.span)))?;
         if let Some(external) = raise.external() {
-            self.point_external(name, planned, external, &prepared.texts)?;
-            return Ok((Live::Process(live), prepared.texts.join(" ")));
+            let text = prepared.texts.first().map_or("", String::as_str);
+            let detail = self.point_external(name, planned, external, text).await;
+            return detail.map(|detail| (Live::Process(live), detail)).map_err(Unready::from);
         }
         for endpoint in &planned.endpoints {
             if let Some(address) = self.wiring().listens(name, &endpoint.name) {
@@ -239,37 +244,6 @@ impl Testbed {
         let diagnostic = about(chain(&error), span);
         let diagnostic = with_lines(diagnostic, name, lines.iter().map(|line| line.text.as_str()));
         Unready { diagnostic, address_in_use }
-    }
-
-    /// Lets the seams to somebody else's component lead to its address.
-    fn point_external(
-        &self,
-        name: &str,
-        planned: &PlannedComponent,
-        external: &External,
-        texts: &[String],
-    ) -> Result<(), Unready> {
-        let text = texts.first().map_or("", String::as_str);
-        let problem = |title: String| Unready::from(about(title, planned.declared.subject.span));
-        let address =
-            parse_external(text).map_err(|reason| problem(format!("`{name}` can't be reached: {reason}")))?;
-        if !external.live && !address.is_loopback() {
-            // Nothing leads there; whoever asks is refused, and a test that needs it says so.
-            return Ok(());
-        }
-        if address.tls {
-            return Err(problem(format!("`{name}`: TLS towards externals is not there yet")));
-        }
-        let mut found = (address.host.as_str(), address.port).to_socket_addrs().map_err(|error| {
-            problem(format!("`{name}` can't be reached: the name `{}` is not known: {error}", address.host))
-        })?;
-        let Some(at) = found.next() else {
-            return Err(problem(format!("`{name}` can't be reached: `{}` has no address", address.host)));
-        };
-        for endpoint in &planned.endpoints {
-            self.point(name, &endpoint.name, &Upstream::Tcp(at));
-        }
-        Ok(())
     }
 
     /// Renders what a process is started with.

@@ -1,9 +1,9 @@
 //! Who dials what: every consumer has an address of its own for each endpoint, and every process its ports.
 
-use crate::plan::system::{Made, SystemPlan, seam};
+use crate::plan::system::{Made, PlannedComponent, SystemPlan, seam};
 use seam_event::SeamId;
 use seam_expr::{Reference, ReferenceText, Target};
-use seam_launch::HeldPort;
+use seam_launch::{HeldPort, parse_external};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -136,6 +136,14 @@ impl Wiring {
         }
     }
 
+    /// The path that an external's own address ends with, without a slash at its end.
+    pub(crate) fn base(&self, component: &str) -> String {
+        let planned = self.plan.components.get(component);
+        let address = planned.and_then(PlannedComponent::external_address);
+        let text = address.and_then(|address| self.render(component, address).ok());
+        text.and_then(|text| parse_external(&text).ok()).map(|address| address.base).unwrap_or_default()
+    }
+
     /// A property of an endpoint that is dialled at an address.
     fn at(&self, component: &str, endpoint: &str, property: &str, address: SocketAddr) -> Option<String> {
         let planned = self.plan.components.get(component)?;
@@ -147,8 +155,7 @@ impl Wiring {
                 "port" => Some(address.port().to_string()),
                 "url" => {
                     let scheme = self.plan.protocol_of(component, endpoint)?.scheme();
-                    let base = planned.external_base().unwrap_or_default();
-                    Some(format!("{scheme}://{address}{base}"))
+                    Some(format!("{scheme}://{address}{}", self.base(component)))
                 }
                 _ => None,
             },

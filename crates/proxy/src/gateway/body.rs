@@ -2,6 +2,7 @@
 
 use super::Far;
 use super::fate::Fate;
+use super::pool::Return;
 use crate::reach::ExternalError;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -54,7 +55,10 @@ impl Sent {
     /// when the first piece is asked for.
     pub(super) fn held_until(mut self, told: oneshot::Receiver<()>) -> Self {
         self.go_on = Some(Box::pin(async {
-            let _ = timeout(GO_ON_AFTER, told).await;
+            // Nobody is left to say so where the external has answered already: it does not want the body.
+            if let Ok(Err(_)) = timeout(GO_ON_AFTER, told).await {
+                std::future::pending::<()>().await;
+            }
         }));
         self
     }
@@ -93,6 +97,7 @@ pub(super) struct Answer {
     /// Wakes when nothing has come for too long.
     still: Pin<Box<Sleep>>,
     far: Arc<Far>,
+    returning: Arc<Return>,
     fate: Fate,
     /// It has broken off; the consumer gets what came before that, and then the same end.
     broken: Option<hyper::Error>,
@@ -104,9 +109,22 @@ pub(super) struct Answer {
 pub(super) struct BrokeOff(#[source] Option<hyper::Error>);
 
 impl Answer {
-    pub(super) fn new(body: Incoming, far: Arc<Far>, fate: Fate) -> Self {
+    pub(super) fn new(body: Incoming, far: Arc<Far>, returning: Arc<Return>) -> Self {
         let still = Box::pin(tokio::time::sleep(far.patience.still));
-        Self { body, still, far, fate, broken: None }
+        let answer = Self { body, still, far, returning, fate: Fate::default(), broken: None };
+        answer.look_for_its_end();
+        answer
+    }
+
+    /// The consumer's connection ends with it where it breaks off.
+    pub(super) fn with(self, fate: Fate) -> Self {
+        Self { fate, ..self }
+    }
+
+    fn look_for_its_end(&self) {
+        if self.body.is_end_stream() {
+            self.returning.answered();
+        }
     }
 
     fn tell(&self, error: &ExternalError) {
@@ -130,6 +148,7 @@ impl Body for Answer {
             Poll::Ready(Some(Ok(frame))) => {
                 let next = Instant::now() + self.far.patience.still;
                 self.still.as_mut().reset(next);
+                self.look_for_its_end();
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -139,7 +158,10 @@ impl Body for Answer {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                self.returning.answered();
+                Poll::Ready(None)
+            }
             Poll::Pending => {
                 ready!(self.still.as_mut().poll(cx));
                 let within = self.far.patience.still;

@@ -5,6 +5,7 @@ use super::{GatewaySpec, Passing, Patience, Trust};
 use crate::reach::{ExternalError, authority, connect};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use socket2::{SockRef, Socket};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +25,12 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl Duplex for TcpStream {}
 impl Duplex for EndsAnyhow {}
+
+/// A fresh connection, and its socket, to ask the kernel about it.
+pub(super) struct Dialled {
+    pub(super) stream: Stream,
+    pub(super) socket: Socket,
+}
 
 /// Opens connections to one external.
 pub(super) struct Dialler {
@@ -50,22 +57,33 @@ impl Dialler {
     }
 
     /// A new connection.
-    pub(super) async fn dial(&self) -> Result<Stream, ExternalError> {
+    pub(super) async fn dial(&self) -> Result<Dialled, ExternalError> {
         let connecting = connect(&self.host, self.port, self.patience.connect);
-        let Some(trust) = &self.trust else { return Ok(Box::new(connecting.await?)) };
+        let Some(trust) = &self.trust else {
+            let stream = connecting.await?;
+            return Ok(Dialled { socket: self.socket(&stream)?, stream: Box::new(stream) });
+        };
         let config = self.config.get_or_try_init(|| self.read_config(trust.clone())).await?;
         let connector = TlsConnector::from(Arc::clone(config));
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| self.no_tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let shaking_hands = connector.connect(name, connecting.await?);
+        let stream = connecting.await?;
+        let socket = self.socket(&stream)?;
+        let shaking_hands = connector.connect(name, stream);
         match timeout(self.patience.handshake, shaking_hands).await {
-            Ok(Ok(stream)) => Ok(Box::new(EndsAnyhow(stream))),
+            Ok(Ok(stream)) => Ok(Dialled { stream: Box::new(EndsAnyhow(stream)), socket }),
             Ok(Err(error)) => Err(self.no_tls(error)),
             Err(_) => Err(ExternalError::Slow {
                 what: format!("TLS with {}", authority(&self.host, self.port)),
                 within: self.patience.handshake,
             }),
         }
+    }
+
+    fn socket(&self, stream: &TcpStream) -> Result<Socket, ExternalError> {
+        let authority = || authority(&self.host, self.port);
+        let socket = SockRef::from(stream).try_clone();
+        socket.map_err(|source| ExternalError::Unreachable { authority: authority(), source })
     }
 
     async fn read_config(&self, trust: Trust) -> Result<Arc<ClientConfig>, ExternalError> {

@@ -1,8 +1,9 @@
 //! Passes requests of HTTP/1.1 on to the external, and its answers back, one consumer's connection at a time.
 
 use super::body::{Answer, Progress, Sent, why};
+use super::dial::Dialled;
 use super::fate::{ConsumerSocket, Fate};
-use super::pool::Link;
+use super::pool::{Link, Return};
 use super::{Far, tunnel, until_over};
 use crate::reach::ExternalError;
 use hyper::body::{Body, Incoming};
@@ -82,7 +83,7 @@ async fn exchange(
     if let Some(consumer) = upgrade.filter(|_| upgraded) {
         join(consumer, hyper::upgrade::on(&mut response), &far, fate.clone());
     }
-    Ok(response.map(|body| Answer::new(body, far, fate)))
+    Ok(response.map(|body| body.with(fate)))
 }
 
 /// Lets both sides of an upgraded connection send what they will.
@@ -95,7 +96,7 @@ fn join(consumer: OnUpgrade, external: OnUpgrade, far: &Far, fate: Fate) {
 }
 
 /// Sends a request over a connection that is free, or else a new one.
-async fn ask(far: &Arc<Far>, request: Request<Incoming>) -> Result<Response<Incoming>, Failed> {
+async fn ask(far: &Arc<Far>, request: Request<Incoming>) -> Result<Response<Answer>, Failed> {
     let (parts, body) = request.into_parts();
     let again = (parts.method.is_idempotent() && body.is_end_stream()).then(|| parts.clone());
     let progress = Progress::begin();
@@ -107,7 +108,7 @@ async fn ask(far: &Arc<Far>, request: Request<Incoming>) -> Result<Response<Inco
     {
         request = held_back(request);
     }
-    if let Some(link) = far.pool.take(again.is_some()) {
+    if let Some(link) = far.pool.take_soon(again.is_some()).await {
         match send(far, link, request, &progress).await {
             Err(Failed::Unsent(unsent)) => request = *unsent,
             // The external closed a connection that nobody had used for a while, which is its right.
@@ -147,8 +148,8 @@ fn held_back(request: Request<Sent>) -> Request<Sent> {
 
 /// A new connection, driven by a task of its own.
 async fn open(far: &Arc<Far>) -> Result<Link, ExternalError> {
-    let stream = far.dialler.dial().await?;
-    let (link, connection) = ClientBuilder::new()
+    let Dialled { stream, socket } = far.dialler.dial().await?;
+    let (sender, connection) = ClientBuilder::new()
         .preserve_header_case(true)
         .max_headers(MOST_HEADERS)
         .handshake(TokioIo::new(stream))
@@ -159,7 +160,7 @@ async fn open(far: &Arc<Far>) -> Result<Link, ExternalError> {
         let _ = connection.with_upgrades().await;
     };
     tokio::spawn(until_over(far.over.clone(), driving));
-    Ok(link)
+    Ok(Link { sender, socket })
 }
 
 /// Sends a request and waits for the head of its answer. The connection is kept once the answer has ended.
@@ -168,10 +169,10 @@ async fn send(
     mut link: Link,
     request: Request<Sent>,
     progress: &Progress,
-) -> Result<Response<Incoming>, Failed> {
+) -> Result<Response<Answer>, Failed> {
     let within = far.patience.answer;
     let answered = {
-        let mut answering = std::pin::pin!(link.try_send_request(request));
+        let mut answering = std::pin::pin!(link.sender.try_send_request(request));
         loop {
             let deadline = progress.last() + within;
             match timeout_at(deadline, &mut answering).await {
@@ -187,14 +188,8 @@ async fn send(
     };
     match answered {
         Ok(response) => {
-            let far = Arc::clone(far);
-            tokio::spawn(async move {
-                // It comes back when the answer has ended, or the connection.
-                if link.ready().await.is_ok() {
-                    far.pool.put(link);
-                }
-            });
-            Ok(response)
+            let returning = Return::begin(far, link);
+            Ok(response.map(|body| Answer::new(body, Arc::clone(far), returning)))
         }
         Err(mut unanswered) => match unanswered.take_message() {
             Some(unsent) => Err(Failed::Unsent(Box::new(unsent))),

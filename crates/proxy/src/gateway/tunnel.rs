@@ -15,7 +15,7 @@ pub(super) async fn serve(stream: TcpStream, far: Arc<Far>) {
     let fate = Fate::default();
     let consumer = ConsumerSocket::new(stream, fate.clone());
     match far.dialler.dial().await {
-        Ok(external) => join(consumer, external, &fate).await,
+        Ok(external) => join(consumer, external.stream, &fate).await,
         Err(error) => {
             fate.follow(&error);
             (far.told)(&error);

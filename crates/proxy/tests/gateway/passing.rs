@@ -139,14 +139,15 @@ async fn the_consumer_goes_on_when_the_external_says_so() {
         let said = if wants {
             "HTTP/1.1 100 Continue\r\n\r\n"
         } else {
-            "HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 417 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         };
         stream.get_mut().write_all(said.as_bytes()).unwrap();
         stream.get_mut().flush().unwrap();
         if wants {
             let mut body = [0; 4];
             stream.read_exact(&mut body).unwrap();
-            stream.get_mut().write_all(ok(std::str::from_utf8(&body).unwrap()).as_bytes()).unwrap();
+            let last = ok(std::str::from_utf8(&body).unwrap()).replace("OK", "OK\r\nConnection: close");
+            stream.get_mut().write_all(last.as_bytes()).unwrap();
         }
     });
     let standing = external.gateway().await;

@@ -127,7 +127,10 @@ impl Run {
         telling.while_it_runs(screen, &interrupts);
         let ending = runtime.block_on(running);
         make_room(&telling.root);
-        Ok(telling.at_the_end(screen, ending))
+        let exit = telling.at_the_end(screen, ending);
+        // A name that is still being looked up keeps nobody waiting.
+        runtime.shutdown_background();
+        Ok(exit)
     }
 
     /// The command line that runs the same again.
