@@ -93,7 +93,7 @@ impl Return {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         match (*stage, next) {
             (Stage::Answering, Stage::Coming) => {
-                self.far.pool.n_coming.send_modify(|n_coming| *n_coming += 1)
+                self.far.pool.n_coming.send_modify(|n_coming| *n_coming += 1);
             }
             (Stage::Coming, Stage::Over) => self.far.pool.n_coming.send_modify(|n_coming| *n_coming -= 1),
             (Stage::Answering, Stage::Over) => {}

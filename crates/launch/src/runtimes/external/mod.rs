@@ -15,8 +15,12 @@ pub use address::{ExternalAddress, parse_external};
 pub(super) const KIND: RuntimeKind = RuntimeKind {
     word: Word {
         text: "Nothing is started: its seams lead to this address. What is not on loopback is asked only where \
-               `live: true` says so; until then connecting to it is refused. `tcp://host:port` with any `protocol` \
-               will do where it does not speak HTTP. `https` cannot be reached by this version, and `budget` and \
+               `live: true` says so; until then connecting to it is refused, and the run says so. `https` and the \
+               other schemes that mean TLS have it put on behind the seam, so that the History shows plain HTTP: \
+               certificates are judged by what this machine trusts, or by the authorities (PEM) in the file that \
+               the variable SSL_CERT_FILE of `seam` itself names; `Host` and its own `Location` are rewritten. \
+               Schemes: http, https, ws, wss, tcp, tls, postgresql, redis, rediss, amqp, amqps, smtp; \
+               `tcp://host:port` with any `protocol` will do where it does not speak HTTP. `budget` and \
                `operations` do not bound anything yet.",
         subject: Shape::Text,
         fields: &[
