@@ -12,6 +12,7 @@
 //! provider would say that no rule is about: greetings, log-ins, acknowledgements.
 
 use crate::conversation::{Captured, Direction, Limits, Parts, Surprise};
+use seam_event::InteractionError;
 use seam_value::Value;
 use std::borrow::Cow;
 
@@ -79,6 +80,14 @@ pub enum Of {
         /// Does it end here?
         whole: bool,
     },
+    /// A call is over before its proper end, and its connection goes on: a side has reset its stream, or has given up
+    /// waiting. Nothing more comes for it from either side. The piece is passed on where the request was.
+    Broken {
+        /// The call.
+        call: Call,
+        /// How it counts: what the consumer gave up is a timeout.
+        error: InteractionError,
+    },
 }
 
 /// Why a call can't be answered like that: an answer that the protocol can't say, a field that it doesn't know.
@@ -122,6 +131,21 @@ pub trait Splitter: Send {
 
     /// What was kept of a direction and has not come out as a piece.
     fn take_rest(&mut self, direction: Direction) -> Vec<u8>;
+
+    /// The bytes of a piece, or of an answer, are about to be written: gives those to write now. Called once for each
+    /// run of bytes, in the order of writing, and right before it, also for pieces without bytes. For a protocol in
+    /// which calls may overtake each other, or whose receivers say how much they have room for: here it numbers
+    /// streams anew, and keeps back what there is no room for yet, which then goes out with later pieces.
+    fn passes(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
+        let _ = to;
+        bytes
+    }
+
+    /// Does this connection carry several calls at once, whose replies may come in any order? Known once bytes have
+    /// passed: HTTP's connections may turn out to be HTTP/2.
+    fn multiplexes(&self) -> bool {
+        false
+    }
 
     /// What to say to the consumer as the whole answer to a call, in the protocol's own terms. Asked instead of passing
     /// the request on, or instead of the provider's reply. `answer` has the fields that the protocol's

@@ -4,6 +4,7 @@ use crate::conversation::{
     Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise, why_unfinished,
 };
 use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting};
+use seam_event::InteractionError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ impl<S: Resumed> Watching<S> {
                     request: read,
                     reply: None,
                     request_is_whole: whole,
-                    cut: !whole,
+                    // What is streamed is told message by message.
+                    cut: !whole && awaited,
                 };
                 self.open.insert(call, open);
             }
@@ -66,6 +68,11 @@ impl<S: Resumed> Watching<S> {
                 }
                 if whole {
                     self.ended(call, at, out);
+                }
+            }
+            Of::Broken { call, error } => {
+                if let Some(open) = self.open.remove(&call) {
+                    out.push(open.told(None, Some(error)));
                 }
             }
             Of::More { call, whole } => match piece.to {
@@ -86,13 +93,19 @@ impl<S: Resumed> Watching<S> {
 
     fn ended(&mut self, call: Call, at: Duration, out: &mut Vec<Exchange>) {
         if let Some(open) = self.open.remove(&call) {
-            out.push(Exchange {
-                began: open.began,
-                ended: Some(at),
-                error: None,
-                cut: open.cut,
-                captured: Box::new(Both { request: open.request, reply: open.reply }),
-            });
+            out.push(open.told(Some(at), None));
+        }
+    }
+}
+
+impl Open {
+    fn told(self, ended: Option<Duration>, error: Option<InteractionError>) -> Exchange {
+        Exchange {
+            began: self.began,
+            ended,
+            error,
+            cut: self.cut,
+            captured: Box::new(Both { request: self.request, reply: self.reply }),
         }
     }
 }
@@ -123,13 +136,7 @@ impl<S: Resumed + 'static> Conversation for Watching<S> {
             // Who only waited for something to come has missed nothing.
             let error =
                 why_unfinished(how, self.consumer_ended && open.request_is_whole).filter(|_| open.awaited);
-            out.push(Exchange {
-                began: open.began,
-                ended: None,
-                error,
-                cut: open.cut,
-                captured: Box::new(Both { request: open.request, reply: open.reply }),
-            });
+            out.push(open.told(None, error));
         }
     }
 
