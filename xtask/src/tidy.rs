@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("proxy", 5),
     ("launch", 5),
     ("contract", 5),
+    ("stub", 5),
     ("services", 6),
     ("judge", 6),
     ("steps", 7),

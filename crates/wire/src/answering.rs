@@ -48,6 +48,9 @@ pub enum Say {
     Pass,
     /// What somebody else says, who is asked instead of the provider; HTTP only.
     Elsewhere(Arc<Elsewhere>),
+    /// It has an answer, which can't be worked out for this request: why, one line. To be told, and treated like an answer
+    /// that the protocol can't say.
+    Cannot(String),
 }
 
 /// Who is asked instead of the provider, and how the request and the reply are changed on the way.

@@ -1,0 +1,42 @@
+//! Several sources of answers above each other on one seam: stubs put live, those of a test, those of a file.
+
+use seam_wire::{Answering, Answers, Asked};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// One source of answers among others.
+pub trait Layer: Send + Sync {
+    /// What becomes of this request, where this source has an answer to it. Nothing is noted where it has none.
+    fn look(&self, asked: &Asked<'_>) -> Option<Answering>;
+
+    /// No source had an answer to this request.
+    fn missed(&self, asked: &Asked<'_>);
+}
+
+/// Sources of answers, the uppermost first; can be changed while they serve.
+#[derive(Default)]
+pub struct Layers {
+    list: RwLock<Vec<Arc<dyn Layer>>>,
+}
+
+impl Layers {
+    /// These, the uppermost first.
+    pub fn new(list: Vec<Arc<dyn Layer>>) -> Self {
+        Self { list: RwLock::new(list) }
+    }
+
+    /// Other ones from now on, the uppermost first.
+    pub fn set(&self, list: Vec<Arc<dyn Layer>>) {
+        *self.list.write().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+}
+
+impl Answers for Layers {
+    fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let answering = list.iter().find_map(|layer| layer.look(asked));
+        if answering.is_none() {
+            list.iter().for_each(|layer| layer.missed(asked));
+        }
+        answering
+    }
+}
