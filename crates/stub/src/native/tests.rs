@@ -163,7 +163,7 @@ fn delays_files_and_callbacks() {
     reply: { status: 202 }
     callbacks:
       - url: $request.body.callback
-        headers: { X-Id: '${request.headers["x-id"]}' }
+        headers: { X-Id: '${request.headers[\"x-id\"]}' }
         json: { state: paid, amount: $request.body.amount }
         after: 1s
       - { url: 'http://shop/form', method: PUT, form: { a: b c } }
