@@ -24,8 +24,8 @@ pub use readiness::{
     SeamsSeen, UnreadyError, await_ready, default_ready, read_ready,
 };
 pub use runtimes::{
-    External, ExternalAddress, Ground, Live, LiveError, Process, RUNTIMES, Raise, RaiseError, RuntimeKind,
-    STOP_WITHIN, There, parse_external, runtime,
+    Bounds, External, ExternalAddress, Ground, Live, LiveError, Operation, Process, RUNTIMES, Raise,
+    RaiseError, RuntimeKind, STOP_WITHIN, There, parse_external, runtime,
 };
 pub use watcher::{
     Death, End, Exit, Farewell, Over, Piped, Running, Spawn, SpawnError, StartError, StopSignal, Swept,

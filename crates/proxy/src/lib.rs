@@ -22,7 +22,7 @@ mod relay;
 mod socket;
 mod stand;
 
-pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Told, Trust};
+pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};
 pub use observer::{Callers, Dialled, Witness};
 pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;

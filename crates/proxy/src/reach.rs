@@ -79,6 +79,12 @@ pub enum ExternalError {
         /// When: `before it answered`.
         when: &'static str,
     },
+    /// It may not be asked this, and was not.
+    #[error("it was not asked: {reason}")]
+    NotAllowed {
+        /// Why not.
+        reason: String,
+    },
     /// What came from it is no HTTP/1.1.
     #[error("its answer can't be read as HTTP/1.1: {reason}")]
     NoHttp {
@@ -105,7 +111,9 @@ impl ExternalError {
             Self::Tls { .. } => {
                 "look whether it speaks TLS on that port; one that does not is `http://…`".to_owned()
             }
-            Self::Closed { .. } | Self::Reset { .. } | Self::NoHttp { .. } => return None,
+            Self::Closed { .. } | Self::Reset { .. } | Self::NotAllowed { .. } | Self::NoHttp { .. } => {
+                return None;
+            }
         })
     }
 }

@@ -165,7 +165,196 @@ fn what_is_far_away_is_asked_only_where_the_user_says_so() {
     assert_eq!(all.matches("`bank` is not on this machine and was not asked").count(), 1, "{all}");
     assert!(all.contains("hint: write `live: true` at `bank`"), "{all}");
     assert!(!all.contains("`mint` is not on this machine"), "{all}");
+    let checked = Done::of(&place.command(&["check"]).output().unwrap(), &place).exits(0);
+    let all = format!("{}{}", checked.out, checked.err);
+    for name in ["bank", "mint"] {
+        assert!(all.contains(&format!("`{name}` is not asked: it is not on this machine")), "{all}");
+    }
+    assert!(all.contains("2 warnings") && !all.contains("`shop`"), "{all}");
 }
+
+#[test]
+fn a_test_may_allow_for_itself_what_is_far_away() {
+    let place = Place::new();
+    serve(&place, true);
+    place.write(
+        "seam.yaml",
+        "system: demo\ncomponents:\n  bank: { external: \"https://bank.invalid\" }\n  \
+         ledger: { external: \"tcp://ledger.invalid:99\", protocol: http }\n",
+    );
+    place.write(
+        "tests/bank.seam.yaml",
+        "tests:
+  - name: Before
+    steps:
+      - { http: GET bank/a, expect: { error: refused } }
+  - name: Allowed
+    live: true
+    steps:
+      - { http: GET bank/a, expect: { error: reset } }
+      - { http: GET ledger/a, expect: { error: { one_of: [reset, closed] } } }
+  - name: After
+    live: [ledger]
+    steps:
+      - { http: GET bank/a, expect: { error: refused } }
+",
+    );
+    let done = run(&place).exits(0);
+    let told = history(&place);
+    assert_eq!(told.matches("`bank` gave no answer: the name `bank.invalid` is not known").count(), 1);
+    assert_eq!(told.matches("`ledger` gave no answer: the name `ledger.invalid` is not known").count(), 1);
+    assert!(!format!("{}{}", done.out, done.err).contains("nothing says"), "{}{}", done.out, done.err);
+}
+
+#[test]
+fn what_goes_beyond_its_bounds_is_not_asked_and_leaves_the_test_inconclusive() {
+    let place = Place::new();
+    let port = serve(&place, false);
+    place.write(
+        "seam.yaml",
+        &format!(
+            "system: demo\ncomponents:\n  rates: {{ external: \"http://127.0.0.1:{port}/v1\", budget: 3, \
+             operations: [\"GET /rates/{{currency}}\"] }}\n"
+        ),
+    );
+    place.write(
+        "tests/rates.seam.yaml",
+        "tests:
+  - name: Within
+    live: { rates: { budget: 2 } }
+    steps:
+      - { http: GET rates/rates/eur, expect: { body.path: /v1/rates/eur } }
+      - { http: GET rates/rates/usd, expect: { status: 200 } }
+  - name: Another operation
+    steps:
+      - { http: POST rates/rates/eur, expect: { error: reset } }
+  - name: Beyond
+    steps:
+      - { http: GET rates/rates/eur, expect: { status: 200 } }
+      - { http: GET rates/rates/eur, expect: { error: reset } }
+",
+    );
+    let done = run(&place).exits(3);
+    assert!(done.out.contains("`rates` was not asked: `POST /v1/rates/eur` is none of its `operations`"));
+    assert!(done.out.contains("`rates` was not asked: the run's `budget` of 3 requests is used up"));
+    assert!(done.out.contains("1 passed") && done.out.contains("2 inconclusive"), "{}", done.out);
+}
+
+#[test]
+fn bounds_that_can_not_be_kept_are_told_before_anything_starts() {
+    let place = Place::new();
+    place.write(
+        "seam.yaml",
+        "system: demo\ncomponents:\n  db: { external: \"tcp://127.0.0.1:1\", protocol: tcp, budget: 3 }\n  \
+         rates: { external: \"http://127.0.0.1:1\", operations: [rates] }\n",
+    );
+    place.write(
+        "tests/rates.seam.yaml",
+        "tests:
+  - name: Unknown
+    live: [rate]
+    steps:
+      - { http: GET rates/a, expect: { error: refused } }
+",
+    );
+    let done = Done::of(&place.command(&["check"]).output().unwrap(), &place).exits(2);
+    let all = format!("{}{}", done.out, done.err);
+    for told in [
+        "`budget` and `operations` need http or https",
+        "`rates` is no operation",
+        "there is no external component `rate`",
+    ] {
+        assert!(all.contains(told), "{told} is not in {all}");
+    }
+}
+
+#[test]
+fn one_on_this_machine_where_nobody_listens_refuses() {
+    let place = Place::new();
+    serve(&place, true);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    place.write(
+        "seam.yaml",
+        &format!(
+            "system: demo\ncomponents:\n  rates: {{ external: \"http://127.0.0.1:{free}\" }}\n  \
+             sealed: {{ external: \"https://localhost:{free}\" }}\n"
+        ),
+    );
+    place.write(
+        "tests/rates.seam.yaml",
+        "tests:
+  - name: Closed
+    steps:
+      - { http: GET rates/a, expect: { error: refused } }
+      - { http: GET sealed/a, expect: { error: refused } }
+      - { seam: test -> sealed, within: 5s, expect: { count: 1, interactions.0.error: refused } }
+",
+    );
+    run(&place).exits(0);
+    let told = history(&place);
+    for place in [
+        format!("`rates` gave no answer: 127.0.0.1:{free}"),
+        format!("`sealed` gave no answer: localhost:{free}"),
+    ] {
+        assert_eq!(
+            told.matches(&format!("{place} can't be reached: connection refused")).count(),
+            1,
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn one_that_comes_and_goes_while_the_tests_run_is_asked_when_it_is_there() {
+    let place = Place::new();
+    serve(&place, true);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    place.write(
+        "seam.yaml",
+        &format!("system: demo\ncomponents:\n  rates: {{ external: \"http://127.0.0.1:{free}\" }}\n"),
+    );
+    place.write("server.py", SERVER);
+    place.write(
+        "tests/rates.seam.yaml",
+        &format!(
+            "tests:
+  - name: Comes and goes
+    steps:
+      - {{ http: GET rates/a, expect: {{ error: refused }} }}
+      - {{ exec: [python3, server.py, start, \"{free}\"] }}
+      - {{ http: GET rates/a, within: 10s, expect: {{ status: 200, text: here }} }}
+      - {{ http: GET rates/last, expect: {{ status: 200 }} }}
+      - {{ http: GET rates/a, within: 10s, expect: {{ error: refused }} }}
+"
+        ),
+    );
+    run(&place).exits(0);
+}
+
+/// A server that is started by itself, and ends after it was asked for `/last`.
+const SERVER: &str = r#"
+import http.server, subprocess, sys
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"here")
+        self.server.over = self.path == "/last"
+    def log_message(self, *rest):
+        pass
+
+if sys.argv[1] == "start":
+    quiet = subprocess.DEVNULL
+    subprocess.Popen([sys.executable, __file__, "serve", sys.argv[2]], stdin=quiet, stdout=quiet, stderr=quiet)
+else:
+    server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Answer)
+    server.over = False
+    server.timeout = 30
+    while not server.over:
+        server.handle_request()
+"#;
 
 #[test]
 fn a_name_that_nobody_knows_is_a_failure_of_whoever_uses_it() {

@@ -4,6 +4,7 @@
 
 pub(crate) mod cases;
 pub(crate) mod environment;
+pub(crate) mod live;
 mod names;
 mod order;
 mod pacing;

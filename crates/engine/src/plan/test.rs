@@ -1,5 +1,6 @@
 //! What a test is once it is planned: everything read, checked and resolved, nothing done yet.
 
+use crate::plan::live::Allowed;
 use seam_diag::Span;
 use seam_event::{TestId, TestPlan};
 use seam_expr::{Capture, Expression, NameUse, Template};
@@ -45,6 +46,8 @@ pub struct TestBody {
     pub quiet: Duration,
     /// Invariants that it is excused from.
     pub without: Vec<String>,
+    /// Which of somebody else's components it may ask.
+    pub(crate) live: Vec<Allowed>,
     /// Why this version can't run it, if it can't.
     pub not_there_yet: Option<String>,
     /// Where its name stands.

@@ -2,6 +2,7 @@
 
 use crate::plan::cases::{Case, cases};
 use crate::plan::environment::Environment;
+use crate::plan::live;
 use crate::plan::names::{Known, Used};
 use crate::plan::pacing::{self, tell_circles};
 use crate::plan::steps::{StepReading, templates};
@@ -66,6 +67,7 @@ fn read(
         planning.file(file, &mut tests);
     }
     let (files, n_tests_in_all) = (planning.files, tests.len());
+    live::warn_of_unasked(&planned, &tests, found);
     tests.retain(|test| request.selection.takes(test));
     let system = Arc::new(planned);
     Some(Plan { system, files, tests, invariants, settled, seed: request.seed, n_tests_in_all })
@@ -371,6 +373,11 @@ impl<'a> Planning<'a> {
             timeout: test.timeout.or(self.system.deadlines.test).unwrap_or(TEST_WITHIN),
             quiet: test.quiet.unwrap_or(self.planned.quiet),
             without: test.without.iter().map(|name| name.value.clone()).collect(),
+            live: test
+                .live
+                .as_ref()
+                .map(|node| live::read(node, self.planned, self.found))
+                .unwrap_or_default(),
             not_there_yet,
             span: test.name.span,
         });

@@ -13,6 +13,7 @@ use crate::run::settle::{SETTLE_WITHIN, judge_invariants};
 use crate::run::step::{Ended, fail_by_eval, reason, run_steps};
 use crate::run::variables::Variables;
 use crate::testbed::Testbed;
+use seam_diag::Diagnostic;
 use seam_event::{Level, Notice, Phase, Scope, What};
 use seam_expr::{Chance, Names as _};
 use seam_value::Map;
@@ -38,13 +39,36 @@ pub(crate) async fn attempt(
             tell(bed, &scope, Level::Inconclusive, text, test.body.span);
             Ended::Inconclusive
         }
-        None => run(bed, test, &scope, fixtures).await,
+        None => run_allowed(bed, test, &scope, fixtures).await,
     };
     bed.tell_open_calls().await;
     bed.drain().await;
     bed.record(scope, What::Test { phase: Phase::Ended });
     bed.enter(Scope::default());
     ended
+}
+
+/// Runs it while what it allows to be asked is asked.
+async fn run_allowed(
+    bed: &Arc<Testbed>,
+    test: &PlannedTest,
+    scope: &Scope,
+    fixtures: &mut Fixtures,
+) -> Ended {
+    let allowed = &test.body.live;
+    let ended = match bed.allow(allowed).await {
+        Ok(()) => run(bed, test, scope, fixtures).await,
+        Err(diagnostic) => cannot_ask(bed, scope, &diagnostic),
+    };
+    match bed.forbid(allowed).await {
+        Ok(()) => ended,
+        Err(diagnostic) => ended.max(cannot_ask(bed, scope, &diagnostic)),
+    }
+}
+
+fn cannot_ask(bed: &Testbed, scope: &Scope, diagnostic: &Diagnostic) -> Ended {
+    bed.record(scope.clone(), What::Notice(Notice::from(diagnostic)));
+    Ended::Errored
 }
 
 async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &mut Fixtures) -> Ended {

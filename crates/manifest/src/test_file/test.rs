@@ -31,12 +31,33 @@ pub const TEST_KEYS: &[Field] = &[
     Field::optional("without", TEXTS, "invariants that it is excused from"),
     Field::optional("lock", Shape::Text, "not side by side with others that hold it"),
     Field::optional("under", UNDER, "faults and stubs on seams for the whole test"),
-    Field::optional("live", Shape::Any, "may somebody else's systems be asked, and what of them"),
+    Field::optional(
+        "live",
+        LIVE,
+        "which of somebody else's components may be asked for real, and what of them",
+    ),
 ];
 
 const TIERS: &[&str] = &["commit", "merge", "nightly", "release"];
 
 const TEXTS: Shape = Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]);
+
+const LIVE: Shape = Shape::Either(&[
+    Shape::Boolean,
+    Shape::Text,
+    Shape::List(&Shape::Text),
+    Shape::MapOf(&Shape::Either(&[
+        Shape::Boolean,
+        Shape::Fields(&[
+            Field::optional("budget", Shape::Integer, "how many requests the test may send there"),
+            Field::optional(
+                "operations",
+                Shape::List(&Shape::Text),
+                "what may be asked: `GET /rates/{currency}`",
+            ),
+        ]),
+    ])),
+]);
 
 const EACH: Shape = Shape::Either(&[
     Shape::List(&Shape::MapOf(&Shape::Any)),

@@ -62,6 +62,13 @@ async fn exchange(
     fate: Fate,
 ) -> Result<Response<Answer>, Unanswered> {
     let came_to = far.own.outward(&mut request);
+    if let Some(permit) = &far.permit
+        && let Err(reason) = permit(request.method().as_str(), request.uri().path())
+    {
+        fate.reset();
+        (far.told)(&ExternalError::NotAllowed { reason });
+        return Err(Unanswered);
+    }
     let is_connect = request.method() == Method::CONNECT;
     let upgrade =
         (is_connect || request.headers().contains_key(UPGRADE)).then(|| hyper::upgrade::on(&mut request));

@@ -33,6 +33,10 @@ use tokio::sync::watch;
 /// Who hears why the external component could not be asked. Called where the call failed; it must not block.
 pub type Told = Arc<dyn Fn(&ExternalError) + Send + Sync>;
 
+/// Whether a request of this method and path, without its query, may be passed on; the error says why not. Asked once
+/// for each request. It must not block.
+pub type Permit = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
+
 /// What a gateway passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
@@ -92,6 +96,8 @@ pub struct GatewaySpec {
     pub trust: Trust,
     /// How long to wait.
     pub patience: Patience,
+    /// Who decides on each request of HTTP; all are passed on where there is nobody.
+    pub permit: Option<Permit>,
     /// Who hears what goes wrong.
     pub told: Told,
 }
@@ -116,6 +122,7 @@ impl Gateway {
             dialler: Dialler::new(&spec),
             pool: Pool::default(),
             patience: spec.patience,
+            permit: spec.permit,
             told: spec.told,
             over,
         });
@@ -136,6 +143,7 @@ struct Far {
     dialler: Dialler,
     pool: Pool,
     patience: Patience,
+    permit: Option<Permit>,
     told: Told,
     /// Nobody holds the gateway any more once this is closed.
     over: watch::Receiver<()>,

@@ -146,6 +146,7 @@ impl Standing {
             passing: Passing::Http,
             trust: Trust::default(),
             patience: Patience::default(),
+            permit: None,
             told: Arc::new(move |error| {
                 let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
                 let _ = tell.send(format!("{error}{hint}"));

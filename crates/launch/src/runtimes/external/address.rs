@@ -92,6 +92,11 @@ impl ExternalAddress {
             || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
+    /// Are requests of HTTP sent there?
+    pub fn speaks_http(&self) -> bool {
+        matches!(self.scheme.as_str(), "http" | "https" | "ws" | "wss")
+    }
+
     /// `host:port`, with brackets where the host needs them.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {

@@ -1,6 +1,7 @@
 //! `external`: a component that is somebody else's, or already runs elsewhere; nothing is started.
 
 mod address;
+mod bounds;
 
 use super::{Ground, Live, LiveError, Raise, RaiseError, RuntimeKind, There};
 use crate::watcher::{Death, End, Exit};
@@ -11,6 +12,8 @@ use seam_model::{Component, Field, Fields, Shape, Spanned, Word};
 use std::time::Duration;
 
 pub use address::{ExternalAddress, parse_external};
+use bounds::{BUDGET, OPERATIONS};
+pub use bounds::{Bounds, Operation};
 
 pub(super) const KIND: RuntimeKind = RuntimeKind {
     word: Word {
@@ -20,13 +23,14 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
                certificates are judged by what this machine trusts, or by the authorities (PEM) in the file that \
                the variable SSL_CERT_FILE of `seam` itself names; `Host` and its own `Location` are rewritten. \
                Schemes: http, https, ws, wss, tcp, tls, postgresql, redis, rediss, amqp, amqps, smtp; \
-               `tcp://host:port` with any `protocol` will do where it does not speak HTTP. `budget` and \
-               `operations` do not bound anything yet.",
+               `tcp://host:port` with any `protocol` will do where it does not speak HTTP. A test may allow it for \
+               itself (`live: rates`). What `operations` don't name, and what goes beyond the `budget`, is not \
+               passed on: the connection is reset, and the test is inconclusive. Both need `http` or `https`.",
         subject: Shape::Text,
         fields: &[
-            Field::optional("live", Shape::Boolean, "may it be asked for real"),
-            Field::optional("budget", Shape::Integer, "how many calls a run may make"),
-            Field::optional("operations", Shape::List(&Shape::Text), "what may be asked of it: `GET /rates`"),
+            Field::optional("live", Shape::Boolean, "may it be asked for real, in all tests"),
+            BUDGET,
+            OPERATIONS,
         ],
         example: "system: example\n\
                   components:\n\
@@ -44,10 +48,8 @@ pub struct External {
     address: [Spanned<String>; 1],
     /// May it be asked although it is not on loopback?
     pub live: bool,
-    /// How many calls a run may make; none for any number.
-    pub budget: Option<u64>,
-    /// What may be asked of it; empty for anything.
-    pub operations: Vec<Spanned<String>>,
+    /// What may be asked of it, and how often in a run.
+    pub bounds: Bounds,
 }
 
 impl External {
@@ -62,8 +64,7 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
     let mut fields =
         Fields::over(&component.settings, component.name.span, format!("the component `{name}`"));
     let live = fields.boolean("live", found).unwrap_or(false);
-    let budget = fields.integer("budget", found);
-    let operations = fields.texts("operations", found);
+    let bounds = Bounds::read(&mut fields, found);
     fields.finish(found);
     let subject = &component.subject;
     let Some(text) = subject.as_text() else {
@@ -72,15 +73,19 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
         return None;
     };
     // With a reference in it, what it is shows only when that is rendered.
-    if !text.contains("${")
-        && let Err(reason) = parse_external(text)
-    {
-        let title = format!("`external` of `{name}` is no address");
-        found.push(Diagnostic::error(title).at(subject.span, reason));
-        return None;
+    if !text.contains("${") {
+        let wrong = match parse_external(text) {
+            Ok(address) => bounds.check(&address).err().map(|reason| ("can't be bounded", reason)),
+            Err(reason) => Some(("is no address", reason)),
+        };
+        if let Some((what, reason)) = wrong {
+            let title = format!("`external` of `{name}` {what}");
+            found.push(Diagnostic::error(title).at(subject.span, reason));
+            return None;
+        }
     }
     let address = [Spanned::new(text.to_owned(), subject.span)];
-    Some(Box::new(External { address, live, budget, operations }))
+    Some(Box::new(External { address, live, bounds }))
 }
 
 impl Raise for External {
