@@ -6,6 +6,7 @@
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -45,6 +46,14 @@ pub enum ExternalError {
     /// There is nothing on this machine to judge a certificate by.
     #[error("this machine trusts no certificates: {reason}")]
     NoTrust {
+        /// Why.
+        reason: String,
+    },
+    /// The file that says whom to trust says it of nobody.
+    #[error("no certificates can be read from {}: {reason}", file.display())]
+    NoAuthority {
+        /// The file.
+        file: PathBuf,
         /// Why.
         reason: String,
     },
@@ -107,6 +116,7 @@ impl ExternalError {
                 "install the package ca-certificates, or let SSL_CERT_FILE name a file with certificates"
                     .to_owned()
             }
+            Self::NoAuthority { .. } => "`ca` names a file in PEM: `-----BEGIN CERTIFICATE-----`".to_owned(),
             Self::Certificate { hint, .. } => hint.clone(),
             Self::Tls { .. } => {
                 "look whether it speaks TLS on that port; one that does not is `http://…`".to_owned()

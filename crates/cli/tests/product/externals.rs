@@ -136,8 +136,36 @@ fn a_certificate_that_nobody_trusts_looks_like_a_failing_provider_and_says_why()
     );
     let done = run(&place).exits(1);
     assert!(done.out.contains("is signed by nobody whom this machine trusts"), "{}", done.out);
-    assert!(done.out.contains("hint: let SSL_CERT_FILE name a file (PEM)"), "{}", done.out);
+    assert!(done.out.contains("hint: write `ca: FILE` beside `external`, a file (PEM)"), "{}", done.out);
     assert_eq!(history(&place).matches("`rates` gave no answer").count(), 1);
+}
+
+#[test]
+fn an_authority_is_trusted_where_the_system_says_so() {
+    let place = Place::new();
+    let port = serve(&place, true);
+    let system = |ca: &str| {
+        format!(
+            "system: demo\ncomponents:\n  rates: {{ external: \"https://localhost:{port}\", ca: {ca} }}\n"
+        )
+    };
+    place.write("seam.yaml", &system("trusted.pem"));
+    place.write(
+        "tests/rates.seam.yaml",
+        "tests:
+  - name: Rates
+    steps:
+      - { http: GET rates/eur, expect: { body.path: /eur } }
+",
+    );
+    let plain = || Done::of(&place.command(&["run"]).output().unwrap(), &place);
+    plain().exits(0);
+    place.write("seam.yaml", &system("nowhere.pem"));
+    let done = plain().exits(1);
+    assert!(done.out.contains("`rates` gave no answer: no certificates can be read from"), "{}", done.out);
+    place.write("seam.yaml", &system("trusted.pem").replace("https", "http"));
+    let done = plain().exits(2);
+    assert!(done.err.contains("`ca` of `rates` is of no use"), "{}", done.err);
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub enum Trust {
     Machine,
     /// That of the authorities in this file, in PEM.
     File(PathBuf),
+    /// That of the authorities which this machine trusts, and of those in this file.
+    Also(PathBuf),
 }
 
 /// How long to wait for the external component.

@@ -10,15 +10,28 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, crypto,
 };
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How TLS is put on. Reads files: call it where that does no harm.
 pub(super) fn client_config(trust: &Trust, passing: Passing) -> Result<Arc<ClientConfig>, ExternalError> {
+    let no_trust = |reason: String| ExternalError::NoTrust { reason };
+    let of_file = |file: &Path| load_certs_from_paths(Some(file), None);
     let found = match trust {
         Trust::Machine => load_native_certs(),
-        Trust::File(file) => load_certs_from_paths(Some(file), None),
+        Trust::File(file) => of_file(file),
+        Trust::Also(file) => {
+            let mut found = of_file(file);
+            if found.certs.is_empty() {
+                let reason =
+                    found.errors.first().map_or_else(|| "it holds none".to_owned(), ToString::to_string);
+                return Err(ExternalError::NoAuthority { file: file.clone(), reason });
+            }
+            // A machine that trusts nobody is no trouble where the user says whom to trust.
+            found.certs.append(&mut load_native_certs().certs);
+            found
+        }
     };
-    let no_trust = |reason: String| ExternalError::NoTrust { reason };
     let mut roots = RootCertStore::empty();
     let (n_taken, _) = roots.add_parsable_certificates(found.certs.iter().cloned());
     if n_taken == 0 {
@@ -109,8 +122,7 @@ fn is_authority(error: &Error) -> bool {
 /// What is wrong with a certificate, to be read after its name, and how that is mended; none where the error is not
 /// about one.
 pub(super) fn distrust(error: &Error, host: &str) -> Option<(String, String)> {
-    const TRUST_IT: &str =
-        "let SSL_CERT_FILE name a file (PEM) with the certificate of the authority that signed it";
+    const TRUST_IT: &str = "write `ca: FILE` beside `external`, a file (PEM) with the certificate of the authority that signed it";
     let Error::InvalidCertificate(wrong) = error else { return None };
     let (reason, hint) = match wrong {
         // Signed with another key than that of the authority of this name is signed by somebody else.

@@ -1,11 +1,13 @@
 //! When the external fails, the consumer's connection fails in the same way, and the reason is told.
 
-use crate::external::{External, LONG, Presents, Request, Standing};
+use crate::external::{External, LONG, Presents, Request, Standing, ask_on};
 use seam_proxy::{Passing, Trust};
 use socket2::SockRef;
 use std::io::{BufReader, ErrorKind, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -23,11 +25,11 @@ async fn certificates_that_are_not_trusted_say_why() {
     for (presents, trusts, told) in [
         (Presents::Expired, true, "has expired; it has to be renewed"),
         (Presents::OtherName, true, "is not for `localhost`, but for `elsewhere.example`; write a name"),
-        (Presents::Good, false, "is signed by nobody whom this machine trusts; let SSL_CERT_FILE name"),
+        (Presents::Good, false, "is signed by nobody whom this machine trusts; write `ca: FILE`"),
         (
             Presents::Itself,
             false,
-            "is signed by itself, and this machine does not trust it; let SSL_CERT_FILE",
+            "is signed by itself, and this machine does not trust it; write `ca: FILE`",
         ),
     ] {
         let external = External::serving(presents, |mut stream| {
@@ -178,4 +180,22 @@ async fn a_reset_is_passed_on_as_a_reset() {
     consumer.set_read_timeout(Some(LONG)).unwrap();
     let error = std::io::Read::read(&mut consumer, &mut [0; 1]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_asked_is_not_passed_on() {
+    let external = External::answering(|_| "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned());
+    let standing = Standing::open("localhost", external.port, |spec| {
+        spec.trust = external.trusted();
+        spec.permit = Some(Arc::new(|method, path| match (method, path) {
+            ("GET", "/a") => Ok(()),
+            _ => Err(format!("{method} {path} is too much")),
+        }));
+    })
+    .await;
+    is_reset(&standing, "it was not asked: GET / is too much");
+    assert_eq!(external.n_connections.load(Ordering::SeqCst), 0);
+    let mut stream = standing.connect();
+    let answer = ask_on(&mut stream, "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }

@@ -48,6 +48,7 @@ struct Elsewhere {
     always: bool,
     /// Is something of it bounded?
     bounded: bool,
+    trust: Trust,
     access: Arc<Access>,
     refused: Arc<Notify>,
 }
@@ -118,6 +119,10 @@ impl Testbed {
             span,
             always: external.live || address.is_loopback(),
             bounded: !external.bounds.is_free(),
+            trust: match &external.ca {
+                Some(file) => Trust::Also(self.root().join(&file.value)),
+                None => Trust::Machine,
+            },
             access: Arc::new(Access::new(&address.base, external.bounds.clone())),
             refused: self.externals.news.declared(name, &address, span),
             address,
@@ -212,7 +217,7 @@ impl Testbed {
             port: elsewhere.address.port,
             tls,
             passing,
-            trust: Trust::Machine,
+            trust: elsewhere.trust.clone(),
             patience: Patience::default(),
             permit: Some(Arc::new(move |method, path| access.permit(method, path))),
             told: Arc::new(move |error| news.failed(&component, error)),

@@ -20,8 +20,8 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
         text: "Nothing is started: its seams lead to this address. What is not on loopback is asked only where \
                `live: true` says so; until then connecting to it is refused, and the run says so. `https` and the \
                other schemes that mean TLS have it put on behind the seam, so that the History shows plain HTTP: \
-               certificates are judged by what this machine trusts, or by the authorities (PEM) in the file that \
-               the variable SSL_CERT_FILE of `seam` itself names; `Host` and its own `Location` are rewritten. \
+               certificates are judged by what this machine trusts (or by the file that the variable SSL_CERT_FILE \
+               of `seam` itself names), and by the authorities in the file `ca`; `Host` and its own `Location` are rewritten. \
                Schemes: http, https, ws, wss, tcp, tls, postgresql, redis, rediss, amqp, amqps, smtp; \
                `tcp://host:port` with any `protocol` will do where it does not speak HTTP. A test may allow it for \
                itself (`live: rates`). What `operations` don't name, and what goes beyond the `budget`, is not \
@@ -29,6 +29,11 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
         subject: Shape::Text,
         fields: &[
             Field::optional("live", Shape::Boolean, "may it be asked for real, in all tests"),
+            Field::optional(
+                "ca",
+                Shape::Text,
+                "a file (PEM) with certificates of authorities to trust besides this machine's; from the project's folder",
+            ),
             BUDGET,
             OPERATIONS,
         ],
@@ -48,6 +53,8 @@ pub struct External {
     address: [Spanned<String>; 1],
     /// May it be asked although it is not on loopback?
     pub live: bool,
+    /// The file with authorities to trust besides the machine's, as written.
+    pub ca: Option<Spanned<String>>,
     /// What may be asked of it, and how often in a run.
     pub bounds: Bounds,
 }
@@ -64,6 +71,7 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
     let mut fields =
         Fields::over(&component.settings, component.name.span, format!("the component `{name}`"));
     let live = fields.boolean("live", found).unwrap_or(false);
+    let ca = fields.text("ca", found);
     let bounds = Bounds::read(&mut fields, found);
     fields.finish(found);
     let subject = &component.subject;
@@ -83,9 +91,15 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
             found.push(Diagnostic::error(title).at(subject.span, reason));
             return None;
         }
+        if let (Some(ca), Ok(address)) = (&ca, parse_external(text))
+            && !address.tls
+        {
+            let label = format!("of {}:// no certificate is asked", address.scheme);
+            found.push(Diagnostic::error(format!("`ca` of `{name}` is of no use")).at(ca.span, label));
+        }
     }
     let address = [Spanned::new(text.to_owned(), subject.span)];
-    Some(Box::new(External { address, live, bounds }))
+    Some(Box::new(External { address, live, ca, bounds }))
 }
 
 impl Raise for External {
