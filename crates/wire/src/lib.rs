@@ -11,6 +11,7 @@ mod conversation;
 mod http;
 mod kept;
 pub mod mail;
+mod pending;
 pub mod postgres;
 mod protocol;
 pub mod redis;

@@ -3,10 +3,12 @@
 use super::command::{Feed, Kind, Replies, Words, kind_of};
 use super::framing::{Sender, Values};
 use super::reading::RedisExchange;
+use super::splitter::Cutter;
 use crate::conversation::{
     Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
 };
 use crate::kept::Room;
+use crate::splitter::{Splitter, Splitting};
 use seam_event::InteractionError;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -46,17 +48,17 @@ struct Passing {
 }
 
 /// What commands made of the connection, until RESET.
-#[derive(Default)]
-struct Mode {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mode {
     /// RESP3, in which a push can be told from a reply.
-    is_resp3: bool,
-    monitors: bool,
-    in_transaction: bool,
+    pub(super) is_resp3: bool,
+    pub(super) monitors: bool,
+    pub(super) in_transaction: bool,
 }
 
 /// How many subscriptions there are of each sort.
-#[derive(Default)]
-struct Subscribed {
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Subscribed {
     channels: i64,
     patterns: i64,
     shards: i64,
@@ -337,6 +339,11 @@ impl Conversation for Connection {
         }
     }
 
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        let waiting = self.awaited.iter().map(|command| command.kind);
+        Some(Box::new(Cutter::new(splitting, self.mode, self.subscribed, self.wanted, waiting)))
+    }
+
     fn holds_transaction(&self) -> Option<bool> {
         Some(self.mode.in_transaction)
     }
@@ -357,11 +364,11 @@ impl Open {
 }
 
 impl Subscribed {
-    fn n_all(&self) -> i64 {
+    pub(super) fn n_all(&self) -> i64 {
         self.channels + self.patterns + self.shards
     }
 
-    fn of(&self, feed: Feed) -> i64 {
+    pub(super) fn of(&self, feed: Feed) -> i64 {
         match feed {
             Feed::Channels => self.channels,
             Feed::Patterns => self.patterns,
@@ -369,7 +376,7 @@ impl Subscribed {
         }
     }
 
-    fn now(&mut self, feed: Feed, count: i64) {
+    pub(super) fn now(&mut self, feed: Feed, count: i64) {
         match feed {
             Feed::Channels => self.channels = (count - self.patterns).max(0),
             Feed::Patterns => self.patterns = (count - self.channels).max(0),
@@ -379,13 +386,13 @@ impl Subscribed {
 }
 
 /// What something that may be a push is.
-enum Push {
+pub(super) enum Push {
     Message,
     Confirmation(Feed),
     Other,
 }
 
-fn push_kind(value: &[u8]) -> Push {
+pub(super) fn push_kind(value: &[u8]) -> Push {
     // An array of bulks reads as a command does.
     let as_array = memchr::memchr(b'\n', value).map_or(&[][..], |end| &value[end + 1..]);
     let first = Words::of_bulks(as_array).next().unwrap_or_default();
@@ -399,13 +406,13 @@ fn push_kind(value: &[u8]) -> Push {
 }
 
 /// The integer that ends a confirmation.
-fn last_number(value: &[u8]) -> Option<i64> {
+pub(super) fn last_number(value: &[u8]) -> Option<i64> {
     let line = value.strip_suffix(b"\r\n")?;
     let begin = memchr::memrchr(b':', line)?;
     std::str::from_utf8(&line[begin + 1..]).ok()?.parse().ok()
 }
 
 /// `+1795265052.636211 [0 127.0.0.1:44400] "SET" …`
-fn is_monitored(value: &[u8]) -> bool {
+pub(super) fn is_monitored(value: &[u8]) -> bool {
     value.get(1).is_some_and(u8::is_ascii_digit) && memchr::memmem::find(value, b" [").is_some()
 }

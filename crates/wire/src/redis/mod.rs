@@ -6,10 +6,15 @@
 //!                            ◀───   message a …          any time after that: an array, in RESP3 a push
 //! ```
 
+mod alone;
+mod answer;
 mod command;
 mod connection;
+mod feeds;
 mod framing;
 mod reading;
+mod splitter;
+mod stand_in;
 mod value;
 
 pub use value::{Reply, encode, parse};
@@ -44,6 +49,7 @@ static WORD: Word = Word {
     text: "One interaction for each command, also inside MULTI, where the reply is `QUEUED` and that of EXEC is the \
         list of results. What is pushed (published messages, invalidations, MONITOR) is a `message`. A command \
         that waits, such as BLPOP, and a subscription are not open calls. Passwords stand as `«password»`.",
+    fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
@@ -54,6 +60,19 @@ static WORD: Word = Word {
           cache: { external: \"tcp://127.0.0.1:6379\", protocol: redis }\n",
     ..Word::new("redis", "Redis (RESP2 and RESP3), one interaction for each command")
 };
+
+const ANSWER: &[Field] = &[
+    Field::optional(
+        "value",
+        Shape::Any,
+        "in an answer: the value, in the form that the command's replies have; null is nil",
+    ),
+    Field::optional(
+        "error",
+        Shape::Text,
+        "in an answer: the error, `LOADING …`; without a first word in capitals it is `ERR`",
+    ),
+];
 
 const REQUEST: &[Field] = &[
     Field::optional("command", Shape::Text, "the command in capital letters"),

@@ -1,9 +1,10 @@
 //! The kept bytes of one Redis exchange to the fields that tests name.
 
+use super::answer::Shape;
 use super::command::Words;
 use super::value::{Reader, pairs_to_map, text_of};
 use crate::body;
-use crate::conversation::{Captured, Parts};
+use crate::conversation::{Captured, Limits, Parts};
 use seam_value::{Map, Value};
 
 /// One exchange, as kept: the command's bytes, and behind them those of its replies.
@@ -36,8 +37,52 @@ impl Captured for RedisExchange {
             return Parts { message: read_push(&self.bytes), ..Parts::default() };
         }
         let (request, command) = read_request(self.request());
-        let (reply, cut) = read_reply(self.reply(), &command);
+        let (reply, cut) = read_reply(self.reply(), command == "HGETALL");
         Parts { request, reply, message: Value::Null, cut: cut || self.cut }
+    }
+}
+
+/// One part of an exchange by itself, as a splitter has it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    part: Part,
+    bytes: Vec<u8>,
+    cut: bool,
+}
+
+/// Which part it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Request,
+    /// The reply to a command with replies of this form.
+    Reply(Shape),
+    Push,
+}
+
+impl Kept {
+    /// As much of the bytes as is kept. `is_whole` says that no more of it comes.
+    pub(super) fn new(part: Part, bytes: &[u8], limits: Limits, is_whole: bool) -> Self {
+        let n_kept = bytes.len().min(limits.kept_body);
+        Self { part, bytes: bytes[..n_kept].to_vec(), cut: n_kept < bytes.len() || !is_whole }
+    }
+}
+
+impl Captured for Kept {
+    fn size(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let mut parts = Parts { cut: self.cut, ..Parts::default() };
+        match self.part {
+            Part::Request => parts.request = read_request(&self.bytes).0,
+            Part::Reply(shape) => {
+                let (reply, cut) = read_reply(&self.bytes, shape == Shape::Hash);
+                (parts.reply, parts.cut) = (reply, parts.cut || cut);
+            }
+            Part::Push => parts.message = read_push(&self.bytes),
+        }
+        parts
     }
 }
 
@@ -76,7 +121,7 @@ fn hidden(command: &str, args: &[&[u8]]) -> Vec<bool> {
     (0..args.len()).map(is_hidden).collect()
 }
 
-fn read_reply(bytes: &[u8], command: &str) -> (Value, bool) {
+fn read_reply(bytes: &[u8], is_hash: bool) -> (Value, bool) {
     let mut reader = Reader::new(bytes);
     let mut values = Vec::new();
     let mut error = Value::Null;
@@ -92,7 +137,7 @@ fn read_reply(bytes: &[u8], command: &str) -> (Value, bool) {
     }
     // Only a subscription has several, one for each channel.
     let value = if values.len() > 1 { Value::List(values) } else { values.pop().unwrap_or_default() };
-    let value = if command == "HGETALL" { pairs_to_map(value) } else { value };
+    let value = if is_hash { pairs_to_map(value) } else { value };
     (Value::map([("value", value), ("error", error)]), cut)
 }
 

@@ -3,3 +3,5 @@
 mod capture;
 mod captures;
 mod soup;
+mod split_redis;
+mod splits;

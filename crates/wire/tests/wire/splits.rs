@@ -1,0 +1,388 @@
+//! Each capture cut into pieces: the same pieces however its bytes come, nothing lost, and the same interactions as
+//! when it is only watched; each recorded reply, said again in the provider's place, is read as it was.
+
+use crate::capture::{Piece as Chunk, replay};
+use crate::captures::{Case, all};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use seam_value::Value;
+use seam_wire::{Behind, Call, Direction, Limits, Of, Parts, Piece, Protocol, Splitter, Splitting, protocol};
+use std::collections::BTreeMap;
+
+/// The protocols whose splitters are tested here.
+const SPLIT: [&str; 1] = ["redis"];
+
+pub(crate) fn begin(protocol: &dyn Protocol, behind: Behind, limits: Limits) -> Box<dyn Splitter> {
+    let conversation = protocol.begin(limits);
+    conversation.split(Splitting { limits, behind }).expect("a splitter")
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    all().into_iter().filter(|case| SPLIT.contains(&case.protocol.name()))
+}
+
+/// A piece as it is compared.
+#[derive(Debug, PartialEq)]
+struct Told {
+    what: String,
+    bytes: Vec<u8>,
+}
+
+/// What came out of a capture.
+#[derive(Default)]
+struct Outcome {
+    /// By direction.
+    told: [Vec<Told>; 2],
+    given: [Vec<u8>; 2],
+    taken: [Vec<u8>; 2],
+    rest: [Vec<u8>; 2],
+    requests: BTreeMap<Call, Value>,
+    /// Requests with their replies, and messages, as lines.
+    lines: Vec<String>,
+    surprise: Option<String>,
+}
+
+fn index(direction: Direction) -> usize {
+    usize::from(direction == Direction::ToConsumer)
+}
+
+fn line(parts: Parts) -> String {
+    let fields = [("request", parts.request), ("reply", parts.reply), ("message", parts.message)];
+    Value::map(fields.into_iter().filter(|(_, value)| *value != Value::Null)).to_string()
+}
+
+impl Outcome {
+    fn take(&mut self, piece: Piece) {
+        let at = index(piece.to);
+        self.given[at].extend_from_slice(&piece.bytes);
+        let what = match piece.of {
+            Of::Rest => "rest".to_owned(),
+            Of::Request { call, awaited, read, .. } => {
+                let request = read.read().request;
+                let what = format!("request {call} {awaited} {request}");
+                self.requests.insert(call, request);
+                what
+            }
+            Of::Reply { call, awaited, read, .. } => {
+                let reply = read.read().reply;
+                let request = self.requests.remove(&call).expect("a request before its reply");
+                let what = format!("reply {call} {awaited} {reply}");
+                self.lines.push(line(Parts { request, reply, ..Parts::default() }));
+                what
+            }
+            Of::Message { read, .. } => {
+                let told = line(read.read());
+                self.lines.push(told.clone());
+                format!("message {told}")
+            }
+            Of::More { .. } => "more".to_owned(),
+        };
+        // How much comes as one piece may depend on how it was sent, where it is not looked at, or is more of the same.
+        let joins =
+            what == "more" || (what == "rest" && self.told[at].last().is_some_and(|last| last.what == what));
+        match self.told[at].last_mut() {
+            Some(last) if joins => last.bytes.extend_from_slice(&piece.bytes),
+            _ => self.told[at].push(Told { what, bytes: piece.bytes }),
+        }
+    }
+}
+
+fn split(case: &Case, limits: Limits, cut: &mut dyn FnMut(usize) -> usize) -> Outcome {
+    let mut splitter = begin(case.protocol, Behind::Provider, limits);
+    let mut outcome = Outcome::default();
+    let mut pieces = Vec::new();
+    for chunk in &case.pieces {
+        let Chunk::Bytes(direction, bytes) = chunk else { continue };
+        let mut rest = bytes.as_slice();
+        while outcome.surprise.is_none() && !rest.is_empty() {
+            let n_now = cut(rest.len()).clamp(1, rest.len());
+            outcome.taken[index(*direction)].extend_from_slice(&rest[..n_now]);
+            let surprise = splitter.cut(*direction, &rest[..n_now], &mut pieces);
+            outcome.surprise = surprise.err().map(|surprise| surprise.to_string());
+            pieces.drain(..).for_each(|piece| outcome.take(piece));
+            rest = &rest[n_now..];
+        }
+    }
+    for direction in [Direction::ToProvider, Direction::ToConsumer] {
+        outcome.rest[index(direction)] = splitter.take_rest(direction);
+    }
+    outcome
+}
+
+#[test]
+fn cut_anywhere_the_pieces_are_the_same() {
+    for case in cases() {
+        let name = case.path.display();
+        let whole = split(&case, Limits::default(), &mut |n_left| n_left);
+        for n_bytes in [1, 2, 3, 7] {
+            let cut = split(&case, Limits::default(), &mut |_| n_bytes);
+            assert_eq!(cut.surprise, whole.surprise, "{name}");
+            for at in 0..2 {
+                for (cut, whole) in cut.told[at].iter().zip(&whole.told[at]) {
+                    assert_eq!(cut, whole, "{name} in pieces of {n_bytes}");
+                }
+                assert_eq!(cut.told[at].len(), whole.told[at].len(), "{name} in pieces of {n_bytes}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_lost_or_changed() {
+    for case in cases() {
+        for kept_body in [1024 * 1024, 16, 0] {
+            let limits = Limits { kept_body, ..Limits::default() };
+            let outcome = split(&case, limits, &mut |n_left| n_left.min(11));
+            for at in 0..2 {
+                let mut given = outcome.given[at].clone();
+                given.extend_from_slice(&outcome.rest[at]);
+                assert!(given == outcome.taken[at], "{} keeping {kept_body}", case.path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_interactions_are_those_of_watching() {
+    for case in cases() {
+        let outcome = split(&case, Limits::default(), &mut |n_left| n_left);
+        let watched = replay(case.protocol, &case.pieces, Limits::default(), &mut |n_left| n_left);
+        let watched = watched.lines.iter().filter_map(|line| {
+            let told = seam_value::parse(line).expect("JSON");
+            let has_ended = told.get("unended").is_none();
+            let part = |name: &str| told.get(name).cloned().unwrap_or_default();
+            let (request, reply, message) = (part("request"), part("reply"), part("message"));
+            let parts = Parts { request, reply, message, ..Parts::default() };
+            has_ended.then(|| self::line(parts))
+        });
+        let (mut watched, mut lines): (Vec<String>, Vec<String>) = (watched.collect(), outcome.lines);
+        watched.sort();
+        lines.sort();
+        for (split, watched) in lines.iter().zip(&watched) {
+            assert_eq!(split, watched, "{}", case.path.display());
+        }
+        assert_eq!(lines.len(), watched.len(), "{}", case.path.display());
+    }
+}
+
+/// Replaces each reply by an answer with the same fields, and reads what the consumer then gets.
+#[test]
+fn a_recorded_reply_said_again_is_the_same() {
+    for case in cases() {
+        let mut splitter = begin(case.protocol, Behind::Provider, Limits::default());
+        let (mut changed, mut pieces) = (Vec::new(), Vec::new());
+        let (mut n_answered, mut surprised) = (0, false);
+        for chunk in &case.pieces {
+            let Chunk::Bytes(direction, bytes) = chunk else {
+                changed.push(chunk.clone());
+                continue;
+            };
+            surprised |= splitter.cut(*direction, bytes, &mut pieces).is_err();
+            if surprised {
+                break;
+            }
+            for piece in pieces.drain(..) {
+                let bytes = match piece.of {
+                    Of::Reply { call, whole: true, read, .. } if !piece.bytes.is_empty() => {
+                        let reply = read.read().reply;
+                        n_answered += 1;
+                        splitter.answer(call, &reply).unwrap_or_else(|error| {
+                            panic!("{}: {error}: {reply}", case.path.display());
+                        })
+                    }
+                    _ => piece.bytes,
+                };
+                changed.push(Chunk::Bytes(piece.to, bytes));
+            }
+        }
+        if surprised || n_answered == 0 {
+            continue;
+        }
+        let original = replay(case.protocol, &case.pieces, Limits::default(), &mut |n_left| n_left);
+        let changed = replay(case.protocol, &changed, Limits::default(), &mut |n_left| n_left);
+        assert_eq!(changed.surprise, None, "{}", case.path.display());
+        for (changed, original) in changed.lines.iter().zip(&original.lines) {
+            assert_eq!(changed, original, "{}", case.path.display());
+        }
+    }
+}
+
+fn tight() -> Limits {
+    Limits { kept_body: 64, head: 512, kept_open: 2048, n_open: 8 }
+}
+
+/// Whatever comes and is answered, nothing panics, and no byte is lost on the way.
+#[test]
+fn soup() {
+    let chunk = (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..200));
+    for name in SPLIT {
+        let protocol = protocol(name).expect("a protocol");
+        let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
+        TestRunner::new(config)
+            .run(&proptest::collection::vec(chunk.clone(), 0..10), |chunks| {
+                for behind in [Behind::Provider, Behind::Nobody] {
+                    let mut splitter = begin(protocol, behind, tight());
+                    meddle(&mut *splitter, &chunks);
+                }
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// The same with real traffic that is spoilt.
+#[test]
+fn spoilt() {
+    for case in cases() {
+        let chunks: Vec<(bool, Vec<u8>)> = case
+            .pieces
+            .iter()
+            .filter_map(|chunk| match chunk {
+                Chunk::Bytes(direction, bytes) => Some((*direction == Direction::ToProvider, bytes.clone())),
+                Chunk::End(..) => None,
+            })
+            .collect();
+        let config = Config { cases: 60, failure_persistence: None, ..Config::default() };
+        let changes = proptest::collection::vec(
+            (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()),
+            0..5,
+        );
+        TestRunner::new(config)
+            .run(&changes, |changes| {
+                let mut chunks = chunks.clone();
+                for (chunk, place, byte) in changes {
+                    let chunk = chunk.get_mut(&mut chunks);
+                    if !chunk.1.is_empty() {
+                        *place.get_mut(&mut chunk.1) = byte;
+                    }
+                }
+                for (behind, limits) in [
+                    (Behind::Provider, Limits::default()),
+                    (Behind::Provider, tight()),
+                    (Behind::Nobody, Limits::default()),
+                ] {
+                    let mut splitter = begin(case.protocol, behind, limits);
+                    meddle(&mut *splitter, &chunks);
+                }
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));
+    }
+}
+
+/// Feeds the chunks, and does one thing or another with each call.
+fn meddle(splitter: &mut dyn Splitter, chunks: &[(bool, Vec<u8>)]) {
+    let answers: Vec<Value> = [
+        r#"{"value":[1,"a",{"b":null}]}"#,
+        r#"{"error":"40001"}"#,
+        r#"{"rows":[{"a":1,"b":"x"}],"count":1}"#,
+        r#"{"status":451}"#,
+        r#"{"error":{"code":"23505","constraint":"c"}}"#,
+        "null",
+    ]
+    .into_iter()
+    .map(|text| seam_value::parse(text).expect("JSON"))
+    .collect();
+    let mut pieces = Vec::new();
+    splitter.begin(&mut pieces);
+    for (to_provider, bytes) in chunks {
+        let direction = if *to_provider { Direction::ToProvider } else { Direction::ToConsumer };
+        let surprise = splitter.cut(direction, bytes, &mut pieces);
+        for piece in pieces.drain(..) {
+            let Of::Request { call, .. } = piece.of else {
+                let _ = splitter.deliver_again(&piece.bytes);
+                continue;
+            };
+            let answer = &answers[usize::try_from(call).expect("small") % answers.len()];
+            match (call + piece.bytes.len() as u64) % 5 {
+                0 => drop(splitter.again(call, &piece.bytes)),
+                1 => splitter.forget(call),
+                2 => {
+                    splitter.instead(call, answer);
+                    let _ = splitter.answer(call, answer);
+                }
+                3 => {
+                    let _ = splitter.answer(call, answer);
+                    splitter.instead(call, answer);
+                }
+                _ => {}
+            }
+        }
+        let _ = splitter.push(&Value::map([("topic", Value::text("a")), ("body", Value::text("b"))]));
+        if surprise.is_err() {
+            break;
+        }
+    }
+    splitter.take_rest(Direction::ToProvider);
+    splitter.take_rest(Direction::ToConsumer);
+}
+
+/// A consumer's side and a provider's side, and what becomes of each request in between.
+pub(crate) struct Talk {
+    pub(crate) splitter: Box<dyn Splitter>,
+    pub(crate) to_provider: Vec<u8>,
+    pub(crate) to_consumer: Vec<u8>,
+    pub(crate) requests: Vec<(Call, Value)>,
+}
+
+impl Talk {
+    pub(crate) fn new(name: &str, behind: Behind) -> Self {
+        let mut splitter = begin(protocol(name).expect("a protocol"), behind, Limits::default());
+        let mut pieces = Vec::new();
+        splitter.begin(&mut pieces);
+        let to_consumer = pieces.into_iter().flat_map(|piece| piece.bytes).collect();
+        Self { splitter, to_provider: Vec::new(), to_consumer, requests: Vec::new() }
+    }
+
+    /// The consumer says this. Requests wait in `requests`, whose bytes are not passed on before [`pass`](Self::pass).
+    pub(crate) fn asks(&mut self, bytes: &[u8]) -> Vec<(Call, Vec<u8>)> {
+        let mut pieces = Vec::new();
+        self.splitter.cut(Direction::ToProvider, bytes, &mut pieces).expect("no surprise");
+        let mut held = Vec::new();
+        for piece in pieces {
+            match piece.of {
+                Of::Request { call, read, .. } => {
+                    self.requests.push((call, read.read().request));
+                    held.push((call, piece.bytes));
+                }
+                _ => self.write(piece.to, &piece.bytes),
+            }
+        }
+        held
+    }
+
+    /// The provider says this.
+    pub(crate) fn says(&mut self, bytes: &[u8]) {
+        let mut pieces = Vec::new();
+        self.splitter.cut(Direction::ToConsumer, bytes, &mut pieces).expect("no surprise");
+        for piece in pieces {
+            self.write(piece.to, &piece.bytes);
+        }
+    }
+
+    /// A call is answered in the provider's place.
+    pub(crate) fn answer(&mut self, call: Call, answer: &str) {
+        let answer = seam_value::parse(answer).expect("JSON");
+        let bytes = self.splitter.answer(call, &answer).expect("an answer");
+        self.to_consumer.extend_from_slice(&bytes);
+        let bytes = self.splitter.instead(call, &answer);
+        self.to_provider.extend_from_slice(&bytes);
+    }
+
+    pub(crate) fn write(&mut self, to: Direction, bytes: &[u8]) {
+        match to {
+            Direction::ToProvider => self.to_provider.extend_from_slice(bytes),
+            Direction::ToConsumer => self.to_consumer.extend_from_slice(bytes),
+        }
+    }
+
+    /// What the consumer got since last asked.
+    pub(crate) fn heard(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.to_consumer)).into_owned()
+    }
+
+    /// What the provider got since last asked.
+    pub(crate) fn passed(&mut self) -> String {
+        String::from_utf8_lossy(&std::mem::take(&mut self.to_provider)).into_owned()
+    }
+}
