@@ -33,6 +33,8 @@ pub struct Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// What is in it, or was: where, and what is wrong there.
+    told: HashSet<(Span, String)>,
 }
 
 impl Diagnostic {
@@ -98,9 +100,12 @@ impl Diagnostic {
 }
 
 impl Diagnostics {
-    /// Keeps one.
+    /// Keeps one. What two readers find at the same place and call the same is told once.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+        let known = diagnostic.place.as_ref().map(|(span, _)| (*span, diagnostic.title.clone()));
+        if known.is_none_or(|known| self.told.insert(known)) {
+            self.list.push(diagnostic);
+        }
     }
 
     /// Is there any error among them?
@@ -138,8 +143,8 @@ impl Diagnostics {
     }
 
     /// Takes over those of another list.
-    pub fn append(&mut self, mut other: Self) {
-        self.list.append(&mut other.list);
+    pub fn append(&mut self, other: Self) {
+        other.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 }
 

@@ -5,7 +5,7 @@ use crate::interaction::Interaction;
 use crate::notice::Notice;
 use seam_diag::Span;
 use seam_value::Value;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
 /// One thing that happened, with its place in the order of all.
@@ -265,10 +265,10 @@ pub struct Judged {
     #[serde(default)]
     pub soft: bool,
     /// What was expected, as far as that is a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub expected: Option<Value>,
     /// What was there; none where nothing was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub actual: Option<Value>,
     /// One line on what is wrong, to stand beneath the caret; empty where it held.
     pub message: String,
@@ -380,6 +380,11 @@ impl From<Span> for Place {
     fn from(span: Span) -> Self {
         Self { file: span.file.0, start: span.start, end: span.end }
     }
+}
+
+/// A value that stands there, null too: serde would take that for nothing at all.
+fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 #[cfg(test)]

@@ -112,6 +112,11 @@ impl Capture {
         self.default.is_some()
     }
 
+    /// What is saved where the step was left out; none without `default`.
+    pub fn otherwise(&self, names: &dyn Names) -> Option<Result<Value, EvalError>> {
+        self.default.as_ref().map(|default| default.render(names))
+    }
+
     /// The path whose beginning names a field of the result, for whoever checks that there is such a field.
     pub fn path(&self) -> Option<&Path> {
         match &self.source {

@@ -55,19 +55,21 @@ impl Template {
             NodeKind::Text { text, .. } if text.contains('$') => read_text(text, node, found),
             NodeKind::List(list) => {
                 let elements: Vec<Self> = list.iter().map(|element| Self::read(element, found)).collect();
-                if elements.iter().all(|element| element.as_literal().is_some()) {
-                    Body::Literal(node.to_value())
-                } else {
-                    Body::List(elements)
+                // Not the node's own value: in that `$$` is still two dollars.
+                match elements.iter().map(|element| element.as_literal().cloned()).collect() {
+                    Some(literals) => Body::Literal(Value::List(literals)),
+                    None => Body::List(elements),
                 }
             }
             NodeKind::Map(entries) => {
                 let pairs: Vec<(Spanned<String>, Self)> =
                     entries.iter().map(|entry| (entry.key.clone(), Self::read(&entry.node, found))).collect();
-                if pairs.iter().all(|(_, value)| value.as_literal().is_some()) {
-                    Body::Literal(node.to_value())
-                } else {
-                    Body::Map(pairs)
+                let literal = |(key, value): &(Spanned<String>, Self)| {
+                    value.as_literal().map(|value| (key.value.clone(), value.clone()))
+                };
+                match pairs.iter().map(literal).collect() {
+                    Some(literals) => Body::Literal(Value::Map(literals)),
+                    None => Body::Map(pairs),
                 }
             }
             _ => Body::Literal(node.to_value()),
@@ -331,6 +333,7 @@ mod tests {
             ("total ${order.total * 2}", "\"total 39.80\""),
             ("costs 5$ or $$name", "\"costs 5$ or $name\""),
             ("$$", "\"$\""),
+            ("[$$5, { a: costs $$ }]", r#"["$5",{"a":"costs $"}]"#),
             ("$5", "\"$5\""),
             ("{ a: $order.id, \"$name\": [$name, 1] }", r#"{"a":17,"$name":["ann",1]}"#),
             ("note: $order.note!", r#"{"note":"null!"}"#),

@@ -186,8 +186,13 @@ fn tell_no_action(entries: &[Entry], step: &Node, vocabulary: &Vocabulary<'_>, f
 
 fn read_children(step: &Step, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) -> Vec<Step> {
     match step.subject.as_list() {
-        Some(list) if !list.is_empty() => read_steps(list, vocabulary, found),
-        _ => {
+        Some([]) => {
+            let title = format!("`{}` has no steps", step.action.value);
+            found.push(Diagnostic::error(title).at(step.subject.span, ""));
+            Vec::new()
+        }
+        Some(list) => read_steps(list, vocabulary, found),
+        None => {
             let title = format!("`{}` must be a list of steps", step.action.value);
             found.push(
                 Diagnostic::error(title)

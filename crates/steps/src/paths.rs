@@ -108,7 +108,7 @@ pub(crate) fn check_where(entries: &[Entry], fields: &'static [Field], found: &m
         let Ok(path) = Path::parse(&entry.key.value) else { continue };
         let names = path.segments().iter().map_while(|segment| match segment {
             Segment::Name(name) => Some(name.as_str()),
-            _ => None,
+            Segment::Every => None,
         });
         let names: Vec<&str> = names.collect();
         let (known, name): (Vec<&str>, &str) = match names.as_slice() {

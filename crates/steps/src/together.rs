@@ -68,7 +68,7 @@ mod tests {
 
     #[tokio::test]
     async fn results_come_in_the_written_order() {
-        mistakes(&[("- together: []", "`together` must be a list of steps [[]: this is a list]")]);
+        mistakes(&[("- together: []", "`together` has no steps [[]]")]);
         let bed = Bed { inside: vec![Value::from(1_i64), Value::from(2_i64)], ..Bed::default() };
         let yaml = "- together:\n    - http: GET gateway/a\n    - http: GET gateway/b";
         assert_eq!(run(yaml, &Actor::new(""), &bed, "{}").await.to_string(), r#"{"results":[1,2]}"#);

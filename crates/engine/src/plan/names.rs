@@ -85,9 +85,8 @@ impl<'a> Known<'a> {
         let judged = step.expect.iter().chain(&step.unless).flat_map(seam_matcher::Statement::names);
         let saved = step.save.iter().flat_map(|(_, capture)| capture.names());
         let when = step.when.iter().flat_map(|when: &Expression| when.names(Way::Expression));
-        let templates = step.signs_in.iter().flat_map(Template::names).chain(when);
         let uses: Vec<NameUse> =
-            step.action.uses().into_iter().chain(judged).chain(saved).chain(templates).collect();
+            step.action.uses().into_iter().chain(judged).chain(saved).chain(when).collect();
         for name in &uses {
             self.check_use(name, found);
         }
@@ -114,6 +113,10 @@ impl<'a> Known<'a> {
             if sure == Sure::Always {
                 *known = sure;
             }
+        }
+        // Whoever signs in does so with what this very step has just saved.
+        for name in step.signs_in.iter().flat_map(Template::names) {
+            self.check_use(&name, found);
         }
     }
 

@@ -98,6 +98,8 @@ fn is_there(
         Made::Runtime(..) => PROPERTIES.to_vec(),
     };
     known.extend(["public", "dir"]);
+    known.sort_unstable();
+    known.dedup();
     if !known.contains(&property) {
         let title = format!("`{name}` has no property `{property}`");
         let databases = component.endpoints.iter().map(|endpoint| endpoint.name.as_str());

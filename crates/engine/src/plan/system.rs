@@ -83,7 +83,7 @@ pub struct PlannedComponent {
 
 /// A file rendered for a component.
 pub(crate) struct PlannedFile {
-    pub(crate) target: PathBuf,
+    pub(crate) target: ReferenceText,
     pub(crate) template: PathBuf,
     pub(crate) text: ReferenceText,
 }
@@ -203,7 +203,6 @@ impl SystemPlan {
             }
         }
         self.seams = seams;
-        same_files(&self.components, found);
     }
 
     fn known(
@@ -286,7 +285,7 @@ impl PlannedComponent {
     /// All references that stand anywhere in it.
     fn references(&self) -> impl Iterator<Item = &seam_expr::Reference> {
         let env = self.env.iter().map(|(_, text)| text);
-        let files = self.files.iter().map(|file| &file.text);
+        let files = self.files.iter().flat_map(|file| [&file.target, &file.text]);
         env.chain(&self.texts).chain(files).chain(&self.ready_texts).flat_map(ReferenceText::references)
     }
 
@@ -300,9 +299,14 @@ impl PlannedComponent {
         })
     }
 
-    /// Is it a job: ready when it has ended well?
+    /// Is it a job: ready when it has ended as it should?
     pub(crate) fn is_job(&self) -> bool {
         self.declared.ready.as_ref().is_some_and(|node| node.get("exit").is_some())
+    }
+
+    /// The code that it ends with when it has done its work, if it is a job.
+    pub(crate) fn job_code(&self) -> Option<i32> {
+        self.declared.ready.as_ref()?.get("exit")?.scalar_text()?.parse().ok()
     }
 
     /// Somebody else's address, where it is that.
@@ -388,7 +392,7 @@ fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<Pla
         let path = root.join(&template.value);
         match std::fs::read_to_string(&path) {
             Ok(text) => files.push(PlannedFile {
-                target: PathBuf::from(&target.value),
+                target: ReferenceText::parse(&target.value, target.span, &|_, _| target.span, found),
                 template: PathBuf::from(&template.value),
                 text: ReferenceText::parse(&text, template.span, &|_, _| template.span, found),
             }),
@@ -399,28 +403,6 @@ fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<Pla
         }
     }
     files
-}
-
-/// Two components that render one file would overwrite each other's.
-fn same_files(components: &IndexMap<String, PlannedComponent>, found: &mut Diagnostics) {
-    let mut seen: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
-    for (name, component) in components {
-        for (target, _) in &component.declared.files {
-            if let Some((other, span)) = seen.insert(&target.value, (name, target.span))
-                && other != name
-            {
-                found.push(
-                    Diagnostic::error(format!(
-                        "`{other}` and `{name}` render the same file `{}`",
-                        target.value
-                    ))
-                    .at(target.span, "")
-                    .also(span, "here, too")
-                    .hint("let each render a file of its own, for example below `${self.dir}`"),
-                );
-            }
-        }
-    }
 }
 
 fn prepare(system: &System, found: &mut Diagnostics) -> Vec<PlannedPrepare> {

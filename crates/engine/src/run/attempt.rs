@@ -114,7 +114,7 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
     let actors = Arc::new(Actors::over(bed.connections()));
     Lane {
         bed: Arc::clone(bed),
-        bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: test.body.quiet }),
+        bench: Arc::new(AttemptBench::new(bed, test.body.quiet)),
         scope: scope.clone(),
         variables: Arc::new(Variables::new(Map::new(), chance, bed, &file.folder)),
         actor: actors.get(""),

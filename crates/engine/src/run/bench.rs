@@ -4,12 +4,14 @@ use crate::plan::system::seam;
 use crate::run::settle;
 use crate::testbed::Testbed;
 use crate::testbed::component::Live;
+use crate::testbed::journal::MOST_LINES;
 use futures_util::future::BoxFuture;
 use seam_event::{ComponentId, Interaction};
 use seam_launch::{Watcher, base_environment};
 use seam_services::mailbox::Mailbox;
 use seam_steps::{Act, Address, Awaited, Bench, SaidLine, SeamFilter, Trouble};
 use seam_value::Value;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,9 +23,18 @@ pub(crate) struct AttemptBench {
     pub(crate) bed: Arc<Testbed>,
     /// The test's own `quiet`.
     pub(crate) quiet: Duration,
+    /// How many lines of each component nobody could listen to, before the attempt.
+    lost_before: HashMap<String, u64>,
 }
 
 impl AttemptBench {
+    /// The testbed from here on.
+    pub(crate) fn new(bed: &Arc<Testbed>, quiet: Duration) -> Self {
+        let names = bed.system().components.keys();
+        let lost_before = names.map(|name| (name.clone(), bed.n_lost_lines(name))).collect();
+        Self { bed: Arc::clone(bed), quiet, lost_before }
+    }
+
     /// All that passed up to now, as far as it is the test's.
     async fn drained(&self) -> Result<(), Trouble> {
         if !self.bed.drain().await {
@@ -94,7 +105,13 @@ impl Bench for AttemptBench {
     }
 
     fn lines(&self, component: &str) -> Result<Vec<SaidLine>, Trouble> {
-        Ok(self.bed.journal().lines(&ComponentId::from(component)))
+        let lines = self.bed.journal().lines(&ComponentId::from(component));
+        let before = self.lost_before.get(component).copied().unwrap_or_default();
+        if self.bed.n_lost_lines(component) > before || lines.len() >= MOST_LINES {
+            let reason = format!("`{component}` said more than could be listened to; its log has all of it");
+            return Err(Trouble::inconclusive(reason));
+        }
+        Ok(lines)
     }
 
     fn mails(&self, component: &str) -> Result<Vec<Value>, Trouble> {

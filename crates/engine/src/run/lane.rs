@@ -63,7 +63,7 @@ impl Lane {
         let chance = Chance::new(bed.plan().seed, "");
         let actors = Arc::new(Actors::over(bed.connections()));
         Self {
-            bench: Arc::new(AttemptBench { bed: Arc::clone(bed), quiet: bed.system().quiet }),
+            bench: Arc::new(AttemptBench::new(bed, bed.system().quiet)),
             scope,
             variables: Arc::new(Variables::new(Map::new(), chance, bed, bed.root())),
             actor: actors.get(""),

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a test may take to become quiet and settled after its last step.
+/// How long a test may take to become quiet and settled after its last step, where the system does not say how long
+/// a step may take.
 pub(crate) const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The pause before `settled` is looked at again.
@@ -25,10 +26,16 @@ pub(crate) async fn until_settled(
     if bed.is_settled(quiet) {
         return Ok(());
     }
+    let mut unsettled = None;
     loop {
         let n_inside = bed.n_inside();
         if let Err(not_quiet) = bed.until_quiet(quiet, deadline).await {
-            return Err(Trouble::inconclusive(format!("the test never became quiet: {not_quiet}")));
+            let why = match unsettled {
+                // It was quiet before; what did not hold then is what keeps it.
+                Some(what) => format!("the system never settled: {what}"),
+                None => format!("the test never became quiet: {not_quiet}"),
+            };
+            return Err(Trouble::inconclusive(why));
         }
         match bed.unsettled(deadline).await {
             None => {
@@ -38,7 +45,10 @@ pub(crate) async fn until_settled(
             Some(what) if Instant::now() + PAUSE >= deadline => {
                 return Err(Trouble::inconclusive(format!("the system never settled: {what}")));
             }
-            Some(_) => tokio::time::sleep(PAUSE).await,
+            Some(what) => {
+                unsettled = Some(what);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }
@@ -49,7 +59,8 @@ pub(crate) async fn judge_invariants(lane: &Lane, without: &[String], quiet: Dur
     if plan.invariants.is_empty() {
         return Ended::Well;
     }
-    let deadline = Instant::now() + SETTLE_WITHIN;
+    let within = lane.bed.system().step_within.unwrap_or(SETTLE_WITHIN);
+    let deadline = Instant::now() + within;
     if let Err(trouble) = until_settled(&lane.bed, quiet, deadline).await {
         let reason = reason(trouble);
         let notice = Notice {
@@ -61,7 +72,7 @@ pub(crate) async fn judge_invariants(lane: &Lane, without: &[String], quiet: Dur
     }
     let mut ended = Ended::Well;
     for invariant in plan.invariants.iter().filter(|invariant| !without.contains(&invariant.name)) {
-        let own = lane.judging(Instant::now() + SETTLE_WITHIN);
+        let own = lane.judging(Instant::now() + within);
         ended = ended.max(run_steps(&own, &invariant.steps, &format!("invariant.{}", invariant.name)).await);
     }
     ended

@@ -310,10 +310,11 @@ fn save(lane: &Lane, step: &PlannedStep, result: &Value) -> Result<(), EvalError
 
 /// What a step that was left out would have saved has the value that it says for that.
 fn save_defaults(lane: &Lane, step: &PlannedStep, scope: &Scope) -> StepEnd {
-    for (name, capture) in step.save.iter().filter(|(_, capture)| capture.has_default()) {
-        match capture.take(&Value::Null, &*lane.variables) {
-            Ok(value) => lane.variables.set(name, value),
-            Err(error) => return fail_by_eval(lane, scope, &error),
+    for (name, capture) in &step.save {
+        match capture.otherwise(&*lane.variables) {
+            Some(Ok(value)) => lane.variables.set(name, value),
+            Some(Err(error)) => return fail_by_eval(lane, scope, &error),
+            None => {}
         }
     }
     StepEnd { ended: Ended::Well, result: Value::Null }

@@ -28,6 +28,8 @@ pub(crate) enum Readiness {
 #[derive(Default)]
 pub(crate) struct LiveComponent {
     live: Mutex<Option<Arc<Live>>>,
+    /// How often it was started. The end of an earlier start is heard late, and says nothing about this one.
+    n_starts: Mutex<u64>,
     /// Those that wait for it watch this.
     pub(crate) readiness: watch::Sender<Readiness>,
     /// Was it stopped on purpose? Then its end is no death.
@@ -47,6 +49,26 @@ impl LiveComponent {
     pub(crate) fn set_live(&self, live: Option<Arc<Live>>) {
         self.stopped.store(live.is_none(), Ordering::SeqCst);
         *self.live.lock().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+
+    /// It is about to be started.
+    pub(crate) fn begin_start(&self) {
+        *self.n_starts.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    /// How often it was started.
+    pub(crate) fn n_starts(&self) -> u64 {
+        *self.n_starts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does this unless it was started again; no start begins meanwhile. Was it done?
+    pub(crate) fn unless_started_again(&self, n_starts: u64, act: impl FnOnce()) -> bool {
+        let now = self.n_starts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = *now == n_starts;
+        if is_same {
+            act();
+        }
+        is_same
     }
 
     /// Nothing of it runs any more, and nobody meant that.

@@ -111,6 +111,7 @@ impl Testbed {
             if !component.is_stopped() {
                 return Ok(());
             }
+            component.begin_start();
             self.tell_component(name, ComponentState::Starting, String::new());
             service
                 .start()

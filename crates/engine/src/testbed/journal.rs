@@ -20,7 +20,7 @@ const MOST_INTERACTIONS: usize = 200_000;
 const MOST_SCOPES: usize = 1_000;
 
 /// Lines kept of one component for one test.
-const MOST_LINES: usize = 100_000;
+pub(crate) const MOST_LINES: usize = 100_000;
 
 /// The journal of a testbed.
 #[derive(Default)]

@@ -269,6 +269,14 @@ impl Testbed {
         self.components.get(name)?.live()
     }
 
+    /// How many lines of a component came faster than they were listened to, since it was started.
+    pub(crate) fn n_lost_lines(&self, name: &str) -> u64 {
+        match self.live(name).as_deref() {
+            Some(Live::Process(process)) => process.n_lost_lines(),
+            Some(Live::Service(_)) | None => 0,
+        }
+    }
+
     /// All components of which something runs, with their names.
     pub(crate) fn all_live(&self) -> Vec<(String, Arc<Live>)> {
         self.components

@@ -12,8 +12,8 @@ use seam_diag::Diagnostic;
 use seam_event::{ComponentId, ComponentState, Scope, What};
 use seam_expr::Chance;
 use seam_launch::{
-    Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError, await_ready,
-    base_environment, default_ready, laid_over, says_address_in_use,
+    Death, Exit, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError,
+    await_ready, base_environment, default_ready, laid_over, says_address_in_use,
 };
 use seam_proxy::Upstream;
 use seam_services::{Declared, RaiseCx};
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Lines of one component that may wait to be recorded.
-const LINES: usize = 4096;
+const LINES: usize = 16_384;
 
 impl Testbed {
     /// Raises all components. Where some can't be, all of them are told that could not for their own reasons.
@@ -57,6 +57,7 @@ impl Testbed {
     /// Raises one component and waits until it is ready.
     pub(crate) async fn raise(self: &Arc<Self>, name: &str) -> Result<(), Diagnostic> {
         let began = Instant::now();
+        self.components[name].begin_start();
         self.tell_component(name, ComponentState::Starting, String::new());
         let planned = &self.system().components[name];
         let raised = match &planned.made {
@@ -266,7 +267,7 @@ impl Testbed {
             .as_ref()
             .map_or_else(|| self.root().to_owned(), |dir| self.root().join(&dir.value));
         for file in &planned.files {
-            let target = self.root().join(&file.target);
+            let target = self.root().join(rendered(&file.target)?);
             let text = rendered(&file.text)?;
             let written = target
                 .parent()
@@ -304,32 +305,38 @@ impl Testbed {
 
     /// Notes when a component ends although nobody stopped it: nothing listens behind its seams any more.
     pub(crate) fn watch_over(self: &Arc<Self>, name: &str, live: Arc<Live>) {
+        let n_starts = self.components[name].n_starts();
         let (bed, name) = (Arc::downgrade(self), name.to_owned());
         tokio::spawn(async move {
-            let how = match &*live {
-                Live::Process(process) => {
-                    process.died().await.ok().map(|death| (death.to_string(), death.exit.is_success()))
-                }
+            let death = match &*live {
+                Live::Process(process) => process.died().await.ok(),
                 Live::Service(service) => match service.process() {
-                    Some(process) => process.died().await.ok().map(|death| (death.to_string(), false)),
+                    Some(process) => process.died().await.ok(),
                     None => None,
                 },
             };
             drop(live);
-            let (Some((how, well)), Some(bed)) = (how, bed.upgrade()) else { return };
-            bed.ended(&name, how, well);
+            let (Some(death), Some(bed)) = (death, bed.upgrade()) else { return };
+            bed.ended(&name, n_starts, &death).await;
         });
     }
 
-    fn ended(&self, name: &str, how: String, well: bool) {
+    async fn ended(&self, name: &str, n_starts: u64, death: &Death) {
         let (planned, component) = (&self.system().components[name], &self.components[name]);
-        for endpoint in &planned.endpoints {
-            self.point(name, &endpoint.name, &Upstream::Nowhere);
-        }
-        let is_job = planned.is_job();
-        if component.is_stopped() || (is_job && well) {
+        let is_still_so = component.unless_started_again(n_starts, || {
+            for endpoint in &planned.endpoints {
+                self.point(name, &endpoint.name, &Upstream::Nowhere);
+            }
+        });
+        if !is_still_so {
             return;
         }
+        self.pointed(name).await;
+        let has_done_its_work = planned.job_code().is_some_and(|code| death.exit == Exit::Code(code));
+        if component.is_stopped() || has_done_its_work {
+            return;
+        }
+        let how = death.to_string();
         component.set_death(how.clone());
         self.tell_component(name, ComponentState::Died, how);
     }

@@ -20,7 +20,7 @@ impl Question {
         };
         match Selector::parse(selector) {
             Ok(selector) => Ok(Self { selector, attribute }),
-            Err(error) => Err(Mistake { offset: 0, message: error.to_string() }),
+            Err(error) => Err(Mistake { offset: 0, message: told(&error.to_string()) }),
         }
     }
 
@@ -35,6 +35,14 @@ impl Question {
             None => Some(Value::Text(element.text().collect())),
         });
         Ok(one_or_list(found.collect()))
+    }
+}
+
+/// The reason of the reader, where it gives one; what it calls unexpected is a selector that is none at all.
+fn told(reason: &str) -> String {
+    match reason.lines().next() {
+        Some(line) if !line.starts_with("Unexpected error") => line.to_owned(),
+        _ => "expected a selector such as `p.total`".to_owned(),
     }
 }
 

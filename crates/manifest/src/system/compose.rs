@@ -124,7 +124,7 @@ fn check_mentions(composed: &Composed, names: &[String], found: &mut Diagnostics
     let calls = calls.iter().map(|call| (call, call.value.split('.').next().unwrap_or_default()));
     for (mention, name) in needs.iter().map(|need| (need, need.value.as_str())).chain(calls) {
         if name == composed.name.value {
-            let title = format!("`{name}` cannot need itself");
+            let title = format!("`{name}` cannot need or call itself");
             found.push(Diagnostic::error(title).at(mention.span, ""));
         } else if !names.iter().any(|known| known == name) {
             let title = format!("there is no component `{name}`");
@@ -139,7 +139,8 @@ fn check_files(components: &IndexMap<String, Component>, found: &mut Diagnostics
     let mut first: HashMap<std::path::PathBuf, (&Spanned<String>, Span)> = HashMap::new();
     for component in components.values() {
         let name = &component.name;
-        for (target, _) in &component.files {
+        // What lies below `${self.dir}` is each component's own.
+        for (target, _) in component.files.iter().filter(|(target, _)| !target.value.contains("${self.")) {
             let path = crate::paths::normal(std::path::Path::new(&target.value));
             let Some((other, earlier)) = first.get(&path) else {
                 first.insert(path, (name, target.span));

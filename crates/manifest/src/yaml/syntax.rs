@@ -187,7 +187,9 @@ impl Scene<'_> {
         let diagnostic = Diagnostic::error("a `:` in an unquoted text")
             .at(self.span(self.at..self.at + 1), "")
             .hint(format!("quote the text: {}", quoted(value)));
-        Mistake { diagnostic, mend: Some(Mend { range: self.at..self.at + 1, filler: "x" }) }
+        // All of the text, so that another colon in it is not told as well.
+        let range = if self.open_flows.is_empty() { start..line_end } else { self.at..self.at + 1 };
+        Mistake { diagnostic, mend: Some(Mend { range, filler: "x" }) }
     }
 
     /// A line that was taken for the continuation of the text above it.

@@ -1,6 +1,6 @@
 //! One attempt of one test with all that there is to tell of it, in the parts that forms put together.
 
-use super::{Page, cause, failure, moments, notice, row, said};
+use super::{Page, cause, failure, left_out, moments, notice, row, said};
 use crate::clean::line;
 use crate::time::human;
 use seam_event::Event;
@@ -37,7 +37,14 @@ impl<'a> Attempted<'a> {
         let mut out = self.headline();
         if self.attempt.outcome.is_bad() {
             let _ = write!(out, "\n{}", self.wrong());
-            for part in [moments::passed(self), said::said(self), cause::likely(self), self.again()] {
+            let parts = [
+                left_out::left_out(self),
+                moments::passed(self),
+                said::said(self),
+                cause::likely(self),
+                self.again(),
+            ];
+            for part in parts {
                 if !part.is_empty() {
                     let _ = writeln!(out, "{part}");
                 }
@@ -80,9 +87,9 @@ impl<'a> Attempted<'a> {
         cause::likely(self) + &self.again()
     }
 
-    /// What passed, and what was said.
+    /// What was left out, what passed, and what was said.
     pub(crate) fn happened(&self) -> String {
-        moments::passed(self) + &said::said(self)
+        left_out::left_out(self) + &moments::passed(self) + &said::said(self)
     }
 
     /// The command that runs this test again with all that chance decided.

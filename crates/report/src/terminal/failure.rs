@@ -136,6 +136,7 @@ fn difference(
         about = about.note("", several_lines(&judged.details.join("\n")));
     }
     if judged.path == "status"
+        && !judged.details.iter().any(|detail| detail.starts_with("body: "))
         && let Some(body) = answer.and_then(|passed| exchange::body(&passed.reply))
     {
         about = about.note("body", cut(&line(&body), LONGEST_WHOLE).into_owned());

@@ -7,6 +7,7 @@
 mod attempted;
 mod cause;
 mod failure;
+mod left_out;
 mod moments;
 mod said;
 mod summary;
