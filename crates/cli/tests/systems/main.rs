@@ -17,6 +17,8 @@
 
 mod case;
 mod component;
+mod disk;
+mod left_behind;
 mod normal;
 mod sandbox;
 mod survivors;
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     if Path::new(&name).file_name().is_some_and(|name| name == "component") {
         return component::run(&words.collect::<Vec<_>>());
     }
-    let trials: Vec<Trial> = case::trials();
+    let trials: Vec<Trial> =
+        [case::trials(), left_behind::trials(), disk::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

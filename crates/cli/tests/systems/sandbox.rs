@@ -105,6 +105,14 @@ impl Sandbox {
         said(command.spawn().unwrap())
     }
 
+    /// The files of the runs that live, or that nobody has swept yet.
+    pub(crate) fn registered(&self) -> Vec<PathBuf> {
+        let entries =
+            fs::read_dir(self.folder.path().join("run/seamwork/runs")).into_iter().flatten().flatten();
+        let files = entries.map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "run")).collect()
+    }
+
     /// The ids of the stored runs, the oldest first.
     pub(crate) fn runs(&self) -> Vec<String> {
         let entries = fs::read_dir(self.project.join(".seam/runs")).into_iter().flatten().flatten();

@@ -35,10 +35,10 @@ use crate::testbed::state::KeptStates;
 use crate::testbed::wiring::Wiring;
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use seam_event::{Scope, SeamId, What};
+use seam_event::{Level, Notice, Scope, SeamId, What};
 use seam_expr::Template;
 use seam_history::{Masker, Recorder};
-use seam_launch::{LogsTo, Mask, Watcher, WatcherCommand, WatcherOptions, default_registry};
+use seam_launch::{LogsTo, Mask, Swept, Watcher, WatcherCommand, WatcherOptions, default_registry, sweep};
 use seam_proxy::{Proxy, Pulse, SeamSpec, Upstream};
 use seam_services::Places;
 use seam_steps::Connections;
@@ -103,6 +103,7 @@ impl Testbed {
         ground: Ground,
         interrupt: watch::Receiver<bool>,
     ) -> Result<Self, BedError> {
+        sweep_up(&ground).await;
         let options = WatcherOptions {
             run: ground.run.clone(),
             command: WatcherCommand::this_program(),
@@ -354,6 +355,22 @@ fn all_seams(plan: &Plan) -> Vec<(SeamId, &'static dyn Protocol)> {
         }
     }
     seams
+}
+
+/// Ends what an earlier run left behind because its watcher was killed as well, and says so.
+async fn sweep_up(ground: &Ground) {
+    // Where it can't be done this run goes on all the same: it needs nothing of what is left.
+    let swept = tokio::task::spawn_blocking(|| sweep(&default_registry())).await.unwrap_or_default();
+    for one in swept.iter().filter(|one| one.n_ended > 0 || !one.left.is_empty()) {
+        let Swept { run, n_ended, left, .. } = one;
+        let mut text =
+            format!("run {run} was killed with its watcher: {n_ended} processes it left behind were ended");
+        if !left.is_empty() {
+            text = format!("{text}, and these could not be: {left:?}");
+        }
+        let notice = Notice::new(Level::Warning, text);
+        ground.recorder.record(Scope::default(), What::Notice(notice));
+    }
 }
 
 /// A folder of the run's own outside of the project, for data that goes with it.

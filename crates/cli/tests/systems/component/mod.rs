@@ -19,6 +19,7 @@ const MODES: &[Mode] = &[
     ("late", odd::late),
     ("stubborn", odd::stubborn),
     ("daemon", odd::daemon),
+    ("away", odd::away),
     ("between", odd::between),
     ("leaf", odd::leaf),
     ("tree", odd::tree),

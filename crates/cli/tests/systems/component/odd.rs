@@ -53,6 +53,12 @@ pub(super) fn daemon(_: &[String]) -> ExitCode {
     routes::serve()
 }
 
+/// Puts a process into a session of its own, and is done.
+pub(super) fn away(_: &[String]) -> ExitCode {
+    fork_away();
+    ExitCode::SUCCESS
+}
+
 /// Forks twice, with a new session between: the leaf is nobody's child, in nobody's session, on nobody's pipes.
 pub(super) fn fork_away() {
     let status = itself("between").status().unwrap();
