@@ -1,4 +1,5 @@
-//! HTTP/1.0 and HTTP/1.1: one exchange for each request with its final reply.
+//! HTTP/1.0, HTTP/1.1 and HTTP/2: one exchange for each request with its final reply. Version 2 has a module of its
+//! own; which one is spoken shows with the first bytes.
 //!
 //! ```text
 //! POST /orders HTTP/1.1 ↵ head ↵ ↵ body     ToProvider   pipelined ones queue up behind
@@ -7,12 +8,17 @@
 //! ```
 
 mod connection;
+// What writes events is used by splitters.
+#[allow(dead_code)]
+pub(crate) mod events;
 mod framing;
 mod reading;
 
 use crate::conversation::{Conversation, Limits};
+use crate::http2::Versions;
 use crate::protocol::Protocol;
 use connection::Connection;
+pub(crate) use reading::{Headers, MAX_UNPACKED_ON_SEAM};
 use seam_model::{Field, Shape, Word};
 
 /// The protocol `http`.
@@ -32,7 +38,7 @@ impl Protocol for Http {
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
-        Box::new(Connection::new(limits))
+        Box::new(Versions::new(Connection::new(limits), limits))
     }
 }
 
@@ -40,11 +46,14 @@ const ANY_MAP: Shape = Shape::MapOf(&Shape::Any);
 
 static WORD: Word = Word {
     text: "One interaction for each request with its final reply; interim replies (100, 103) are passed over. \
-        After `CONNECT` or an upgrade the rest of the connection passes as bytes. Header names are in small \
-        letters; one that is sent twice is joined by `, `, `set-cookie` is a list.",
+        HTTP/2 is understood where the client begins with it, and its `:authority` is the header `host`. Each \
+        event of a stream (`text/event-stream`) over HTTP/2 is a message besides. After `CONNECT` or an upgrade \
+        the rest of the connection passes as bytes. Header names are in small letters; one that is sent twice is \
+        joined by `, `, `set-cookie` is a list.",
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
+        Field::optional("message", Shape::Fields(MESSAGE), "one event of a stream"),
     ],
     example: "system: hello\n\
         components:\n  \
@@ -52,7 +61,7 @@ static WORD: Word = Word {
             run: ./api\n    \
             env: { LISTEN: \"${self.address}\" }\n    \
             protocol: http\n",
-    ..Word::new("http", "HTTP/1.0 and HTTP/1.1, requests with their replies")
+    ..Word::new("http", "HTTP/1.0, HTTP/1.1 and HTTP/2, requests with their replies")
 };
 
 const REQUEST: &[Field] = &[
@@ -73,6 +82,19 @@ const REPLY: &[Field] = &[
     TEXT,
     LENGTH,
     Field::optional("trailers", ANY_MAP, "the headers after a chunked body, where there are any"),
+];
+
+const MESSAGE: &[Field] = &[
+    Field::optional("path", Shape::Text, "the path of the request that opened the stream"),
+    Field::optional("event", Shape::Text, "the event's name; `message` where it has none"),
+    Field::optional("id", Shape::Text, "its id, where it has one"),
+    Field::optional("data", Shape::Any, "what it says: JSON decoded, else text"),
+    Field::optional("text", Shape::Text, "what it says, as it was sent"),
+    Field::optional(
+        "retry",
+        Shape::Integer,
+        "milliseconds to wait before connecting again, where it says so",
+    ),
 ];
 
 const BODY: Field = Field::optional(

@@ -100,7 +100,7 @@ fn read_rest(message: &Message, read: Headers, cut: &mut bool, begin: impl FnOnc
 }
 
 /// What a compressed body on a seam may unpack to: some of them are read for each test, side by side.
-const MAX_UNPACKED_ON_SEAM: usize = 8 * 1024 * 1024;
+pub(crate) const MAX_UNPACKED_ON_SEAM: usize = 8 * 1024 * 1024;
 
 /// Path and query of a request's target, whichever of the four forms it has (RFC 9112, 3.2).
 fn split_target<'a>(method: &str, target: &'a str) -> (&'a str, &'a str) {
@@ -119,16 +119,21 @@ fn split_target<'a>(method: &str, target: &'a str) -> (&'a str, &'a str) {
 }
 
 /// Headers as tests see them: names in small letters, one sent twice joined, `set-cookie` a list.
-struct Headers {
-    map: Map,
+pub(crate) struct Headers {
+    pub(crate) map: Map,
 }
 
 impl Headers {
     fn read(headers: &[httparse::Header<'_>]) -> Self {
-        let mut map = Map::with_capacity(headers.len());
-        for header in headers.iter().filter(|header| !header.name.is_empty()) {
-            let name = header.name.to_ascii_lowercase();
-            let text = characters(header.value);
+        Self::collect(headers.iter().map(|header| (header.name.as_bytes(), header.value)))
+    }
+
+    /// Of names and values.
+    pub(crate) fn collect<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut map = Map::with_capacity(headers.size_hint().0);
+        for (name, value) in headers.filter(|(name, _)| !name.is_empty()) {
+            let name = characters(name).to_ascii_lowercase();
+            let text = characters(value);
             if name == "set-cookie" {
                 match map.entry(name).or_insert_with(|| Value::List(Vec::new())) {
                     Value::List(list) => list.push(Value::Text(text)),
@@ -150,12 +155,13 @@ impl Headers {
         Self { map }
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// The value of this name, in small letters.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.map.get(name).and_then(Value::as_text)
     }
 
     /// The cookies that a request sends, by name.
-    fn cookies(&self) -> Value {
+    pub(crate) fn cookies(&self) -> Value {
         let sent = self.get("cookie").unwrap_or_default();
         Value::map(sent.split(';').filter_map(|pair| {
             let (name, value) = pair.split_once('=')?;

@@ -76,6 +76,10 @@ impl Outcome {
                 format!("message {told}")
             }
             Of::More { .. } => "more".to_owned(),
+            Of::Broken { call, error } => {
+                self.requests.remove(&call);
+                format!("broken {call} {}", error.name())
+            }
         };
         // How much comes as one piece may depend on how it was sent, where it is not looked at, or is more of the same.
         let joins =

@@ -1,0 +1,406 @@
+//! One HTTP/2 connection: frames to calls, each on its stream, and calls to pieces.
+//!
+//! ```text
+//! frames ─▶ header blocks, data ─▶ Half (request or reply of a stream) ─▶ told: whole, begun, or message by message
+//! ```
+
+use super::control::MOST_WAITING;
+use super::flavor::{Flavor, Tell};
+use super::frame::{self, Event, Frames, Head};
+use super::half::{Stream, Told};
+use super::hpack::{Decoder, Headers};
+use super::telling::header_frames;
+use super::writing::{self, Writing};
+use crate::conversation::{Direction, Limits, Surprise};
+use crate::kept::Room;
+use crate::splitter::{Behind, Call, Of, Piece, Splitting};
+use std::collections::BTreeMap;
+
+/// How far the splitter has its hands in what passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Bytes pass as they are, and pieces have none.
+    Watched,
+    /// What passes are the pieces.
+    Held,
+    /// There is no provider.
+    Alone,
+}
+
+/// Cuts one connection.
+pub(crate) struct Http2 {
+    pub(super) limits: Limits,
+    pub(super) mode: Mode,
+    pub(super) flavor: Flavor,
+    pub(super) room: Room,
+    to_provider: Lane,
+    to_consumer: Lane,
+    /// The calls that are open, by the consumer's number of their stream.
+    pub(super) streams: BTreeMap<u32, Stream>,
+    next_call: Call,
+    /// The consumer's newest stream.
+    pub(super) newest: u32,
+    pub(super) writing: Writing,
+    /// Credit that the senders lack because what they sent before was not credited yet.
+    pub(super) is_topped_up: bool,
+}
+
+/// One direction.
+#[derive(Clone)]
+struct Lane {
+    frames: Frames,
+    decoder: Decoder,
+    /// A header block that isn't whole yet.
+    block: Option<Block>,
+}
+
+#[derive(Clone)]
+struct Block {
+    head: Head,
+    promised: Option<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Lane {
+    fn new(n_preface: usize) -> Self {
+        Self { frames: Frames::new(n_preface), decoder: Decoder::default(), block: None }
+    }
+
+    fn is_within(&self) -> bool {
+        !self.frames.is_between() || self.block.is_some()
+    }
+}
+
+impl Http2 {
+    /// A connection from its preface on.
+    pub(crate) fn new(flavor: Flavor, splitting: Splitting) -> Self {
+        let mode = match splitting.behind {
+            Behind::Provider => Mode::Held,
+            Behind::Nobody => Mode::Alone,
+        };
+        Self {
+            limits: splitting.limits,
+            mode,
+            flavor,
+            room: Room::new(splitting.limits),
+            to_provider: Lane::new(frame::PREFACE.len()),
+            to_consumer: Lane::new(0),
+            streams: BTreeMap::new(),
+            next_call: 1,
+            newest: 0,
+            writing: Writing::new(),
+            is_topped_up: true,
+        }
+    }
+
+    /// The same, only looked at.
+    pub(crate) fn watched(flavor: Flavor, limits: Limits) -> Self {
+        let splitting = Splitting { limits, behind: Behind::Provider };
+        Self { mode: Mode::Watched, ..Self::new(flavor, splitting) }
+    }
+
+    /// For a connection that was upgraded: the request on the first stream was asked before. Gives its call.
+    pub(crate) fn upgraded(&mut self) -> Call {
+        let call = self.new_call();
+        let mut stream = Stream::new(call);
+        (stream.request.has_begun, stream.request.has_ended, stream.request.told) = (true, true, Told::Begun);
+        self.newest = 1;
+        self.streams.insert(1, stream);
+        call
+    }
+
+    pub(super) fn resumed(&self, splitting: Splitting) -> Self {
+        let mut writing = self.writing.clone();
+        writing.begin(self.newest);
+        Self {
+            room: Room::new(splitting.limits),
+            to_provider: self.to_provider.clone(),
+            to_consumer: self.to_consumer.clone(),
+            next_call: self.next_call,
+            newest: self.newest,
+            writing,
+            is_topped_up: false,
+            ..Self::new(self.flavor.clone(), splitting)
+        }
+    }
+
+    pub(super) fn is_within_message(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToProvider => {
+                self.to_provider.is_within() || self.streams.values().any(|stream| !stream.request.is_told())
+            }
+            Direction::ToConsumer => self.to_consumer.is_within() || !self.streams.is_empty(),
+        }
+    }
+
+    fn lane(&mut self, direction: Direction) -> &mut Lane {
+        match direction {
+            Direction::ToProvider => &mut self.to_provider,
+            Direction::ToConsumer => &mut self.to_consumer,
+        }
+    }
+
+    fn new_call(&mut self) -> Call {
+        let call = self.next_call;
+        self.next_call += 1;
+        call
+    }
+
+    pub(super) fn take(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        out: &mut Vec<Piece>,
+    ) -> Result<(), Surprise> {
+        self.top_up(out);
+        let limits = self.limits;
+        let mut rest = bytes;
+        loop {
+            let (n_taken, event) = self.lane(direction).frames.next(rest, limits)?;
+            rest = &rest[n_taken..];
+            match event {
+                None if n_taken == 0 => return Ok(()),
+                None => {}
+                Some(Event::Preface) => self.greet(out),
+                Some(Event::Frame(head, payload)) => self.frame(direction, head, &payload, out)?,
+                Some(Event::Data(head, bytes)) => self.data(direction, head, bytes, out)?,
+                Some(Event::DataEnd(head)) => self.data_end(direction, head, out)?,
+            }
+        }
+    }
+
+    /// What a direction has kept, as frames, and the bytes of the frame that isn't whole.
+    pub(super) fn take_kept(&mut self, direction: Direction) -> Vec<u8> {
+        let mut rest = Vec::new();
+        for (number, stream) in &mut self.streams {
+            let half = stream.half(direction);
+            if half.has_begun && !half.is_told() {
+                half.told = Told::Begun;
+                rest.extend(half.begin_bytes(*number, usize::MAX));
+            }
+            frame::write_data(*number, &std::mem::take(&mut half.pending), false, &mut rest);
+        }
+        let rest = self.passing(direction, rest);
+        [rest, self.lane(direction).frames.take_rest()].concat()
+    }
+
+    pub(super) fn passing(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
+        let streams = &self.streams;
+        match self.mode {
+            Mode::Watched => bytes,
+            Mode::Held | Mode::Alone => {
+                self.writing.passes(to, bytes, |stream| streams.contains_key(&stream))
+            }
+        }
+    }
+
+    fn frame(
+        &mut self,
+        direction: Direction,
+        head: Head,
+        payload: &[u8],
+        out: &mut Vec<Piece>,
+    ) -> Result<(), Surprise> {
+        let max_block = self.limits.head;
+        let lane = self.lane(direction);
+        if lane
+            .block
+            .as_ref()
+            .is_some_and(|block| head.kind != frame::CONTINUATION || head.stream != block.head.stream)
+        {
+            return Err(Surprise::new("a frame in the middle of headers"));
+        }
+        match head.kind {
+            frame::HEADERS | frame::PUSH_PROMISE => {
+                let block = frame::block_of(head, payload)?;
+                let (promised, block) = if head.kind == frame::HEADERS {
+                    (None, block)
+                } else {
+                    let number = frame::number(block).ok_or_else(|| Surprise::new("a promise of nothing"))?;
+                    (Some(number), &block[4..])
+                };
+                lane.block = Some(Block { head, promised, bytes: block.to_vec() });
+            }
+            frame::CONTINUATION => {
+                let Some(block) = &mut lane.block else {
+                    return Err(Surprise::new("more of headers that never began"));
+                };
+                block.bytes.extend_from_slice(payload);
+                if block.bytes.len() > max_block {
+                    return Err(Surprise::new("headers that are too long"));
+                }
+            }
+            _ => return self.other_frame(direction, head, payload, out),
+        }
+        if !head.has(frame::END_HEADERS) {
+            return Ok(());
+        }
+        let Some(block) = lane.block.take() else { return Ok(()) };
+        let headers = lane.decoder.decode(&block.bytes, max_block)?;
+        match block.promised {
+            None => self.headers(direction, block.head, headers, out),
+            Some(promised) => {
+                let payload = [&promised.to_be_bytes()[..], &headers.encode()].concat();
+                if let Some(stream) = self.writing.consumers_number(block.head.stream)
+                    && self.mode == Mode::Held
+                {
+                    let mut bytes = Vec::new();
+                    frame::write(frame::PUSH_PROMISE, frame::END_HEADERS, stream, &payload, &mut bytes);
+                    out.push(rest(direction, bytes));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn headers(
+        &mut self,
+        direction: Direction,
+        head: Head,
+        headers: Headers,
+        out: &mut Vec<Piece>,
+    ) -> Result<(), Surprise> {
+        let Some(number) = self.number_of(direction, head) else { return Ok(()) };
+        if direction == Direction::ToProvider && number > self.newest && !number.is_multiple_of(2) {
+            if self.streams.len() >= self.limits.n_open {
+                return Err(Surprise::new("too many calls are open at once"));
+            }
+            self.newest = number;
+            let stream = Stream::new(self.new_call());
+            self.streams.insert(number, stream);
+        }
+        let Some(stream) = self.streams.get_mut(&number) else {
+            if writing::is_shadow(number) && head.ends_stream() {
+                self.writing.close(number);
+            } else if number.is_multiple_of(2) && !writing::is_shadow(number) && self.mode == Mode::Held {
+                // A pushed stream is passed on, and no more.
+                out.push(rest(direction, header_frames(number, &headers, head.ends_stream())));
+            }
+            return Ok(());
+        };
+        if direction == Direction::ToConsumer && !stream.reply.has_begun {
+            if headers.get(":status").is_some_and(|status| status.starts_with(b"1")) && !head.ends_stream() {
+                if self.mode == Mode::Held {
+                    out.push(rest(direction, header_frames(number, &headers, false)));
+                }
+                return Ok(());
+            }
+            self.tell_request_first(number, out);
+        }
+        let Some(stream) = self.streams.get_mut(&number) else { return Ok(()) };
+        if direction == Direction::ToProvider && !stream.request.has_begun {
+            stream.streams = self.flavor.streams(&headers);
+        }
+        if !stream.half(direction).keep_headers(headers, &mut self.room) {
+            return Err(Surprise::new("too much is open at once"));
+        }
+        self.progress(direction, number, head.ends_stream(), out);
+        Ok(())
+    }
+
+    /// Bytes of a body.
+    fn data(
+        &mut self,
+        direction: Direction,
+        head: Head,
+        bytes: &[u8],
+        out: &mut Vec<Piece>,
+    ) -> Result<(), Surprise> {
+        if self.lane(direction).block.is_some() {
+            return Err(Surprise::new("a frame in the middle of headers"));
+        }
+        let (limits, mode) = (self.limits, self.mode);
+        let Some(number) = self.number_of(direction, head) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(&number) else { return Ok(()) };
+        let half = stream.half(direction);
+        if !half.has_begun || half.has_ended {
+            return Err(Surprise::new("a body without headers"));
+        }
+        let was_told = half.is_told();
+        let n_kept = half.keep_body(bytes, limits, &mut self.room);
+        if !was_told && n_kept < bytes.len() {
+            self.tell(direction, number, &Tell::all(), out);
+        }
+        let left = if was_told { bytes } else { &bytes[n_kept..] };
+        if let Some(stream) = self.streams.get_mut(&number) {
+            let half = stream.half(direction);
+            if mode != Mode::Watched || matches!(half.told, Told::Streams(_)) {
+                half.pending.extend_from_slice(left);
+            }
+        }
+        self.advance(direction, number, head.ends_stream(), out);
+        Ok(())
+    }
+
+    fn data_end(&mut self, direction: Direction, head: Head, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        if self.lane(direction).block.is_some() {
+            return Err(Surprise::new("a frame in the middle of headers"));
+        }
+        let n_bytes = u32::try_from(head.length).unwrap_or(u32::MAX);
+        if self.mode == Mode::Watched {
+            self.writing.passed_by(direction, head.length);
+        }
+        self.credit(direction, 0, n_bytes, out);
+        let Some(number) = self.number_of(direction, head) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(&number) else {
+            self.data_of_nobody(direction, (number, head), out);
+            return Ok(());
+        };
+        let (call, half) = (stream.call, stream.half(direction));
+        if !half.has_begun || half.has_ended {
+            return Err(Surprise::new("a body without headers"));
+        }
+        half.flush(direction, number, (call, self.mode), out);
+        if !head.ends_stream() {
+            if self.writing.n_waiting(direction, number) < MOST_WAITING {
+                self.credit(direction, number, n_bytes, out);
+            } else {
+                half.owed += n_bytes;
+            }
+        }
+        if head.ends_stream() {
+            self.progress(direction, number, true, out);
+        }
+        Ok(())
+    }
+
+    /// The rest of a body whose call is over, or was never known here.
+    fn data_of_nobody(&mut self, direction: Direction, (number, head): (u32, Head), out: &mut Vec<Piece>) {
+        if direction == Direction::ToConsumer && writing::is_shadow(number) {
+            if head.ends_stream() {
+                self.writing.close(number);
+            } else {
+                let n_bytes = u32::try_from(head.length).unwrap_or(u32::MAX);
+                self.credit(direction, number, n_bytes, out);
+            }
+        }
+    }
+
+    /// The consumer's number of a frame's stream.
+    fn number_of(&self, direction: Direction, head: Head) -> Option<u32> {
+        match direction {
+            Direction::ToProvider => Some(head.stream),
+            Direction::ToConsumer => self.writing.consumers_number(head.stream),
+        }
+    }
+
+    /// A call is over.
+    pub(super) fn close(&mut self, number: u32) {
+        if let Some(mut stream) = self.streams.remove(&number) {
+            stream.request.give_back(&mut self.room);
+            stream.reply.give_back(&mut self.room);
+            self.writing.close(number);
+        }
+    }
+}
+
+pub(super) fn rest(to: Direction, bytes: Vec<u8>) -> Piece {
+    Piece { to, bytes, of: Of::Rest }
+}
+
+pub(super) fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::ToProvider => Direction::ToConsumer,
+        Direction::ToConsumer => Direction::ToProvider,
+    }
+}

@@ -1,0 +1,29 @@
+//! HTTP/2, within the protocols `http` and `grpc`: one call on each stream.
+//!
+//! ```text
+//! connection   frames and streams: what is a call, and how far has it come
+//! control      what is said about streams and the connection as such
+//! telling      calls to pieces
+//! half         what is kept of a request or reply, and how its body is cut into messages
+//! flavor       plain HTTP or gRPC: when can a half be told, how is it read, how is a call answered
+//! writing      what goes out on a held connection: numbers of streams, windows
+//! hpack, frame the bytes
+//! ```
+//! While a connection is only watched its bytes pass as they are. While it is held, this is a proxy of its own:
+//! headers are written anew without a table, so that a call that is left out spoils nothing for the next; windows
+//! are kept to on either side, because what is gathered has to be let in first; and the provider's streams are
+//! numbered as they pass. What is said about priorities is left out, pushed streams pass unseen.
+
+mod connection;
+mod control;
+mod flavor;
+mod frame;
+mod half;
+pub(crate) mod hpack;
+mod reading;
+mod splitting;
+mod telling;
+mod version;
+mod writing;
+
+pub(crate) use version::Versions;

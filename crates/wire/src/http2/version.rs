@@ -1,0 +1,112 @@
+//! A connection of the protocol `http`, whichever version is spoken on it: the first bytes say which.
+
+use super::connection::Http2;
+use super::flavor::Flavor;
+use super::frame::PREFACE;
+use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
+use crate::splitter::{Splitter, Splitting};
+use crate::watching::Watching;
+use std::time::Duration;
+
+/// HTTP/1 until the preface of HTTP/2 has come. Generic over what watches HTTP/1, so that it is not called through a
+/// pointer.
+pub(crate) struct Versions<One> {
+    limits: Limits,
+    one: One,
+    two: Option<Box<Watching<Http2>>>,
+    /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
+    n_preface: Option<usize>,
+}
+
+impl<One: Conversation> Versions<One> {
+    /// Begins with what watches HTTP/1.
+    pub(crate) fn new(one: One, limits: Limits) -> Self {
+        Self { limits, one, two: None, n_preface: Some(0) }
+    }
+
+    fn spoken(&self) -> &dyn Conversation {
+        match &self.two {
+            Some(two) => &**two,
+            None => &self.one,
+        }
+    }
+
+    fn spoken_mut(&mut self) -> &mut dyn Conversation {
+        match &mut self.two {
+            Some(two) => &mut **two,
+            None => &mut self.one,
+        }
+    }
+
+    /// It is HTTP/1: gives it what was held back.
+    fn is_one(&mut self, at: Duration, out: &mut Vec<Exchange>) -> Result<(), Surprise> {
+        match self.n_preface.take() {
+            Some(n_preface) => self.one.feed(Direction::ToProvider, &PREFACE[..n_preface], at, out),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<One: Conversation> Conversation for Versions<One> {
+    fn step(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        at: Duration,
+        out: &mut Vec<Exchange>,
+    ) -> Result<usize, Surprise> {
+        if let Some(two) = &mut self.two {
+            return two.step(direction, bytes, at, out);
+        }
+        let Some(n_preface) = self.n_preface else { return self.one.step(direction, bytes, at, out) };
+        let expected = &PREFACE[n_preface..];
+        let n_now = expected.len().min(bytes.len());
+        if direction == Direction::ToConsumer || bytes[..n_now] != expected[..n_now] {
+            self.is_one(at, out)?;
+            return self.one.step(direction, bytes, at, out);
+        }
+        self.n_preface = Some(n_preface + n_now);
+        if n_now == expected.len() {
+            let mut two = Watching::new(Http2::watched(Flavor::Http, self.limits), self.limits);
+            two.feed(Direction::ToProvider, PREFACE, at, out)?;
+            (self.two, self.n_preface) = (Some(Box::new(two)), None);
+        }
+        Ok(n_now)
+    }
+
+    fn end(&mut self, direction: Direction, how: End, at: Duration, out: &mut Vec<Exchange>) {
+        // What was held back may be the beginning of a request; that it is none is told by nobody.
+        let _ = self.is_one(at, out);
+        self.spoken_mut().end(direction, how, at, out);
+    }
+
+    fn n_open(&self) -> usize {
+        match self.n_preface {
+            Some(n_preface) => usize::from(n_preface > 0),
+            None => self.spoken().n_open(),
+        }
+    }
+
+    fn unfinished(&self) -> Vec<Exchange> {
+        self.spoken().unfinished()
+    }
+
+    fn position(&self, direction: Direction) -> Position {
+        match self.n_preface {
+            Some(1..) if direction == Direction::ToProvider => Position::Head,
+            _ => self.spoken().position(direction),
+        }
+    }
+
+    fn passable(&self, direction: Direction) -> u64 {
+        self.spoken().passable(direction)
+    }
+
+    fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, out: &mut Vec<Exchange>) {
+        self.spoken_mut().pass(direction, n_bytes, at, out);
+    }
+
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        self.spoken().split(splitting)
+    }
+}
