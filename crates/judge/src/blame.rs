@@ -9,7 +9,7 @@
 use crate::chain::{Side, Trouble, is_refusal, status};
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
-use seam_event::{ComponentId, Event, Interaction, Judged, SeamId, TestId};
+use seam_event::{ComponentId, Event, Interaction, Judged, Level, SeamId, TestId};
 use seam_value::Value;
 
 /// A component that the evidence points at.
@@ -37,7 +37,7 @@ pub fn suspects<'a>(
     test: &TestId,
     attempt: &Attempt,
 ) -> Vec<Suspect> {
-    if attempt.findings.is_empty() {
+    if attempt.findings.is_empty() || attempt.findings.iter().any(kept_from_its_work) {
         return Vec::new();
     }
     let scene = Scene::of(events, test, attempt);
@@ -59,6 +59,13 @@ pub fn suspects<'a>(
         suspect.evidence.dedup();
     }
     list
+}
+
+/// Did Seamwork itself keep a step from doing what it was to do (something may not be asked that often)? Then what went
+/// wrong afterwards is nobody's.
+fn kept_from_its_work(finding: &Finding) -> bool {
+    let is_doubt = matches!(&finding.found, Found::Notice(notice) if notice.level == Level::Inconclusive);
+    is_doubt && finding.step.is_some()
 }
 
 /// One that is named already, on the same seam or on none, gains evidence instead of being named twice.

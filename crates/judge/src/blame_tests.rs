@@ -61,6 +61,12 @@ fn the_innermost_that_went_wrong_is_named() {
              55 failed a/0 status\n 60 ended a",
             &["mail on orders -> mail: closed the connection before it had answered [4, 5]"],
         ),
+        // It was not asked at all.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> mail closed\n doubt a/0 not allowed
+             10-50 pass 1 test -> orders {\"status\":500}\n 55 failed a/0 status\n 60 ended a",
+            &[],
+        ),
         // A 4xx that nobody expected, and who gave it first.
         (
             "0 began a\n 5 step a/0 s\n 15-40 pass 2 gateway -> orders {\"status\":422}\n 10-50 pass 1 test -> gateway {\"status\":422}

@@ -143,8 +143,7 @@ impl Testbed {
             elsewhere.access.bound_test(Some(bounds.clone()));
             elsewhere.bounded |= !bounds.is_free();
             if !elsewhere.always || !bounds.is_free() {
-                self.lead_to(&elsewhere).await?;
-                self.pointed(component).await;
+                self.lead_anew(&elsewhere).await?;
             }
         }
         Ok(())
@@ -161,12 +160,20 @@ impl Testbed {
                 if let Some(there) = self.externals.lock().get_mut(component) {
                     there.gateway = None;
                 }
+                self.connections().close_idle();
                 self.pointed(component).await;
             } else if !bounds.is_free() {
-                self.lead_to(&elsewhere).await?;
-                self.pointed(component).await;
+                self.lead_anew(&elsewhere).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Lets the seams lead to an external, while components use them. What was connected before is so no longer.
+    async fn lead_anew(self: &Arc<Self>, elsewhere: &Elsewhere) -> Result<(), Diagnostic> {
+        self.lead_to(elsewhere).await?;
+        self.connections().close_idle();
+        self.pointed(&elsewhere.name).await;
         Ok(())
     }
 
