@@ -37,6 +37,11 @@ impl Act for Check {
             n => ink.yellow(&counted(n, "warning", "warnings")),
         };
         screen.say(&format!("{tests} in {files}, {seams}: {outcome}\n"));
+        for name in &read.plan.unasked {
+            screen.say(&format!(
+                "not asked: `{name}`, which is not on this machine; nothing says `live: true`\n"
+            ));
+        }
         Exit::Passed
     }
 }

@@ -6,7 +6,6 @@ use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::Target;
 use seam_launch::{Bounds, External, parse_external};
 use seam_model::{Entry, Fields, Node, NodeKind};
-use std::collections::BTreeSet;
 
 /// An external that a test may ask.
 #[derive(Clone, Debug)]
@@ -71,21 +70,13 @@ fn bounded(entry: &Entry, system: &SystemPlan, found: &mut Diagnostics) -> Optio
     Some(Allowed { component: component.clone(), bounds, span })
 }
 
-/// Warns of externals that nothing allows to be asked in this run.
-pub(crate) fn warn_of_unasked(system: &SystemPlan, tests: &[PlannedTest], found: &mut Diagnostics) {
-    let allowed: BTreeSet<&str> =
-        tests.iter().flat_map(|test| &test.body.live).map(|allowed| allowed.component.as_str()).collect();
-    for (name, external) in externals(system) {
-        let is_far = address(name, system).is_some_and(|address| !address.is_loopback());
-        if is_far && !external.live && !allowed.contains(name) {
-            let title =
-                format!("`{name}` is not asked: it is not on this machine, and nothing says `live: true`");
-            let hint = format!(
-                "write `live: true` at `{name}`, best in a profile, or at a test, if it is to be asked for real"
-            );
-            found.push(Diagnostic::warning(title).at(external.address().span, "").hint(hint));
-        }
-    }
+/// The externals that nothing allows to be asked, neither they themselves nor a test.
+pub(crate) fn unasked(system: &SystemPlan, tests: &[PlannedTest]) -> Vec<String> {
+    let is_far = |name: &str| address(name, system).is_some_and(|address| !address.is_loopback());
+    let unasked = externals(system).filter(|(name, external)| {
+        !external.live && is_far(name) && !tests.iter().any(|test| test.body.allows(name))
+    });
+    unasked.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// All that are somebody else's.

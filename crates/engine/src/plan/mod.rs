@@ -43,6 +43,8 @@ pub struct Plan {
     pub seed: u64,
     /// How many tests there are in all, chosen or not.
     pub n_tests_in_all: usize,
+    /// Somebody else's components that nothing allows to be asked.
+    pub unasked: Vec<String>,
 }
 
 /// One file of tests.

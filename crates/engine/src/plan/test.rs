@@ -54,6 +54,13 @@ pub struct TestBody {
     pub span: Span,
 }
 
+impl TestBody {
+    /// May it ask this external?
+    pub(crate) fn allows(&self, external: &str) -> bool {
+        self.live.iter().any(|allowed| allowed.component == external)
+    }
+}
+
 /// A fixture with the values it is to be made with.
 pub struct PlannedNeed {
     /// The fixture.

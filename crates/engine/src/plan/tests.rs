@@ -67,10 +67,10 @@ fn read(
         planning.file(file, &mut tests);
     }
     let (files, n_tests_in_all) = (planning.files, tests.len());
-    live::warn_of_unasked(&planned, &tests, found);
+    let unasked = live::unasked(&planned, &tests);
     tests.retain(|test| request.selection.takes(test));
     let system = Arc::new(planned);
-    Some(Plan { system, files, tests, invariants, settled, seed: request.seed, n_tests_in_all })
+    Some(Plan { system, files, tests, invariants, settled, seed: request.seed, n_tests_in_all, unasked })
 }
 
 /// Everything that planning tests looks at, and what it has planned so far.

@@ -23,7 +23,7 @@ use access::Access;
 use door::{LOOK_EVERY, is_closed};
 use news::Door;
 use seam_diag::{Diagnostic, Span};
-use seam_launch::{External, ExternalAddress, parse_external};
+use seam_launch::{Bounds, External, ExternalAddress, parse_external};
 use seam_proxy::{Gateway, GatewaySpec, Passing, Patience, Trust, Upstream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -51,6 +51,17 @@ struct Elsewhere {
     trust: Trust,
     access: Arc<Access>,
     refused: Arc<Notify>,
+}
+
+impl Elsewhere {
+    fn way(&self) -> Way {
+        Way::to(&self.address, self.bounded, self.always)
+    }
+
+    /// Does it take another way to it to keep these bounds? Only then what is connected has to be left.
+    fn goes_otherwise(&self, bounds: &Bounds) -> bool {
+        !bounds.is_free() && Way::to(&self.address, true, self.always) != self.way()
+    }
 }
 
 struct There {
@@ -128,7 +139,13 @@ impl Testbed {
             address,
         });
         if !elsewhere.always {
-            return Ok(format!("{text}, which is not asked: there is no `live: true`"));
+            let by_tests = self.plan().tests.iter().any(|test| test.body.allows(name));
+            let why = if by_tests {
+                "asked only by tests that say `live`"
+            } else {
+                "not asked: nothing says `live: true`"
+            };
+            return Ok(format!("{text}, which is {why}"));
         }
         let rewritten = self.lead_to(&elsewhere).await?;
         Ok(if rewritten.is_empty() { text.to_owned() } else { format!("{text}, {rewritten}") })
@@ -141,8 +158,9 @@ impl Testbed {
             let checked = bounds.check(&elsewhere.address);
             checked.map_err(|reason| about(format!("`{component}` can't be bounded: {reason}"), *span))?;
             elsewhere.access.bound_test(Some(bounds.clone()));
+            let goes_otherwise = elsewhere.goes_otherwise(bounds);
             elsewhere.bounded |= !bounds.is_free();
-            if !elsewhere.always || !bounds.is_free() {
+            if !elsewhere.always || goes_otherwise {
                 self.lead_anew(&elsewhere).await?;
             }
         }
@@ -162,7 +180,7 @@ impl Testbed {
                 }
                 self.connections().close_idle();
                 self.pointed(component).await;
-            } else if !bounds.is_free() {
+            } else if elsewhere.goes_otherwise(bounds) {
                 self.lead_anew(&elsewhere).await?;
             }
         }
@@ -180,7 +198,7 @@ impl Testbed {
     /// Lets the seams lead to an external. Gives what is changed on the way.
     async fn lead_to(self: &Arc<Self>, elsewhere: &Elsewhere) -> Result<&'static str, Diagnostic> {
         let Elsewhere { name, address, .. } = elsewhere;
-        let (upstream, gateway, rewritten) = match Way::to(address, elsewhere.bounded, elsewhere.always) {
+        let (upstream, gateway, rewritten) = match elsewhere.way() {
             Way::Straight => (Upstream::Name { host: address.host.clone(), port: address.port }, None, ""),
             Way::Gateway { tls, passing } => {
                 let gateway = self.gateway(elsewhere, tls, passing).await.map_err(|error| {
