@@ -226,10 +226,13 @@ mod tests {
         ] {
             assert_eq!(asked(Language::XPath, question, &Value::text(xml)), expect, "{question}");
         }
-        assert_eq!(
-            asked(Language::XPath, "//q:x", &Value::text("<a/>")),
-            "the document declares no prefix `q`"
-        );
+        // Marks are no letters, and names have them all the same: the second is a vowel sign of Siddham.
+        for prefix in ["q", "\u{115bf}", "été-1"] {
+            assert_eq!(
+                asked(Language::XPath, &format!("//{prefix}:x"), &Value::text("<a/>")),
+                format!("the document declares no prefix `{prefix}`")
+            );
+        }
         assert!(asked(Language::XPath, "//a", &Value::text("<a><b></a>")).starts_with("the text is no XML"));
         assert_eq!(
             asked(Language::XPath, "//a", &Value::from(5_i64)),

@@ -71,12 +71,17 @@ fn prefixes(question: &str) -> Vec<String> {
             (None, '\'' | '"') => quote = Some(character),
             (None, ':') if characters.next_if_eq(&':').is_some() => name.clear(),
             (None, ':') => found.push(std::mem::take(&mut name)),
-            (None, part) if part.is_alphanumeric() || matches!(part, '-' | '_' | '.') => name.push(part),
+            (None, part) if is_of_a_name(part) => name.push(part),
             (None, _) => name.clear(),
         }
     }
     found.retain(|prefix| !prefix.is_empty());
     found
+}
+
+/// Beyond ASCII names may hold more than letters and digits, and what they may not hold can't be compiled anyway.
+fn is_of_a_name(part: char) -> bool {
+    part.is_alphanumeric() || !part.is_ascii() || matches!(part, '-' | '_' | '.')
 }
 
 fn number_of(float: f64) -> Option<Value> {
