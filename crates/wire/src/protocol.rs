@@ -38,6 +38,12 @@ pub trait Protocol: Sync {
         false
     }
 
+    /// Can a connection that nobody stood behind be passed on to a provider later, because no log-in or greeting ties
+    /// it to one?
+    fn is_stateless(&self) -> bool {
+        false
+    }
+
     /// What to answer in the provider's place to the opening bytes of a connection, without passing them on,
     /// so that the seam stays legible: PostgreSQL's way of saying that there is no TLS. `None`: pass them on.
     fn declines(&self, opening: &[u8]) -> Option<&'static [u8]> {

@@ -118,7 +118,8 @@ pub struct Splitting {
 /// Cuts one connection. It begins between two messages of either side.
 ///
 /// No bytes in any chunking may make it panic, and what it keeps stays within its limits. After a [`Surprise`] the
-/// connection goes on as plain bytes: [`take_rest`](Self::take_rest) gives what it still kept.
+/// connection goes on as plain bytes: [`take_rest`](Self::take_rest) gives what has not come out, the bytes that
+/// surprised and all behind them included.
 pub trait Splitter: Send {
     /// What is to be said before anybody has said anything: a greeting, where nobody is behind.
     fn begin(&mut self, out: &mut Vec<Piece>) {
@@ -128,6 +129,17 @@ pub trait Splitter: Send {
     /// Takes the next bytes of a direction and pushes the pieces that are whole with them, in order. What is not whole
     /// yet is kept.
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise>;
+
+    /// The sender of a direction has ended it: what only that could end is whole now.
+    fn ended(&mut self, direction: Direction, out: &mut Vec<Piece>) {
+        let _ = (direction, out);
+    }
+
+    /// Must replies be told whole, as far as the limits go, because rules look into them? Otherwise a reply may be told
+    /// as soon as it is known what it is, so that nothing waits for its end. Not, at the beginning.
+    fn gather_replies(&mut self, gather: bool) {
+        let _ = gather;
+    }
 
     /// What was kept of a direction and has not come out as a piece.
     fn take_rest(&mut self, direction: Direction) -> Vec<u8>;

@@ -2,10 +2,12 @@
 
 use super::framing::{Framing, Message, Reached, Stream};
 use super::reading::{HttpExchange, MAX_HEADERS};
+use super::splitter::HttpSplitter;
 use crate::conversation::{
     Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
 };
 use crate::kept::Room;
+use crate::splitter::{Splitter, Splitting};
 use seam_event::InteractionError;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -38,7 +40,7 @@ struct Open {
 
 /// What the method means for the reply's framing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Method {
+pub(super) enum Method {
     Head,
     Connect,
     Other,
@@ -253,6 +255,10 @@ impl Conversation for Connection {
         self.open.len() - usize::from(self.open.front().is_some_and(|open| open.streams))
     }
 
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        (self.tunnel == Tunnel::No).then(|| Box::new(HttpSplitter::new(splitting)) as Box<dyn Splitter>)
+    }
+
     fn position(&self, direction: Direction) -> Position {
         match direction {
             _ if self.tunnel == Tunnel::Open => Position::Unseen,
@@ -309,7 +315,7 @@ impl Open {
     }
 }
 
-fn request_framing(head: &[u8]) -> Result<(Method, Framing), Surprise> {
+pub(super) fn request_framing(head: &[u8]) -> Result<(Method, Framing), Surprise> {
     let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, &mut headers) {
@@ -333,13 +339,13 @@ fn request_framing(head: &[u8]) -> Result<(Method, Framing), Surprise> {
 }
 
 /// What a reply's head says about its body.
-struct ReplyHead {
-    status: u16,
-    framing: Framing,
-    is_event_stream: bool,
+pub(super) struct ReplyHead {
+    pub(super) status: u16,
+    pub(super) framing: Framing,
+    pub(super) is_event_stream: bool,
 }
 
-fn reply_head(head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
+pub(super) fn reply_head(head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
     let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
     let mut reply = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();

@@ -103,6 +103,10 @@ impl Stream {
         matches!(self.state, State::Between)
     }
 
+    pub(super) fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Head(_))
+    }
+
     pub(super) fn is_until_close(&self) -> bool {
         matches!(self.state, State::UntilClose)
     }

@@ -7,12 +7,14 @@
 //! HTTP/1.1 201 Created ↵ head ↵ ↵ body      ToConsumer   belongs to the oldest open request
 //! ```
 
+mod answer;
 mod connection;
 // What writes events is used by splitters.
 #[allow(dead_code)]
 pub(crate) mod events;
 mod framing;
 mod reading;
+mod splitter;
 
 use crate::conversation::{Conversation, Limits};
 use crate::http2::Versions;
@@ -37,6 +39,10 @@ impl Protocol for Http {
         Some(80)
     }
 
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Versions::new(Connection::new(limits), limits))
     }
@@ -55,6 +61,7 @@ static WORD: Word = Word {
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
         Field::optional("message", Shape::Fields(MESSAGE), "one event of a stream"),
     ],
+    fields: answer::FIELDS,
     example: "system: hello\n\
         components:\n  \
           api:\n    \

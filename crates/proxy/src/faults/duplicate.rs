@@ -1,0 +1,28 @@
+//! `duplicate`: what was sent once arrives twice.
+
+use super::{Effect, Fault, FaultKind, Moment, Struck, no_argument};
+use seam_model::{Shape, Word};
+use std::sync::Arc;
+
+pub(super) static KIND: FaultKind = FaultKind {
+    word: Word {
+        text: "A request reaches the provider twice, and the second reply is thrown away; a message is delivered twice. \
+            Whoever takes it must not do twice what is to be done once.",
+        subject: Shape::Nothing,
+        example: "duplicate",
+        ..Word::new("duplicate", "a request or message arrives twice")
+    },
+    read: |argument, _| no_argument("duplicate", argument).map(|()| Arc::new(Duplicate) as Arc<dyn Fault>),
+};
+
+struct Duplicate;
+
+impl Fault for Duplicate {
+    fn moment(&self) -> Moment {
+        Moment::Request
+    }
+
+    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
+        Some(Effect::Twice)
+    }
+}

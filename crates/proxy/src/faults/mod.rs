@@ -1,0 +1,179 @@
+//! The table of everything that can be done to what passes a seam: one file and one line each.
+//!
+//! A fault says only what is to happen to one connection, request or reply; how that is done in a protocol's own terms
+//! the splitters of `seam_wire` know, and when it strikes the [`Rule`](crate::Rule) around it.
+
+mod answer;
+mod bandwidth;
+mod cut;
+mod duplicate;
+mod garble;
+mod hang;
+mod latency;
+mod mistype;
+mod rate_limit;
+mod refuse;
+mod reply_lost;
+mod reset;
+mod slow_close;
+mod truncate;
+
+use seam_expr::Chance;
+use seam_model::Word;
+use seam_value::{Map, Value};
+use seam_wire::{Parts, Then};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All faults, in the order in which the reference lists them.
+pub static FAULTS: &[&FaultKind] = &[
+    &refuse::KIND,
+    &reset::KIND,
+    &reply_lost::KIND,
+    &hang::KIND,
+    &cut::KIND,
+    &latency::KIND,
+    &bandwidth::KIND,
+    &slow_close::KIND,
+    &answer::STATUS,
+    &answer::ERROR,
+    &rate_limit::KIND,
+    &truncate::KIND,
+    &garble::KIND,
+    &mistype::KIND,
+    &duplicate::KIND,
+];
+
+/// One kind of fault.
+pub struct FaultKind {
+    /// Its documentation; the subject is its argument, the fields are keys beside its own.
+    pub word: Word,
+    /// Reads it from its argument and the whole map it stands in; the error says what is wrong, in one line.
+    pub read: fn(&Value, &Map) -> Result<Arc<dyn Fault>, String>,
+}
+
+/// One fault, ready to strike as often as is wanted.
+pub trait Fault: Send + Sync {
+    /// What it strikes.
+    fn moment(&self) -> Moment;
+
+    /// What it does this time; none where it lets this one pass, which does not count as a strike.
+    fn effect(&self, struck: &Struck<'_>) -> Option<Effect>;
+}
+
+impl fmt::Debug for dyn Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a fault on {:?}", self.moment())
+    }
+}
+
+/// What a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The seam as it is when the fault is put there, with all its open connections; with a `where`, the first request
+    /// that fits.
+    Now,
+    /// A connection, from when it is opened (or the fault is put there) to when the fault is taken away.
+    Connection,
+    /// A request that is whole and was not passed on yet, or a message.
+    Request,
+    /// A reply that is whole and was not passed on yet.
+    Reply,
+}
+
+/// What a fault may look at when it strikes.
+pub struct Struck<'a> {
+    /// The run's chance.
+    pub chance: &'a Chance,
+    /// What was asked or answered, as the protocol's interactions tell it; all null for a connection.
+    pub parts: &'a Parts,
+    /// The bytes that are held.
+    pub bytes: &'a [u8],
+    /// The protocol's name.
+    pub protocol: &'static str,
+    /// The time since the run began.
+    pub at: Duration,
+}
+
+/// What becomes of what was struck.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// It goes on so much later.
+    Wait(Duration),
+    /// This is said instead, in the protocol's own terms.
+    Answer(Value),
+    /// These bytes are said instead, and then this happens to the connection.
+    Say(Vec<u8>, Then),
+    /// The connection is reset on both sides; nothing of it is passed on.
+    Reset,
+    /// It is passed on, and then the connection is reset.
+    ResetAfter,
+    /// It is passed on, the reply is read and thrown away, and then the connection is reset.
+    LoseReply,
+    /// It is not passed on and nothing is ever said.
+    Hang,
+    /// It is passed on twice.
+    Twice,
+    /// All connections of the seam are reset, and new ones are refused for so long.
+    Cut(Duration),
+    /// Connections are refused.
+    Refuse,
+    /// So many bytes a second pass, each way.
+    Pace(u64),
+    /// The end of a connection is passed on so much later.
+    CloseAfter(Duration),
+}
+
+/// Reads a fault as it stands right of `fault:`: a word, or a map of one kind to its argument.
+pub fn read_fault(fault: &Value) -> Result<Arc<dyn Fault>, String> {
+    let empty = Map::new();
+    let (name, argument, map) = match fault {
+        Value::Text(name) => (name.as_str(), &Value::Null, &empty),
+        Value::Map(map) => {
+            let Some((name, argument)) = map.iter().find(|(name, _)| kind(name).is_some()).or(map.first())
+            else {
+                return Err(format!("a fault is a word or a map of one kind: {}", names()));
+            };
+            (name.as_str(), argument, map)
+        }
+        _ => return Err(format!("a fault is a word or a map of one kind: {}", names())),
+    };
+    let Some(kind) = kind(name) else {
+        return Err(format!("there is no fault `{name}`; there are {}", names()));
+    };
+    let is_open = std::ptr::eq(kind, &raw const answer::STATUS) || std::ptr::eq(kind, &raw const answer::ERROR);
+    let stray = map.keys().find(|key| *key != name && !is_open && kind.word.field(key).is_none());
+    if let Some(stray) = stray {
+        return Err(format!("`{name}` has no `{stray}`"));
+    }
+    (kind.read)(argument, map)
+}
+
+fn kind(name: &str) -> Option<&'static FaultKind> {
+    FAULTS.iter().copied().find(|kind| kind.word.name == name)
+}
+
+fn names() -> String {
+    FAULTS.iter().map(|kind| kind.word.name).collect::<Vec<_>>().join(", ")
+}
+
+/// A fault without an argument, or one that is left out.
+fn no_argument(name: &str, argument: &Value) -> Result<(), String> {
+    if *argument == Value::Null { Ok(()) } else { Err(format!("`{name}` takes nothing")) }
+}
+
+/// A duration as people write it.
+fn duration(name: &str, value: &Value) -> Result<Duration, String> {
+    let text = value.as_text().ok_or_else(|| format!("`{name}` takes a duration, such as 2s"))?;
+    seam_model::duration(text).map_err(|reason| format!("`{name}`: {reason}"))
+}
+
+/// A size as people write it.
+fn size(name: &str, value: &Value) -> Result<u64, String> {
+    let text = value.as_text().ok_or_else(|| format!("`{name}` takes a size, such as 64KiB"))?;
+    seam_model::size(text).map_err(|reason| format!("`{name}`: {reason}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Reading faults, and what each does, as tables.
+
+use super::*;
+use seam_value::parse;
+
+fn effect_on(fault: &str, reply: &str, bytes: &[u8]) -> Option<Effect> {
+    let fault = read_fault(&parse(fault).unwrap()).unwrap();
+    let parts = Parts { reply: parse(reply).unwrap(), ..Parts::default() };
+    let chance = Chance::new(1, "test");
+    fault.effect(&Struck { chance: &chance, parts: &parts, bytes, protocol: "http", at: Duration::ZERO })
+}
+
+#[test]
+fn every_kind_has_a_text_and_an_example_that_can_be_read() {
+    for kind in FAULTS {
+        let word = &kind.word;
+        assert!(word.text.ends_with('.') && !word.line.ends_with('.'), "{}", word.name);
+        assert!(word.example.contains(word.name), "{}", word.name);
+    }
+}
+
+#[test]
+fn mistakes_are_told() {
+    for (fault, expected) in [
+        (r#""refused""#, "there is no fault `refused`"),
+        (r#"{"latency":2}"#, "`latency` takes a duration"),
+        (r#"{"latency":"2"}"#, "needs a unit"),
+        (r#"{"latency":"2s","per":"1s"}"#, "`latency` has no `per`"),
+        (r#"{"reset":"later"}"#, "before, after or answered"),
+        (r#"{"mistype":"body.a","as":"float"}"#, "`as` is one of"),
+        (r#"{"rate_limit":"many"}"#, "takes a number"),
+        (r#"{"hang":"2s"}"#, "`hang` takes nothing"),
+        (r"[]", "a word or a map"),
+        (r"{}", "a word or a map"),
+    ] {
+        let error = read_fault(&parse(fault).unwrap()).unwrap_err();
+        assert!(error.contains(expected), "{fault}: {error}");
+    }
+}
+
+#[test]
+fn effects() {
+    let said = |text: &str| Some(Effect::Answer(parse(text).unwrap()));
+    for (fault, reply, expected) in [
+        (r#""reset""#, "null", Some(Effect::Reset)),
+        (r#"{"reset":"after"}"#, "null", Some(Effect::ResetAfter)),
+        (r#"{"latency":"2s"}"#, "null", Some(Effect::Wait(Duration::from_secs(2)))),
+        (r#"{"cut":"8s"}"#, "null", Some(Effect::Cut(Duration::from_secs(8)))),
+        (r#"{"status":503,"json":{}}"#, "null", said(r#"{"status":503,"json":{}}"#)),
+        (r#"{"error":"40001"}"#, "null", said(r#"{"error":"40001"}"#)),
+        (r#"{"mistype":"body.a"}"#, r#"{"body":{"a":1},"text":"x"}"#, said(r#"{"body":{"a":null}}"#)),
+        (r#"{"mistype":"body.a","as":"absent"}"#, r#"{"body":{"a":1,"b":2}}"#, said(r#"{"body":{"b":2}}"#)),
+        (r#"{"mistype":"body.*.a","as":"text"}"#, r#"{"body":[{"a":1}]}"#, said(r#"{"body":[{"a":"1"}]}"#)),
+        (
+            r#"{"mistype":"body.d","as":"date"}"#,
+            r#"{"body":{"d":"2026-01-31"}}"#,
+            said(r#"{"body":{"d":"31/01/2026"}}"#),
+        ),
+        (r#"{"mistype":"body.z"}"#, r#"{"body":{"a":1}}"#, None),
+        (r#""truncate""#, "null", Some(Effect::Say(b"abc".to_vec(), Then::Close))),
+    ] {
+        assert_eq!(effect_on(fault, reply, b"abcdef"), expected, "{fault}");
+    }
+}
+
+#[test]
+fn jitter_stays_within_its_bounds() {
+    for seed in 0..200 {
+        let fault = read_fault(&parse(r#"{"latency":"100ms","jitter":"40ms"}"#).unwrap()).unwrap();
+        let chance = Chance::new(seed, "test");
+        let parts = Parts::default();
+        let struck = Struck { chance: &chance, parts: &parts, bytes: b"", protocol: "http", at: Duration::ZERO };
+        let Some(Effect::Wait(waits)) = fault.effect(&struck) else { panic!("no wait") };
+        assert!((60..=140).contains(&waits.as_millis()), "{waits:?}");
+    }
+}

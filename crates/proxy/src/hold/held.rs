@@ -1,0 +1,844 @@
+//! One connection of a seam with rules: every piece is decided about before it is passed on.
+
+use super::lane::{Act, Lane};
+use super::rule::Rule;
+use super::verdict::{Case, Verdict, What, decide};
+use super::SeamState;
+use crate::faults::{Effect, Moment};
+use crate::observer::{Observer, Seen};
+use crate::relay::{Over, Scratch, Tap};
+use crate::socket::Socket;
+use crate::stand::{Undialled, dial};
+use seam_event::SeamId;
+use seam_value::Value;
+use seam_wire::{Answering, Call, Captured, Direction, Of, Piece, Protocol, Say, Splitter, Then};
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// What a connection is held with.
+pub(crate) struct Holding {
+    pub(crate) consumer: Socket,
+    /// None while the provider was not needed.
+    pub(crate) provider: Option<Socket>,
+    /// None where there are only bytes.
+    pub(crate) splitter: Option<Box<dyn Splitter>>,
+    pub(crate) protocol: &'static dyn Protocol,
+    pub(crate) seam: (usize, SeamId),
+    pub(crate) connection: u64,
+    pub(crate) tap: Rc<RefCell<Tap>>,
+    pub(crate) scratch: Scratch,
+    pub(crate) state: watch::Receiver<SeamState>,
+    pub(crate) observer: Arc<Observer>,
+    /// Whom to ask that the whole seam is cut.
+    pub(crate) cuts: mpsc::UnboundedSender<Duration>,
+}
+
+/// What was decided about a call, for the rest of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// The rest of its request goes nowhere.
+    Dropped,
+    /// Its reply is thrown away, and then the connection is reset.
+    LosesReply,
+    /// The rest of its reply goes nowhere.
+    Replaced,
+    /// What follows is due then.
+    Later(Instant),
+}
+
+/// The connection while it is held.
+struct Held {
+    with: Holding,
+    up: Lane,
+    down: Lane,
+    /// Calls whose answer is owed to the consumer, in the order in which it has to come.
+    order: VecDeque<Call>,
+    /// Answers whose turn has not come.
+    ready: HashMap<Call, Vec<(Act, Instant, Option<Arc<str>>)>>,
+    fates: HashMap<Call, Fate>,
+    asked: HashMap<Call, Value>,
+    n_cuts: u64,
+    close_after: Duration,
+    /// Nothing more is ever said, until the rule that did it is gone.
+    hung: Option<Arc<Rule>>,
+    consumer_ended: bool,
+    provider_ended: bool,
+}
+
+/// The connection has come to its end.
+struct Ended(Over);
+
+/// Passes one connection piece by piece until it ends.
+pub(crate) async fn hold(with: Holding) -> Over {
+    let ordered = !with.protocol.multiplexes() || with.splitter.is_none();
+    let n_cuts = with.state.borrow().n_cuts;
+    let mut held = Held {
+        with,
+        up: Lane::new(ordered),
+        down: Lane::new(ordered),
+        order: VecDeque::new(),
+        ready: HashMap::new(),
+        fates: HashMap::new(),
+        asked: HashMap::new(),
+        n_cuts,
+        close_after: Duration::ZERO,
+        hung: None,
+        consumer_ended: false,
+        provider_ended: false,
+    };
+    let Ended(over) = held.run().await;
+    if over == Over::Reset {
+        held.with.consumer.reset_on_close();
+        if let Some(provider) = &held.with.provider {
+            provider.reset_on_close();
+        }
+    }
+    over
+}
+
+/// What woke the connection.
+enum Woken {
+    Readable(Direction),
+    Writable(Direction),
+    Time,
+    Changed,
+}
+
+impl Held {
+    async fn run(&mut self) -> Ended {
+        if let Err(ended) = self.begin().await {
+            return ended;
+        }
+        loop {
+            match self.turn().await {
+                Ok(()) => {}
+                Err(ended) => return ended,
+            }
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.begin(&mut pieces);
+        }
+        self.apply_state()?;
+        self.take_in(pieces).await
+    }
+
+    /// Writes what is due, and waits for what comes next.
+    async fn turn(&mut self) -> Result<(), Ended> {
+        self.write(Direction::ToProvider).await?;
+        self.write(Direction::ToConsumer).await?;
+        self.look_whether_it_is_over()?;
+        match self.wait().await {
+            Woken::Readable(from) => self.read(from).await,
+            Woken::Writable(to) => {
+                self.lane(to).is_blocked = false;
+                Ok(())
+            }
+            Woken::Time => Ok(()),
+            Woken::Changed => self.apply_state(),
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let reads_consumer = !self.consumer_ended && !self.up.is_full() && !self.down.is_full();
+        let reads_provider = !self.provider_ended && !self.down.is_full();
+        let due = [self.up.next_due(), self.down.next_due()].into_iter().flatten().min();
+        let (blocked_up, blocked_down) = (self.up.is_blocked, self.down.is_blocked);
+        let Holding { consumer, provider, state, .. } = &mut self.with;
+        let (consumer, provider) = (&*consumer, provider.as_ref());
+        tokio::select! {
+            changed = state.changed() => {
+                if changed.is_err() {
+                    // The proxy is being taken down, which ends this task in a moment.
+                    std::future::pending::<()>().await;
+                }
+                Woken::Changed
+            }
+            () = readable(Some(consumer).filter(|_| reads_consumer)) => Woken::Readable(Direction::ToProvider),
+            () = readable(provider.filter(|_| reads_provider)) => Woken::Readable(Direction::ToConsumer),
+            () = writable(provider.filter(|_| blocked_up)) => Woken::Writable(Direction::ToProvider),
+            () = writable(Some(consumer).filter(|_| blocked_down)) => Woken::Writable(Direction::ToConsumer),
+            () = until(due) => Woken::Time,
+        }
+    }
+
+    fn lane(&mut self, to: Direction) -> &mut Lane {
+        match to {
+            Direction::ToProvider => &mut self.up,
+            Direction::ToConsumer => &mut self.down,
+        }
+    }
+
+    /// The rules have changed, or the seam was cut.
+    fn apply_state(&mut self) -> Result<(), Ended> {
+        let state = self.with.state.borrow_and_update().clone();
+        let refuses_now = state.rules.iter().any(|rule| rule.refuses());
+        if state.n_cuts != self.n_cuts || refuses_now {
+            for rule in state.rules.iter().filter(|rule| rule.refuses()) {
+                self.tell_struck(rule);
+            }
+            self.with.tap.borrow_mut().reset_by_fault();
+            return Err(Ended(Over::Reset));
+        }
+        if let Some(rule) = &self.hung
+            && !state.rules.iter().any(|other| Arc::ptr_eq(other, rule))
+        {
+            self.with.tap.borrow_mut().reset_by_fault();
+            return Err(Ended(Over::Reset));
+        }
+        let mut pace: Option<u64> = None;
+        self.close_after = Duration::ZERO;
+        for effect in state.connection_effects() {
+            match effect {
+                Effect::Pace(rate) => pace = Some(pace.map_or(rate, |pace| pace.min(rate))),
+                Effect::CloseAfter(time) => self.close_after = self.close_after.max(time),
+                _ => {}
+            }
+        }
+        self.up.set_pace(pace);
+        self.down.set_pace(pace);
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.gather_replies(state.looks_at_replies());
+        }
+        Ok(())
+    }
+
+    /// Reads what one side sends, and decides about it.
+    async fn read(&mut self, direction: Direction) -> Result<(), Ended> {
+        let scratch = Rc::clone(&self.with.scratch);
+        let bytes = {
+            let mut buffer = scratch.borrow_mut();
+            let from = match direction {
+                Direction::ToProvider => Some(&self.with.consumer),
+                Direction::ToConsumer => self.with.provider.as_ref(),
+            };
+            let Some(from) = from else { return Ok(()) };
+            match from.try_read(&mut buffer) {
+                Ok(n_read) => buffer[..n_read].to_vec(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => {
+                    self.with.tap.borrow_mut().reset_by(direction);
+                    return Err(Ended(Over::Reset));
+                }
+            }
+        };
+        if bytes.is_empty() {
+            return self.side_ended(direction).await;
+        }
+        if direction == Direction::ToProvider {
+            let declined = self.with.tap.borrow_mut().declines(direction, &bytes);
+            if let Some(answer) = declined {
+                let _ = self.with.consumer.try_write(answer);
+                return Ok(());
+            }
+            self.with.tap.borrow_mut().saw(direction, &bytes);
+        }
+        self.cut(direction, &bytes).await
+    }
+
+    async fn cut(&mut self, direction: Direction, bytes: &[u8]) -> Result<(), Ended> {
+        let Some(splitter) = &mut self.with.splitter else {
+            return self.pass_bytes(direction, bytes.to_vec());
+        };
+        let mut pieces = Vec::new();
+        let cut = splitter.cut(direction, bytes, &mut pieces);
+        self.take_in(pieces).await?;
+        let Err(surprise) = cut else { return Ok(()) };
+        let Some(mut splitter) = self.with.splitter.take() else { return Ok(()) };
+        let (seam, connection) = (self.with.seam.0, self.with.connection);
+        let reason = surprise.reason.into_owned();
+        self.with.observer.tell(Seen::Degraded { seam, connection, reason });
+        self.up.keep_order();
+        self.down.keep_order();
+        for direction in [Direction::ToProvider, Direction::ToConsumer] {
+            let rest = splitter.take_rest(direction);
+            let now = Instant::now();
+            self.lane(direction).push(Act::Bytes(rest, 0), now, None);
+        }
+        Ok(())
+    }
+
+    /// Bytes of which nothing is known: rules that need no more than that strike them.
+    fn pass_bytes(&mut self, direction: Direction, bytes: Vec<u8>) -> Result<(), Ended> {
+        let mut due = Instant::now();
+        if direction == Direction::ToProvider {
+            let read: Box<dyn Captured> = Box::new(seam_wire::Read(seam_wire::Parts::default()));
+            let verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+            due += verdict.wait;
+            if let Some((What::Fault(effect), rule)) = verdict.what {
+                match effect {
+                    Effect::Hang => {
+                        self.hung = Some(rule);
+                        return Ok(());
+                    }
+                    Effect::Reset | Effect::ResetAfter | Effect::LoseReply => {
+                        self.with.tap.borrow_mut().reset_by_fault();
+                        return Err(Ended(Over::Reset));
+                    }
+                    Effect::Cut(time) => {
+                        let _ = self.with.cuts.send(time);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if self.hung.is_none() {
+            self.lane(direction).push(Act::Bytes(bytes, 0), due, None);
+        }
+        Ok(())
+    }
+
+    async fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
+        for piece in pieces {
+            if self.hung.is_some() && !self.with.protocol.multiplexes() {
+                continue;
+            }
+            let needs_provider = piece.to == Direction::ToProvider && !piece.bytes.is_empty();
+            self.take_in_one(piece)?;
+            if needs_provider && !self.up.is_empty() && self.with.provider.is_none() {
+                self.dial().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in_one(&mut self, piece: Piece) -> Result<(), Ended> {
+        let Piece { to, bytes, of } = piece;
+        let now = Instant::now();
+        match of {
+            Of::Rest => {
+                self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                Ok(())
+            }
+            Of::Request { call, awaited, read, .. } => {
+                if awaited {
+                    self.order.push_back(call);
+                }
+                self.request(call, bytes, read)
+            }
+            Of::Reply { call, whole, read, .. } => self.reply(call, bytes, whole, read),
+            Of::Message { call, read } => self.message(to, call, bytes, read),
+            Of::More { call, whole } => self.more(to, call, bytes, whole),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        bytes: &[u8],
+        moment: Moment,
+        (is_message, asked): (bool, Option<&Value>),
+        read: Box<dyn Captured>,
+    ) -> Verdict {
+        let rules = Arc::clone(&self.with.state.borrow().rules);
+        let case = Case {
+            seam: &self.with.seam.1,
+            protocol: self.with.protocol.name(),
+            at: self.with.observer.pulse().now(),
+            bytes,
+            moment,
+            is_message,
+            asked,
+        };
+        let verdict = decide(&rules, &case, read);
+        for rule in &verdict.struck {
+            self.tell_struck(rule);
+        }
+        verdict
+    }
+
+    fn tell_struck(&self, rule: &Arc<Rule>) {
+        self.with.observer.tell(Seen::Struck { seam: self.with.seam.0, rule: Arc::clone(rule) });
+    }
+
+    /// A request: passed on, later, or answered here.
+    fn request(&mut self, call: Call, bytes: Vec<u8>, read: Box<dyn Captured>) -> Result<(), Ended> {
+        let mut verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+        if let Some(asked) = verdict.asked.take() {
+            self.asked.insert(call, asked);
+        }
+        let due = Instant::now() + verdict.wait;
+        match verdict.what {
+            None => self.pass_request(call, bytes, due),
+            Some((What::Stub(answering), _)) => self.stand_in(call, answering, due),
+            Some((What::Unknown, rule)) => {
+                // The protocol may have a word for it; where it has none the connection ends.
+                let status = Value::map([("status", Value::from(404_u64)), ("text", Value::text("no stub answers this\n"))]);
+                self.answer(call, &status, due, &rule)
+            }
+            Some((What::Fault(effect), rule)) => self.strike_request(call, (effect, rule), bytes, due),
+        }
+    }
+
+    fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) -> Result<(), Ended> {
+        let due = self.up.push(Act::Bytes(bytes, 0), due, None);
+        self.fates.insert(call, Fate::Later(due));
+        Ok(())
+    }
+
+    fn strike_request(
+        &mut self,
+        call: Call,
+        (effect, rule): (Effect, Arc<Rule>),
+        bytes: Vec<u8>,
+        due: Instant,
+    ) -> Result<(), Ended> {
+        match effect {
+            Effect::Answer(value) => self.answer(call, &value, due, &rule),
+            Effect::Say(said, then) => {
+                self.drop_request(call, &Value::Null, due);
+                self.say(call, said, (due, then), &Arc::from(rule.name()));
+                Ok(())
+            }
+            Effect::Reset => {
+                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                Ok(())
+            }
+            Effect::ResetAfter => {
+                self.pass_request(call, bytes, due)?;
+                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                Ok(())
+            }
+            Effect::LoseReply => {
+                self.pass_request(call, bytes, due)?;
+                self.fates.insert(call, Fate::LosesReply);
+                Ok(())
+            }
+            Effect::Hang => {
+                self.fates.insert(call, Fate::Dropped);
+                if let Some(splitter) = &mut self.with.splitter {
+                    splitter.forget(call);
+                }
+                self.hung = Some(rule);
+                Ok(())
+            }
+            Effect::Twice => {
+                let again = self.with.splitter.as_mut().and_then(|splitter| splitter.again(call, &bytes));
+                self.pass_request(call, bytes, due)?;
+                self.up.push(Act::Bytes(again.unwrap_or_default(), 0), due, None);
+                Ok(())
+            }
+            Effect::Cut(time) => {
+                let _ = self.with.cuts.send(time);
+                Ok(())
+            }
+            Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
+                self.pass_request(call, bytes, due)
+            }
+        }
+    }
+
+    /// What a stub says to a request.
+    fn stand_in(&mut self, call: Call, answering: Answering, due: Instant) -> Result<(), Ended> {
+        let Answering { by, after, say, dribble } = answering;
+        let due = due + after;
+        let (bytes, then) = match say {
+            Say::Answer(value) => {
+                let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+                match splitter.answer(call, &value) {
+                    Ok(bytes) => {
+                        self.drop_request(call, &value, due);
+                        (bytes, Then::Stay)
+                    }
+                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                }
+            }
+            Say::Bytes(bytes, then) => {
+                self.drop_request(call, &Value::Null, due);
+                (bytes.to_vec(), then)
+            }
+            Say::Pass => return Ok(()),
+        };
+        match dribble {
+            Some((n_parts, over)) if n_parts > 1 && !bytes.is_empty() => {
+                let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).min(bytes.len());
+                let size = bytes.len().div_ceil(n_parts);
+                let mut parts: Vec<(Act, Instant, Option<Arc<str>>)> = bytes
+                    .chunks(size)
+                    .enumerate()
+                    .map(|(index, part)| {
+                        let share = over.mul_f64((index + 1) as f64 / n_parts as f64);
+                        (Act::Bytes(part.to_vec(), 0), due + share, Some(Arc::clone(&by)))
+                    })
+                    .collect();
+                push_end(&mut parts, due + over, then, &by);
+                self.in_turn(call, parts);
+            }
+            _ => self.say(call, bytes, (due, then), &by),
+        }
+        Ok(())
+    }
+
+    /// Answers a request here, in the protocol's own terms.
+    fn answer(&mut self, call: Call, value: &Value, due: Instant, rule: &Arc<Rule>) -> Result<(), Ended> {
+        let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+        match splitter.answer(call, value) {
+            Ok(bytes) => {
+                self.drop_request(call, value, due);
+                self.say(call, bytes, (due, Then::Stay), &Arc::from(rule.name()));
+                Ok(())
+            }
+            Err(unanswerable) => self.unanswerable(&unanswerable.reason),
+        }
+    }
+
+    fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
+        let reason = format!("what was to be answered can't be said: {reason}");
+        let (seam, connection) = (self.with.seam.0, self.with.connection);
+        self.with.observer.tell(Seen::Degraded { seam, connection, reason });
+        self.with.tap.borrow_mut().reset_by_fault();
+        Err(Ended(Over::Reset))
+    }
+
+    /// A request is not passed on; the provider gets what keeps it in step.
+    fn drop_request(&mut self, call: Call, answer: &Value, due: Instant) {
+        self.fates.insert(call, Fate::Dropped);
+        let Some(splitter) = &mut self.with.splitter else { return };
+        let instead = splitter.instead(call, answer);
+        self.up.push(Act::Bytes(instead, 0), due, None);
+    }
+
+    fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &Arc<str>) {
+        let mut acts = vec![(Act::Bytes(bytes, 0), due, Some(Arc::clone(by)))];
+        push_end(&mut acts, due, then, by);
+        self.in_turn(call, acts);
+    }
+
+    /// Says something to the consumer as the whole answer to a call, once its turn has come.
+    fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<Arc<str>>)>) {
+        self.ready.insert(call, acts);
+        if self.with.protocol.multiplexes() || !self.order.contains(&call) {
+            self.speak(call);
+            return;
+        }
+        self.take_turns();
+    }
+
+    fn speak(&mut self, call: Call) {
+        for (act, due, by) in self.ready.remove(&call).unwrap_or_default() {
+            self.down.push(act, due, by);
+        }
+        self.order.retain(|other| *other != call);
+    }
+
+    fn take_turns(&mut self) {
+        while let Some(call) = self.order.front().copied().filter(|call| self.ready.contains_key(call)) {
+            self.speak(call);
+        }
+    }
+
+    /// The answer to a call has ended.
+    fn answered(&mut self, call: Call) {
+        self.order.retain(|other| *other != call);
+        self.fates.remove(&call);
+        self.asked.remove(&call);
+        self.take_turns();
+    }
+
+    /// A reply: passed on, later, changed, or lost.
+    fn reply(&mut self, call: Call, bytes: Vec<u8>, whole: bool, read: Box<dyn Captured>) -> Result<(), Ended> {
+        if self.fates.get(&call) == Some(&Fate::LosesReply) {
+            return self.lose(whole);
+        }
+        let asked = self.asked.remove(&call);
+        let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
+        let due = Instant::now() + verdict.wait;
+        let (said, then, by) = match verdict.what {
+            Some((What::Fault(effect), rule)) => {
+                let by: Arc<str> = Arc::from(rule.name());
+                match effect {
+                    Effect::Answer(value) => match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
+                        Some(Ok(said)) => (said, Then::Stay, Some(by)),
+                        Some(Err(unanswerable)) => return self.unanswerable(&unanswerable.reason),
+                        None => (bytes, Then::Stay, None),
+                    },
+                    Effect::Say(said, then) => (said, then, Some(by)),
+                    Effect::Reset | Effect::LoseReply | Effect::ResetAfter => {
+                        self.down.push(Act::Reset, due, Some(by));
+                        return Ok(());
+                    }
+                    Effect::Hang => {
+                        self.hung = Some(rule);
+                        return Ok(());
+                    }
+                    Effect::Cut(time) => {
+                        let _ = self.with.cuts.send(time);
+                        return Ok(());
+                    }
+                    _ => (bytes, Then::Stay, None),
+                }
+            }
+            _ => (bytes, Then::Stay, None),
+        };
+        if by.is_some() && !whole {
+            self.fates.insert(call, Fate::Replaced);
+        } else {
+            self.fates.insert(call, Fate::Later(due));
+        }
+        self.down.push(Act::Bytes(said, 0), due, by.clone());
+        if let Some(by) = by {
+            let mut acts = Vec::new();
+            push_end(&mut acts, due, then, &by);
+            for (act, due, by) in acts {
+                self.down.push(act, due, by);
+            }
+        }
+        if whole {
+            self.answered(call);
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, whole: bool) -> Result<(), Ended> {
+        if !whole {
+            return Ok(());
+        }
+        self.with.tap.borrow_mut().reset_by_fault();
+        Err(Ended(Over::Reset))
+    }
+
+    /// A message that nobody answers: passed on, later, twice, or not at all.
+    fn message(
+        &mut self,
+        to: Direction,
+        call: Option<Call>,
+        bytes: Vec<u8>,
+        read: Box<dyn Captured>,
+    ) -> Result<(), Ended> {
+        if let Some(call) = call
+            && matches!(self.fates.get(&call), Some(Fate::Dropped | Fate::Replaced))
+        {
+            return Ok(());
+        }
+        let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
+        let due = Instant::now() + verdict.wait;
+        let effect = match verdict.what {
+            Some((What::Fault(effect), rule)) => Some((effect, rule)),
+            _ => None,
+        };
+        match effect {
+            None => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+            Some((Effect::Twice, rule)) => {
+                let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                let again = Act::Bytes(again.unwrap_or_default(), 0);
+                self.lane(to).push(again, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::LoseReply | Effect::Hang, _)) => {}
+            Some((Effect::Reset, rule)) => {
+                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::ResetAfter, rule)) => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::Cut(time), _)) => {
+                let _ = self.with.cuts.send(time);
+            }
+            Some(_) => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// More of what began before shares the fate of its beginning.
+    fn more(&mut self, to: Direction, call: Call, bytes: Vec<u8>, whole: bool) -> Result<(), Ended> {
+        let fate = self.fates.get(&call).copied();
+        let now = Instant::now();
+        match (to, fate) {
+            (Direction::ToProvider, Some(Fate::Dropped)) | (Direction::ToConsumer, Some(Fate::Replaced)) => {}
+            (Direction::ToConsumer, Some(Fate::LosesReply)) => return self.lose(whole),
+            (_, fate) => {
+                let due = if let Some(Fate::Later(due)) = fate { due.max(now) } else { now };
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+        }
+        if to == Direction::ToConsumer && whole {
+            self.answered(call);
+        }
+        Ok(())
+    }
+
+    async fn side_ended(&mut self, direction: Direction) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.ended(direction, &mut pieces);
+        }
+        self.take_in(pieces).await?;
+        if let Some(splitter) = &mut self.with.splitter {
+            let rest = splitter.take_rest(direction);
+            self.lane(direction).push(Act::Bytes(rest, 0), Instant::now(), None);
+        }
+        let due = Instant::now() + self.close_after;
+        match direction {
+            Direction::ToProvider => {
+                self.consumer_ended = true;
+                self.with.tap.borrow_mut().ended_in_order(direction);
+            }
+            Direction::ToConsumer => self.provider_ended = true,
+        }
+        if !(direction == Direction::ToConsumer && self.hung.is_some()) {
+            self.lane(direction).push(Act::End, due, None);
+        }
+        Ok(())
+    }
+
+    /// Connects to the provider, which is needed after all.
+    async fn dial(&mut self) -> Result<(), Ended> {
+        let upstream = self.with.state.borrow().upstream.clone();
+        match dial(&upstream).await {
+            Ok(provider) => {
+                self.with.provider = Some(provider);
+                Ok(())
+            }
+            Err(error) => {
+                let (seam, connection) = (self.with.seam.0, self.with.connection);
+                if let Undialled::External(error) = error {
+                    self.with.observer.tell(Seen::Unreached { seam, error });
+                }
+                self.with.observer.tell(Seen::Refused { seam, connection });
+                Err(Ended(Over::Reset))
+            }
+        }
+    }
+
+    /// Writes what is due to one side, as far as it takes it.
+    async fn write(&mut self, to: Direction) -> Result<(), Ended> {
+        loop {
+            let now = Instant::now();
+            let lane = match to {
+                Direction::ToProvider => &mut self.up,
+                Direction::ToConsumer => &mut self.down,
+            };
+            if lane.is_blocked {
+                return Ok(());
+            }
+            let Some((out, most)) = lane.first(now) else { return Ok(()) };
+            let by = out.by.clone();
+            let (bytes, from) = match &out.act {
+                Act::Bytes(bytes, from) => (bytes, *from),
+                act => {
+                    let over = match act {
+                        Act::Reset => Some(Over::Reset),
+                        Act::Close => Some(Over::Closed),
+                        Act::End | Act::Bytes(..) => None,
+                    };
+                    lane.done();
+                    self.end(to, over)?;
+                    continue;
+                }
+            };
+            let socket = match to {
+                Direction::ToProvider => self.with.provider.as_ref(),
+                Direction::ToConsumer => Some(&self.with.consumer),
+            };
+            let Some(socket) = socket else { return Ok(()) };
+            let end = bytes.len().min(from.saturating_add(most));
+            match socket.try_write(&bytes[from..end]) {
+                Ok(n_written) => {
+                    if to == Direction::ToConsumer {
+                        self.with.tap.borrow_mut().said(&bytes[from..from + n_written], by);
+                    }
+                    lane.wrote(n_written, now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    lane.is_blocked = true;
+                    return Ok(());
+                }
+                Err(_) => {
+                    self.with.tap.borrow_mut().reset_by(opposite(to));
+                    return Err(Ended(Over::Reset));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, to: Direction, over: Option<Over>) -> Result<(), Ended> {
+        match over {
+            Some(Over::Reset) => {
+                self.with.tap.borrow_mut().reset_by_fault();
+                Err(Ended(Over::Reset))
+            }
+            Some(Over::Closed) => {
+                self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+                Err(Ended(Over::Closed))
+            }
+            None => {
+                match to {
+                    Direction::ToProvider => {
+                        if let Some(provider) = &self.with.provider {
+                            provider.end_writing();
+                        }
+                    }
+                    Direction::ToConsumer => {
+                        self.with.tap.borrow_mut().ended_in_order(to);
+                        self.with.consumer.end_writing();
+                    }
+                }
+                self.lane(to).is_over = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn look_whether_it_is_over(&mut self) -> Result<(), Ended> {
+        let nobody_is_behind = self.with.provider.is_none() && self.consumer_ended;
+        if nobody_is_behind && (self.hung.is_some() || (self.down.is_empty() && self.ready.is_empty())) {
+            self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+            return Err(Ended(Over::Closed));
+        }
+        let hung_and_left = self.hung.is_some() && self.consumer_ended;
+        if (self.up.is_over && self.down.is_over) || hung_and_left {
+            return Err(Ended(Over::Closed));
+        }
+        Ok(())
+    }
+}
+
+fn push_end(acts: &mut Vec<(Act, Instant, Option<Arc<str>>)>, due: Instant, then: Then, by: &Arc<str>) {
+    match then {
+        Then::Stay => {}
+        Then::Close => acts.push((Act::Close, due, Some(Arc::clone(by)))),
+        Then::Reset => acts.push((Act::Reset, due, Some(Arc::clone(by)))),
+    }
+}
+
+async fn readable(socket: Option<&Socket>) {
+    match socket {
+        // An error shows when it is read.
+        Some(socket) => drop(socket.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn writable(socket: Option<&Socket>) {
+    match socket {
+        Some(socket) => drop(socket.writable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::ToProvider => Direction::ToConsumer,
+        Direction::ToConsumer => Direction::ToProvider,
+    }
+}

@@ -1,0 +1,65 @@
+//! Standing in the way: what passes a seam is held piece by piece, and rules decide what becomes of it.
+//!
+//! ```text
+//! bytes ─▶ splitter (seam_wire) ─▶ pieces ─▶ rules ─▶ lanes (what is to be written, and when) ─▶ bytes
+//! ```
+//!
+//! A seam without rules is only watched ([`relay`](crate::relay)). The first rule turns its connections over to
+//! [`held`] at the next moment in which no call is open, without anybody having to connect anew.
+
+pub(crate) mod held;
+mod lane;
+mod rule;
+mod verdict;
+
+pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
+
+use crate::faults::{Effect, Moment};
+use crate::stand::Upstream;
+use std::sync::Arc;
+
+/// What a seam does at present.
+#[derive(Clone, Debug)]
+pub(crate) struct SeamState {
+    /// Where it leads.
+    pub(crate) upstream: Upstream,
+    /// What is done to what passes, the newest first.
+    pub(crate) rules: Arc<[Arc<Rule>]>,
+    /// How often it was cut: connections from before are reset.
+    pub(crate) n_cuts: u64,
+    /// Is it cut for a while?
+    pub(crate) is_cut: bool,
+}
+
+impl SeamState {
+    pub(crate) fn new(upstream: Upstream) -> Self {
+        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false }
+    }
+
+    /// Does nobody listen on the seam at present?
+    pub(crate) fn refuses(&self) -> bool {
+        self.is_cut
+            || self.rules.iter().any(|rule| rule.refuses())
+            || (self.upstream == Upstream::Nowhere && !self.has_stub())
+    }
+
+    /// Does somebody answer in the provider's place?
+    pub(crate) fn has_stub(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub { .. }))
+    }
+
+    /// Is the provider needed at all for a new connection?
+    pub(crate) fn stands_in(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub { spies: false, .. }))
+    }
+
+    /// Are there rules that look at replies?
+    pub(crate) fn looks_at_replies(&self) -> bool {
+        self.rules.iter().any(|rule| rule.moment() == Moment::Reply)
+    }
+
+    /// What holds for connections as a whole: their pace, and how late their end is passed on.
+    pub(crate) fn connection_effects(&self) -> impl Iterator<Item = Effect> + '_ {
+        self.rules.iter().filter_map(|rule| rule.connection_effect())
+    }
+}

@@ -1,0 +1,185 @@
+//! One fault or stub on a seam: what it does, to which interactions, and how often.
+
+use crate::faults::{Effect, Fault, Moment, Struck};
+use seam_expr::Chance;
+use seam_value::Value;
+use seam_wire::{Answers, Parts};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Does a rule apply to this interaction, as far as there is one?
+pub type Filter = Box<dyn Fn(&Value) -> bool + Send + Sync>;
+
+/// What a rule does.
+pub enum Kind {
+    /// It breaks something on purpose.
+    Fault(Arc<dyn Fault>),
+    /// It answers in the provider's place.
+    Stub {
+        /// Who decides what is answered.
+        answers: Arc<dyn Answers>,
+        /// Is the provider asked what no stub has an answer to?
+        spies: bool,
+    },
+}
+
+/// To which of the interactions that fit a rule applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Often {
+    /// Only the nth, from 1.
+    pub nth: Option<u64>,
+    /// At most so many.
+    pub times: Option<u64>,
+    /// Only for so long after it was put there.
+    pub lasts: Option<Duration>,
+    /// Each with this probability, from 0 to 1.
+    pub probability: Option<f64>,
+}
+
+/// What a rule is made of.
+pub struct RuleSpec {
+    /// What it is called where it is told: the fault as written, the stub's name.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// To what; everything where there is none.
+    pub filter: Option<Filter>,
+    /// Does the filter look at replies? Then the rule strikes those.
+    pub filters_replies: bool,
+    /// How often.
+    pub often: Often,
+    /// Where its chance comes from.
+    pub chance: Chance,
+}
+
+/// A rule that was put on a seam.
+pub struct Rule {
+    spec: RuleSpec,
+    put: OnceLock<Duration>,
+    n_fitting: AtomicU64,
+    n_struck: AtomicU64,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rule").field("name", &self.spec.name).finish_non_exhaustive()
+    }
+}
+
+impl Rule {
+    /// A rule, to be put on seams.
+    pub fn new(spec: RuleSpec) -> Self {
+        Self { spec, put: OnceLock::new(), n_fitting: AtomicU64::new(0), n_struck: AtomicU64::new(0) }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// How often it has struck, or answered.
+    pub fn n_struck(&self) -> u64 {
+        self.n_struck.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.spec.kind
+    }
+
+    /// It stands on a seam from now on.
+    pub(crate) fn begins(&self, at: Duration) {
+        let _ = self.put.set(at);
+    }
+
+    pub(crate) fn struck(&self) {
+        self.n_struck.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What it strikes.
+    pub(crate) fn moment(&self) -> Moment {
+        match &self.spec.kind {
+            Kind::Stub { .. } => Moment::Request,
+            Kind::Fault(fault) => match fault.moment() {
+                Moment::Request if self.spec.filters_replies => Moment::Reply,
+                Moment::Now if self.is_narrowed() => Moment::Request,
+                moment => moment,
+            },
+        }
+    }
+
+    fn is_narrowed(&self) -> bool {
+        let Often { nth, probability, .. } = self.spec.often;
+        self.spec.filter.is_some() || nth.is_some() || probability.is_some()
+    }
+
+    pub(crate) fn needs_value(&self) -> bool {
+        self.spec.filter.is_some()
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        self.connection_effect() == Some(Effect::Refuse)
+    }
+
+    /// What it does to connections as a whole.
+    pub(crate) fn connection_effect(&self) -> Option<Effect> {
+        let Kind::Fault(fault) = &self.spec.kind else { return None };
+        if fault.moment() != Moment::Connection {
+            return None;
+        }
+        let parts = Parts::default();
+        fault.effect(&Struck { chance: &self.spec.chance, parts: &parts, bytes: &[], protocol: "", at: Duration::ZERO })
+    }
+
+    /// What it does when it is put on a seam.
+    pub(crate) fn effect_now(&self) -> Option<Effect> {
+        let Kind::Fault(fault) = &self.spec.kind else { return None };
+        if self.moment() != Moment::Now {
+            return None;
+        }
+        let parts = Parts::default();
+        fault.effect(&Struck { chance: &self.spec.chance, parts: &parts, bytes: &[], protocol: "", at: Duration::ZERO })
+    }
+
+    /// Does it apply to this interaction now? Counts it, and draws.
+    pub(crate) fn applies(&self, interaction: &Value, at: Duration) -> bool {
+        if self.spec.filter.as_ref().is_some_and(|fits| !fits(interaction)) {
+            return false;
+        }
+        let n_fitting = self.n_fitting.fetch_add(1, Ordering::SeqCst) + 1;
+        let Often { nth, times, lasts, probability } = self.spec.often;
+        let since = self.put.get().copied().unwrap_or(at);
+        nth.is_none_or(|nth| nth == n_fitting)
+            && times.is_none_or(|times| self.n_struck() < times)
+            && lasts.is_none_or(|lasts| at.saturating_sub(since) <= lasts)
+            && probability.is_none_or(|probability| self.draw() < probability)
+    }
+
+    /// A number from 0 to below 1.
+    fn draw(&self) -> f64 {
+        const STEPS: u32 = 1 << 24;
+        let drawn = u32::try_from(self.spec.chance.below(u64::from(STEPS))).unwrap_or(0);
+        f64::from(drawn) / f64::from(STEPS)
+    }
+
+    /// What it does to what fits, if it does anything this time.
+    pub(crate) fn effect(&self, struck: &Held<'_>) -> Option<Effect> {
+        let Kind::Fault(fault) = &self.spec.kind else { return None };
+        fault.effect(&Struck {
+            chance: &self.spec.chance,
+            parts: struck.parts,
+            bytes: struck.bytes,
+            protocol: struck.protocol,
+            at: struck.at,
+        })
+    }
+}
+
+/// What is held, for a fault to look at.
+pub(crate) struct Held<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) protocol: &'static str,
+    pub(crate) at: Duration,
+}

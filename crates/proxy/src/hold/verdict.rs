@@ -1,0 +1,128 @@
+//! What rules make of one piece: the waits of all that apply, and the first that says more than "later".
+
+use super::rule::{Held, Kind, Rule};
+use crate::faults::{Effect, Moment};
+use seam_event::SeamId;
+use seam_value::Value;
+use seam_wire::{Answering, Asked, Captured, Parts, Say};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What becomes of a piece.
+#[derive(Default)]
+pub(super) struct Verdict {
+    /// It goes on so much later.
+    pub(super) wait: Duration,
+    /// What else, and whose doing it is.
+    pub(super) what: Option<(What, Arc<Rule>)>,
+    /// All rules that struck.
+    pub(super) struck: Vec<Arc<Rule>>,
+    /// What was asked, for those who look at the reply to it.
+    pub(super) asked: Option<Value>,
+}
+
+/// What else becomes of a piece.
+pub(super) enum What {
+    /// A fault's doing.
+    Fault(Effect),
+    /// A stub's answer.
+    Stub(Answering),
+    /// No stub has an answer, and there is no provider to ask.
+    Unknown,
+}
+
+/// What is to be decided about.
+pub(super) struct Case<'a> {
+    pub(super) seam: &'a SeamId,
+    pub(super) protocol: &'static str,
+    pub(super) at: Duration,
+    pub(super) bytes: &'a [u8],
+    pub(super) moment: Moment,
+    pub(super) is_message: bool,
+    /// What was asked, where this is the reply to it.
+    pub(super) asked: Option<&'a Value>,
+}
+
+/// Asks the rules, the newest first.
+pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut concerned = rules.iter().filter(|rule| rule.moment() == case.moment).peekable();
+    let asks_later =
+        case.moment == Moment::Request && rules.iter().any(|rule| rule.moment() == Moment::Reply);
+    if concerned.peek().is_none() && !asks_later {
+        return verdict;
+    }
+    let mut parts = read.read();
+    if let Some(asked) = case.asked {
+        parts.request = asked.clone();
+    }
+    if asks_later {
+        verdict.asked = Some(parts.request.clone());
+    }
+    let needs_value = rules.iter().any(|rule| rule.needs_value());
+    let interaction = if needs_value { told(case.seam, &parts) } else { Value::Null };
+    let mut has_stub = false;
+    for rule in concerned {
+        if verdict.what.is_some() {
+            break;
+        }
+        match rule.kind() {
+            Kind::Stub { .. } if case.is_message => {}
+            Kind::Stub { answers, spies } => {
+                if !rule.applies(&interaction, case.at) {
+                    continue;
+                }
+                has_stub |= !spies;
+                let asked = Asked {
+                    seam: case.seam,
+                    protocol: case.protocol,
+                    at: case.at,
+                    request: &parts.request,
+                    bytes: case.bytes,
+                };
+                match answers.answer(&asked) {
+                    Some(Answering { say: Say::Pass, after, .. }) => {
+                        rule.struck();
+                        verdict.wait += after;
+                        return verdict;
+                    }
+                    Some(answering) => {
+                        rule.struck();
+                        verdict.what = Some((What::Stub(answering), Arc::clone(rule)));
+                    }
+                    None => {}
+                }
+            }
+            Kind::Fault(_) => {
+                if !rule.applies(&interaction, case.at) {
+                    continue;
+                }
+                let held = Held { parts: &parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
+                match rule.effect(&held) {
+                    None => continue,
+                    Some(Effect::Wait(time)) => verdict.wait += time,
+                    Some(effect) => verdict.what = Some((What::Fault(effect), Arc::clone(rule))),
+                }
+                rule.struck();
+                verdict.struck.push(Arc::clone(rule));
+            }
+        }
+    }
+    if has_stub && verdict.what.is_none() {
+        let stub = rules.iter().find(|rule| matches!(rule.kind(), Kind::Stub { spies: false, .. }));
+        verdict.what = stub.map(|rule| (What::Unknown, Arc::clone(rule)));
+    }
+    verdict
+}
+
+/// As much of an interaction as there is, for filters.
+fn told(seam: &SeamId, parts: &Parts) -> Value {
+    Value::map([
+        ("from", Value::text(seam.consumer.as_str())),
+        ("to", Value::text(seam.provider.as_str())),
+        ("seam", Value::text(seam.to_string())),
+        ("request", parts.request.clone()),
+        ("reply", parts.reply.clone()),
+        ("message", parts.message.clone()),
+    ])
+}

@@ -1,0 +1,173 @@
+//! An answer in HTTP's own terms: the fields of a reply as bytes.
+
+use super::splitter::AnswerTo;
+use crate::splitter::Unanswerable;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seam_model::{Field, Shape};
+use seam_value::{Map, Value};
+use std::borrow::Cow;
+
+/// What an answer may have.
+pub(super) const FIELDS: &[Field] = &[
+    Field::optional("status", Shape::Integer, "the status; 200 where nothing is said"),
+    Field::optional(
+        "reason",
+        Shape::Text,
+        "the words behind the status; the usual ones where nothing is said",
+    ),
+    Field::optional("headers", Shape::MapOf(&Shape::Any), "the headers; a list sends one again"),
+    Field::optional("json", Shape::Any, "the body, as JSON"),
+    Field::optional("text", Shape::Text, "the body, as text"),
+    Field::optional(
+        "body",
+        Shape::Any,
+        "the body as an interaction tells it: a text, `{ base64: … }`, or a value as JSON",
+    ),
+];
+
+/// What an interaction's reply has besides, which follows from the rest.
+const IMPLIED: &[&str] = &["length", "trailers"];
+
+/// The bytes of an answer.
+pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerable> {
+    let Some(fields) = answer.as_map() else {
+        return Err(Unanswerable::new("an answer of http is a map: `{ status: 503 }`"));
+    };
+    let is_known = |name: &str| FIELDS.iter().any(|field| field.name == name) || IMPLIED.contains(&name);
+    if let Some(name) = fields.keys().find(|name| !is_known(name)) {
+        let known: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        return Err(Unanswerable::new(format!(
+            "http has no `{name}`; its answers have {}",
+            known.join(", ")
+        )));
+    }
+    let status = status(fields)?;
+    let reason = fields.get("reason").and_then(Value::as_text).unwrap_or_else(|| usual_reason(status));
+    let (body, media) = body(fields)?;
+    let mut head = format!("HTTP/1.1 {status} {}\r\n", one_line("reason", reason)?);
+    let (mut has_type, mut has_length) = (false, false);
+    for (name, value) in fields.get("headers").and_then(Value::as_map).into_iter().flatten() {
+        if !is_token(name) {
+            return Err(Unanswerable::new(format!("`{name}` is no header's name")));
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "content-type" => has_type = true,
+            // How the body was packed and framed when it was recorded is nothing that it still is.
+            "content-encoding" if fields.contains_key("length") => continue,
+            "transfer-encoding" | "connection" | "keep-alive" => continue,
+            "content-length" if !to.is_head => continue,
+            "content-length" => has_length = true,
+            _ => {}
+        }
+        for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
+            let text = value.to_plain_text();
+            head.push_str(&format!("{name}: {}\r\n", one_line(name, &text)?));
+        }
+    }
+    if let Some(media) = media.filter(|_| !has_type) {
+        head.push_str(&format!("content-type: {media}\r\n"));
+    }
+    let has_body = !matches!(status, 100..=199 | 204 | 304);
+    if has_body && !has_length {
+        head.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    if to.closes {
+        head.push_str("connection: close\r\n");
+    }
+    head.push_str("\r\n");
+    let mut bytes = head.into_bytes();
+    if has_body && !to.is_head {
+        bytes.extend_from_slice(&body);
+    }
+    Ok(bytes)
+}
+
+fn status(fields: &Map) -> Result<i64, Unanswerable> {
+    let Some(status) = fields.get("status") else { return Ok(200) };
+    status
+        .as_i64()
+        .filter(|status| (100..=999).contains(status))
+        .ok_or_else(|| Unanswerable::new("a status is a number from 100 to 999"))
+}
+
+/// The body's bytes, and what they are where no header says it.
+fn body(fields: &Map) -> Result<(Cow<'_, [u8]>, Option<&'static str>), Unanswerable> {
+    let given = ["json", "text", "body"].into_iter().filter(|name| fields.contains_key(*name));
+    // A recorded reply has its body twice: as text, and as what that means.
+    if given.clone().count() > 1 && !fields.contains_key("length") {
+        let names: Vec<&str> = given.collect();
+        return Err(Unanswerable::new(format!("one body is enough: there are {}", names.join(" and "))));
+    }
+    if let Some(json) = fields.get("json") {
+        return Ok((json.to_string().into_bytes().into(), Some("application/json")));
+    }
+    if let Some(text) = fields.get("text").and_then(Value::as_text) {
+        return Ok((text.as_bytes().into(), (!text.is_empty()).then_some("text/plain; charset=utf-8")));
+    }
+    match fields.get("body") {
+        None | Some(Value::Null) => Ok((Cow::Borrowed(&[]), None)),
+        Some(Value::Text(text)) => Ok((text.as_bytes().into(), Some("text/plain; charset=utf-8"))),
+        Some(Value::Map(map)) if map.len() == 1 && map.contains_key("base64") => {
+            let text = map.get("base64").and_then(Value::as_text).unwrap_or_default();
+            let bytes = STANDARD.decode(text).map_err(|_| Unanswerable::new("`base64` holds no base64"))?;
+            Ok((bytes.into(), Some("application/octet-stream")))
+        }
+        Some(other) => Ok((other.to_string().into_bytes().into(), Some("application/json"))),
+    }
+}
+
+fn one_line<'a>(name: &str, text: &'a str) -> Result<&'a str, Unanswerable> {
+    if text.contains(['\r', '\n', '\0']) {
+        return Err(Unanswerable::new(format!("`{name}` can't have more than one line")));
+    }
+    Ok(text)
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// RFC 9110, 15, and RFC 6585.
+fn usual_reason(status: i64) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        412 => "Precondition Failed",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        418 => "I'm a teapot",
+        422 => "Unprocessable Content",
+        423 => "Locked",
+        425 => "Too Early",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        507 => "Insufficient Storage",
+        _ => "",
+    }
+}

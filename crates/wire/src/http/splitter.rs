@@ -1,0 +1,355 @@
+//! One HTTP connection cut into requests and replies.
+
+use super::answer;
+use super::connection::{Method, ReplyHead, reply_head, request_framing};
+use super::framing::{Message, Reached, Stream};
+use super::reading::HttpExchange;
+use crate::conversation::{Captured, Direction, Limits, Surprise};
+use crate::kept::Room;
+use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use seam_value::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+/// So many calls are remembered after their request, to be answered.
+const REMEMBERED: usize = 4096;
+
+/// Cuts HTTP/1.
+pub(super) struct HttpSplitter {
+    limits: Limits,
+    behind: Behind,
+    requests: Side,
+    replies: Side,
+    /// Requests that were or will be passed on and have no whole reply, the oldest first.
+    awaited: VecDeque<Awaited>,
+    /// What an answer to each of the newest calls must keep to.
+    asked: BTreeMap<Call, AnswerTo>,
+    last: Call,
+    gathers: bool,
+    tunnel: bool,
+}
+
+/// One direction.
+struct Side {
+    stream: Stream,
+    message: Message,
+    room: Room,
+    /// The message's bytes as they came, as far as they have not come out.
+    raw: Vec<u8>,
+    /// Has its beginning come out?
+    told: bool,
+}
+
+struct Awaited {
+    call: Call,
+    method: Method,
+    /// The consumer was told to go on already.
+    continued: bool,
+    /// Is its reply for nobody, because it was asked a second time?
+    is_repeated: bool,
+    asks_tunnel: bool,
+}
+
+/// What an answer to a request must keep to.
+#[derive(Clone, Copy)]
+pub(super) struct AnswerTo {
+    pub(super) is_head: bool,
+    /// Does the consumer expect the connection to end with the answer?
+    pub(super) closes: bool,
+}
+
+impl Side {
+    fn new(limits: Limits) -> Self {
+        Self {
+            stream: Stream::new(),
+            message: Message::default(),
+            room: Room::new(limits),
+            raw: Vec::new(),
+            told: false,
+        }
+    }
+
+    fn begin_anew(&mut self, limits: Limits) {
+        (self.message, self.room, self.told) = (Message::default(), Room::new(limits), false);
+    }
+}
+
+impl HttpSplitter {
+    pub(super) fn new(splitting: Splitting) -> Self {
+        Self {
+            limits: splitting.limits,
+            behind: splitting.behind,
+            requests: Side::new(splitting.limits),
+            replies: Side::new(splitting.limits),
+            awaited: VecDeque::new(),
+            asked: BTreeMap::new(),
+            last: 0,
+            gathers: false,
+            tunnel: false,
+        }
+    }
+
+    fn side(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::ToProvider => &mut self.requests,
+            Direction::ToConsumer => &mut self.replies,
+        }
+    }
+
+    /// Takes some bytes of requests and says how many.
+    fn cut_request(&mut self, bytes: &[u8], out: &mut Vec<Piece>) -> Result<usize, Surprise> {
+        let side = &mut self.requests;
+        let n_idle = side.stream.n_idle(bytes);
+        if n_idle > 0 {
+            // Empty lines before a request mean nothing to anybody.
+            return Ok(n_idle);
+        }
+        if side.stream.is_between() {
+            self.last += 1;
+        }
+        let (n_taken, reached) =
+            side.stream.advance(&mut side.message, bytes, self.limits, &mut side.room)?;
+        side.raw.extend_from_slice(&bytes[..n_taken]);
+        let whole = match reached {
+            Reached::Nothing => false,
+            Reached::MessageEnd => true,
+            Reached::HeadEnd => {
+                let (method, framing) = request_framing(side.message.head())?;
+                let about = About::read(side.message.head());
+                let whole = side.stream.begin_body(framing);
+                let continued = about.expects_continue && !whole;
+                if continued {
+                    // What is held must be whole first, and the consumer waits to be asked for it.
+                    let bytes = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+                    out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
+                }
+                self.awaited.push_back(Awaited {
+                    call: self.last,
+                    method,
+                    continued,
+                    is_repeated: false,
+                    asks_tunnel: method == Method::Connect || about.upgrades,
+                });
+                if self.awaited.len() > self.limits.n_open {
+                    return Err(Surprise::new("too many requests without a reply"));
+                }
+                let to = AnswerTo { is_head: method == Method::Head, closes: about.closes };
+                self.asked.insert(self.last, to);
+                if self.asked.len() > REMEMBERED {
+                    self.asked.pop_first();
+                }
+                whole
+            }
+        };
+        self.tell_request(whole, out);
+        Ok(n_taken)
+    }
+
+    fn tell_request(&mut self, whole: bool, out: &mut Vec<Piece>) {
+        let side = &mut self.requests;
+        let is_long = side.message.body().len() >= self.limits.kept_body || side.message.is_cut();
+        let call = self.last;
+        if side.told {
+            if whole || !side.raw.is_empty() {
+                let bytes = std::mem::take(&mut side.raw);
+                out.push(Piece { to: Direction::ToProvider, bytes, of: Of::More { call, whole } });
+            }
+        } else if whole || is_long {
+            let bytes = std::mem::take(&mut side.raw);
+            let request = std::mem::take(&mut side.message);
+            side.message.length = request.length;
+            let read: Box<dyn Captured> = Box::new(HttpExchange { request, reply: Message::default() });
+            let of = Of::Request { call, whole, awaited: true, read };
+            out.push(Piece { to: Direction::ToProvider, bytes, of });
+            side.told = true;
+        }
+        if whole {
+            side.begin_anew(self.limits);
+        }
+    }
+
+    /// Takes some bytes of replies and says how many.
+    fn cut_reply(&mut self, bytes: &[u8], out: &mut Vec<Piece>) -> Result<usize, Surprise> {
+        let side = &mut self.replies;
+        let n_idle = side.stream.n_idle(bytes);
+        if n_idle > 0 {
+            return Ok(n_idle);
+        }
+        let Some(awaited) = self.awaited.front() else {
+            return Err(Surprise::new("a reply that nobody asked for"));
+        };
+        let (n_taken, reached) =
+            side.stream.advance(&mut side.message, bytes, self.limits, &mut side.room)?;
+        side.raw.extend_from_slice(&bytes[..n_taken]);
+        let mut streams = false;
+        let whole = match reached {
+            Reached::Nothing => false,
+            Reached::MessageEnd => true,
+            Reached::HeadEnd => {
+                let head = reply_head(side.message.head(), awaited.method)?;
+                let opens_tunnel = awaited.asks_tunnel && (head.status == 101 || head.status / 100 == 2);
+                let opens_tunnel = opens_tunnel && (head.status == 101 || awaited.method == Method::Connect);
+                if head.status / 100 == 1 && !opens_tunnel {
+                    self.tell_interim(&head, out);
+                    return Ok(n_taken);
+                }
+                self.tunnel = opens_tunnel;
+                streams = head.is_event_stream;
+                side.stream.begin_body(head.framing)
+            }
+        };
+        let head_is_known = side.message.head_end > 0 && !side.stream.is_in_head();
+        self.tell_reply(whole, head_is_known && (streams || !self.gathers), !streams, out);
+        Ok(n_taken)
+    }
+
+    /// Passes an interim reply on, unless the consumer has had it from us.
+    fn tell_interim(&mut self, head: &ReplyHead, out: &mut Vec<Piece>) {
+        let side = &mut self.replies;
+        let bytes = std::mem::take(&mut side.raw);
+        (side.message, side.stream) = (Message::default(), Stream::new());
+        let is_for_nobody = self
+            .awaited
+            .front()
+            .is_some_and(|awaited| awaited.is_repeated || (awaited.continued && head.status == 100));
+        if !is_for_nobody {
+            out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
+        }
+    }
+
+    fn tell_reply(&mut self, whole: bool, at_once: bool, awaited: bool, out: &mut Vec<Piece>) {
+        let side = &mut self.replies;
+        let Some((call, is_repeated)) = self.awaited.front().map(|front| (front.call, front.is_repeated))
+        else {
+            return;
+        };
+        let is_long = side.message.body().len() >= self.limits.kept_body || side.message.is_cut();
+        if is_repeated {
+            side.raw.clear();
+        } else if side.told {
+            if whole || !side.raw.is_empty() {
+                let bytes = std::mem::take(&mut side.raw);
+                out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::More { call, whole } });
+            }
+        } else if whole || is_long || at_once {
+            let bytes = std::mem::take(&mut side.raw);
+            let reply = std::mem::take(&mut side.message);
+            (side.message.length, side.message.head_end) = (reply.length, 0);
+            let read: Box<dyn Captured> = Box::new(HttpExchange { request: Message::default(), reply });
+            out.push(Piece {
+                to: Direction::ToConsumer,
+                bytes,
+                of: Of::Reply { call, whole, awaited, read },
+            });
+            side.told = true;
+        }
+        if whole {
+            side.begin_anew(self.limits);
+            self.awaited.pop_front();
+        }
+    }
+}
+
+/// What a request's head says besides its method and its body's framing.
+#[derive(Default)]
+struct About {
+    expects_continue: bool,
+    upgrades: bool,
+    closes: bool,
+}
+
+impl About {
+    fn read(head: &[u8]) -> Self {
+        let mut about = Self::default();
+        let mut keeps = false;
+        let mut is_old = false;
+        for (number, line) in head.split(|byte| *byte == b'\n').enumerate() {
+            let line = line.trim_ascii_end();
+            if number == 0 {
+                is_old = line.ends_with(b"HTTP/1.0");
+                continue;
+            }
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+            let says = |token: &[u8]| {
+                value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+            };
+            if name.eq_ignore_ascii_case(b"expect") {
+                about.expects_continue |= says(b"100-continue");
+            } else if name.eq_ignore_ascii_case(b"upgrade") {
+                about.upgrades = true;
+            } else if name.eq_ignore_ascii_case(b"connection") {
+                about.closes |= says(b"close");
+                keeps |= says(b"keep-alive");
+            }
+        }
+        about.closes |= is_old && !keeps;
+        about
+    }
+}
+
+impl Splitter for HttpSplitter {
+    fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.tunnel {
+                out.push(Piece { to: direction, bytes: rest.to_vec(), of: Of::Rest });
+                return Ok(());
+            }
+            let n_kept = self.side(direction).raw.len();
+            let cut = match direction {
+                Direction::ToProvider => self.cut_request(rest, out),
+                Direction::ToConsumer => self.cut_reply(rest, out),
+            };
+            match cut {
+                Ok(n_taken) => rest = rest.get(n_taken..).unwrap_or_default(),
+                Err(surprise) => {
+                    let raw = &mut self.side(direction).raw;
+                    raw.truncate(n_kept);
+                    raw.extend_from_slice(rest);
+                    return Err(surprise);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, direction: Direction, out: &mut Vec<Piece>) {
+        if direction == Direction::ToConsumer && self.replies.stream.is_until_close() {
+            self.tell_reply(true, true, true, out);
+            self.replies.stream = Stream::new();
+        }
+    }
+
+    fn gather_replies(&mut self, gather: bool) {
+        self.gathers = gather;
+    }
+
+    fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
+        std::mem::take(&mut self.side(direction).raw)
+    }
+
+    fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let to = self.asked.get(&call).copied();
+        let said = answer::encode(answer, to.unwrap_or(AnswerTo { is_head: false, closes: false }))?;
+        self.forget(call);
+        Ok(said)
+    }
+
+    fn forget(&mut self, call: Call) {
+        // What is in the middle of its reply keeps its place: the rest of that is still to come.
+        if !(self.replies.told && self.awaited.front().is_some_and(|front| front.call == call)) {
+            self.awaited.retain(|awaited| awaited.call != call);
+        }
+    }
+
+    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+        let index = self.awaited.iter().position(|awaited| awaited.call == call)?;
+        let Awaited { method, continued, asks_tunnel, .. } = self.awaited[index];
+        if asks_tunnel || self.behind == Behind::Nobody {
+            return None;
+        }
+        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel };
+        self.awaited.insert(index + 1, repeated);
+        Some(request.to_vec())
+    }
+}
