@@ -46,6 +46,9 @@ pub struct Interaction {
     /// What was pushed or published.
     #[serde(default)]
     pub message: Value,
+    /// Who answered in the provider's place: a stub or a fault, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// Was any part longer than what is kept? Folds that need the whole say inconclusive.
     #[serde(default)]
     pub cut: bool,
@@ -102,6 +105,7 @@ impl Interaction {
             ("request", self.request.clone()),
             ("reply", self.reply.clone()),
             ("message", self.message.clone()),
+            ("answered_by", self.answered_by.clone().into()),
         ])
     }
 }

@@ -11,7 +11,11 @@
 //! seam does can change at any moment: where it leads, and whether it leads anywhere at all.
 #![forbid(unsafe_code)]
 
+mod callbacks;
+mod faults;
 mod gateway;
+mod hold;
+mod leads;
 mod observer;
 mod proxy;
 mod pulse;
@@ -22,7 +26,9 @@ mod relay;
 mod socket;
 mod stand;
 
+pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
 pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};
+pub use hold::{Filter, Kind, Often, Rule, RuleSpec};
 pub use observer::{Callers, Dialled, Witness};
 pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;

@@ -11,6 +11,7 @@
 //! that all has been told up to now ([`Proxy::drain`](crate::Proxy::drain)) reads the little that is queued itself,
 //! which is done before the observer's thread could be woken; what takes long is left to that thread.
 
+use crate::hold::Rule;
 use crate::pulse::Pulse;
 use crate::reach::ExternalError;
 use crate::reader::Reader;
@@ -51,6 +52,10 @@ pub trait Witness: Send {
     /// Somebody else's component could not be reached by its name. The refusal is told as well.
     fn unreached(&mut self, seam: &SeamId, error: &ExternalError) {
         let _ = (seam, error);
+    }
+    /// A fault struck something on a seam.
+    fn struck(&mut self, seam: &SeamId, rule: &Rule) {
+        let _ = (seam, rule);
     }
     /// So many interactions of a seam could not be kept.
     fn lost(&mut self, seam: &SeamId, count: u64);
@@ -100,6 +105,15 @@ pub(crate) enum Seen {
         connection: u64,
         /// What was captured of it.
         exchange: Exchange,
+        /// Who answered, where that was not the provider.
+        by: Option<Arc<str>>,
+    },
+    /// A fault struck.
+    Struck {
+        /// The seam's number.
+        seam: usize,
+        /// The fault.
+        rule: Arc<Rule>,
     },
     /// Nothing listened behind the seam when a connection was to be passed on.
     Refused {
@@ -156,6 +170,8 @@ struct Queue {
     n_asked: u64,
     n_answered: u64,
     stopping: bool,
+    /// Which rule makes a seam refuse, by the seam's number.
+    refusers: HashMap<usize, Arc<Rule>>,
 }
 
 /// What was queued.
@@ -246,6 +262,17 @@ impl Observer {
             })
     }
 
+    /// Which rule makes a seam refuse, by the seam's number.
+    pub(crate) fn refused_by(&self, refusers: Vec<(usize, Option<Arc<Rule>>)>) {
+        let mut queue = self.lock();
+        for (seam, rule) in refusers {
+            match rule {
+                Some(rule) => queue.refusers.insert(seam, rule),
+                None => queue.refusers.remove(&seam),
+            };
+        }
+    }
+
     /// Puts something into the queue. Never waits for the observer.
     pub(crate) fn tell(&self, seen: Seen) {
         let mut queue = self.lock();
@@ -257,6 +284,13 @@ impl Observer {
                     return;
                 }
                 queue.bytes += size;
+            }
+            // What refuses now may be gone when it is read.
+            Seen::Refused { seam, .. } => {
+                if let Some(rule) = queue.refusers.get(seam).cloned() {
+                    rule.struck();
+                    queue.items.push(Seen::Struck { seam: *seam, rule });
+                }
             }
             // A client may be gone a moment after it came: who it is must be looked up at once.
             Seen::Opened { seam, .. } if !queue.seams[*seam].0.consumer.is_test() => {

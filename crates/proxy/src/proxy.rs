@@ -1,5 +1,7 @@
 //! All seams of a testbed: one thread that moves their bytes, and the way to tell it what each seam does.
 
+use crate::hold::{Rule, SeamState};
+use crate::leads::Leads;
 use crate::observer::{Callers, Observer, Witness};
 use crate::pulse::Pulse;
 use crate::refusals::Refusals;
@@ -7,11 +9,10 @@ use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
 use seam_event::{ComponentId, SeamId};
 use seam_wire::{Limits, Protocol};
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -57,17 +58,9 @@ pub struct Proxy {
     orders: mpsc::Sender<Order>,
     observer: Arc<Observer>,
     pulse: Arc<Pulse>,
-    /// Where each seam leads, to be changed at any moment.
-    leads: Mutex<HashMap<SeamId, Lead>>,
+    /// What each seam does, to be changed at any moment.
+    leads: Leads,
     threads: Option<(JoinHandle<()>, JoinHandle<()>)>,
-}
-
-/// Where a seam leads.
-struct Lead {
-    /// As it was last said.
-    upstream: watch::Sender<Upstream>,
-    /// Does the seam listen at present?
-    listens: watch::Receiver<bool>,
 }
 
 /// What the proxy's thread is asked to do.
@@ -76,7 +69,7 @@ enum Order {
     Stand {
         number: usize,
         spec: SeamSpec,
-        upstream: watch::Receiver<Upstream>,
+        state: watch::Receiver<SeamState>,
         listens: watch::Sender<bool>,
         answer: oneshot::Sender<io::Result<SocketAddr>>,
     },
@@ -103,32 +96,30 @@ impl Proxy {
         let (orders, inbox) = mpsc::channel(ORDERS);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let for_thread = Arc::clone(&observer);
+        let leads = Leads::new(Arc::clone(&observer), runtime.handle().clone());
+        let for_relaying = leads.clone();
         let relaying = std::thread::Builder::new()
             .name("seams".to_owned())
             .spawn(move || {
                 let local = tokio::task::LocalSet::new();
-                runtime.block_on(local.run_until(take_orders(inbox, for_thread, limits)));
+                runtime.block_on(local.run_until(take_orders(inbox, for_thread, (limits, for_relaying))));
                 drop(local);
                 // A name that is still being looked up keeps nobody waiting.
                 runtime.shutdown_background();
             })
             .map_err(failed)?;
-        Ok(Self { orders, observer, pulse, leads: Mutex::default(), threads: Some((relaying, observing)) })
+        Ok(Self { orders, observer, pulse, leads, threads: Some((relaying, observing)) })
     }
 
     /// Stands on a seam and gives the address where its consumer dials.
     pub async fn stand(&self, spec: SeamSpec) -> Result<SocketAddr, ProxyError> {
-        let (sender, upstream) = watch::channel(spec.upstream.clone());
         let (tell, listens) = watch::channel(false);
         let number = self.observer.register(spec.seam.clone(), spec.protocol);
         let (answer, answered) = oneshot::channel();
         let seam = spec.seam.clone();
-        self.leads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(seam.clone(), Lead { upstream: sender, listens });
+        let state = self.leads.begin(seam.clone(), (number, spec.upstream.clone()), listens);
         self.orders
-            .send(Order::Stand { number, spec, upstream, listens: tell, answer })
+            .send(Order::Stand { number, spec, state, listens: tell, answer })
             .await
             .map_err(|_| ProxyError::Gone)?;
         let address = answered.await.map_err(|_| ProxyError::Gone)?;
@@ -137,26 +128,27 @@ impl Proxy {
 
     /// Lets all seams to which this applies lead elsewhere: new connections go there, old ones stay as they are.
     pub fn point(&self, applies: impl Fn(&SeamId) -> bool, upstream: &Upstream) {
-        let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, lead) in leads.iter().filter(|(seam, _)| applies(seam)) {
-            // The same again would wake the listener for nothing.
-            lead.upstream.send_if_modified(|current| {
-                let changes = current != upstream;
-                current.clone_from(upstream);
-                changes
-            });
-        }
+        self.leads.change(applies, |state| {
+            let changes = state.upstream != *upstream;
+            state.upstream.clone_from(upstream);
+            changes
+        });
+    }
+
+    /// Puts a fault or a stub on all seams to which this applies: at once, also for connections that are open. Says on
+    /// how many. The newest rule is asked first.
+    pub fn put(&self, applies: impl Fn(&SeamId) -> bool, rule: &Arc<Rule>) -> usize {
+        self.leads.put(applies, rule)
+    }
+
+    /// Takes a rule away from all seams; what hangs because of it is reset.
+    pub fn take_away(&self, rule: &Arc<Rule>) {
+        self.leads.take_away(rule);
     }
 
     /// Waits until the seams to which this applies do what [`point`](Self::point) has said: they listen, or refuse.
     pub async fn pointed(&self, applies: impl Fn(&SeamId) -> bool) {
-        let waited_for: Vec<(watch::Receiver<bool>, bool)> = {
-            let leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
-            let applying = leads.iter().filter(|(seam, _)| applies(seam));
-            let waited_for = applying
-                .map(|(_, lead)| (lead.listens.clone(), *lead.upstream.borrow() != Upstream::Nowhere));
-            waited_for.collect()
-        };
+        let waited_for = self.leads.listening(applies);
         for (mut listens, wanted) in waited_for {
             // One that can't listen (no file descriptors are left) refuses, and goes on trying.
             let _ =
@@ -215,7 +207,7 @@ impl Proxy {
         let Some((relaying, observing)) = self.threads.take() else { return };
         // The thread ends when nobody can send orders any more.
         self.orders = mpsc::channel(1).0;
-        self.leads.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.leads.clear();
         let _ = relaying.join();
         self.observer.stop();
         let _ = observing.join();
@@ -229,7 +221,11 @@ impl Drop for Proxy {
 }
 
 /// The proxy's thread: stands on seams as ordered, until nobody can order any more.
-async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, limits: Limits) {
+async fn take_orders(
+    mut inbox: mpsc::Receiver<Order>,
+    observer: Arc<Observer>,
+    (limits, leads): (Limits, Leads),
+) {
     let connections = Rc::default();
     let refusals = Refusals::new(Arc::clone(&observer), Rc::clone(&connections));
     let shared = Shared {
@@ -237,15 +233,14 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
         scratch: scratch(),
         connections,
         limits,
+        leads,
         refusals,
         taps: Rc::default(),
         ended: Rc::default(),
     };
     while let Some(order) = inbox.recv().await {
-        let (number, spec, upstream, listens, answer) = match order {
-            Order::Stand { number, spec, upstream, listens, answer } => {
-                (number, spec, upstream, listens, answer)
-            }
+        let (number, spec, state, listens, answer) = match order {
+            Order::Stand { number, spec, state, listens, answer } => (number, spec, state, listens, answer),
             Order::TellOpen(answer) => {
                 shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
                 let _ = answer.send(());
@@ -269,7 +264,7 @@ async fn take_orders(mut inbox: mpsc::Receiver<Order>, observer: Arc<Observer>, 
         if let Ok(stand) = stand {
             // Before anybody knows the address.
             stand.watch_refusals(number, &shared);
-            tokio::task::spawn_local(stand.serve(number, spec.protocol, upstream, shared.clone()));
+            tokio::task::spawn_local(stand.serve((number, spec.seam), spec.protocol, state, shared.clone()));
         }
         let _ = answer.send(address);
     }

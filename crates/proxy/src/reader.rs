@@ -79,13 +79,14 @@ impl Reader {
             Seen::Degraded { seam, connection, reason } => {
                 self.witness.degraded(&self.seams[seam].0, connection, &reason);
             }
+            Seen::Struck { seam, rule } => self.witness.struck(&self.seams[seam].0, &rule),
             Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
             Seen::Refused { seam, connection } => {
                 let at = self.pulse.now();
                 let refused = self.interaction(seam, connection, at);
                 self.witness.interaction(Interaction { error: Some(InteractionError::Refused), ..refused });
             }
-            Seen::Exchange { seam, connection, exchange } => {
+            Seen::Exchange { seam, connection, exchange, by } => {
                 let blank = self.interaction(seam, connection, exchange.began);
                 let captured = exchange.captured;
                 let Ok(parts) = catch_unwind(AssertUnwindSafe(|| captured.read())) else {
@@ -99,6 +100,7 @@ impl Reader {
                     reply: parts.reply,
                     message: parts.message,
                     cut: exchange.cut || parts.cut,
+                    answered_by: by.map(|by| by.to_string()),
                     ..blank
                 });
             }
@@ -128,6 +130,7 @@ impl Reader {
             reply: Value::Null,
             message: Value::Null,
             cut: false,
+            answered_by: None,
         }
     }
 }

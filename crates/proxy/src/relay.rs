@@ -4,15 +4,17 @@
 //! all connections share, writes at once, and only what the receiver would not take is copied and waited for.
 //! While it waits nothing more is read: that is the backpressure, and the reason why no memory grows.
 
+use crate::hold::SeamState;
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
-use seam_wire::{Conversation, Direction, End, Exchange, Limits, Protocol};
-use std::cell::RefCell;
+use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::{Notify, watch};
 
 /// Bytes read at once. One buffer of this size serves all connections of the thread.
 const CHUNK: usize = 64 * 1024;
@@ -44,6 +46,8 @@ pub(crate) struct Tap {
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
+    /// Who says what passes now, where that is not the provider.
+    by: Option<Arc<str>>,
     pulse: Arc<Pulse>,
     observer: Arc<Observer>,
 }
@@ -67,6 +71,7 @@ impl Tap {
             unopened: true,
             n_open: 0,
             exchanges: Vec::new(),
+            by: None,
             pulse,
             observer: Arc::clone(observer),
         }
@@ -74,7 +79,7 @@ impl Tap {
 
     /// What to answer in the provider's place to the bytes with which a consumer opens: PostgreSQL's request for
     /// TLS gets its `N`, so that the seam stays legible.
-    fn declines(&mut self, direction: Direction, bytes: &[u8]) -> Option<&'static [u8]> {
+    pub(crate) fn declines(&mut self, direction: Direction, bytes: &[u8]) -> Option<&'static [u8]> {
         if direction != Direction::ToProvider || !self.unopened {
             return None;
         }
@@ -83,8 +88,45 @@ impl Tap {
         answer
     }
 
+    /// Bytes went to the consumer; `by` somebody else than the provider.
+    pub(crate) fn said(&mut self, bytes: &[u8], by: Option<Arc<str>>) {
+        self.by = by;
+        self.saw(Direction::ToConsumer, bytes);
+        self.by = None;
+    }
+
+    /// A fault has reset the connection.
+    pub(crate) fn reset_by_fault(&mut self) {
+        self.ended(Direction::ToConsumer, End::Reset);
+    }
+
+    /// One side has reset the connection.
+    pub(crate) fn reset_by(&mut self, sender: Direction) {
+        self.ended(sender, End::Reset);
+    }
+
+    /// A direction was ended in order.
+    pub(crate) fn ended_in_order(&mut self, direction: Direction) {
+        self.ended(direction, End::Fin);
+    }
+
+    /// A splitter that begins where the connection stands; none where there are only bytes.
+    pub(crate) fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        self.conversation.as_ref().and_then(|conversation| conversation.split(splitting))
+    }
+
+    /// May this direction be handed over here: is nothing in the middle of anything?
+    fn may_pause(&self, direction: Direction) -> bool {
+        let Some(conversation) = &self.conversation else { return true };
+        let between = conversation.position(direction) == Position::Between;
+        match direction {
+            Direction::ToProvider => between,
+            Direction::ToConsumer => between && conversation.n_open() == 0,
+        }
+    }
+
     /// Looks at bytes that have passed.
-    fn saw(&mut self, direction: Direction, bytes: &[u8]) {
+    pub(crate) fn saw(&mut self, direction: Direction, bytes: &[u8]) {
         let at = self.pulse.now();
         self.pulse.beat(at, self.of_test);
         let Some(conversation) = &mut self.conversation else { return };
@@ -126,7 +168,8 @@ impl Tap {
     pub(crate) fn tell_open(&self) {
         let unfinished = self.conversation.as_ref().map(|conversation| conversation.unfinished());
         for exchange in unfinished.into_iter().flatten() {
-            self.observer.tell(Seen::Exchange { seam: self.seam, connection: self.connection, exchange });
+            let (seam, connection) = (self.seam, self.connection);
+            self.observer.tell(Seen::Exchange { seam, connection, exchange, by: None });
         }
     }
 
@@ -152,7 +195,8 @@ impl Tap {
         self.pulse.open_calls_changed(self.n_open, n_open);
         self.n_open = n_open;
         for exchange in self.exchanges.drain(..) {
-            self.observer.tell(Seen::Exchange { seam: self.seam, connection: self.connection, exchange });
+            let (seam, connection, by) = (self.seam, self.connection, self.by.clone());
+            self.observer.tell(Seen::Exchange { seam, connection, exchange, by });
         }
     }
 }
@@ -173,19 +217,71 @@ pub(crate) enum Over {
     Reset,
 }
 
-/// Passes bytes both ways until both directions have ended, or one side resets the connection.
+/// What became of passing bytes both ways.
+pub(crate) enum Passed {
+    /// The connection is over.
+    Over(Over),
+    /// It is to be held from here on: nothing is in the middle of anything.
+    ToBeHeld,
+}
+
+/// The way to stop passing at a moment when nothing is in the middle of anything.
+pub(crate) struct Switch {
+    /// Looked at right before each reading: a request that is sent after a rule was put is never just passed on.
+    state: watch::Receiver<SeamState>,
+    up_is_paused: Cell<bool>,
+    changed: Notify,
+}
+
+impl Switch {
+    pub(crate) fn new(state: watch::Receiver<SeamState>) -> Self {
+        Self { state, up_is_paused: Cell::new(false), changed: Notify::new() }
+    }
+
+    /// The rules have changed.
+    pub(crate) fn wake(&self) {
+        self.changed.notify_waiters();
+    }
+
+    fn pauses(&self, direction: Direction, tap: &RefCell<Tap>) -> bool {
+        let is_wanted = self.up_is_paused.get() || !self.state.borrow().rules.is_empty();
+        let paused = is_wanted
+            && (direction == Direction::ToProvider || self.up_is_paused.get())
+            && tap.borrow().may_pause(direction);
+        if paused && direction == Direction::ToProvider {
+            self.up_is_paused.set(true);
+            self.changed.notify_waiters();
+        }
+        paused
+    }
+}
+
+/// Passes bytes both ways until both directions have ended, one side resets the connection, or it is to be held.
 pub(crate) async fn relay(
-    consumer: Socket,
-    provider: Socket,
-    tap: Rc<RefCell<Tap>>,
-    scratch: Scratch,
-) -> Over {
-    let up = pass(Direction::ToProvider, &consumer, &provider, &tap, &scratch);
-    let down = pass(Direction::ToConsumer, &provider, &consumer, &tap, &scratch);
-    let Err(Reset) = tokio::try_join!(up, down) else { return Over::Closed };
-    consumer.reset_on_close();
-    provider.reset_on_close();
-    Over::Reset
+    (consumer, provider): (&Socket, &Socket),
+    tap: &RefCell<Tap>,
+    scratch: &Scratch,
+    switch: &Switch,
+) -> Passed {
+    let up = pass(Direction::ToProvider, (consumer, provider), (tap, switch), scratch);
+    let down = pass(Direction::ToConsumer, (provider, consumer), (tap, switch), scratch);
+    match tokio::try_join!(up, down) {
+        Ok((Done::Paused, _) | (_, Done::Paused)) => Passed::ToBeHeld,
+        Ok((Done::Ended, Done::Ended)) => Passed::Over(Over::Closed),
+        Err(Reset) => {
+            consumer.reset_on_close();
+            provider.reset_on_close();
+            Passed::Over(Over::Reset)
+        }
+    }
+}
+
+/// How a direction stopped passing.
+enum Done {
+    /// Its sender has ended it.
+    Ended,
+    /// It is to be held.
+    Paused,
 }
 
 /// One side reset the connection, so there is no other direction any more.
@@ -194,14 +290,24 @@ struct Reset;
 /// Passes one direction until its sender ends it.
 async fn pass(
     direction: Direction,
-    from: &Socket,
-    to: &Socket,
-    tap: &RefCell<Tap>,
+    (from, to): (&Socket, &Socket),
+    (tap, switch): (&RefCell<Tap>, &Switch),
     scratch: &Scratch,
-) -> Result<(), Reset> {
+) -> Result<Done, Reset> {
     loop {
-        if from.readable().await.is_err() {
+        if switch.pauses(direction, tap) {
+            return Ok(Done::Paused);
+        }
+        let readable = tokio::select! {
+            biased;
+            readable = from.readable() => readable,
+            () = switch.changed.notified() => continue,
+        };
+        if readable.is_err() {
             return reset(direction, tap);
+        }
+        if switch.pauses(direction, tap) {
+            return Ok(Done::Paused);
         }
         let rest = {
             let mut buffer = scratch.borrow_mut();
@@ -209,7 +315,7 @@ async fn pass(
                 Ok(0) => {
                     tap.borrow_mut().ended(direction, End::Fin);
                     to.end_writing();
-                    return Ok(());
+                    return Ok(Done::Ended);
                 }
                 Ok(n_read) => n_read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -253,7 +359,7 @@ async fn write_rest(to: &Socket, mut rest: &[u8]) -> bool {
     true
 }
 
-fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<(), Reset> {
+fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<Done, Reset> {
     tap.borrow_mut().ended(sender, End::Reset);
     Err(Reset)
 }

@@ -4,12 +4,17 @@
 //! nothing is known to listen behind the seam, nothing listens here either, so that the kernel refuses
 //! connections exactly as it would without Seamwork.
 
+use crate::callbacks::Callbacks;
+use crate::hold::SeamState;
+use crate::hold::held::{Holding, hold};
+use crate::leads::Leads;
 use crate::observer::{Dialled, Observer, Seen};
 use crate::reach::{ExternalError, connect};
 use crate::refusals::Refusals;
-use crate::relay::{Over, Scratch, Tap, relay};
+use crate::relay::{Over, Passed, Scratch, Switch, Tap, relay};
 use crate::socket::Socket;
-use seam_wire::{Limits, Protocol};
+use seam_event::SeamId;
+use seam_wire::{Behind, Limits, Protocol, Splitting};
 use socket2::{Domain, SockRef, Type};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -61,12 +66,18 @@ pub(crate) struct Shared {
     pub(crate) ended: Rc<RefCell<VecDeque<(u32, usize)>>>,
     /// Whom to tell where nothing listens.
     pub(crate) refusals: Refusals,
+    /// What all seams do.
+    pub(crate) leads: Leads,
 }
 
 /// Sessions that have ended are remembered up to this many.
 const REMEMBERED: usize = 1024;
 
 impl Shared {
+    fn splitting(&self, behind: Behind) -> Splitting {
+        Splitting { limits: self.limits, behind }
+    }
+
     /// A session that its server has ended is asked for only then.
     fn remember(&self, tap: &Tap) {
         let Some(session) = tap.session() else { return };
@@ -117,14 +128,14 @@ impl Stand {
     /// Serves the seam until the sender of `upstream` is gone.
     pub(crate) async fn serve(
         mut self,
-        seam: usize,
+        (seam, id): (usize, SeamId),
         protocol: &'static dyn Protocol,
-        mut upstream: watch::Receiver<Upstream>,
+        mut state: watch::Receiver<SeamState>,
         shared: Shared,
     ) {
         loop {
-            let leads_nowhere = *upstream.borrow_and_update() == Upstream::Nowhere;
-            if leads_nowhere {
+            let refuses = state.borrow_and_update().refuses();
+            if refuses {
                 shared.refusals.begin(self.address.port(), seam);
                 self.listener = None;
             } else if self.listener.is_none() {
@@ -135,13 +146,13 @@ impl Stand {
             self.listens.send_if_modified(|listens| std::mem::replace(listens, is_listening) != is_listening);
             let changed = match &self.listener {
                 Some(listener) => tokio::select! {
-                    changed = upstream.changed() => changed.is_ok(),
+                    changed = state.changed() => changed.is_ok(),
                     accepted = listener.accept() => {
                         match accepted {
                             Ok((stream, client)) => {
                                 let between = Dialled { client, dialled: self.address };
-                                let task = Accepted { stream, between, seam, protocol };
-                                let passing = task.pass(upstream.clone(), shared.clone());
+                                let task = Accepted { stream, between, seam: (seam, id.clone()), protocol };
+                                let passing = task.pass(state.clone(), shared.clone());
                                 let observer = Arc::clone(&shared.observer);
                                 tokio::task::spawn_local(at_work(observer, passing));
                             }
@@ -151,7 +162,7 @@ impl Stand {
                         true
                     }
                 },
-                None => upstream.changed().await.is_ok(),
+                None => state.changed().await.is_ok(),
             };
             if !changed {
                 drop(self.held);
@@ -165,20 +176,30 @@ impl Stand {
 struct Accepted {
     stream: TcpStream,
     between: Dialled,
-    seam: usize,
+    seam: (usize, SeamId),
     protocol: &'static dyn Protocol,
 }
 
 impl Accepted {
-    async fn pass(self, upstream: watch::Receiver<Upstream>, shared: Shared) {
-        let Self { stream, between, seam, protocol } = self;
+    async fn pass(self, state: watch::Receiver<SeamState>, shared: Shared) {
+        let Self { stream, between, seam: (seam, id), protocol } = self;
         let connection = shared.connections.get() + 1;
         shared.connections.set(connection);
         shared.observer.tell(Seen::Opened { seam, connection, between });
         let _ = stream.set_nodelay(true);
-        let tap = Tap::new(connection, seam, (protocol, shared.limits), &shared.observer);
-        let leads_to = upstream.borrow().clone();
-        let provider = match dial(&leads_to).await {
+        let tap =
+            Rc::new(RefCell::new(Tap::new(connection, seam, (protocol, shared.limits), &shared.observer)));
+        let (first, stands_in, refuses) = {
+            let state = state.borrow();
+            (state.upstream.clone(), state.stands_in(), state.refuses())
+        };
+        let stands_in = stands_in && tap.borrow().split(shared.splitting(Behind::Nobody)).is_some();
+        let dialled = match (refuses, stands_in) {
+            (true, _) => Err(Undialled::Ours),
+            (false, true) => Ok(None),
+            (false, false) => dial(&first).await.map(Some),
+        };
+        let provider = match dialled {
             Ok(provider) => provider,
             Err(error) => {
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
@@ -190,9 +211,10 @@ impl Accepted {
                 return;
             }
         };
-        let tap = Rc::new(RefCell::new(tap));
         shared.taps.borrow_mut().insert(connection, Rc::clone(&tap));
-        let state = match relay(Socket::Tcp(stream), provider, tap, shared.scratch.clone()).await {
+        let open =
+            Open { consumer: Socket::Tcp(stream), provider, protocol, seam: (seam, id), connection, tap };
+        let state = match open.pass(state, &shared).await {
             Over::Closed => "closed",
             Over::Reset => "reset",
         };
@@ -200,6 +222,81 @@ impl Accepted {
             shared.remember(&tap.borrow());
         }
         shared.observer.tell(Seen::Closed { seam, connection, state });
+    }
+}
+
+/// A connection of which both sides are there, or somebody stands in for the provider.
+struct Open {
+    consumer: Socket,
+    provider: Option<Socket>,
+    protocol: &'static dyn Protocol,
+    seam: (usize, SeamId),
+    connection: u64,
+    tap: Rc<RefCell<Tap>>,
+}
+
+impl Open {
+    /// Passes bytes while the seam has no rules, and pieces from then on.
+    async fn pass(self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
+        let mut behind = Behind::Nobody;
+        if let Some(provider) = &self.provider {
+            behind = Behind::Provider;
+            let switch = Switch::new(state.clone());
+            let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
+            let passed = tokio::select! {
+                passed = passing => passed,
+                () = until_cut(state.clone(), &switch) => {
+                    for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
+                        rule.struck();
+                        shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
+                    }
+                    self.tap.borrow_mut().reset_by_fault();
+                    self.consumer.reset_on_close();
+                    provider.reset_on_close();
+                    Passed::Over(Over::Reset)
+                }
+            };
+            if let Passed::Over(over) = passed {
+                return over;
+            }
+        }
+        let splitter = self.tap.borrow().split(shared.splitting(behind));
+        let Self { consumer, provider, protocol, seam, connection, tap } = self;
+        hold(Holding {
+            consumer,
+            provider,
+            splitter,
+            protocol,
+            seam,
+            connection,
+            tap,
+            scratch: Rc::clone(&shared.scratch),
+            state,
+            observer: Arc::clone(&shared.observer),
+            elsewhere: Callbacks::default(),
+            leads: shared.leads.clone(),
+        })
+        .await
+    }
+}
+
+/// Comes back when the seam is cut, and tells the relay when the connection is to be held.
+async fn until_cut(mut state: watch::Receiver<SeamState>, switch: &Switch) {
+    let n_cuts = state.borrow().n_cuts;
+    loop {
+        {
+            let state = state.borrow_and_update();
+            if state.n_cuts != n_cuts || state.rules.iter().any(|rule| rule.refuses()) {
+                return;
+            }
+            if !state.rules.is_empty() {
+                switch.wake();
+            }
+        }
+        if state.changed().await.is_err() {
+            // The proxy is being taken down, which ends this task in a moment.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -214,14 +311,14 @@ async fn at_work(observer: Arc<Observer>, task: impl Future<Output = ()>) {
 }
 
 /// Why there is no connection to a provider.
-enum Undialled {
+pub(crate) enum Undialled {
     /// One of ours does not listen; whoever raises it knows why.
     Ours,
     /// Somebody else's can't be reached, and nobody else knows why.
     External(ExternalError),
 }
 
-async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
+pub(crate) async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
     let dialled = async {
         match upstream {
             Upstream::Tcp(address) => {

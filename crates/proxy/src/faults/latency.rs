@@ -6,11 +6,8 @@ use seam_value::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
-const FIELDS: &[Field] = &[Field::optional(
-    "jitter",
-    Shape::Duration,
-    "by how much more or less each time, evenly spread",
-)];
+const FIELDS: &[Field] =
+    &[Field::optional("jitter", Shape::Duration, "by how much more or less each time, evenly spread")];
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
@@ -23,7 +20,8 @@ pub(super) static KIND: FaultKind = FaultKind {
     },
     read: |argument, map: &Map| {
         let time = duration("latency", argument)?;
-        let jitter = map.get("jitter").map_or(Ok(Duration::ZERO), |jitter: &Value| duration("jitter", jitter))?;
+        let jitter =
+            map.get("jitter").map_or(Ok(Duration::ZERO), |jitter: &Value| duration("jitter", jitter))?;
         Ok(Arc::new(Latency { time, jitter }))
     },
 };

@@ -93,7 +93,11 @@ impl Mistype {
     fn instead_of(&self, value: &Value) -> Value {
         match self.kind {
             "text" => Value::Text(value.to_plain_text()),
-            "number" => value.as_text().and_then(|text| seam_value::parse(text).ok()).filter(is_number).unwrap_or_else(|| Value::from(1_u64)),
+            "number" => value
+                .as_text()
+                .and_then(|text| seam_value::parse(text).ok())
+                .filter(is_number)
+                .unwrap_or_else(|| Value::from(1_u64)),
             "boolean" => Value::Bool(true),
             "list" => Value::List(vec![value.clone()]),
             "map" => Value::map([("value", value.clone())]),

@@ -142,7 +142,8 @@ pub fn read_fault(fault: &Value) -> Result<Arc<dyn Fault>, String> {
     let Some(kind) = kind(name) else {
         return Err(format!("there is no fault `{name}`; there are {}", names()));
     };
-    let is_open = std::ptr::eq(kind, &raw const answer::STATUS) || std::ptr::eq(kind, &raw const answer::ERROR);
+    let is_open =
+        std::ptr::eq(kind, &raw const answer::STATUS) || std::ptr::eq(kind, &raw const answer::ERROR);
     let stray = map.keys().find(|key| *key != name && !is_open && kind.word.field(key).is_none());
     if let Some(stray) = stray {
         return Err(format!("`{name}` has no `{stray}`"));

@@ -8,7 +8,11 @@ use std::time::Duration;
 
 const FIELDS: &[Field] = &[
     Field::optional("per", Shape::Duration, "in how long; 1s where nothing is said"),
-    Field::optional("retry_after", Shape::Duration, "what the header Retry-After says; the time that is left where nothing is said"),
+    Field::optional(
+        "retry_after",
+        Shape::Duration,
+        "what the header Retry-After says; the time that is left where nothing is said",
+    ),
 ];
 
 pub(super) static KIND: FaultKind = FaultKind {

@@ -69,7 +69,8 @@ fn jitter_stays_within_its_bounds() {
         let fault = read_fault(&parse(r#"{"latency":"100ms","jitter":"40ms"}"#).unwrap()).unwrap();
         let chance = Chance::new(seed, "test");
         let parts = Parts::default();
-        let struck = Struck { chance: &chance, parts: &parts, bytes: b"", protocol: "http", at: Duration::ZERO };
+        let struck =
+            Struck { chance: &chance, parts: &parts, bytes: b"", protocol: "http", at: Duration::ZERO };
         let Some(Effect::Wait(waits)) = fault.effect(&struck) else { panic!("no wait") };
         assert!((60..=140).contains(&waits.as_millis()), "{waits:?}");
     }

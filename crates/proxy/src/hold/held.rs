@@ -1,10 +1,12 @@
 //! One connection of a seam with rules: every piece is decided about before it is passed on.
 
+use super::SeamState;
 use super::lane::{Act, Lane};
 use super::rule::Rule;
 use super::verdict::{Case, Verdict, What, decide};
-use super::SeamState;
+use crate::callbacks::Callbacks;
 use crate::faults::{Effect, Moment};
+use crate::leads::Leads;
 use crate::observer::{Observer, Seen};
 use crate::relay::{Over, Scratch, Tap};
 use crate::socket::Socket;
@@ -18,7 +20,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What a connection is held with.
@@ -35,8 +37,10 @@ pub(crate) struct Holding {
     pub(crate) scratch: Scratch,
     pub(crate) state: watch::Receiver<SeamState>,
     pub(crate) observer: Arc<Observer>,
-    /// Whom to ask that the whole seam is cut.
-    pub(crate) cuts: mpsc::UnboundedSender<Duration>,
+    /// Who sends what stubs want sent.
+    pub(crate) elsewhere: Callbacks,
+    /// All seams, for a fault that cuts this one.
+    pub(crate) leads: Leads,
 }
 
 /// What was decided about a call, for the rest of it.
@@ -65,6 +69,8 @@ struct Held {
     asked: HashMap<Call, Value>,
     n_cuts: u64,
     close_after: Duration,
+    /// Rules about the connection as a whole that nothing has passed under yet.
+    unstruck: Vec<Arc<Rule>>,
     /// Nothing more is ever said, until the rule that did it is gone.
     hung: Option<Arc<Rule>>,
     consumer_ended: bool,
@@ -76,7 +82,7 @@ struct Ended(Over);
 
 /// Passes one connection piece by piece until it ends.
 pub(crate) async fn hold(with: Holding) -> Over {
-    let ordered = !with.protocol.multiplexes() || with.splitter.is_none();
+    let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
     let n_cuts = with.state.borrow().n_cuts;
     let mut held = Held {
         with,
@@ -88,6 +94,7 @@ pub(crate) async fn hold(with: Holding) -> Over {
         asked: HashMap::new(),
         n_cuts,
         close_after: Duration::ZERO,
+        unstruck: Vec::new(),
         hung: None,
         consumer_ended: false,
         provider_ended: false,
@@ -184,6 +191,7 @@ impl Held {
         let refuses_now = state.rules.iter().any(|rule| rule.refuses());
         if state.n_cuts != self.n_cuts || refuses_now {
             for rule in state.rules.iter().filter(|rule| rule.refuses()) {
+                rule.struck();
                 self.tell_struck(rule);
             }
             self.with.tap.borrow_mut().reset_by_fault();
@@ -195,6 +203,9 @@ impl Held {
             self.with.tap.borrow_mut().reset_by_fault();
             return Err(Ended(Over::Reset));
         }
+        let is_about_connection =
+            |rule: &&Arc<Rule>| rule.connection_effect().is_some() && rule.n_struck() == 0;
+        self.unstruck = state.rules.iter().filter(is_about_connection).cloned().collect();
         let mut pace: Option<u64> = None;
         self.close_after = Duration::ZERO;
         for effect in state.connection_effects() {
@@ -234,6 +245,10 @@ impl Held {
         if bytes.is_empty() {
             return self.side_ended(direction).await;
         }
+        for rule in std::mem::take(&mut self.unstruck) {
+            rule.struck();
+            self.tell_struck(&rule);
+        }
         if direction == Direction::ToProvider {
             let declined = self.with.tap.borrow_mut().declines(direction, &bytes);
             if let Some(answer) = declined {
@@ -245,12 +260,21 @@ impl Held {
         self.cut(direction, &bytes).await
     }
 
+    /// May calls overtake each other? Known once bytes have passed.
+    fn multiplexes(&self) -> bool {
+        self.with.splitter.as_ref().is_some_and(|splitter| splitter.multiplexes())
+    }
+
     async fn cut(&mut self, direction: Direction, bytes: &[u8]) -> Result<(), Ended> {
         let Some(splitter) = &mut self.with.splitter else {
             return self.pass_bytes(direction, bytes.to_vec());
         };
         let mut pieces = Vec::new();
         let cut = splitter.cut(direction, bytes, &mut pieces);
+        if splitter.multiplexes() {
+            self.up.lose_order();
+            self.down.lose_order();
+        }
         self.take_in(pieces).await?;
         let Err(surprise) = cut else { return Ok(()) };
         let Some(mut splitter) = self.with.splitter.take() else { return Ok(()) };
@@ -285,7 +309,7 @@ impl Held {
                         return Err(Ended(Over::Reset));
                     }
                     Effect::Cut(time) => {
-                        let _ = self.with.cuts.send(time);
+                        self.with.leads.cut(&self.with.seam.1, time);
                     }
                     _ => {}
                 }
@@ -299,12 +323,12 @@ impl Held {
 
     async fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
         for piece in pieces {
-            if self.hung.is_some() && !self.with.protocol.multiplexes() {
+            if self.hung.is_some() && !self.multiplexes() {
                 continue;
             }
             let needs_provider = piece.to == Direction::ToProvider && !piece.bytes.is_empty();
             self.take_in_one(piece)?;
-            if needs_provider && !self.up.is_empty() && self.with.provider.is_none() {
+            if needs_provider && self.up.has_bytes() && self.with.provider.is_none() {
                 self.dial().await?;
             }
         }
@@ -328,6 +352,15 @@ impl Held {
             Of::Reply { call, whole, read, .. } => self.reply(call, bytes, whole, read),
             Of::Message { call, read } => self.message(to, call, bytes, read),
             Of::More { call, whole } => self.more(to, call, bytes, whole),
+            Of::Broken { call, .. } => {
+                let goes_on = !matches!(self.fates.get(&call), Some(Fate::Dropped));
+                if goes_on || to == Direction::ToConsumer {
+                    self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                }
+                self.ready.remove(&call);
+                self.answered(call);
+                Ok(())
+            }
         }
     }
 
@@ -371,8 +404,11 @@ impl Held {
             Some((What::Stub(answering), _)) => self.stand_in(call, answering, due),
             Some((What::Unknown, rule)) => {
                 // The protocol may have a word for it; where it has none the connection ends.
-                let status = Value::map([("status", Value::from(404_u64)), ("text", Value::text("no stub answers this\n"))]);
-                self.answer(call, &status, due, &rule)
+                let unknown = Value::map([
+                    ("status", Value::from(404_u64)),
+                    ("text", Value::text("no stub answers this\n")),
+                ]);
+                self.answer(call, &unknown, due, &rule)
             }
             Some((What::Fault(effect), rule)) => self.strike_request(call, (effect, rule), bytes, due),
         }
@@ -427,7 +463,7 @@ impl Held {
                 Ok(())
             }
             Effect::Cut(time) => {
-                let _ = self.with.cuts.send(time);
+                self.with.leads.cut(&self.with.seam.1, time);
                 Ok(())
             }
             Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
@@ -438,7 +474,8 @@ impl Held {
 
     /// What a stub says to a request.
     fn stand_in(&mut self, call: Call, answering: Answering, due: Instant) -> Result<(), Ended> {
-        let Answering { by, after, say, dribble } = answering;
+        let Answering { by, after, say, dribble, afterwards } = answering;
+        self.with.elsewhere.call_back(afterwards, after);
         let due = due + after;
         let (bytes, then) = match say {
             Say::Answer(value) => {
@@ -456,6 +493,7 @@ impl Held {
                 (bytes.to_vec(), then)
             }
             Say::Pass => return Ok(()),
+            Say::Elsewhere(_) => return self.unanswerable("nobody else can be asked here yet"),
         };
         match dribble {
             Some((n_parts, over)) if n_parts > 1 && !bytes.is_empty() => {
@@ -503,7 +541,9 @@ impl Held {
         self.fates.insert(call, Fate::Dropped);
         let Some(splitter) = &mut self.with.splitter else { return };
         let instead = splitter.instead(call, answer);
-        self.up.push(Act::Bytes(instead, 0), due, None);
+        if !instead.is_empty() {
+            self.up.push(Act::Bytes(instead, 0), due, None);
+        }
     }
 
     fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &Arc<str>) {
@@ -515,7 +555,7 @@ impl Held {
     /// Says something to the consumer as the whole answer to a call, once its turn has come.
     fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<Arc<str>>)>) {
         self.ready.insert(call, acts);
-        if self.with.protocol.multiplexes() || !self.order.contains(&call) {
+        if self.multiplexes() || !self.order.contains(&call) {
             self.speak(call);
             return;
         }
@@ -544,7 +584,13 @@ impl Held {
     }
 
     /// A reply: passed on, later, changed, or lost.
-    fn reply(&mut self, call: Call, bytes: Vec<u8>, whole: bool, read: Box<dyn Captured>) -> Result<(), Ended> {
+    fn reply(
+        &mut self,
+        call: Call,
+        bytes: Vec<u8>,
+        whole: bool,
+        read: Box<dyn Captured>,
+    ) -> Result<(), Ended> {
         if self.fates.get(&call) == Some(&Fate::LosesReply) {
             return self.lose(whole);
         }
@@ -555,11 +601,13 @@ impl Held {
             Some((What::Fault(effect), rule)) => {
                 let by: Arc<str> = Arc::from(rule.name());
                 match effect {
-                    Effect::Answer(value) => match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
-                        Some(Ok(said)) => (said, Then::Stay, Some(by)),
-                        Some(Err(unanswerable)) => return self.unanswerable(&unanswerable.reason),
-                        None => (bytes, Then::Stay, None),
-                    },
+                    Effect::Answer(value) => {
+                        match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
+                            Some(Ok(said)) => (said, Then::Stay, Some(by)),
+                            Some(Err(unanswerable)) => return self.unanswerable(&unanswerable.reason),
+                            None => (bytes, Then::Stay, None),
+                        }
+                    }
                     Effect::Say(said, then) => (said, then, Some(by)),
                     Effect::Reset | Effect::LoseReply | Effect::ResetAfter => {
                         self.down.push(Act::Reset, due, Some(by));
@@ -570,7 +618,7 @@ impl Held {
                         return Ok(());
                     }
                     Effect::Cut(time) => {
-                        let _ = self.with.cuts.send(time);
+                        self.with.leads.cut(&self.with.seam.1, time);
                         return Ok(());
                     }
                     _ => (bytes, Then::Stay, None),
@@ -643,7 +691,7 @@ impl Held {
                 self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
             }
             Some((Effect::Cut(time), _)) => {
-                let _ = self.with.cuts.send(time);
+                self.with.leads.cut(&self.with.seam.1, time);
             }
             Some(_) => {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
@@ -723,6 +771,13 @@ impl Held {
             };
             if lane.is_blocked {
                 return Ok(());
+            }
+            if let Some(bytes) = lane.take_first(now) {
+                let bytes = match &mut self.with.splitter {
+                    Some(splitter) => splitter.passes(to, bytes),
+                    None => bytes,
+                };
+                lane.saw_off(bytes);
             }
             let Some((out, most)) = lane.first(now) else { return Ok(()) };
             let by = out.by.clone();

@@ -31,6 +31,8 @@ pub(super) struct Out {
     pub(super) act: Act,
     /// Who says it, where that is not the provider.
     pub(super) by: Option<Arc<str>>,
+    /// Has the splitter seen it off?
+    pub(super) is_seen_off: bool,
 }
 
 /// What is to be written to one side.
@@ -71,20 +73,22 @@ impl Lane {
         self.is_ordered = true;
     }
 
+    /// Calls may overtake each other from here on.
+    pub(super) fn lose_order(&mut self) {
+        self.is_ordered = false;
+    }
+
     /// Puts something in, to be done at that time at the earliest. Says when it is due.
     pub(super) fn push(&mut self, act: Act, due: Instant, by: Option<Arc<str>>) -> Instant {
         if let Act::Bytes(bytes, _) = &act {
-            if bytes.is_empty() {
-                return due;
-            }
             self.n_bytes += bytes.len();
         }
         let last = self.queue.back().map(|out| out.due);
         let due = last.filter(|_| self.is_ordered).map_or(due, |last| last.max(due));
         // An entry that is half written keeps its place.
-        let begun = usize::from(matches!(self.queue.front(), Some(Out { act: Act::Bytes(_, n), .. }) if *n > 0));
+        let begun = usize::from(self.queue.front().is_some_and(|first| first.is_seen_off));
         let index = self.queue.iter().skip(begun).take_while(|out| out.due <= due).count() + begun;
-        self.queue.insert(index, Out { due, act, by });
+        self.queue.insert(index, Out { due, act, by, is_seen_off: false });
         due
     }
 
@@ -99,8 +103,31 @@ impl Lane {
         if self.not_before.is_some_and(|not_before| not_before > now) {
             return None;
         }
-        let most = self.pace.map_or(usize::MAX, |pace| usize::try_from(pace / SLICES).unwrap_or(usize::MAX).max(1));
+        let most =
+            self.pace.map_or(usize::MAX, |pace| usize::try_from(pace / SLICES).unwrap_or(usize::MAX).max(1));
         self.queue.front_mut().filter(|out| out.due <= now).map(|out| (out, most))
+    }
+
+    /// The first entry's bytes are these, now that the splitter has seen them off. None of them: it is done.
+    pub(super) fn saw_off(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            self.queue.pop_front();
+            return;
+        }
+        self.n_bytes += bytes.len();
+        if let Some(first) = self.queue.front_mut() {
+            first.act = Act::Bytes(bytes, 0);
+            first.is_seen_off = true;
+        }
+    }
+
+    /// Takes the first entry's bytes out, for the splitter to see them off.
+    pub(super) fn take_first(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let first = self.queue.front_mut().filter(|out| out.due <= now && !out.is_seen_off)?;
+        let Act::Bytes(bytes, _) = &mut first.act else { return None };
+        let bytes = std::mem::take(bytes);
+        self.n_bytes = self.n_bytes.saturating_sub(bytes.len());
+        Some(bytes)
     }
 
     /// So many bytes of the first entry were written.
@@ -125,6 +152,10 @@ impl Lane {
 
     pub(super) fn is_full(&self) -> bool {
         self.n_bytes >= FULL
+    }
+
+    pub(super) fn has_bytes(&self) -> bool {
+        self.n_bytes > 0
     }
 
     pub(super) fn is_empty(&self) -> bool {

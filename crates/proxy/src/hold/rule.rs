@@ -129,7 +129,13 @@ impl Rule {
             return None;
         }
         let parts = Parts::default();
-        fault.effect(&Struck { chance: &self.spec.chance, parts: &parts, bytes: &[], protocol: "", at: Duration::ZERO })
+        fault.effect(&Struck {
+            chance: &self.spec.chance,
+            parts: &parts,
+            bytes: &[],
+            protocol: "",
+            at: Duration::ZERO,
+        })
     }
 
     /// What it does when it is put on a seam.
@@ -139,7 +145,13 @@ impl Rule {
             return None;
         }
         let parts = Parts::default();
-        fault.effect(&Struck { chance: &self.spec.chance, parts: &parts, bytes: &[], protocol: "", at: Duration::ZERO })
+        fault.effect(&Struck {
+            chance: &self.spec.chance,
+            parts: &parts,
+            bytes: &[],
+            protocol: "",
+            at: Duration::ZERO,
+        })
     }
 
     /// Does it apply to this interaction now? Counts it, and draws.

@@ -1,0 +1,149 @@
+//! What all seams do at present, and the ways to change that at any moment.
+
+use crate::faults::Effect;
+use crate::hold::{Rule, SeamState};
+use crate::observer::{Observer, Seen};
+use crate::stand::Upstream;
+use seam_event::SeamId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What all seams do.
+#[derive(Clone)]
+pub(crate) struct Leads(Arc<Inner>);
+
+struct Inner {
+    by_seam: Mutex<HashMap<SeamId, Lead>>,
+    observer: Arc<Observer>,
+    /// Where time is waited for, whoever asks.
+    runtime: tokio::runtime::Handle,
+}
+
+/// What one seam does.
+pub(crate) struct Lead {
+    /// Its number with the observer.
+    number: usize,
+    state: watch::Sender<SeamState>,
+    /// Does the seam listen at present?
+    listens: watch::Receiver<bool>,
+}
+
+impl Leads {
+    pub(crate) fn new(observer: Arc<Observer>, runtime: tokio::runtime::Handle) -> Self {
+        Self(Arc::new(Inner { by_seam: Mutex::default(), observer, runtime }))
+    }
+
+    /// A seam leads there from now on.
+    pub(crate) fn begin(
+        &self,
+        seam: SeamId,
+        (number, upstream): (usize, Upstream),
+        listens: watch::Receiver<bool>,
+    ) -> watch::Receiver<SeamState> {
+        let (state, receiver) = watch::channel(SeamState::new(upstream));
+        self.lock().insert(seam, Lead { number, state, listens });
+        receiver
+    }
+
+    /// Changes all seams to which this applies; the change says whether it changed anything.
+    pub(crate) fn change(
+        &self,
+        applies: impl Fn(&SeamId) -> bool,
+        mut change: impl FnMut(&mut SeamState) -> bool,
+    ) {
+        let mut refusers = Vec::new();
+        for (_, lead) in self.lock().iter().filter(|(seam, _)| applies(seam)) {
+            // The same again would wake the listener for nothing.
+            lead.state.send_if_modified(&mut change);
+            let refusing = lead.state.borrow().rules.iter().find(|rule| rule.refuses()).cloned();
+            refusers.push((lead.number, refusing));
+        }
+        self.0.observer.refused_by(refusers);
+    }
+
+    /// Puts a rule on all seams to which this applies. Says on how many.
+    pub(crate) fn put(&self, applies: impl Fn(&SeamId) -> bool, rule: &Arc<Rule>) -> usize {
+        rule.begins(self.0.observer.pulse().now());
+        let mut n_seams = 0;
+        self.change(&applies, |state| {
+            n_seams += 1;
+            let rules = std::iter::once(rule).chain(state.rules.iter()).cloned().collect();
+            state.rules = rules;
+            true
+        });
+        if let Some(Effect::Cut(time)) = rule.effect_now() {
+            let seams: Vec<(SeamId, usize)> = self
+                .lock()
+                .iter()
+                .filter(|(seam, _)| applies(seam))
+                .map(|(seam, lead)| (seam.clone(), lead.number))
+                .collect();
+            for (seam, number) in seams {
+                self.cut(&seam, time);
+                rule.struck();
+                self.0.observer.tell(Seen::Struck { seam: number, rule: Arc::clone(rule) });
+            }
+        }
+        n_seams
+    }
+
+    /// Takes a rule away, wherever it is.
+    pub(crate) fn take_away(&self, rule: &Arc<Rule>) {
+        let is_it = |other: &&Arc<Rule>| !Arc::ptr_eq(other, rule);
+        self.change(
+            |_| true,
+            |state| {
+                let n_before = state.rules.len();
+                let left: Arc<[Arc<Rule>]> = state.rules.iter().filter(is_it).cloned().collect();
+                let changes = left.len() != n_before;
+                // An outage ends with the fault that made it.
+                let was_cut = changes && std::mem::take(&mut state.is_cut);
+                state.rules = left;
+                changes || was_cut
+            },
+        );
+    }
+
+    /// Resets all connections of a seam, and refuses new ones for so long.
+    pub(crate) fn cut(&self, seam: &SeamId, time: Duration) {
+        let mut n_cuts = 0;
+        self.change(
+            |other| other == seam,
+            |state| {
+                state.n_cuts += 1;
+                state.is_cut |= !time.is_zero();
+                n_cuts = state.n_cuts;
+                true
+            },
+        );
+        if time.is_zero() {
+            return;
+        }
+        let (leads, seam) = (self.clone(), seam.clone());
+        self.0.runtime.spawn(async move {
+            tokio::time::sleep(time).await;
+            // A later cut has its own end.
+            let ends = |state: &mut SeamState| state.n_cuts == n_cuts && std::mem::take(&mut state.is_cut);
+            leads.change(|other| *other == seam, ends);
+        });
+    }
+
+    /// Whether each of these seams listens, with whether it should.
+    pub(crate) fn listening(&self, applies: impl Fn(&SeamId) -> bool) -> Vec<(watch::Receiver<bool>, bool)> {
+        let leads = self.lock();
+        let applying = leads.iter().filter(|(seam, _)| applies(seam));
+        applying.map(|(_, lead)| (lead.listens.clone(), !lead.state.borrow().refuses())).collect()
+    }
+
+    /// No seam is stood on any more.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SeamId, Lead>> {
+        // Nothing panics while it holds this lock half way through a change.
+        self.0.by_seam.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
