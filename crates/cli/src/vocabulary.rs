@@ -53,6 +53,8 @@ fn of_engine(name: &str) -> (&'static str, &'static str) {
         "services" => ("service", "ready-made components; `service:`"),
         "components" => ("kind of component", "what makes a component"),
         "readiness" => ("way to be ready", "when a component is ready; `ready:`"),
+        "faults" => ("fault", "what can be broken on a seam; `fault:`"),
+        "stubs" => ("stub", "what answers in a provider's place; `stub:`"),
         _ => ("word", ""),
     }
 }

@@ -25,7 +25,7 @@ pub use readiness::{
 };
 pub use runtimes::{
     Bounds, External, ExternalAddress, Ground, Live, LiveError, Operation, Process, RUNTIMES, Raise,
-    RaiseError, RuntimeKind, STOP_WITHIN, There, parse_external, runtime,
+    RaiseError, RuntimeKind, STOP_WITHIN, There, nothing_of, parse_external, runtime,
 };
 pub use watcher::{
     Death, End, Exit, Farewell, Over, Piped, Running, Spawn, SpawnError, StartError, StopSignal, Swept,

@@ -1,6 +1,7 @@
 //! The living testbed, as far as steps need it. The engine implements it, once for each attempt of a test.
 
 use crate::action::Trouble;
+use crate::disturb::Placed;
 use futures_util::future::BoxFuture;
 use seam_event::{ComponentId, Interaction};
 use seam_launch::Watcher;
@@ -55,6 +56,10 @@ pub trait Bench: Send + Sync {
         act: Act,
         deadline: Instant,
     ) -> BoxFuture<'a, Result<(), Trouble>>;
+
+    /// Puts a fault or a stub on its seam. It stays there until the test's last step has ended, or the step under
+    /// which it stands.
+    fn put<'a>(&'a self, placed: &'a Placed) -> BoxFuture<'a, Result<(), Trouble>>;
 
     /// The folder of `seam.yaml`.
     fn root(&self) -> &Path;

@@ -51,6 +51,11 @@ impl Filter {
         Ok((!doubtful).then_some(true))
     }
 
+    /// Does it take everything?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The variables in it.
     pub(crate) fn uses(&self, into: &mut Vec<NameUse>) {
         for clause in &self.0 {

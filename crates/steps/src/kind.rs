@@ -2,8 +2,9 @@
 
 use crate::action::Action;
 use crate::later;
-use seam_diag::Diagnostics;
+use seam_diag::{Diagnostics, Sources};
 use seam_model::{Flow, Step, TestDefaults, Word};
+use std::cell::RefCell;
 use std::path::Path;
 
 /// All kinds, in the order in which the reference lists them.
@@ -17,6 +18,8 @@ pub static STEPS: &[&dyn Kind] = &[
     &crate::seam::SeamStep,
     &crate::log::LogStep,
     &crate::component::ComponentStep,
+    &crate::disturb::FaultStep,
+    &crate::disturb::StubStep,
     &crate::wait::WaitStep,
     &crate::together::TogetherStep,
     &crate::flow::UseStep,
@@ -28,8 +31,6 @@ pub static STEPS: &[&dyn Kind] = &[
     &later::RECEIVE,
     &later::SEND,
     &later::BROWSER,
-    &later::FAULT,
-    &later::STUB,
     &later::FOR_EACH,
 ];
 
@@ -62,6 +63,8 @@ pub struct Reading<'a> {
     pub flows: &'a [Flow],
     /// The folder of the file in which the step stands, where paths with `./` begin.
     pub folder: &'a Path,
+    /// The files that were read, for those that a step names.
+    pub sources: &'a RefCell<Sources>,
     /// The mistakes found so far.
     pub found: &'a mut Diagnostics,
 }
@@ -79,6 +82,9 @@ pub trait DeclaredSystem {
 
     /// The service that a component is, if it is one: `postgres`, `mailbox`.
     fn service(&self, component: &str) -> Option<&str>;
+
+    /// The seams that references declare: consumer, provider and endpoint.
+    fn seams(&self) -> Vec<(&str, &str, &str)>;
 
     /// The folder of `seam.yaml`.
     fn root(&self) -> &Path;

@@ -4,27 +4,23 @@
 use crate::action::{Action, StepContext, Trouble};
 use crate::kind::{Kind, Reading};
 use futures_util::future::BoxFuture;
-use seam_model::{Field, Shape, Step, Word};
+use seam_model::{Step, Word};
 use seam_value::Value;
 
 /// A kind that is not there yet.
 pub(crate) struct Later(&'static Word);
 
 macro_rules! later {
-    ($($constant:ident $name:literal: $line:literal $(, $fields:expr)?;)*) => {$(
+    ($($constant:ident $name:literal: $line:literal;)*) => {$(
         pub(crate) static $constant: Later = {
             static WORD: Word = Word {
                 text: "Not there yet: a run that comes to such a step says so.",
-                $(fields: $fields,)?
                 ..Word::new($name, $line)
             };
             Later(&WORD)
         };
     )*};
 }
-
-/// What tells a `fault: cut` on a `seam:` from a `seam:` step.
-const SEAM: &[Field] = &[Field::optional("seam", Shape::Seam, "the seam")];
 
 later! {
     GRAPHQL "graphql": "asks a GraphQL endpoint (not there yet)";
@@ -35,8 +31,6 @@ later! {
     RECEIVE "receive": "receives messages from a broker (not there yet)";
     SEND "send": "sends a mail or a message (not there yet)";
     BROWSER "browser": "acts in a real browser (not there yet)";
-    FAULT "fault": "puts a fault on a seam (not there yet)", SEAM;
-    STUB "stub": "answers in a provider's place (not there yet)", SEAM;
     FOR_EACH "for_each": "does steps for each element of a list (not there yet)";
 }
 
@@ -77,7 +71,6 @@ mod tests {
     async fn what_is_not_there_yet_is_read_and_says_so_when_it_is_run() {
         for (yaml, name) in [
             ("- graphql: gateway\n  query: '{ a }'", "graphql"),
-            ("- fault: cut\n  seam: orders -> pg", "fault"),
             ("- for_each: $list\n  anything: { goes: here }", "for_each"),
         ] {
             let done = run_as(step(yaml).as_ref(), &Actor::new(""), &Bed::default(), "{}", LIMIT).await;

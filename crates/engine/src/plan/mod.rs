@@ -39,6 +39,8 @@ pub struct Plan {
     pub invariants: Vec<PlannedInvariant>,
     /// What must hold, besides quiet, before counts and invariants are judged.
     pub settled: Vec<PlannedStep>,
+    /// What stands in for components that are not there, by their names.
+    pub stubs: HashMap<String, seam_stub::Stubs>,
     /// The seed of all chance.
     pub seed: u64,
     /// How many tests there are in all, chosen or not.

@@ -74,6 +74,13 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Checks names that are used.
+    pub(crate) fn check_uses(&mut self, uses: &[NameUse], found: &mut Diagnostics) {
+        for name in uses {
+            self.check_use(name, found);
+        }
+    }
+
     /// Checks steps in order; what they save is known to those after them.
     pub(crate) fn check_steps(&mut self, steps: &[PlannedStep], found: &mut Diagnostics) {
         for step in steps {
@@ -86,7 +93,7 @@ impl<'a> Known<'a> {
         let saved = step.save.iter().flat_map(|(_, capture)| capture.names());
         let when = step.when.iter().flat_map(|when: &Expression| when.names(Way::Expression));
         let uses: Vec<NameUse> =
-            step.action.uses().into_iter().chain(judged).chain(saved).chain(when).collect();
+            step.uses.iter().cloned().chain(judged).chain(saved).chain(when).collect();
         for name in &uses {
             self.check_use(name, found);
         }

@@ -2,11 +2,13 @@
 
 use crate::plan::system::SystemPlan;
 use crate::plan::test::PlannedStep;
-use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_diag::{Diagnostic, Diagnostics, Sources, Span};
 use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
 use seam_model::{Flow, Node, Step, TestDefaults, Word};
-use seam_steps::{Reading, Target};
+use seam_stub::Stubs;
+use seam_steps::{Disturbance, Reading, Target};
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 /// What steps are read with.
@@ -16,6 +18,7 @@ pub(crate) struct StepReading<'a> {
     pub(crate) flows: &'a [Flow],
     /// The folder of the file in which the steps stand.
     pub(crate) folder: PathBuf,
+    pub(crate) sources: &'a RefCell<Sources>,
     pub(crate) found: &'a mut Diagnostics,
     /// What this version can't do yet, as far as it was met.
     pub(crate) not_there_yet: Option<String>,
@@ -24,6 +27,32 @@ pub(crate) struct StepReading<'a> {
 }
 
 impl StepReading<'_> {
+    /// Reads what stands in for a component.
+    pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Stubs> {
+        let mut reading = Reading {
+            system: self.system,
+            defaults: self.defaults,
+            flows: self.flows,
+            folder: &self.folder,
+            sources: self.sources,
+            found: self.found,
+        };
+        seam_steps::read_stub(node, (component, ""), &mut reading)
+    }
+
+    /// Reads what is put on seams.
+    pub(crate) fn under(&mut self, entries: &[Node]) -> Vec<Disturbance> {
+        let mut reading = Reading {
+            system: self.system,
+            defaults: self.defaults,
+            flows: self.flows,
+            folder: &self.folder,
+            sources: self.sources,
+            found: self.found,
+        };
+        entries.iter().filter_map(|entry| Disturbance::read(entry, &mut reading)).collect()
+    }
+
     /// Reads steps; those with mistakes are left out, since nothing runs while there is one.
     pub(crate) fn steps(&mut self, steps: &[Step]) -> Vec<PlannedStep> {
         steps.iter().filter_map(|step| self.step(step)).collect()
@@ -34,16 +63,16 @@ impl StepReading<'_> {
         if kind.is_later() {
             self.later(format!("`{}` steps", step.action.value));
         }
-        if !step.under.is_empty() {
-            self.later("`under` (faults and stubs)".to_owned());
-        }
         let mut reading = Reading {
             system: self.system,
             defaults: self.defaults,
             flows: self.flows,
             folder: &self.folder,
+            sources: self.sources,
             found: self.found,
         };
+        let under: Vec<_> =
+            step.under.iter().filter_map(|entry| Disturbance::read(entry, &mut reading)).collect();
         seam_steps::check_paths(step, kind, &mut reading);
         let action = kind.read(step, &mut reading);
         let expect: Vec<_> = step.expect.iter().map(|entry| Statement::of(entry, self.found)).collect();
@@ -77,8 +106,9 @@ impl StepReading<'_> {
             action_text: title(step),
             span: step.span,
             action_span: step.action.span,
-            uses: action.uses(),
+            uses: action.uses().into_iter().chain(under.iter().flat_map(Disturbance::uses)).collect(),
             action,
+            under,
             flow: (step.action.value == "use").then(|| step.subject.as_text().map(str::to_owned)).flatten(),
             children,
             actor: step.actor.as_ref().map(|name| name.value.clone()),

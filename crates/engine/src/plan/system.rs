@@ -339,6 +339,11 @@ impl DeclaredSystem for SystemPlan {
         (component.origin.value == "service").then(|| component.subject.as_text()).flatten()
     }
 
+    fn seams(&self) -> Vec<(&str, &str, &str)> {
+        let seams = self.seams.iter().map(|planned| &planned.id);
+        seams.map(|id| (id.consumer.as_str(), id.provider.as_str(), id.endpoint.as_str())).collect()
+    }
+
     fn root(&self) -> &Path {
         &self.root
     }

@@ -6,7 +6,7 @@ use seam_event::{TestId, TestPlan};
 use seam_expr::{Capture, Expression, NameUse, Template};
 use seam_matcher::Statement;
 use seam_model::{Pacing, Scope};
-use seam_steps::Action;
+use seam_steps::{Action, Disturbance};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub struct TestBody {
     pub needs: Vec<PlannedNeed>,
     /// Its own variables, in order.
     pub vars: Vec<(String, Template)>,
+    /// What is put on seams while its steps run.
+    pub under: Vec<Disturbance>,
     /// Its steps.
     pub steps: Vec<PlannedStep>,
     /// Steps that run whatever happened.
@@ -133,6 +135,8 @@ pub struct PlannedStep {
     pub children: Vec<PlannedStep>,
     /// Who does it; the one around it where nothing is said.
     pub actor: Option<String>,
+    /// What is put on seams while it runs.
+    pub under: Vec<Disturbance>,
     /// Left out where this is false.
     pub when: Option<Expression>,
     /// What is expected.

@@ -17,6 +17,9 @@ use seam_event::{TestId, TestPlan};
 use seam_expr::Template;
 use seam_manifest::{Project, TestFiles, find_project, load, read_system, shown};
 use seam_model::{Fixture, Flow, Need, Node, Spanned, Step, System, Take, Test, TestDefaults, TestFile};
+use seam_steps::Disturbance;
+use seam_stub::Stubs;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -60,17 +63,20 @@ fn read(
     let system = system?;
     let environment = Environment::of_project(&project.root);
     let planned = SystemPlan::read(&system, &project.root, environment, found);
-    let mut planning = Planning::new(&system, &planned, project, sources, found);
+    let shared = RefCell::new(std::mem::take(sources));
+    let mut planning = Planning::new(&system, &planned, project, &shared, found);
     let (invariants, settled) = planning.always();
     let mut tests = Vec::new();
     for file in &files {
         planning.file(file, &mut tests);
     }
+    let stubs = planning.stubs();
     let (files, n_tests_in_all) = (planning.files, tests.len());
+    *sources = shared.into_inner();
     let unasked = live::unasked(&planned, &tests);
     tests.retain(|test| request.selection.takes(test));
     let system = Arc::new(planned);
-    Some(Plan { system, files, tests, invariants, settled, seed: request.seed, n_tests_in_all, unasked })
+    Some(Plan { system, files, tests, invariants, settled, stubs, seed: request.seed, n_tests_in_all, unasked })
 }
 
 /// Everything that planning tests looks at, and what it has planned so far.
@@ -78,7 +84,7 @@ struct Planning<'a> {
     system: &'a System,
     planned: &'a SystemPlan,
     project: &'a Project,
-    sources: &'a Sources,
+    sources: &'a RefCell<Sources>,
     found: &'a mut Diagnostics,
     secrets: Rc<BTreeSet<String>>,
     files: Vec<FilePlan>,
@@ -106,13 +112,29 @@ impl<'a> Planning<'a> {
         system: &'a System,
         planned: &'a SystemPlan,
         project: &'a Project,
-        sources: &'a Sources,
+        sources: &'a RefCell<Sources>,
         found: &'a mut Diagnostics,
     ) -> Self {
         let secrets = Rc::new(system.secrets.keys().cloned().collect());
         let (files, indexes) = (Vec::new(), HashMap::new());
         let (fixtures, flows, open) = (HashMap::new(), HashMap::new(), Vec::new());
         Self { system, planned, project, sources, found, secrets, files, indexes, fixtures, flows, open }
+    }
+
+    /// What stands in for components that are not there.
+    fn stubs(&mut self) -> HashMap<String, Stubs> {
+        let defaults = TestDefaults::default();
+        let components = self.planned.components.iter();
+        let declared: Vec<(String, Node)> = components
+            .filter_map(|(name, component)| Some((name.clone(), component.declared.stub.clone()?)))
+            .collect();
+        declared
+            .into_iter()
+            .filter_map(|(name, node)| {
+                let mut reading = self.reading(None, &defaults, &[]);
+                Some((name.clone(), reading.stub(&node, &name)?))
+            })
+            .collect()
     }
 
     /// Invariants and `settled`, which know no variables.
@@ -144,8 +166,9 @@ impl<'a> Planning<'a> {
         flows: &'b [Flow],
     ) -> StepReading<'b> {
         let folder = file.map_or(self.project.root.as_path(), |index| &self.files[index].folder).to_owned();
-        let (system, found) = (self.planned, &mut *self.found);
-        StepReading { system, defaults, flows, folder, found, not_there_yet: None, targets: Vec::new() }
+        let (system, sources, found) = (self.planned, self.sources, &mut *self.found);
+        let (not_there_yet, targets) = (None, Vec::new());
+        StepReading { system, defaults, flows, folder, sources, found, not_there_yet, targets }
     }
 
     /// Plans all of one file.
@@ -182,7 +205,7 @@ impl<'a> Planning<'a> {
         if let Some(index) = self.indexes.get(&id) {
             return *index;
         }
-        let path = self.sources.file(id).map(|file| file.path.clone()).unwrap_or_default();
+        let path = self.sources.borrow().file(id).map(|file| file.path.clone()).unwrap_or_default();
         let absolute = std::path::absolute(&path).unwrap_or(path);
         let folder = absolute.parent().map(PathBuf::from).unwrap_or_default();
         let shown = absolute.strip_prefix(&self.project.root).unwrap_or(&absolute).display().to_string();
@@ -359,11 +382,11 @@ impl<'a> Planning<'a> {
             known.declare(name, name.span, self.found);
         }
         let mut reading = self.reading(Some(own.index), own.defaults, &own.file.flows);
-        if !test.under.is_empty() {
-            reading.later("`under` (faults and stubs)".to_owned());
-        }
+        let under = reading.under(&test.under);
         let (steps, finally) = (reading.steps(&test.steps), reading.steps(&test.finally));
         let not_there_yet = reading.not_there_yet.take();
+        let uses: Vec<_> = under.iter().flat_map(Disturbance::uses).collect();
+        known.check_uses(&uses, self.found);
         known.check_steps(&steps, self.found);
         // What was never saved is left out when it runs: `finally` runs whatever happened.
         known.check_steps(&finally, self.found);
@@ -371,6 +394,7 @@ impl<'a> Planning<'a> {
         let body = Arc::new(TestBody {
             needs,
             vars,
+            under,
             steps,
             finally,
             timeout: test.timeout.or(self.system.deadlines.test).unwrap_or(TEST_WITHIN),

@@ -21,6 +21,8 @@ pub struct Words {
     services: Vec<&'static Word>,
     matchers: Vec<&'static Word>,
     readiness: Vec<&'static Word>,
+    faults: Vec<&'static Word>,
+    stubs: Vec<&'static Word>,
 }
 
 impl Words {
@@ -34,6 +36,8 @@ impl Words {
             services: seam_services::SERVICES.iter().map(|service| service.word()).collect(),
             matchers: seam_matcher::MATCHERS.iter().map(|matcher| &matcher.word).collect(),
             readiness: READINESS.iter().map(|kind| &kind.word).collect(),
+            faults: seam_proxy::FAULTS.iter().map(|kind| &kind.word).collect(),
+            stubs: vec![&seam_stub::STUB],
         }
     }
 
@@ -47,18 +51,21 @@ impl Words {
             services: &self.services,
             matchers: &self.matchers,
             readiness: &self.readiness,
+            faults: &self.faults,
             ..Vocabulary::default()
         }
     }
 
     /// All words by group, for `seam explain` and the reference.
-    pub fn groups(&self) -> [(&'static str, &[&'static Word]); 5] {
+    pub fn groups(&self) -> [(&'static str, &[&'static Word]); 7] {
         [
             ("steps", &self.steps),
             ("matchers", &self.matchers),
             ("services", &self.services),
             ("components", &self.origins),
             ("readiness", &self.readiness),
+            ("faults", &self.faults),
+            ("stubs", &self.stubs),
         ]
     }
 

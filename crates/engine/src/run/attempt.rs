@@ -94,7 +94,7 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
         bed.journal().begin(scope.clone(), bed.now());
         // Whoever interrupts a test does not keep it from cleaning up after itself.
         ended = ended.max(tokio::select! {
-            ended = run_steps(&lane, &body.steps, "") => ended,
+            ended = disturbed(&lane, body) => ended,
             () = bed.interrupted() => {
                 let text = "somebody asked to stop before it had come to its end".to_owned();
                 tell(bed, scope, Level::Inconclusive, text, body.span);
@@ -102,8 +102,25 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
             }
         });
     }
+    for unreached in lane.bench.take_away_since(0, scope).await {
+        if ended.goes_on() {
+            tell(bed, scope, Level::Inconclusive, unreached.text, unreached.span);
+            ended = ended.max(Ended::Inconclusive);
+        }
+    }
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
     ended.max(finish(&afterwards, body, clean_ups).await)
+}
+
+/// Puts on the seams what stands there for the whole test, and runs the steps.
+async fn disturbed(lane: &Lane, body: &TestBody) -> Ended {
+    for disturbance in &body.under {
+        if let Err(trouble) = disturbance.put(&*lane.variables, lane.bench.as_ref()).await {
+            tell(&lane.bed, &lane.scope, Level::Error, reason(trouble), body.span);
+            return Ended::Errored;
+        }
+    }
+    run_steps(lane, &body.steps, "").await
 }
 
 /// The lane of a test, with the variables of its file and its case.
@@ -194,6 +211,7 @@ pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), S
         let _ = bed.until_quiet(lane.bench.quiet, Instant::now() + SETTLE_WITHIN / 5).await;
     }
     bed.restore_state().await?;
+    bed.reset_stand_ins();
     bed.reset_components().await
 }
 
@@ -222,6 +240,7 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
         ended = ended.max(end);
     }
     lane.bed.drain().await;
+    lane.bed.tell_unanswered(&lane.scope);
     lane.bed.await_deaths().await;
     let dead = match lane.bed.mend().await {
         Ok(dead) => dead,

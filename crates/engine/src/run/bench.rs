@@ -6,15 +6,17 @@ use crate::testbed::Testbed;
 use crate::testbed::component::Live;
 use crate::testbed::journal::MOST_LINES;
 use futures_util::future::BoxFuture;
-use seam_event::{ComponentId, Interaction};
+use seam_diag::Span;
+use seam_event::{ComponentId, Interaction, Scope};
 use seam_launch::{Watcher, base_environment};
 use seam_services::mailbox::Mailbox;
-use seam_steps::{Act, Address, Awaited, Bench, SaidLine, SeamFilter, Trouble};
+use seam_proxy::Rule;
+use seam_steps::{Act, Address, Awaited, Bench, Placed, SaidLine, SeamFilter, Trouble};
 use seam_value::Value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,16 +25,43 @@ pub(crate) struct AttemptBench {
     pub(crate) bed: Arc<Testbed>,
     /// The test's own `quiet`.
     pub(crate) quiet: Duration,
+    /// What stands on seams until the test's last step has ended, in the order of putting.
+    pub(crate) placed: Mutex<Vec<(Arc<Rule>, SeamFilter, Span)>>,
     /// How many lines of each component nobody could listen to, before the attempt.
     lost_before: HashMap<String, u64>,
 }
 
 impl AttemptBench {
-    /// The testbed from here on.
+    /// The testbed of an attempt, with nothing on its seams.
     pub(crate) fn new(bed: &Arc<Testbed>, quiet: Duration) -> Self {
         let names = bed.system().components.keys();
         let lost_before = names.map(|name| (name.clone(), bed.n_lost_lines(name))).collect();
-        Self { bed: Arc::clone(bed), quiet, lost_before }
+        Self { bed: Arc::clone(bed), quiet, placed: Mutex::default(), lost_before }
+    }
+
+    /// Takes away what was put since there were so many, the newest first; gives what was never reached.
+    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Vec<Unreached> {
+        let placed = {
+            let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
+            let n_kept = n_before.min(placed.len());
+            placed.split_off(n_kept)
+        };
+        let mut unreached = Vec::new();
+        for (rule, seam, span) in placed.into_iter().rev() {
+            let is_stub = rule.is_stub();
+            let placed = Placed { seam, rule, is_stub, span };
+            let taken = self.bed.take_away(&placed, scope.clone()).await;
+            if !taken.was_reached && !is_stub {
+                let text = format!("{} on {} was never reached", placed.rule.name(), placed.seam);
+                unreached.push(Unreached { text, span });
+            }
+        }
+        unreached
+    }
+
+    /// How much stands on seams now.
+    pub(crate) fn n_placed(&self) -> usize {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// All that passed up to now, as far as it is the test's.
@@ -45,6 +74,12 @@ impl AttemptBench {
             n_lost => Err(Trouble::inconclusive(format!("{n_lost} interactions could not be kept"))),
         }
     }
+}
+
+/// A fault that struck nothing.
+pub(crate) struct Unreached {
+    pub(crate) text: String,
+    pub(crate) span: Span,
 }
 
 impl Bench for AttemptBench {
@@ -137,6 +172,15 @@ impl Bench for AttemptBench {
                 Ok(done) => done,
                 Err(_) => Err(Trouble::failed(format!("`{component}` took too long"))),
             }
+        })
+    }
+
+    fn put<'a>(&'a self, placed: &'a Placed) -> BoxFuture<'a, Result<(), Trouble>> {
+        Box::pin(async move {
+            self.bed.put(placed, self.bed.scope()).await?;
+            let entry = (Arc::clone(&placed.rule), placed.seam.clone(), placed.span);
+            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+            Ok(())
         })
     }
 

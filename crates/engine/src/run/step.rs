@@ -121,10 +121,32 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
         lane.bed.unsettle();
     }
     let own = lane.with_actor(step.actor.as_deref());
-    let tried = try_until_it_holds(&own, step, at).await;
-    let end = conclude(&own, step, &scope, tried);
+    let n_before = lane.bench.n_placed();
+    let tried = match put_under(lane, step).await {
+        Ok(()) => try_until_it_holds(&own, step, at).await,
+        Err(trouble) => {
+            Tried { result: Value::Null, judged: Vec::new(), trouble: Some(trouble), known_bad: false }
+        }
+    };
+    let mut end = conclude(&own, step, &scope, tried);
+    if !step.under.is_empty() {
+        for unreached in lane.bench.take_away_since(n_before, &scope).await {
+            let place = Some(unreached.span.into());
+            let notice = Notice { place, ..Notice::new(Level::Inconclusive, unreached.text) };
+            lane.bed.record(scope.clone(), What::Notice(notice));
+            end.ended = end.ended.max(Ended::Inconclusive);
+        }
+    }
     tell(StageOf::Ended);
     end
+}
+
+/// Puts on the seams what stands there for this step.
+async fn put_under(lane: &Lane, step: &PlannedStep) -> Result<(), Trouble> {
+    for disturbance in &step.under {
+        disturbance.put(&*lane.variables, lane.bench.as_ref()).await?;
+    }
+    Ok(())
 }
 
 /// Why the step is left out, if it is.

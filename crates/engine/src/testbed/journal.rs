@@ -6,7 +6,8 @@
 use crate::testbed::external::ExternalNews;
 use seam_event::{ComponentId, Interaction, InteractionError, Scope, SeamId, What};
 use seam_history::Recorder;
-use seam_proxy::{ExternalError, Witness};
+use seam_proxy::{ExternalError, Witness, Rule};
+use seam_value::Value;
 use seam_steps::SaidLine;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -182,9 +183,30 @@ impl Witness for JournalWitness {
         self.externals.failed(seam.provider.as_str(), error);
     }
 
+    fn struck(&mut self, seam: &SeamId, rule: &Rule) {
+        let what = What::Fault {
+            seam: seam.clone(),
+            fault: rule.name().to_owned(),
+            action: "struck".to_owned(),
+            interaction: None,
+        };
+        self.recorder.record(self.journal.scope(), what);
+    }
+
     fn lost(&mut self, seam: &SeamId, count: u64) {
         self.journal.lock().n_lost += count;
         let what = What::Lost { of: "interactions".to_owned(), seam: Some(seam.clone()), count, since: 0 };
         self.recorder.record(self.journal.scope(), what);
     }
+}
+
+/// What was asked, on one line.
+pub(crate) fn shown_request(protocol: &str, request: &Value) -> String {
+    const MOST: usize = 120;
+    let text = |name: &str| request.get(name).map(Value::to_plain_text).unwrap_or_default();
+    let line = match protocol {
+        "http" | "http2" => format!("{} {}", text("method"), text("path")),
+        _ => request.to_string(),
+    };
+    if line.chars().count() <= MOST { line } else { line.chars().take(MOST - 1).chain(['…']).collect() }
 }

@@ -9,6 +9,7 @@
 mod callers;
 pub(crate) mod component;
 mod control;
+mod disturbed;
 mod external;
 pub(crate) mod journal;
 mod prepare;
@@ -26,6 +27,7 @@ use crate::plan::system::{Made, SystemPlan, seam};
 use crate::run::lane::Actors;
 use crate::snapshots::StepSnapshots;
 use crate::testbed::callers::ProcCallers;
+use crate::testbed::disturbed::StandIn;
 use crate::testbed::component::{Live, LiveComponent};
 use crate::testbed::external::{ExternalNews, Externals};
 use crate::testbed::journal::{Journal, JournalWitness};
@@ -45,7 +47,7 @@ use seam_steps::Connections;
 use seam_value::{Map, Value};
 use seam_wire::{Limits, Protocol};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -94,6 +96,8 @@ pub(crate) struct Testbed {
     judges: Arc<Actors>,
     /// What the tests' HTTP steps leave open for the next ones.
     connections: Connections,
+    /// What stands in for components that are not there, by their names.
+    stand_ins: Mutex<Vec<StandIn>>,
 }
 
 impl Testbed {
@@ -149,6 +153,7 @@ impl Testbed {
             interrupt,
             judges: Arc::default(),
             connections: Connections::default(),
+            stand_ins: Mutex::default(),
         })
     }
 

@@ -62,8 +62,11 @@ impl Testbed {
         let planned = &self.system().components[name];
         let raised = match &planned.made {
             Made::Service(service) => self.raise_service(name, planned, service.as_ref()).await,
-            Made::Runtime(raise, kind) if kind.there == There::NotYet => {
-                let _ = raise;
+            Made::Runtime(_, kind) if kind.word.name == "planned" && self.plan.stubs.contains_key(name) => {
+                let detail = self.stand_in(name).unwrap_or_default();
+                Ok((Live::Process(seam_launch::nothing_of(ComponentId::from(name))), detail))
+            }
+            Made::Runtime(_, kind) if kind.there == There::NotYet => {
                 let title = format!("`{name}` is made with `{}`, which is not there yet", kind.word.name);
                 Err(about(title, planned.declared.origin.span))
             }

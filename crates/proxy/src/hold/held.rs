@@ -10,7 +10,7 @@ use crate::leads::Leads;
 use crate::observer::{Observer, Seen};
 use crate::relay::{Over, Scratch, Tap};
 use crate::socket::Socket;
-use crate::stand::{Undialled, dial};
+use crate::stand::{Undialled, Upstream, dial};
 use seam_event::SeamId;
 use seam_value::Value;
 use seam_wire::{Answering, Call, Captured, Direction, Of, Piece, Protocol, Say, Splitter, Then};
@@ -371,7 +371,10 @@ impl Held {
         (is_message, asked): (bool, Option<&Value>),
         read: Box<dyn Captured>,
     ) -> Verdict {
-        let rules = Arc::clone(&self.with.state.borrow().rules);
+        let (rules, leads_somewhere) = {
+            let state = self.with.state.borrow();
+            (Arc::clone(&state.rules), state.upstream != Upstream::Nowhere)
+        };
         let case = Case {
             seam: &self.with.seam.1,
             protocol: self.with.protocol.name(),
@@ -379,6 +382,7 @@ impl Held {
             bytes,
             moment,
             is_message,
+            has_provider: self.with.provider.is_some() || leads_somewhere,
             asked,
         };
         let verdict = decide(&rules, &case, read);
@@ -493,6 +497,7 @@ impl Held {
                 (bytes.to_vec(), then)
             }
             Say::Pass => return Ok(()),
+            Say::Cannot(reason) => return self.unanswerable(&reason),
             Say::Elsewhere(_) => return self.unanswerable("nobody else can be asked here yet"),
         };
         match dribble {

@@ -45,12 +45,12 @@ impl SeamState {
 
     /// Does somebody answer in the provider's place?
     pub(crate) fn has_stub(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub { .. }))
+        self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub(_)))
     }
 
-    /// Is the provider needed at all for a new connection?
+    /// Is nobody there but who answers in the provider's place?
     pub(crate) fn stands_in(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub { spies: false, .. }))
+        self.upstream == Upstream::Nowhere && self.has_stub()
     }
 
     /// Are there rules that look at replies?

@@ -16,13 +16,8 @@ pub type Filter = Box<dyn Fn(&Value) -> bool + Send + Sync>;
 pub enum Kind {
     /// It breaks something on purpose.
     Fault(Arc<dyn Fault>),
-    /// It answers in the provider's place.
-    Stub {
-        /// Who decides what is answered.
-        answers: Arc<dyn Answers>,
-        /// Is the provider asked what no stub has an answer to?
-        spies: bool,
-    },
+    /// It answers in the provider's place. What it has no answer to goes on to the provider where there is one.
+    Stub(Arc<dyn Answers>),
 }
 
 /// To which of the interactions that fit a rule applies.
@@ -84,6 +79,11 @@ impl Rule {
         self.n_struck.load(Ordering::SeqCst)
     }
 
+    /// Does it answer in the provider's place?
+    pub fn is_stub(&self) -> bool {
+        matches!(self.spec.kind, Kind::Stub(_))
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.spec.kind
     }
@@ -100,7 +100,7 @@ impl Rule {
     /// What it strikes.
     pub(crate) fn moment(&self) -> Moment {
         match &self.spec.kind {
-            Kind::Stub { .. } => Moment::Request,
+            Kind::Stub(_) => Moment::Request,
             Kind::Fault(fault) => match fault.moment() {
                 Moment::Request if self.spec.filters_replies => Moment::Reply,
                 Moment::Now if self.is_narrowed() => Moment::Request,

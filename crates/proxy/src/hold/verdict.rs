@@ -39,6 +39,8 @@ pub(super) struct Case<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) moment: Moment,
     pub(super) is_message: bool,
+    /// Is there somebody to ask what no stub answers?
+    pub(super) has_provider: bool,
     /// What was asked, where this is the reply to it.
     pub(super) asked: Option<&'a Value>,
 }
@@ -61,18 +63,18 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     }
     let needs_value = rules.iter().any(|rule| rule.needs_value());
     let interaction = if needs_value { told(case.seam, &parts) } else { Value::Null };
-    let mut has_stub = false;
+    let mut unmatched = None;
     for rule in concerned {
         if verdict.what.is_some() {
             break;
         }
         match rule.kind() {
-            Kind::Stub { .. } if case.is_message => {}
-            Kind::Stub { answers, spies } => {
+            Kind::Stub(_) if case.is_message => {}
+            Kind::Stub(answers) => {
                 if !rule.applies(&interaction, case.at) {
                     continue;
                 }
-                has_stub |= !spies;
+                unmatched = Some(rule);
                 let asked = Asked {
                     seam: case.seam,
                     protocol: case.protocol,
@@ -108,9 +110,8 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
             }
         }
     }
-    if has_stub && verdict.what.is_none() {
-        let stub = rules.iter().find(|rule| matches!(rule.kind(), Kind::Stub { spies: false, .. }));
-        verdict.what = stub.map(|rule| (What::Unknown, Arc::clone(rule)));
+    if verdict.what.is_none() && !case.has_provider {
+        verdict.what = unmatched.map(|rule| (What::Unknown, Arc::clone(rule)));
     }
     verdict
 }

@@ -50,6 +50,7 @@ fn played(step: &Step, file: &TestFile) -> Played {
         defaults: &file.defaults,
         flows: &file.flows,
         folder: Path::new("/project/tests"),
+        sources: &std::cell::RefCell::default(),
         found: &mut found,
     };
     let action = kind(&step.action.value).unwrap().read(step, &mut reading).unwrap();

@@ -66,6 +66,10 @@ impl DeclaredSystem for Small {
         }
     }
 
+    fn seams(&self) -> Vec<(&str, &str, &str)> {
+        vec![("orders", "paygate", ""), ("orders", "pg", "orders"), ("gateway", "orders", "")]
+    }
+
     fn root(&self) -> &Path {
         Path::new("/project")
     }
@@ -114,6 +118,7 @@ fn read_steps(file: &TestFile, found: &mut Diagnostics) -> Vec<Option<Box<dyn Ac
                 defaults: &file.defaults,
                 flows: &file.flows,
                 folder: Path::new("/project/tests"),
+                sources: &RefCell::default(),
                 found,
             };
             let kind = kind(&step.action.value).unwrap();
@@ -299,6 +304,11 @@ impl Bench for Bed {
 
     fn control<'a>(&'a self, component: &'a str, act: Act, _: Instant) -> BoxFuture<'a, Result<(), Trouble>> {
         self.note(format!("{act:?} {component}"));
+        Box::pin(async { Ok(()) })
+    }
+
+    fn put<'a>(&'a self, placed: &'a Placed) -> BoxFuture<'a, Result<(), Trouble>> {
+        self.note(format!("put {} on {}", placed.rule.name(), placed.seam));
         Box::pin(async { Ok(()) })
     }
 

@@ -139,6 +139,9 @@ impl Testbed {
             address,
         });
         if !elsewhere.always {
+            if let Some(detail) = self.stand_in(name) {
+                return Ok(detail);
+            }
             let by_tests = self.plan().tests.iter().any(|test| test.body.allows(name));
             let why = if by_tests {
                 "asked only by tests that say `live`"
@@ -161,6 +164,7 @@ impl Testbed {
             let goes_otherwise = elsewhere.goes_otherwise(bounds);
             elsewhere.bounded |= !bounds.is_free();
             if !elsewhere.always || goes_otherwise {
+                self.step_aside(component);
                 self.lead_anew(&elsewhere).await?;
             }
         }
@@ -179,6 +183,7 @@ impl Testbed {
                     there.gateway = None;
                 }
                 self.connections().close_idle();
+                let _ = self.stand_in(component);
                 self.pointed(component).await;
             } else if elsewhere.goes_otherwise(bounds) {
                 self.lead_anew(&elsewhere).await?;

@@ -126,6 +126,11 @@ impl Raise for External {
     }
 }
 
+/// Nothing of ours runs of this component: somebody else's, or what only a stub stands for.
+pub fn nothing_of(component: ComponentId) -> Box<dyn Live> {
+    Box::new(Elsewhere { component })
+}
+
 /// What runs without us.
 struct Elsewhere {
     component: ComponentId,

@@ -1,0 +1,135 @@
+//! Faults and stubs on the seams of a living testbed: put, taken away, and what stands in for components that are not
+//! there.
+
+use crate::testbed::Testbed;
+use crate::testbed::journal::shown_request;
+use seam_event::{Level, Notice, Scope, SeamId, What};
+use seam_expr::{Chance, Names};
+use seam_proxy::{Kind, Often, Rule, RuleSpec};
+use seam_steps::{Placed, SeamFilter, Trouble};
+use seam_stub::{StubSet, Surroundings};
+use std::sync::{Arc, PoisonError};
+
+/// What stands in for a component that is not there.
+pub(super) struct StandIn {
+    name: String,
+    set: Arc<StubSet>,
+    rule: Arc<Rule>,
+}
+
+/// What became of a fault that was taken away.
+pub(crate) struct Taken {
+    /// Did it strike, or answer, at all?
+    pub(crate) was_reached: bool,
+}
+
+impl Testbed {
+    /// Puts a fault or a stub on its seam, and comes back when it stands there.
+    pub(crate) async fn put(&self, placed: &Placed, scope: Scope) -> Result<(), Trouble> {
+        let applies = |seam: &SeamId| is_on(&placed.seam, seam);
+        if self.proxy.put(applies, &placed.rule) == 0 {
+            let reason = format!("there is no seam {} to put anything on", placed.seam);
+            return Err(Trouble::errored(reason).at(placed.span));
+        }
+        self.proxy.pointed(applies).await;
+        self.tell_fault(scope, placed, "put");
+        Ok(())
+    }
+
+    /// Takes it away again.
+    pub(crate) async fn take_away(&self, placed: &Placed, scope: Scope) -> Taken {
+        // What has passed by now may still be about to be told.
+        self.drain().await;
+        self.proxy.take_away(&placed.rule);
+        self.proxy.pointed(|seam| is_on(&placed.seam, seam)).await;
+        self.tell_fault(scope, placed, "taken away");
+        Taken { was_reached: placed.rule.n_struck() > 0 }
+    }
+
+    fn tell_fault(&self, scope: Scope, placed: &Placed, action: &str) {
+        let SeamFilter { from, to, endpoint } = placed.seam.clone();
+        let endpoint = seam_event::Endpoint::from(endpoint.unwrap_or_default().as_str());
+        let what = What::Fault {
+            seam: SeamId { consumer: from, provider: to, endpoint },
+            fault: placed.rule.name().to_owned(),
+            action: action.to_owned(),
+            interaction: None,
+        };
+        self.record(scope, what);
+    }
+
+    /// Lets the stubs of a component stand on all seams to it, where it is not there itself. Says whether there are any.
+    pub(super) fn stand_in(&self, name: &str) -> Option<String> {
+        let stubs = self.plan.stubs.get(name)?;
+        self.step_aside(name);
+        let set = Arc::new(StubSet::new());
+        let root = self.root().to_owned();
+        let environment = self.plan.system.environment.clone();
+        let names: Arc<dyn Names + Send + Sync> = Arc::new(Surroundings {
+            chance: Chance::new(self.plan.seed, name),
+            now: jiff::Timestamp::now,
+            env: Box::new(move |variable| environment.get(variable)),
+            file: Box::new(move |path| {
+                let path = root.join(path);
+                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            }),
+            hostname: "localhost".to_owned(),
+        });
+        let n_stubs = stubs.list.len();
+        set.put(stubs.clone(), &names);
+        let rule = Arc::new(Rule::new(RuleSpec {
+            name: format!("stub of {name}"),
+            kind: Kind::Stub(Arc::clone(&set) as _),
+            filter: None,
+            filters_replies: false,
+            often: Often::default(),
+            chance: Chance::new(self.plan.seed, name),
+        }));
+        self.proxy.put(|seam| seam.provider.as_str() == name, &rule);
+        self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).push(StandIn { name: name.to_owned(), set, rule });
+        Some(format!("{n_stubs} {} in its place", if n_stubs == 1 { "stub stands" } else { "stubs stand" }))
+    }
+
+    /// The component itself is asked from now on.
+    pub(super) fn step_aside(&self, name: &str) {
+        let mut stand_ins = self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner);
+        for aside in stand_ins.extract_if(.., |stand_in| stand_in.name == name) {
+            self.proxy.take_away(&aside.rule);
+        }
+    }
+
+    /// Stand-ins forget what a test made them remember.
+    pub(crate) fn reset_stand_ins(&self) {
+        for stand_in in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            stand_in.set.reset();
+        }
+    }
+
+    /// Tells what was asked of stand-ins and matched by none of their stubs.
+    pub(crate) fn tell_unanswered(&self, scope: &Scope) {
+        for StandIn { name, set, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for missed in set.missed() {
+                let asked = shown_request(missed.protocol, &missed.request);
+                let text = format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
+                let mut notice = Notice::new(Level::Warning, text);
+                for near in &missed.near {
+                    let differences: Vec<String> = near
+                        .differences
+                        .iter()
+                        .map(|judgement| format!("{}: {}", judgement.path, judgement.message))
+                        .collect();
+                    let used_up = if near.is_used_up { "has answered as often as it may; " } else { "" };
+                    notice.place.get_or_insert(near.span.into());
+                    notice.notes.push((format!("near: {}", near.stub), format!("{used_up}{}", differences.join("; "))));
+                }
+                self.record(scope.clone(), What::Notice(notice));
+            }
+        }
+    }
+}
+
+fn is_on(filter: &SeamFilter, seam: &SeamId) -> bool {
+    seam.consumer == filter.from
+        && seam.provider == filter.to
+        && filter.endpoint.as_ref().is_none_or(|endpoint| *endpoint == *seam.endpoint.as_str())
+}

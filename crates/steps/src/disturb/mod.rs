@@ -1,0 +1,272 @@
+//! Faults and stubs on seams: the steps `fault` and `stub`, and the entries of `under`, which are read alike.
+//!
+//! What is put on a seam outlives the step that put it, so it takes the variables along as they stand.
+
+mod fault;
+mod names;
+mod stub;
+
+pub(crate) use fault::FaultStep;
+pub(crate) use stub::StubStep;
+pub use stub::read_stub;
+
+use crate::action::{Target, Trouble};
+use crate::bench::{Bench, SeamFilter};
+use crate::filter::Filter;
+use crate::input::Input;
+use crate::kind::Reading;
+use crate::subject::{self, Ends};
+use futures_util::future::BoxFuture;
+use names::Fixed;
+use seam_diag::{Diagnostic, Diagnostics, Span};
+use seam_expr::{Chance, NameUse, Names};
+use seam_model::{Entry, Field, Fields, Node, NodeKind, Shape};
+use seam_proxy::{Kind, Often, Rule, RuleSpec, read_fault};
+use seam_stub::{StubSet, Stubs};
+use seam_value::Value;
+use std::sync::Arc;
+
+/// To what a fault or stub applies, and how often: the keys beside `fault` and `stub`.
+const OFTEN: &[Field] = &[
+    Field::optional("seam", Shape::Seam, "the seam, as `orders -> paygate`"),
+    Field::optional("where", Shape::Expectations, "which interactions: `{ request.path: /charge }`; all where nothing is said"),
+    Field::optional("times", Shape::Integer, "how often at most"),
+    Field::optional("nth", Shape::Integer, "only the one of this number among those that fit, from 1"),
+    Field::optional("for", Shape::Duration, "for how long"),
+    Field::optional("probability", Shape::Number, "how likely, from 0 to 1, drawn for each by the run's seed"),
+];
+
+/// A fault or a stub, to be put on a seam.
+pub struct Disturbance {
+    ends: Ends,
+    what: What,
+    filter: Arc<Filter>,
+    filters_replies: bool,
+    often: Often,
+    /// As written, on one line.
+    title: String,
+}
+
+enum What {
+    Fault(Input),
+    Stub(Stubs),
+}
+
+/// What is put on a seam.
+pub struct Placed {
+    /// The seam.
+    pub seam: SeamFilter,
+    /// The fault or stub.
+    pub rule: Arc<Rule>,
+    /// Is it a stub?
+    pub is_stub: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Disturbance {
+    /// Reads an entry of `under`, whose keys are known to be right.
+    pub fn read(entry: &Node, reading: &mut Reading<'_>) -> Option<Self> {
+        let entries = entry.as_map().unwrap_or_default();
+        let mut fields = Fields::over(entries, entry.span, "the entry of `under`");
+        let disturbance = match (fields.take("fault"), fields.take("stub")) {
+            (Some(fault), None) => Self::of_fault(fault, &mut fields, entry.span, reading),
+            (None, Some(stub)) => Self::of_stub(stub, &mut fields, entry.span, reading),
+            // Told already.
+            _ => return None,
+        };
+        fields.finish(reading.found);
+        disturbance
+    }
+
+    fn of_fault(fault: &Node, fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Self> {
+        let input = Input::read(fault, reading.found);
+        if let Some(value) = input.fixed()
+            && let Err(reason) = read_fault(value)
+        {
+            let at = match &fault.kind {
+                NodeKind::Map(entries) if entries.len() == 1 => entries[0].node.span,
+                _ => fault.span,
+            };
+            reading.found.push(Diagnostic::error(reason).at(at, ""));
+        }
+        let title = format!("fault {}", shown(fault));
+        Self::with(What::Fault(input), fields, (span, title), reading)
+    }
+
+    fn of_stub(stub: &Node, fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Self> {
+        let ends = seam_of(fields, span, reading)?;
+        let endpoint = ends.endpoint.as_deref().unwrap_or_default();
+        let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
+        let title = format!("stub {}", shown(stub));
+        let rest = Rest::read(fields, reading.found);
+        Some(rest.into_disturbance(ends, What::Stub(stubs), title))
+    }
+
+    fn with(
+        what: What,
+        fields: &mut Fields<'_>,
+        (span, title): (Span, String),
+        reading: &mut Reading<'_>,
+    ) -> Option<Self> {
+        let ends = seam_of(fields, span, reading)?;
+        let rest = Rest::read(fields, reading.found);
+        Some(rest.into_disturbance(ends, what, title))
+    }
+
+    /// The variables in it.
+    pub fn uses(&self) -> Vec<NameUse> {
+        let mut uses = Vec::new();
+        self.filter.uses(&mut uses);
+        match &self.what {
+            What::Fault(input) => input.uses(&mut uses),
+            What::Stub(stubs) => uses.extend(stubs.list.iter().flat_map(seam_stub::Stub::names)),
+        }
+        uses
+    }
+
+    /// Whom it is about.
+    pub fn target(&self) -> Target {
+        self.ends.target()
+    }
+
+    /// Puts it on its seam; it stays until the bench takes it away.
+    pub fn put<'a>(
+        &'a self,
+        names: &'a (dyn Names + Sync),
+        bench: &'a dyn Bench,
+    ) -> BoxFuture<'a, Result<Placed, Trouble>> {
+        Box::pin(async move {
+            let fixed = Arc::new(Fixed::of(&self.uses(), names, &self.title));
+            let kind = match &self.what {
+                What::Fault(input) => {
+                    let fault = read_fault(&input.value(names)?);
+                    Kind::Fault(fault.map_err(|reason| Trouble::errored(reason).at(input.span()))?)
+                }
+                What::Stub(stubs) => {
+                    let set = StubSet::new();
+                    let names: Arc<dyn Names + Send + Sync> = Arc::clone(&fixed) as _;
+                    set.put(stubs.clone(), &names);
+                    Kind::Stub(Arc::new(set))
+                }
+            };
+            let filter = (!self.filter.is_empty()).then(|| {
+                let (filter, fixed) = (Arc::clone(&self.filter), Arc::clone(&fixed));
+                let fits = move |interaction: &Value| {
+                    matches!(filter.holds(interaction, false, &*fixed), Ok(Some(true)))
+                };
+                Box::new(fits) as seam_proxy::Filter
+            });
+            let spec = RuleSpec {
+                name: self.title.clone(),
+                kind,
+                filter,
+                filters_replies: self.filters_replies,
+                often: self.often,
+                chance: names.chance().branch(&self.title),
+            };
+            let placed = Placed {
+                seam: self.ends.filter(),
+                rule: Arc::new(Rule::new(spec)),
+                is_stub: matches!(self.what, What::Stub(_)),
+                span: self.ends.span,
+            };
+            bench.put(&placed).await?;
+            Ok(placed)
+        })
+    }
+}
+
+/// What stands beside `fault` and `stub`.
+struct Rest {
+    filter: Filter,
+    filters_replies: bool,
+    often: Often,
+}
+
+impl Rest {
+    fn read(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Self {
+        let entries = fields.map("where", found);
+        let filters_replies = entries.iter().any(|entry| entry.key.value.starts_with("reply"));
+        check_parts(entries, found);
+        let filter = Filter::read(entries, found);
+        let often = Often {
+            nth: positive(fields, "nth", found),
+            times: positive(fields, "times", found),
+            lasts: fields.duration("for", found).map(|lasts| lasts.value),
+            probability: probability(fields, found),
+        };
+        Self { filter, filters_replies, often }
+    }
+
+    fn into_disturbance(self, ends: Ends, what: What, title: String) -> Disturbance {
+        let Self { filter, filters_replies, often } = self;
+        Disturbance { ends, what, filter: Arc::new(filter), filters_replies, often, title }
+    }
+}
+
+fn seam_of(fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Ends> {
+    let Some(seam) = fields.take("seam") else {
+        let error = Diagnostic::error("on which seam?").at(span, "");
+        reading.found.push(error.hint("write `seam: orders -> paygate` beside it"));
+        return None;
+    };
+    let ends = subject::seam(seam, reading)?;
+    let declared = reading.system.seams();
+    let is_there = |(consumer, provider, endpoint): &(&str, &str, &str)| {
+        *consumer == ends.consumer
+            && *provider == ends.provider
+            && ends.endpoint.as_ref().is_none_or(|wanted| wanted == endpoint)
+    };
+    if ends.consumer != "test" && !declared.iter().any(is_there) {
+        let hint = format!(
+            "what `{}` is handed an address of stands in its `env`, `files` or `calls` in seam.yaml",
+            ends.consumer
+        );
+        let error = Diagnostic::error(format!("`{}` has no seam to `{}`", ends.consumer, ends.provider));
+        reading.found.push(error.at(seam.span, "nothing passes here").hint(hint));
+        return None;
+    }
+    Some(ends)
+}
+
+/// Tells paths that begin with nothing that an interaction has.
+fn check_parts(entries: &[Entry], found: &mut Diagnostics) {
+    const PARTS: [&str; 5] = ["request", "reply", "message", "from", "to"];
+    for entry in entries {
+        let first = entry.key.value.split(['.', '[']).next().unwrap_or_default();
+        let is_query = matches!(first, "that" | "jsonpath" | "xpath" | "css");
+        if !is_query && !PARTS.contains(&first) {
+            let error = Diagnostic::error(format!("what passes has no `{first}`")).at(entry.key.span, "");
+            found.push(error.suggest(first, PARTS));
+        }
+    }
+}
+
+fn positive(fields: &mut Fields<'_>, name: &str, found: &mut Diagnostics) -> Option<u64> {
+    let node = fields.take(name)?;
+    let value = node.to_value().as_i64().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
+    if value.is_none() {
+        found.push(Diagnostic::error(format!("`{name}` is a number from 1")).at(node.span, ""));
+    }
+    value
+}
+
+fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> {
+    let node = fields.take("probability")?;
+    let value = node.to_value().to_plain_text().parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
+    if value.is_none() {
+        found.push(Diagnostic::error("`probability` is a number from 0 to 1").at(node.span, ""));
+    }
+    value
+}
+
+/// A node as people would write it on one line, shortened.
+fn shown(node: &Node) -> String {
+    const MOST: usize = 60;
+    let text = node.scalar_text().unwrap_or_else(|| node.to_value().to_string());
+    if text.chars().count() <= MOST {
+        return text;
+    }
+    text.chars().take(MOST - 1).chain(['…']).collect()
+}
