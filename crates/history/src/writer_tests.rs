@@ -42,6 +42,7 @@ fn interaction(id: u64, request: &str, reply: &str) -> What {
         reply: seam_value::parse(reply).unwrap(),
         message: Value::Null,
         cut: false,
+        answered_by: None,
     })
 }
 

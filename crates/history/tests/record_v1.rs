@@ -140,6 +140,7 @@ fn interaction() -> Interaction {
         reply: Value::map([("status", Value::from(200_i64)), ("text", Value::text(text))]),
         message: Value::Null,
         cut: false,
+        answered_by: None,
     }
 }
 

@@ -113,6 +113,7 @@ pub(crate) mod tests {
             reply: seam_value::parse(reply).unwrap(),
             message: Value::Null,
             cut: false,
+            answered_by: None,
         }
     }
 

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Who sends them.
-pub type Sender = Arc<dyn Fn(Callback) + Send + Sync>;
+pub(crate) type Sender = Arc<dyn Fn(Callback) + Send + Sync>;
 
 /// Hands callbacks over to whoever sends them.
 #[derive(Clone, Default)]
 pub(crate) struct Callbacks(Option<Sender>);
 
 impl Callbacks {
+    #[allow(dead_code)]
     pub(crate) fn new(sender: Option<Sender>) -> Self {
         Self(sender)
     }

@@ -152,6 +152,7 @@ mod tests {
             reply: Value::Null,
             message: Value::Null,
             cut: false,
+            answered_by: None,
         }
     }
 

@@ -74,7 +74,8 @@ fn bounded(entry: &Entry, system: &SystemPlan, found: &mut Diagnostics) -> Optio
 pub(crate) fn unasked(system: &SystemPlan, tests: &[PlannedTest]) -> Vec<String> {
     let is_far = |name: &str| address(name, system).is_some_and(|address| !address.is_loopback());
     let unasked = externals(system).filter(|(name, external)| {
-        !external.live && is_far(name) && !tests.iter().any(|test| test.body.allows(name))
+        let has_stub = system.components.get(*name).is_some_and(|planned| planned.declared.stub.is_some());
+        !external.live && !has_stub && is_far(name) && !tests.iter().any(|test| test.body.allows(name))
     });
     unasked.map(|(name, _)| name.to_owned()).collect()
 }

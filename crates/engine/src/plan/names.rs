@@ -92,8 +92,7 @@ impl<'a> Known<'a> {
         let judged = step.expect.iter().chain(&step.unless).flat_map(seam_matcher::Statement::names);
         let saved = step.save.iter().flat_map(|(_, capture)| capture.names());
         let when = step.when.iter().flat_map(|when: &Expression| when.names(Way::Expression));
-        let uses: Vec<NameUse> =
-            step.uses.iter().cloned().chain(judged).chain(saved).chain(when).collect();
+        let uses: Vec<NameUse> = step.uses.iter().cloned().chain(judged).chain(saved).chain(when).collect();
         for name in &uses {
             self.check_use(name, found);
         }

@@ -6,8 +6,8 @@ use seam_diag::{Diagnostic, Diagnostics, Sources, Span};
 use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
 use seam_model::{Flow, Node, Step, TestDefaults, Word};
-use seam_stub::Stubs;
 use seam_steps::{Disturbance, Reading, Target};
+use seam_stub::Stubs;
 use std::cell::RefCell;
 use std::path::PathBuf;
 

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use seam_diag::Span;
 use seam_event::{ComponentId, Interaction, Scope};
 use seam_launch::{Watcher, base_environment};
-use seam_services::mailbox::Mailbox;
 use seam_proxy::Rule;
+use seam_services::mailbox::Mailbox;
 use seam_steps::{Act, Address, Awaited, Bench, Placed, SaidLine, SeamFilter, Trouble};
 use seam_value::Value;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl AttemptBench {
             let placed = Placed { seam, rule, is_stub, span };
             let taken = self.bed.take_away(&placed, scope.clone()).await;
             if !taken.was_reached && !is_stub {
-                let text = format!("{} on {} was never reached", placed.rule.name(), placed.seam);
+                let text = format!("the fault `{}` on {} was never reached", placed.rule.name(), placed.seam);
                 unreached.push(Unreached { text, span });
             }
         }

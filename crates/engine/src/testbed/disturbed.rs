@@ -86,7 +86,11 @@ impl Testbed {
             chance: Chance::new(self.plan.seed, name),
         }));
         self.proxy.put(|seam| seam.provider.as_str() == name, &rule);
-        self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).push(StandIn { name: name.to_owned(), set, rule });
+        self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).push(StandIn {
+            name: name.to_owned(),
+            set,
+            rule,
+        });
         Some(format!("{n_stubs} {} in its place", if n_stubs == 1 { "stub stands" } else { "stubs stand" }))
     }
 
@@ -107,10 +111,12 @@ impl Testbed {
 
     /// Tells what was asked of stand-ins and matched by none of their stubs.
     pub(crate) fn tell_unanswered(&self, scope: &Scope) {
-        for StandIn { name, set, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for StandIn { name, set, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
             for missed in set.missed() {
                 let asked = shown_request(missed.protocol, &missed.request);
-                let text = format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
+                let text =
+                    format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
                 let mut notice = Notice::new(Level::Warning, text);
                 for near in &missed.near {
                     let differences: Vec<String> = near
@@ -120,7 +126,10 @@ impl Testbed {
                         .collect();
                     let used_up = if near.is_used_up { "has answered as often as it may; " } else { "" };
                     notice.place.get_or_insert(near.span.into());
-                    notice.notes.push((format!("near: {}", near.stub), format!("{used_up}{}", differences.join("; "))));
+                    notice.notes.push((
+                        format!("near: {}", near.stub),
+                        format!("{used_up}{}", differences.join("; ")),
+                    ));
                 }
                 self.record(scope.clone(), What::Notice(notice));
             }

@@ -6,9 +6,9 @@
 use crate::testbed::external::ExternalNews;
 use seam_event::{ComponentId, Interaction, InteractionError, Scope, SeamId, What};
 use seam_history::Recorder;
-use seam_proxy::{ExternalError, Witness, Rule};
-use seam_value::Value;
+use seam_proxy::{ExternalError, Rule, Witness};
 use seam_steps::SaidLine;
+use seam_value::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -7,7 +7,7 @@ mod lines;
 mod logs;
 mod pump;
 
-pub use logs::{LogTrouble, LogsTo, Mask};
 pub(crate) use logs::Logs;
+pub use logs::{LogTrouble, LogsTo, Mask};
 pub use pump::Line;
 pub(crate) use pump::{Output, Pump};

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-pub use external::{nothing_of, Bounds, External, ExternalAddress, Operation, parse_external};
+pub use external::{Bounds, External, ExternalAddress, Operation, nothing_of, parse_external};
 pub use process::Process;
 
 /// How long a component may take to stop before it is made to, unless it says otherwise.

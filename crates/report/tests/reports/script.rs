@@ -79,6 +79,7 @@ impl Script {
             reply: seam_value::parse(reply).unwrap(),
             message: Value::Null,
             cut: false,
+            answered_by: None,
         }));
     }
 

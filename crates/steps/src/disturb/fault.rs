@@ -26,7 +26,7 @@ static WORD: Word = Word {
   times: 1
 - http: POST gateway/checkout
   json: { cart: c-1 }
-  expect: { status: 502 }
+  expect: { status: 201 }
 ",
     ..Word::new("fault", "puts a fault on a seam")
 };

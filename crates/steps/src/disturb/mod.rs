@@ -19,7 +19,7 @@ use crate::subject::{self, Ends};
 use futures_util::future::BoxFuture;
 use names::Fixed;
 use seam_diag::{Diagnostic, Diagnostics, Span};
-use seam_expr::{Chance, NameUse, Names};
+use seam_expr::{NameUse, Names};
 use seam_model::{Entry, Field, Fields, Node, NodeKind, Shape};
 use seam_proxy::{Kind, Often, Rule, RuleSpec, read_fault};
 use seam_stub::{StubSet, Stubs};
@@ -29,11 +29,19 @@ use std::sync::Arc;
 /// To what a fault or stub applies, and how often: the keys beside `fault` and `stub`.
 const OFTEN: &[Field] = &[
     Field::optional("seam", Shape::Seam, "the seam, as `orders -> paygate`"),
-    Field::optional("where", Shape::Expectations, "which interactions: `{ request.path: /charge }`; all where nothing is said"),
+    Field::optional(
+        "where",
+        Shape::Expectations,
+        "which interactions: `{ request.path: /charge }`; all where nothing is said",
+    ),
     Field::optional("times", Shape::Integer, "how often at most"),
     Field::optional("nth", Shape::Integer, "only the one of this number among those that fit, from 1"),
     Field::optional("for", Shape::Duration, "for how long"),
-    Field::optional("probability", Shape::Number, "how likely, from 0 to 1, drawn for each by the run's seed"),
+    Field::optional(
+        "probability",
+        Shape::Number,
+        "how likely, from 0 to 1, drawn for each by the run's seed",
+    ),
 ];
 
 /// A fault or a stub, to be put on a seam.
@@ -79,7 +87,12 @@ impl Disturbance {
         disturbance
     }
 
-    fn of_fault(fault: &Node, fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Self> {
+    fn of_fault(
+        fault: &Node,
+        fields: &mut Fields<'_>,
+        span: Span,
+        reading: &mut Reading<'_>,
+    ) -> Option<Self> {
         let input = Input::read(fault, reading.found);
         if let Some(value) = input.fixed()
             && let Err(reason) = read_fault(value)
@@ -90,7 +103,7 @@ impl Disturbance {
             };
             reading.found.push(Diagnostic::error(reason).at(at, ""));
         }
-        let title = format!("fault {}", shown(fault));
+        let title = shown(fault);
         Self::with(What::Fault(input), fields, (span, title), reading)
     }
 
@@ -98,7 +111,7 @@ impl Disturbance {
         let ends = seam_of(fields, span, reading)?;
         let endpoint = ends.endpoint.as_deref().unwrap_or_default();
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
-        let title = format!("stub {}", shown(stub));
+        let title = shown(stub);
         let rest = Rest::read(fields, reading.found);
         Some(rest.into_disturbance(ends, What::Stub(stubs), title))
     }
@@ -193,7 +206,7 @@ impl Rest {
         let often = Often {
             nth: positive(fields, "nth", found),
             times: positive(fields, "times", found),
-            lasts: fields.duration("for", found).map(|lasts| lasts.value),
+            lasts: fields.duration("for", found),
             probability: probability(fields, found),
         };
         Self { filter, filters_replies, often }
@@ -243,9 +256,10 @@ fn check_parts(entries: &[Entry], found: &mut Diagnostics) {
     }
 }
 
-fn positive(fields: &mut Fields<'_>, name: &str, found: &mut Diagnostics) -> Option<u64> {
+fn positive(fields: &mut Fields<'_>, name: &'static str, found: &mut Diagnostics) -> Option<u64> {
     let node = fields.take(name)?;
-    let value = node.to_value().as_i64().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
+    let value =
+        node.to_value().as_i64().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
     if value.is_none() {
         found.push(Diagnostic::error(format!("`{name}` is a number from 1")).at(node.span, ""));
     }
@@ -254,7 +268,8 @@ fn positive(fields: &mut Fields<'_>, name: &str, found: &mut Diagnostics) -> Opt
 
 fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> {
     let node = fields.take("probability")?;
-    let value = node.to_value().to_plain_text().parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
+    let value =
+        node.to_value().to_plain_text().parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
     if value.is_none() {
         found.push(Diagnostic::error("`probability` is a number from 0 to 1").at(node.span, ""));
     }
@@ -269,4 +284,39 @@ fn shown(node: &Node) -> String {
         return text;
     }
     text.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::actor::Actor;
+    use crate::testing::{Bed, LIMIT, read, run_as, step};
+
+    #[test]
+    fn mistakes_are_told_at_their_place() {
+        for (text, expected) in [
+            ("- fault: refused\n  seam: orders -> paygate", "there is no fault `refused`"),
+            ("- fault: { latency: 2 }\n  seam: orders -> paygate", "`latency` takes a duration, such as 2s [2]"),
+            ("- fault: cut", "on which seam?"),
+            ("- fault: cut\n  seam: paygate -> orders", "`paygate` has no seam to `orders` [paygate -> orders"),
+            ("- fault: reset\n  seam: orders -> paygate\n  nth: 0", "`nth` is a number from 1 [0]"),
+            ("- fault: reset\n  seam: orders -> paygate\n  probability: 2", "`probability` is a number from 0 to 1 [2]"),
+            ("- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }", "what passes has no `path` [path]"),
+            ("- stub: { request: POST /charge, replay: {} }\n  seam: orders -> paygate", "replay"),
+            ("- stub: stubs/none.yaml\n  seam: orders -> paygate", "these stubs can't be read [stubs/none.yaml"),
+        ] {
+            let told = read(text).err().unwrap_or_default().join("\n");
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_puts_what_it_says_on_its_seam() {
+        let bed = Bed::default();
+        let step = step("- fault: { latency: $wait }\n  seam: orders -> paygate");
+        let done = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":"5ms"}"#, LIMIT).await;
+        assert_eq!(done, Ok(seam_value::Value::Null));
+        assert_eq!(bed.asked(), [r#"put {"latency":"$wait"} on orders -> paygate"#]);
+        let wrong = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":5}"#, LIMIT).await;
+        assert!(format!("{wrong:?}").contains("takes a duration"), "{wrong:?}");
+    }
 }

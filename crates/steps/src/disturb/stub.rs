@@ -18,11 +18,11 @@ static WORD: Word = Word {
     subject: Shape::Any,
     fields: OFTEN,
     example: "\
-- stub: { request: POST /charge, reply: { status: 402, json: { reason: card_declined } } }
+- stub: { request: POST /charge, reply: { status: 201, json: { id: ch-1 } } }
   seam: orders -> paygate
 - http: POST gateway/checkout
   json: { cart: c-1 }
-  expect: { status: 402 }
+  expect: { status: 201 }
 ",
     ..Word::new("stub", "answers in a provider's place")
 };
@@ -41,7 +41,11 @@ impl Kind for StubStep {
 }
 
 /// Reads stubs as they stand in a file, for this provider's endpoint: themselves, or the path of their file.
-pub fn read_stub(node: &Node, (provider, endpoint): (&str, &str), reading: &mut Reading<'_>) -> Option<Stubs> {
+pub fn read_stub(
+    node: &Node,
+    (provider, endpoint): (&str, &str),
+    reading: &mut Reading<'_>,
+) -> Option<Stubs> {
     let protocol = reading.system.protocol(provider, endpoint).and_then(seam_wire::protocol)?;
     let root = reading.system.root().to_owned();
     let folder = reading.folder.to_owned();

@@ -188,6 +188,7 @@ fn charge() -> Interaction {
         reply: Value::Null,
         message: Value::Null,
         cut: false,
+        answered_by: None,
     }
 }
 
