@@ -76,7 +76,17 @@ fn read(
     let unasked = live::unasked(&planned, &tests);
     tests.retain(|test| request.selection.takes(test));
     let system = Arc::new(planned);
-    Some(Plan { system, files, tests, invariants, settled, stubs, seed: request.seed, n_tests_in_all, unasked })
+    Some(Plan {
+        system,
+        files,
+        tests,
+        invariants,
+        settled,
+        stubs,
+        seed: request.seed,
+        n_tests_in_all,
+        unasked,
+    })
 }
 
 /// Everything that planning tests looks at, and what it has planned so far.

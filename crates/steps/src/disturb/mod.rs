@@ -295,14 +295,29 @@ mod tests {
     fn mistakes_are_told_at_their_place() {
         for (text, expected) in [
             ("- fault: refused\n  seam: orders -> paygate", "there is no fault `refused`"),
-            ("- fault: { latency: 2 }\n  seam: orders -> paygate", "`latency` takes a duration, such as 2s [2]"),
+            (
+                "- fault: { latency: 2 }\n  seam: orders -> paygate",
+                "`latency` takes a duration, such as 2s [2]",
+            ),
             ("- fault: cut", "on which seam?"),
-            ("- fault: cut\n  seam: paygate -> orders", "`paygate` has no seam to `orders` [paygate -> orders"),
+            (
+                "- fault: cut\n  seam: paygate -> orders",
+                "`paygate` has no seam to `orders` [paygate -> orders",
+            ),
             ("- fault: reset\n  seam: orders -> paygate\n  nth: 0", "`nth` is a number from 1 [0]"),
-            ("- fault: reset\n  seam: orders -> paygate\n  probability: 2", "`probability` is a number from 0 to 1 [2]"),
-            ("- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }", "what passes has no `path` [path]"),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  probability: 2",
+                "`probability` is a number from 0 to 1 [2]",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }",
+                "what passes has no `path` [path]",
+            ),
             ("- stub: { request: POST /charge, replay: {} }\n  seam: orders -> paygate", "replay"),
-            ("- stub: stubs/none.yaml\n  seam: orders -> paygate", "these stubs can't be read [stubs/none.yaml"),
+            (
+                "- stub: stubs/none.yaml\n  seam: orders -> paygate",
+                "these stubs can't be read [stubs/none.yaml",
+            ),
         ] {
             let told = read(text).err().unwrap_or_default().join("\n");
             assert!(told.contains(expected), "{text}: {told}");

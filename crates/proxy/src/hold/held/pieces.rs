@@ -1,0 +1,361 @@
+//! What becomes of each piece: requests, replies, messages, and more of them.
+
+use super::{Ended, Fate, Held};
+use crate::faults::{Effect, Moment};
+use crate::hold::lane::Act;
+use crate::hold::rule::Rule;
+use crate::hold::verdict::What;
+use crate::observer::Seen;
+use crate::relay::Over;
+use seam_value::Value;
+use seam_wire::{Answering, Call, Captured, Direction, Say, Then};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl Held {
+    /// A request: passed on, later, or answered here.
+    pub(super) fn request(
+        &mut self,
+        call: Call,
+        bytes: Vec<u8>,
+        read: Box<dyn Captured>,
+    ) -> Result<(), Ended> {
+        let mut verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+        if let Some(asked) = verdict.asked.take() {
+            self.asked.insert(call, asked);
+        }
+        let due = Instant::now() + verdict.wait;
+        match verdict.what {
+            None => self.pass_request(call, bytes, due),
+            Some((What::Stub(answering), _)) => self.stand_in(call, answering, due),
+            Some((What::Unknown, rule)) => {
+                // The protocol may have a word for it; where it has none the connection ends.
+                let unknown = Value::map([
+                    ("status", Value::from(404_u64)),
+                    ("text", Value::text("no stub answers this\n")),
+                ]);
+                self.answer(call, &unknown, due, &rule)
+            }
+            Some((What::Fault(effect), rule)) => self.strike_request(call, (effect, rule), bytes, due),
+        }
+    }
+
+    fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) -> Result<(), Ended> {
+        let due = self.up.push(Act::Bytes(bytes, 0), due, None);
+        self.fates.insert(call, Fate::Later(due));
+        Ok(())
+    }
+
+    fn strike_request(
+        &mut self,
+        call: Call,
+        (effect, rule): (Effect, Arc<Rule>),
+        bytes: Vec<u8>,
+        due: Instant,
+    ) -> Result<(), Ended> {
+        match effect {
+            Effect::Answer(value) => self.answer(call, &value, due, &rule),
+            Effect::Say(said, then) => {
+                self.drop_request(call, &Value::Null, due);
+                self.say(call, said, (due, then), &Arc::from(rule.name()));
+                Ok(())
+            }
+            Effect::Reset => {
+                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                Ok(())
+            }
+            Effect::ResetAfter => {
+                self.pass_request(call, bytes, due)?;
+                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                Ok(())
+            }
+            Effect::LoseReply => {
+                self.pass_request(call, bytes, due)?;
+                self.fates.insert(call, Fate::LosesReply);
+                Ok(())
+            }
+            Effect::Hang => {
+                self.fates.insert(call, Fate::Dropped);
+                if let Some(splitter) = &mut self.with.splitter {
+                    splitter.forget(call);
+                }
+                self.hung = Some(rule);
+                Ok(())
+            }
+            Effect::Twice => {
+                let again = self.with.splitter.as_mut().and_then(|splitter| splitter.again(call, &bytes));
+                self.pass_request(call, bytes, due)?;
+                self.up.push(Act::Bytes(again.unwrap_or_default(), 0), due, None);
+                Ok(())
+            }
+            Effect::Cut(time) => {
+                self.with.leads.cut(&self.with.seam.1, time);
+                Ok(())
+            }
+            Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
+                self.pass_request(call, bytes, due)
+            }
+        }
+    }
+
+    /// What a stub says to a request.
+    fn stand_in(&mut self, call: Call, answering: Answering, due: Instant) -> Result<(), Ended> {
+        let Answering { by, after, say, dribble, afterwards } = answering;
+        self.with.elsewhere.call_back(afterwards, after);
+        let due = due + after;
+        let (bytes, then) = match say {
+            Say::Answer(value) => {
+                let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+                match splitter.answer(call, &value) {
+                    Ok(bytes) => {
+                        self.drop_request(call, &value, due);
+                        (bytes, Then::Stay)
+                    }
+                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                }
+            }
+            Say::Bytes(bytes, then) => {
+                self.drop_request(call, &Value::Null, due);
+                (bytes.to_vec(), then)
+            }
+            Say::Pass => return Ok(()),
+            Say::Cannot(reason) => return self.unanswerable(&reason),
+            Say::Elsewhere(_) => return self.unanswerable("nobody else can be asked here yet"),
+        };
+        match dribble {
+            Some((n_parts, over)) if n_parts > 1 && !bytes.is_empty() => {
+                let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).min(bytes.len());
+                let size = bytes.len().div_ceil(n_parts);
+                let mut parts: Vec<(Act, Instant, Option<Arc<str>>)> = bytes
+                    .chunks(size)
+                    .enumerate()
+                    .map(|(index, part)| {
+                        let share = over.mul_f64((index + 1) as f64 / n_parts as f64);
+                        (Act::Bytes(part.to_vec(), 0), due + share, Some(Arc::clone(&by)))
+                    })
+                    .collect();
+                push_end(&mut parts, due + over, then, &by);
+                self.in_turn(call, parts);
+            }
+            _ => self.say(call, bytes, (due, then), &by),
+        }
+        Ok(())
+    }
+
+    /// Answers a request here, in the protocol's own terms.
+    fn answer(&mut self, call: Call, value: &Value, due: Instant, rule: &Arc<Rule>) -> Result<(), Ended> {
+        let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+        match splitter.answer(call, value) {
+            Ok(bytes) => {
+                self.drop_request(call, value, due);
+                self.say(call, bytes, (due, Then::Stay), &Arc::from(rule.name()));
+                Ok(())
+            }
+            Err(unanswerable) => self.unanswerable(&unanswerable.reason),
+        }
+    }
+
+    fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
+        let reason = format!("what was to be answered can't be said: {reason}");
+        let (seam, connection) = (self.with.seam.0, self.with.connection);
+        self.with.observer.tell(Seen::Degraded { seam, connection, reason });
+        self.with.tap.borrow_mut().reset_by_fault();
+        Err(Ended(Over::Reset))
+    }
+
+    /// A request is not passed on; the provider gets what keeps it in step.
+    fn drop_request(&mut self, call: Call, answer: &Value, due: Instant) {
+        self.fates.insert(call, Fate::Dropped);
+        let Some(splitter) = &mut self.with.splitter else { return };
+        let instead = splitter.instead(call, answer);
+        if !instead.is_empty() {
+            self.up.push(Act::Bytes(instead, 0), due, None);
+        }
+    }
+
+    fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &Arc<str>) {
+        let mut acts = vec![(Act::Bytes(bytes, 0), due, Some(Arc::clone(by)))];
+        push_end(&mut acts, due, then, by);
+        self.in_turn(call, acts);
+    }
+
+    /// Says something to the consumer as the whole answer to a call, once its turn has come.
+    fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<Arc<str>>)>) {
+        self.ready.insert(call, acts);
+        if self.multiplexes() || !self.order.contains(&call) {
+            self.speak(call);
+            return;
+        }
+        self.take_turns();
+    }
+
+    fn speak(&mut self, call: Call) {
+        for (act, due, by) in self.ready.remove(&call).unwrap_or_default() {
+            self.down.push(act, due, by);
+        }
+        self.order.retain(|other| *other != call);
+    }
+
+    fn take_turns(&mut self) {
+        while let Some(call) = self.order.front().copied().filter(|call| self.ready.contains_key(call)) {
+            self.speak(call);
+        }
+    }
+
+    /// The answer to a call has ended.
+    pub(super) fn answered(&mut self, call: Call) {
+        self.order.retain(|other| *other != call);
+        self.fates.remove(&call);
+        self.asked.remove(&call);
+        self.take_turns();
+    }
+
+    /// A reply: passed on, later, changed, or lost.
+    pub(super) fn reply(
+        &mut self,
+        call: Call,
+        bytes: Vec<u8>,
+        whole: bool,
+        read: Box<dyn Captured>,
+    ) -> Result<(), Ended> {
+        if self.fates.get(&call) == Some(&Fate::LosesReply) {
+            return self.lose(whole);
+        }
+        let asked = self.asked.remove(&call);
+        let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
+        let due = Instant::now() + verdict.wait;
+        let (said, then, by) = match verdict.what {
+            Some((What::Fault(effect), rule)) => {
+                let by: Arc<str> = Arc::from(rule.name());
+                match effect {
+                    Effect::Answer(value) => {
+                        match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
+                            Some(Ok(said)) => (said, Then::Stay, Some(by)),
+                            Some(Err(unanswerable)) => return self.unanswerable(&unanswerable.reason),
+                            None => (bytes, Then::Stay, None),
+                        }
+                    }
+                    Effect::Say(said, then) => (said, then, Some(by)),
+                    Effect::Reset | Effect::LoseReply | Effect::ResetAfter => {
+                        self.down.push(Act::Reset, due, Some(by));
+                        return Ok(());
+                    }
+                    Effect::Hang => {
+                        self.hung = Some(rule);
+                        return Ok(());
+                    }
+                    Effect::Cut(time) => {
+                        self.with.leads.cut(&self.with.seam.1, time);
+                        return Ok(());
+                    }
+                    _ => (bytes, Then::Stay, None),
+                }
+            }
+            _ => (bytes, Then::Stay, None),
+        };
+        if by.is_some() && !whole {
+            self.fates.insert(call, Fate::Replaced);
+        } else {
+            self.fates.insert(call, Fate::Later(due));
+        }
+        self.down.push(Act::Bytes(said, 0), due, by.clone());
+        if let Some(by) = by {
+            let mut acts = Vec::new();
+            push_end(&mut acts, due, then, &by);
+            for (act, due, by) in acts {
+                self.down.push(act, due, by);
+            }
+        }
+        if whole {
+            self.answered(call);
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, whole: bool) -> Result<(), Ended> {
+        if !whole {
+            return Ok(());
+        }
+        self.with.tap.borrow_mut().reset_by_fault();
+        Err(Ended(Over::Reset))
+    }
+
+    /// A message that nobody answers: passed on, later, twice, or not at all.
+    pub(super) fn message(
+        &mut self,
+        to: Direction,
+        call: Option<Call>,
+        bytes: Vec<u8>,
+        read: Box<dyn Captured>,
+    ) -> Result<(), Ended> {
+        if let Some(call) = call
+            && matches!(self.fates.get(&call), Some(Fate::Dropped | Fate::Replaced))
+        {
+            return Ok(());
+        }
+        let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
+        let due = Instant::now() + verdict.wait;
+        let effect = match verdict.what {
+            Some((What::Fault(effect), rule)) => Some((effect, rule)),
+            _ => None,
+        };
+        match effect {
+            None => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+            Some((Effect::Twice, rule)) => {
+                let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                let again = Act::Bytes(again.unwrap_or_default(), 0);
+                self.lane(to).push(again, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::LoseReply | Effect::Hang, _)) => {}
+            Some((Effect::Reset, rule)) => {
+                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::ResetAfter, rule)) => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+            }
+            Some((Effect::Cut(time), _)) => {
+                self.with.leads.cut(&self.with.seam.1, time);
+            }
+            Some(_) => {
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// More of what began before shares the fate of its beginning.
+    pub(super) fn more(
+        &mut self,
+        to: Direction,
+        call: Call,
+        bytes: Vec<u8>,
+        whole: bool,
+    ) -> Result<(), Ended> {
+        let fate = self.fates.get(&call).copied();
+        let now = Instant::now();
+        match (to, fate) {
+            (Direction::ToProvider, Some(Fate::Dropped)) | (Direction::ToConsumer, Some(Fate::Replaced)) => {}
+            (Direction::ToConsumer, Some(Fate::LosesReply)) => return self.lose(whole),
+            (_, fate) => {
+                let due = if let Some(Fate::Later(due)) = fate { due.max(now) } else { now };
+                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+            }
+        }
+        if to == Direction::ToConsumer && whole {
+            self.answered(call);
+        }
+        Ok(())
+    }
+}
+
+fn push_end(acts: &mut Vec<(Act, Instant, Option<Arc<str>>)>, due: Instant, then: Then, by: &Arc<str>) {
+    match then {
+        Then::Stay => {}
+        Then::Close => acts.push((Act::Close, due, Some(Arc::clone(by)))),
+        Then::Reset => acts.push((Act::Reset, due, Some(Arc::clone(by)))),
+    }
+}
