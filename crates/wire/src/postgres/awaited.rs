@@ -89,6 +89,18 @@ const MOST_NAMES: usize = 4096;
 /// What a name costs besides its bytes.
 const OVERHEAD: usize = 128;
 
+impl<T> Clone for Named<T> {
+    fn clone(&self) -> Self {
+        Self {
+            unnamed: self.unnamed.clone(),
+            by_name: self.by_name.clone(),
+            order: self.order.clone(),
+            n_bytes: self.n_bytes,
+            most_bytes: self.most_bytes,
+        }
+    }
+}
+
 impl<T> Named<T> {
     pub(super) fn new(most_bytes: usize) -> Self {
         Self { unnamed: None, by_name: HashMap::new(), order: VecDeque::new(), n_bytes: 0, most_bytes }

@@ -2,9 +2,11 @@
 
 use super::frames::{self, Frames, Header};
 use super::session::Session;
+use super::splitter::Cutter;
 use crate::conversation::{
     Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
 };
+use crate::splitter::{Splitter, Splitting};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -225,6 +227,11 @@ impl Conversation for Connection {
         let n_bytes = usize::try_from(n_bytes).unwrap_or(usize::MAX);
         let lane = self.lane(direction);
         lane.frames.left = lane.frames.left.saturating_sub(u32::try_from(n_bytes).unwrap_or(u32::MAX)).max(1);
+    }
+
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        let standing = self.session.standing(self.is_tagged, self.answer_due);
+        Some(Box::new(Cutter::new(splitting, standing)))
     }
 
     fn holds_transaction(&self) -> Option<bool> {

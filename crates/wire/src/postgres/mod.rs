@@ -12,13 +12,16 @@ mod array;
 mod awaited;
 mod binary;
 mod connection;
+mod control;
 mod frames;
 mod reading;
 mod rows;
 mod session;
 mod split;
+mod splitter;
 mod time;
 mod value;
+mod writing;
 
 pub use value::{Format, to_value};
 
@@ -57,6 +60,7 @@ static WORD: Word = Word {
         notification, as `message`; one for a connection that was refused (`request.user`, `request.database`, \
         `reply.error`). Statements that only were prepared make none, unless they were refused. A portal that is \
         read in parts makes one for each part. Passwords are never kept.",
+    fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
@@ -67,6 +71,29 @@ static WORD: Word = Word {
           db: { external: \"tcp://127.0.0.1:5432\", protocol: postgres }\n",
     ..Word::new("postgres", "PostgreSQL, one interaction for each statement")
 };
+
+const ANSWER: &[Field] = &[
+    Field::optional(
+        "rows",
+        Shape::List(&Shape::MapOf(&Shape::Any)),
+        "in an answer: the rows, by column; in the types that the server described, else typed by their values",
+    ),
+    Field::optional("affected", Shape::Integer, "in an answer: how many rows were changed"),
+    Field::optional("count", Shape::Integer, "in an answer: the same, where `affected` is not said"),
+    Field::optional(
+        "tag",
+        Shape::Text,
+        "in an answer: the server's word, `INSERT 0 1`; otherwise made of the statement",
+    ),
+    Field::optional("copied", Shape::Text, "in an answer: the data of COPY TO"),
+    Field::optional("suspended", Shape::Boolean, "in an answer: more rows are to be had from this portal"),
+    Field::optional(
+        "error",
+        Shape::Any,
+        "in an answer: the SQLSTATE, `\"40001\"`, or a map of code, message, severity, detail, hint, schema, \
+         table, column and constraint; it fails the transaction as the server's own would",
+    ),
+];
 
 const REQUEST: &[Field] = &[
     Field::optional("statement", Shape::Text, "the SQL as sent"),

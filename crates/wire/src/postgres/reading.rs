@@ -77,6 +77,18 @@ impl From<&Awaited> for Asked {
     }
 }
 
+impl Asked {
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Startup(bytes) | Self::Notification(bytes) => bytes.capacity(),
+            Self::Query { text, .. } => text.capacity(),
+            Self::Statement(statement) => statement.parse.capacity(),
+            Self::Portal(portal) => portal.bind.capacity(),
+            Self::Function(_) | Self::Cancel | Self::Nothing => 0,
+        }
+    }
+}
+
 impl Copied {
     pub(super) fn is_cut(&self) -> bool {
         self.n_bytes > self.first.len() as u64
@@ -131,14 +143,7 @@ impl Reply {
 
 impl Captured for PostgresExchange {
     fn size(&self) -> usize {
-        let asked = match &self.asked {
-            Asked::Startup(bytes) | Asked::Notification(bytes) => bytes.capacity(),
-            Asked::Query { text, .. } => text.capacity(),
-            Asked::Statement(statement) => statement.parse.capacity(),
-            Asked::Portal(portal) => portal.bind.capacity(),
-            Asked::Function(_) | Asked::Cancel | Asked::Nothing => 0,
-        };
-        asked
+        self.asked.size()
             + self.reply.rows.capacity()
             + self.reply.copied_in.first.capacity()
             + self.reply.copied_out.first.capacity()
@@ -192,6 +197,12 @@ fn request(statement: Value, parameters: Vec<Value>, copied: &Copied) -> Value {
         map.insert("copied".to_owned(), copied.read());
     }
     Value::Map(map)
+}
+
+/// The SQL of a statement, as far as it was kept.
+pub(super) fn sql_text(statement: &Statement) -> String {
+    let mut fields = Fields::new(&statement.parse);
+    fields.text().and_then(|_| fields.text()).map(lossy).unwrap_or_default()
 }
 
 /// The SQL of a Parse message; null where it was not kept.

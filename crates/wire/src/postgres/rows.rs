@@ -6,8 +6,8 @@ use seam_value::{Map, Value};
 
 /// One column.
 pub(super) struct Column {
-    name: String,
-    kind: u32,
+    pub(super) name: String,
+    pub(super) kind: u32,
     format: Format,
 }
 

@@ -2,6 +2,7 @@
 
 use super::awaited::{Awaited, Entry, Named, Portal, Statement};
 use super::connection::Sink;
+use super::control::Status;
 use super::frames::{Fields, Header};
 use super::reading::{Asked, Copied, PostgresExchange, Reply};
 use crate::conversation::{Direction, Exchange, Limits, Surprise};
@@ -31,8 +32,24 @@ pub(super) struct Session {
     /// What the batch executed last: an error at its end is about that.
     last: Option<Arc<Portal>>,
     pub(super) in_transaction: bool,
+    /// The same, as the server said it.
+    status: Status,
     /// The process of the server that serves it.
     pub(super) process: Option<u32>,
+}
+
+/// Where a session stands while nothing is owed.
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own of the protocol")]
+pub(super) struct Standing {
+    /// The first message of the connection, which has no letter, has passed.
+    pub(super) is_tagged: bool,
+    /// TLS was asked for; the answer is a single byte.
+    pub(super) answer_due: bool,
+    pub(super) statements: Named<Statement>,
+    pub(super) portals: Named<Portal>,
+    pub(super) status: Status,
+    pub(super) takes_data: bool,
+    pub(super) skips: bool,
 }
 
 impl Session {
@@ -49,7 +66,21 @@ impl Session {
             skips: false,
             last: None,
             in_transaction: false,
+            status: Status::Idle,
             process: None,
+        }
+    }
+
+    /// Where the session stands, for whoever goes on from here.
+    pub(super) fn standing(&self, is_tagged: bool, answer_due: bool) -> Standing {
+        Standing {
+            is_tagged,
+            answer_due,
+            statements: self.statements.clone(),
+            portals: self.portals.clone(),
+            status: self.status,
+            takes_data: self.takes_data,
+            skips: self.skips,
         }
     }
 
@@ -420,6 +451,7 @@ impl Session {
         self.room.give_back(self.reply.n_kept());
         self.reply = Reply::default();
         self.in_transaction = payload != b"I";
+        self.status = Status::of(payload.first().copied().unwrap_or(b'I'));
         if !self.in_transaction && self.awaited.is_empty() {
             // Portals end with their transaction.
             self.portals.clear();

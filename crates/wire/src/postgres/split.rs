@@ -16,6 +16,37 @@ pub(super) fn statement_at(text: &str, index: usize) -> &str {
     statements.get(index).map_or_else(|| text.trim(), |statement| statement.trim())
 }
 
+/// All statements of a text, without the white space around them.
+pub(super) fn statements(text: &str) -> Vec<&str> {
+    let mut statements = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (end, says_something) = statement_end(rest);
+        let (statement, behind) = rest.split_at(end);
+        rest = behind.strip_prefix(';').unwrap_or(behind);
+        if says_something {
+            statements.push(statement.trim());
+        }
+    }
+    statements
+}
+
+/// How much of the beginning is white space and comments.
+pub(super) fn space_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let rest = &bytes[at..];
+        at += match byte {
+            b'-' if rest.starts_with(b"--") => find(rest, b"\n"),
+            b'/' if rest.starts_with(b"/*") => comment(rest),
+            byte if byte.is_ascii_whitespace() => 1,
+            _ => break,
+        };
+    }
+    at
+}
+
 /// Where the first statement ends (at its semicolon or the end of the text), and whether it is more than white
 /// space and comments: the server answers only those.
 fn statement_end(text: &str) -> (usize, bool) {

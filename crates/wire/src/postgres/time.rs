@@ -10,23 +10,10 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// `None` for what RFC 3339 can't say (`infinity`, years before Christ) and for other styles of dates.
 pub(super) fn utc_from_text(text: &str) -> Option<String> {
     let (date, rest) = text.split_once(' ')?;
-    let sign_at = rest.find(['+', '-'])?;
-    let (clock, offset) = rest.split_at(sign_at);
-    let micros = micros_of_day(clock)?;
-    let sign = if offset.starts_with('-') { -1 } else { 1 };
-    let mut parts = offset[1..].split(':').map(two_digits);
-    let mut offset = 0;
-    for unit in [3600, 60, 1] {
-        offset += match parts.next() {
-            Some(part) => part? * unit,
-            None => 0,
-        };
-    }
-    if parts.next().is_some() {
-        return None;
-    }
+    let (clock, offset) = rest.split_at(rest.find(['+', '-'])?);
+    let micros = micros_of_day(clock)? - offset_seconds(offset)? * 1_000_000;
     let days = days_of_date(date)?;
-    utc_from_micros((days - EPOCH_DAYS) * MICROS_PER_DAY + micros - sign * offset * 1_000_000)
+    utc_from_micros((days - EPOCH_DAYS) * MICROS_PER_DAY + micros)
 }
 
 /// An instant in microseconds since 2000, in UTC as RFC 3339.
@@ -82,11 +69,76 @@ pub(super) fn offset_text(seconds: i32) -> String {
     text
 }
 
+/// A date as days since 2000.
+pub(super) fn days(text: &str) -> Option<i32> {
+    match text {
+        "infinity" => Some(i32::MAX),
+        "-infinity" => Some(i32::MIN),
+        text => i32::try_from(days_of_date(text)? - EPOCH_DAYS).ok(),
+    }
+}
+
+/// A moment, with an offset or without, as microseconds since 2000.
+pub(super) fn micros(text: &str) -> Option<i64> {
+    match text {
+        "infinity" => return Some(i64::MAX),
+        "-infinity" => return Some(i64::MIN),
+        _ => {}
+    }
+    let (date, rest) = text.split_once([' ', 'T'])?;
+    let (clock, offset) = match rest.strip_suffix('Z') {
+        Some(clock) => (clock, 0),
+        None => match rest.find(['+', '-']) {
+            Some(at) => (&rest[..at], offset_seconds(&rest[at..])?),
+            None => (rest, 0),
+        },
+    };
+    Some((days_of_date(date)? - EPOCH_DAYS) * MICROS_PER_DAY + micros_of_day(clock)? - offset * 1_000_000)
+}
+
+/// `+05:30` in seconds.
+pub(super) fn offset_seconds(text: &str) -> Option<i64> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let mut parts = text[1..].split(':').map(two_digits);
+    let mut seconds = 0;
+    for unit in [3600, 60, 1] {
+        seconds += match parts.next() {
+            Some(part) => part? * unit,
+            None => 0,
+        };
+    }
+    parts.next().is_none().then_some(sign * seconds)
+}
+
+/// `1 year 2 mons 3 days 04:05:06.5` as months, days and microseconds.
+pub(super) fn interval(text: &str) -> Option<(i32, i32, i64)> {
+    let (mut months, mut days, mut micros) = (0_i32, 0_i32, 0_i64);
+    let mut words = text.split_whitespace();
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            let (sign, clock) = match word.strip_prefix('-') {
+                Some(clock) => (-1, clock),
+                None => (1, word.strip_prefix('+').unwrap_or(word)),
+            };
+            micros = sign * micros_of_day(clock)?;
+            continue;
+        }
+        let count: i32 = word.parse().ok()?;
+        match words.next()?.trim_end_matches('s') {
+            "year" => months = months.checked_add(count.checked_mul(12)?)?,
+            "mon" => months = months.checked_add(count)?,
+            "day" => days = days.checked_add(count)?,
+            _ => return None,
+        }
+    }
+    Some((months, days, micros))
+}
+
 fn two_digits(text: &str) -> Option<i64> {
     (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
-fn micros_of_day(clock: &str) -> Option<i64> {
+pub(super) fn micros_of_day(clock: &str) -> Option<i64> {
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let mut parts = whole.split(':').map(two_digits);
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);

@@ -3,5 +3,6 @@
 mod capture;
 mod captures;
 mod soup;
+mod split_postgres;
 mod split_redis;
 mod splits;
