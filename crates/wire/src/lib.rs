@@ -21,6 +21,7 @@ pub mod redis;
 mod smtp;
 mod splitter;
 mod tcp;
+mod unmatched;
 // Used by protocols that are written as splitters.
 #[allow(dead_code)]
 mod watching;

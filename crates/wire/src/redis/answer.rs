@@ -1,6 +1,7 @@
 //! Plain values to RESP: what is said in a server's place, in the form that its command is answered in.
 
 use crate::splitter::Unanswerable;
+use crate::unmatched::unmatched;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seam_value::{Number, Value};
@@ -55,6 +56,9 @@ pub(super) enum Said<'a> {
 
 /// Reads an answer's fields.
 pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
+    if let Some(words) = unmatched(answer) {
+        return Ok(Said::Error(error_line(words)));
+    }
     let Some(map) = answer.as_map() else {
         return Err(Unanswerable::new(format!(
             "an answer of redis is a map with value or error, not {answer}"

@@ -70,7 +70,7 @@ pub(super) struct Due {
     pub(super) fate: Fate,
     /// It was sent inside MULTI.
     pub(super) queued: bool,
-    /// Confirmations that came so far.
+    /// Confirmations that came so far; or the answer that was said here, while its turn has not come.
     pub(super) gathered: Vec<u8>,
     /// Some of them were told.
     has_begun: bool,
@@ -256,15 +256,14 @@ impl Cutter {
         }
         if is_whole {
             self.replies.passing = Passing::Gathered;
+            self.pass_gone(out);
         }
         Ok(())
     }
 
     /// The beginning of a value: a push, a confirmation, or the reply to the oldest command.
     fn answered(&mut self, is_whole: bool, out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        while self.due.front().is_some_and(|due| due.fate == Fate::None) {
-            self.due.pop_front();
-        }
+        self.pass_gone(out);
         let value = self.replies.pending.seen();
         let first = value.first().copied().unwrap_or_default();
         let confirms = self.due.front().is_some_and(|due| is_about_subscriptions(due.kind));
@@ -315,15 +314,26 @@ impl Cutter {
             }
             // A server that refuses the connection says so unasked.
             let bytes = self.replies.pending.take();
-            let read = Box::new(Kept::new(Part::Reply(Shape::Any), &bytes, self.limits, true));
-            let of = Of::Message { call: None, read };
-            out.push(Piece { to: Direction::ToConsumer, bytes, of });
+            out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
             return Ok(());
         };
         self.changed(due.kind, is_error);
         let bytes = self.replies.pending.take();
         self.tell(&due, bytes, is_whole, out);
+        if is_whole {
+            self.pass_gone(out);
+        }
         Ok(())
+    }
+
+    /// Passes over what was answered here. Where that had to wait for its turn, it is said now.
+    fn pass_gone(&mut self, out: &mut Vec<Piece>) {
+        while self.due.front().is_some_and(|due| due.fate == Fate::None) {
+            let held = self.due.pop_front().map(|due| due.gathered).unwrap_or_default();
+            if !held.is_empty() {
+                out.push(Piece { to: Direction::ToConsumer, bytes: held, of: Of::Rest });
+            }
+        }
     }
 
     /// What a command changed on the connection.
@@ -368,6 +378,7 @@ impl Cutter {
         let bytes = std::mem::take(&mut due.gathered);
         if !goes_on && let Some(due) = self.due.pop_front() {
             self.tell(&due, bytes, true, out);
+            self.pass_gone(out);
         } else if let Some(due) = self.due.pop_front() {
             // Very many: what came is told, and the rest follows.
             self.tell(&due, bytes, false, out);

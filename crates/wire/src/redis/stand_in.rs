@@ -19,7 +19,7 @@ const SPOILS: &str = "SEAMWORK.FAULT";
 impl Splitter for Cutter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         out.append(&mut self.loose);
-        match direction {
+        let cut = match direction {
             Direction::ToProvider => {
                 self.commands.pending.push(bytes);
                 self.commands(out)
@@ -28,15 +28,20 @@ impl Splitter for Cutter {
                 self.replies.pending.push(bytes);
                 self.replies(out)
             }
+        };
+        if self.behind == Behind::Nobody {
+            // Nobody is there who could get it.
+            out.retain(|piece| !matches!((&piece.of, piece.to), (Of::Rest, Direction::ToProvider)));
         }
+        cut
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         match direction {
             Direction::ToProvider => self.commands.pending.take_all(),
             Direction::ToConsumer => {
-                let gathered = self.due.front_mut().map(|due| std::mem::take(&mut due.gathered));
-                let mut rest = gathered.unwrap_or_default();
+                let gathered = self.due.iter_mut().map(|due| std::mem::take(&mut due.gathered));
+                let mut rest: Vec<u8> = gathered.flatten().collect();
                 rest.append(&mut self.replies.pending.take_all());
                 rest
             }
@@ -62,19 +67,27 @@ impl Splitter for Cutter {
                 "inside MULTI a command is answered QUEUED or with an error; give its value to EXEC",
             ));
         }
+        let waits = self.has_to_wait(call);
         let Some(taken) = self.take_out(call) else {
             return Err(Unanswerable::new("this command has no reply"));
         };
         let mut bytes = self.say_instead(call, &taken, &said);
         self.say_now(taken.then, Some(call), &mut bytes);
+        if waits && let Some(due) = self.due.iter_mut().find(|due| due.call == Some(call)) {
+            due.gathered = bytes;
+            return Ok(Vec::new());
+        }
         Ok(bytes)
     }
 
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         if self.behind == Behind::Nobody {
+            // Answered in bytes of somebody's own.
+            self.forget(call);
             return Vec::new();
         }
-        let Some(due) = self.due.iter().find(|due| due.call == Some(call)) else { return Vec::new() };
+        let Some(due) = self.due.iter_mut().find(|due| due.call == Some(call)) else { return Vec::new() };
+        due.fate = Fate::None;
         let is_error = matches!(answer::read(answer), Ok(Said::Error(_)));
         let version;
         let words: &[&str] = match due.kind {
@@ -150,6 +163,17 @@ impl Splitter for Cutter {
 }
 
 impl Cutter {
+    /// Is something owed before the answer to a call that nobody counts as an open call: a subscription's
+    /// confirmation, a blocking pop?
+    fn has_to_wait(&self, call: Call) -> bool {
+        let before = self.due.iter().take_while(|due| due.call != Some(call));
+        before.into_iter().any(|due| match due.fate {
+            Fate::Told | Fate::Rest => due.kind == Kind::Waits || is_about_subscriptions(due.kind),
+            Fate::None => !due.gathered.is_empty(),
+            Fate::Unseen => false,
+        })
+    }
+
     /// The command of a call is not passed on.
     fn take_out(&mut self, call: Call) -> Option<Taken> {
         let index = self.due.iter().position(|due| due.call == Some(call) && due.fate == Fate::Told)?;

@@ -290,6 +290,25 @@ fn what_is_forgotten_hangs() {
 }
 
 #[test]
+fn an_answer_waits_for_what_comes_before_it() {
+    let mut server = Server::provider();
+    server.passes("C:Sold | S");
+    let held = server.asks("Q:commit");
+    server.0.answer(held[0].0, r#"{"error":"40001"}"#);
+    assert_eq!(server.heard(), "");
+    server.says("3 | Z:I");
+    assert_eq!(server.heard(), "3 | Z:I | E:40001 | Z:I");
+    let held = server.asks("P:a | B | E | P:b | B | E | S");
+    server.0.answer(held[1].0, r#"{"affected":1}"#);
+    server.says("1 | 2 | E:23505 | Z:I");
+    assert_eq!(server.heard(), "E:23505 | Z:I".replace("E:2", "1 | 2 | E:2"), "the other is passed over");
+    let held = server.asks("P:insert | B | E | P:insert | B | E | S");
+    server.0.answer(held[1].0, r#"{"affected":7}"#);
+    server.says("1 | 2 | C:INSERT 0 1 | 1 | Z:I");
+    assert_eq!(server.heard(), "1 | 2 | C:INSERT 0 1 | 1 | 2 | C:INSERT 0 7 | Z:I");
+}
+
+#[test]
 fn data_is_copied() {
     let mut server = Server::provider();
     server.passes("Q:copy t from stdin");

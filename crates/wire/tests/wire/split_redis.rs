@@ -89,6 +89,19 @@ fn what_is_forgotten_is_not_waited_for() {
 }
 
 #[test]
+fn an_answer_waits_for_what_comes_before_it() {
+    let mut talk = provider();
+    let held = talk.asks(b"SUBSCRIBE a\r\nPING\r\nBLPOP q 0\r\nPING\r\n");
+    talk.answer(held[1].0, r#"{"error":"LOADING"}"#);
+    talk.answer(held[3].0, r#"{"error":"LOADING"}"#);
+    assert_eq!(talk.heard(), "");
+    talk.says(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+    assert_eq!(talk.heard(), "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n-LOADING\r\n");
+    talk.says(b"*-1\r\n");
+    assert_eq!(talk.heard(), "*-1\r\n-LOADING\r\n");
+}
+
+#[test]
 fn messages_are_delivered_again_and_made() {
     for (hello, subscribed, message) in [
         ("", "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n"),

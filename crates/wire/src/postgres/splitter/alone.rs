@@ -245,6 +245,18 @@ impl Cutter {
         }
     }
 
+    /// A call is answered elsewhere: what waited behind it is said with the next bytes.
+    pub(super) fn hush_alone(&mut self, call: Call) {
+        let is_owed = self.owed.iter().any(|owed| matches!(owed, Owed::Call(other) if *other == call));
+        if is_owed {
+            let mut bytes = Vec::new();
+            self.answered_alone(call, false, &mut bytes);
+            let mut pieces = Vec::new();
+            Self::rest(TO, bytes, &mut pieces);
+            self.loose.append(&mut pieces);
+        }
+    }
+
     /// A call never gets an answer, and neither does what stands behind it, up to the end of its batch.
     pub(super) fn hang_alone(&mut self, call: Call) {
         let Some(index) =

@@ -6,8 +6,8 @@
 //! Q │ T D C Z             Request, Reply
 //! P D S │ 1 t T Z         Rest: nothing is executed
 //! ```
-//! What an error makes the server pass over has an empty reply. What is not executed and refused all the same, a
-//! connection among them, is told as a message that has both a request and a reply.
+//! What an error makes the server pass over has an empty reply. What is refused without having been executed, a
+//! connection among them, passes as the rest.
 
 mod alone;
 mod asked;
@@ -17,7 +17,6 @@ mod stand_in;
 mod told;
 
 use self::alone::Owed;
-use self::kept::Kept;
 use super::awaited::{Awaited, Named, Portal, Statement};
 use super::control::Status;
 use super::frames::Frames;
@@ -60,13 +59,13 @@ pub(super) struct Cutter {
     takes_data: bool,
     /// After an error in a batch the server passes over everything up to the next Sync.
     skips: bool,
-    /// What the batch executed last: an error at its end is about that.
-    last: Option<Arc<Portal>>,
     /// How many were executed since the last Sync.
     n_in_batch: usize,
     /// One of them hangs: the batch never ends for the consumer.
     hangs: bool,
     gathered: Gathered,
+    /// Are replies told whole?
+    gathers: bool,
     /// The channels that were listened to; none where they are not known.
     listens: Option<BTreeSet<String>>,
     /// What the consumer waits for where nobody is behind, in order.
@@ -101,6 +100,8 @@ struct Due {
     call: Option<Call>,
     awaited: Awaited,
     fate: Fate,
+    /// The answer that was said here, while its turn has not come.
+    said: Vec<u8>,
 }
 
 /// What becomes of a reply.
@@ -201,10 +202,10 @@ impl Cutter {
             status_asked: standing.status,
             takes_data: standing.takes_data,
             skips: standing.skips,
-            last: None,
             n_in_batch: 0,
             hangs: false,
             gathered: Gathered::default(),
+            gathers: false,
             listens: is_new.then(BTreeSet::new),
             owed: VecDeque::new(),
             passes_over: false,
@@ -257,13 +258,6 @@ impl Cutter {
         self.calls.get(&call).map_or(Asked::Nothing, |known| known.asked.to_asked())
     }
 
-    /// Something was refused that is no call.
-    fn tell_refused(&mut self, asked: Asked, bytes: Vec<u8>, out: &mut Vec<Piece>) {
-        let read = Box::new(Kept::reply(asked, &bytes, self.most(), true));
-        let of = Of::Message { call: None, read };
-        out.push(Piece { to: Direction::ToConsumer, bytes, of });
-    }
-
     /// How much of one message is kept.
     fn most(&self) -> usize {
         self.limits.kept_body.max(self.limits.head)
@@ -274,7 +268,7 @@ impl Cutter {
             return Err(Surprise::new("too many requests without a reply"));
         }
         if self.behind == Behind::Provider {
-            self.due.push_back(Due { call, awaited, fate: Fate::Told });
+            self.due.push_back(Due { call, awaited, fate: Fate::Told, said: Vec::new() });
         }
         Ok(())
     }
@@ -283,22 +277,39 @@ impl Cutter {
 impl Splitter for Cutter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         out.append(&mut self.loose);
-        match direction {
+        let cut = match direction {
             Direction::ToProvider => {
                 self.to_provider.pending.push(bytes);
                 self.asked_bytes(out)
             }
             Direction::ToConsumer => {
                 self.to_consumer.pending.push(bytes);
-                self.told_bytes(out)
+                let told = self.told_bytes(out);
+                if !self.gathers {
+                    self.let_out(out);
+                }
+                told
             }
+        };
+        if self.behind == Behind::Nobody {
+            // Nobody is there who could get it.
+            out.retain(|piece| !matches!((&piece.of, piece.to), (Of::Rest, Direction::ToProvider)));
         }
+        cut
+    }
+
+    fn gather_replies(&mut self, gather: bool) {
+        self.gathers = gather;
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         let (mut rest, lane) = match direction {
             Direction::ToProvider => (std::mem::take(&mut self.unit.bytes), &mut self.to_provider),
-            Direction::ToConsumer => (std::mem::take(&mut self.gathered.bytes), &mut self.to_consumer),
+            Direction::ToConsumer => {
+                let said = self.due.iter_mut().map(|due| std::mem::take(&mut due.said));
+                let gathered = std::mem::take(&mut self.gathered.bytes);
+                (gathered.into_iter().chain(said.flatten()).collect(), &mut self.to_consumer)
+            }
         };
         rest.append(&mut lane.pending.take_all());
         rest

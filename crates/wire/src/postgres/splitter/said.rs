@@ -8,6 +8,7 @@ use crate::postgres::rows;
 use crate::postgres::value::Format;
 use crate::postgres::writing::{kind_of, length_of, write};
 use crate::splitter::Unanswerable;
+use crate::unmatched::unmatched;
 use seam_value::Value;
 
 /// An answer.
@@ -49,6 +50,9 @@ const FIELDS: [&str; 7] = ["rows", "count", "affected", "tag", "copied", "suspen
 
 /// Reads an answer's fields.
 pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
+    if let Some(words) = unmatched(answer) {
+        return Ok(Said::Refused(Refusal::of("XX000", words)));
+    }
     let Some(map) = answer.as_map() else {
         return Err(Unanswerable::new(format!(
             "an answer of postgres is a map with rows, affected or error, not {answer}"

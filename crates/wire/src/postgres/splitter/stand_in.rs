@@ -54,11 +54,15 @@ impl Cutter {
                 self.status_asked = after;
             }
         }
+        let waits = is_asked && self.has_to_wait(call);
         if is_asked {
             self.take_out(call, before);
         }
         if self.behind == Behind::Nobody {
             self.answered_alone(call, is_error, &mut bytes);
+        } else if waits && let Some(due) = self.due.iter_mut().find(|due| due.call == Some(call)) {
+            due.said = bytes;
+            return Ok(Vec::new());
         }
         Ok(bytes)
     }
@@ -102,6 +106,19 @@ impl Cutter {
         Ok(out)
     }
 
+    /// Is something owed before the answer to a call that is no call itself, as the replies to what only prepared; or
+    /// that may make the server pass over it?
+    fn has_to_wait(&self, call: Call) -> bool {
+        let asked = self.calls.get(&call).map(|known| &known.asked);
+        let is_batch = matches!(asked, Some(About::Portal(_) | About::Statement(_)));
+        let before = self.due.iter().take_while(|due| due.call != Some(call));
+        before.into_iter().any(|due| match due.fate {
+            Fate::Told => (due.call.is_none() || is_batch) && !matches!(due.awaited, Awaited::CopyEnd),
+            Fate::None => !due.said.is_empty(),
+            Fate::Unseen => false,
+        })
+    }
+
     /// The request of a call is not passed on. Its place is kept for what is sent instead.
     fn take_out(&mut self, call: Call, before: Status) {
         let unit_has = self.unit.call == Some(call);
@@ -111,17 +128,25 @@ impl Cutter {
         }
         let Some(index) = self.due.iter().position(|due| due.call == Some(call)) else { return };
         self.due.retain(|due| due.call != Some(call));
-        let gone = Due { call: Some(call), awaited: Awaited::Close, fate: Fate::None };
+        let gone = Due { call: Some(call), awaited: Awaited::Close, fate: Fate::None, said: Vec::new() };
         self.due.insert(index.min(self.due.len()), gone);
     }
 
     pub(super) fn send_instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         let before = self.before(call);
-        let Some(known) = self.calls.get(&call) else { return Vec::new() };
-        if self.behind == Behind::Nobody || known.stage == Stage::Replied || known.skipped {
+        let nothing = &Value::Map(seam_value::Map::new());
+        if self.behind == Behind::Nobody {
+            // Answered in bytes of somebody's own.
+            self.hush_alone(call);
             return Vec::new();
         }
-        let Ok(said) = said::read(answer) else { return Vec::new() };
+        let Some(known) = self.calls.get(&call) else { return Vec::new() };
+        if known.stage == Stage::Replied || known.skipped {
+            return Vec::new();
+        }
+        // Where it is answered in bytes of somebody's own, nobody knows what they say: success, for most.
+        let said = said::read(answer).or_else(|_| said::read(nothing));
+        let Ok(said) = said else { return Vec::new() };
         let (mut bytes, mut awaited) = (Vec::new(), Vec::new());
         match (&known.asked, &said) {
             (_, Said::Refused(refusal)) if refusal.is_fatal => bytes = message(b'X', &[]),
@@ -159,7 +184,7 @@ impl Cutter {
     /// The server owes replies to something of ours, sent directly behind a call's request.
     fn owe_unseen(&mut self, call: Call, awaited: Vec<Awaited>) {
         for (index, awaited) in (self.behind(call)..).zip(awaited) {
-            self.due.insert(index, Due { call: None, awaited, fate: Fate::Unseen });
+            self.due.insert(index, Due { call: None, awaited, fate: Fate::Unseen, said: Vec::new() });
         }
     }
 

@@ -3,12 +3,11 @@
 use super::kept::Kept;
 use super::{Cutter, Due, Fate, Gathered, Stage};
 use crate::conversation::{Direction, Surprise};
-use crate::postgres::awaited::{Awaited, Statement};
+use crate::postgres::awaited::Awaited;
 use crate::postgres::control::Status;
 use crate::postgres::frames::{self, Fields};
 use crate::postgres::reading::Asked;
 use crate::splitter::{Call, Of, Piece};
-use std::sync::Arc;
 
 const TO: Direction = Direction::ToConsumer;
 
@@ -56,7 +55,7 @@ impl Cutter {
     }
 
     fn told_whole(&mut self, tag: u8, out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        self.pass_gone();
+        self.pass_gone(out);
         match tag {
             b'A' => {
                 self.let_out(out);
@@ -97,20 +96,22 @@ impl Cutter {
         }
     }
 
-    /// Passes over what has no reply: what was answered here, and the end of COPY data.
-    fn pass_gone(&mut self) {
+    /// Passes over what has no reply: the end of COPY data, and what was answered here. Where that had to wait for its
+    /// turn, it is said now.
+    fn pass_gone(&mut self, out: &mut Vec<Piece>) {
         while self
             .due
             .front()
             .is_some_and(|due| due.fate == Fate::None || matches!(due.awaited, Awaited::CopyEnd))
         {
-            self.due.pop_front();
+            let said = self.due.pop_front().map(|due| due.said).unwrap_or_default();
+            Self::rest(TO, said, out);
         }
     }
 
     /// What was looked at belongs to the first of what is due.
     fn route(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        self.pass_gone();
+        self.pass_gone(out);
         let Some(due) = self.due.front() else { return Err(unasked()) };
         let (fate, call) = (due.fate, due.call);
         let bytes = self.to_consumer.pending.take();
@@ -135,7 +136,7 @@ impl Cutter {
     }
 
     /// Lets out what came of a reply, of which more comes.
-    fn let_out(&mut self, out: &mut Vec<Piece>) {
+    pub(super) fn let_out(&mut self, out: &mut Vec<Piece>) {
         let Some(call) = self.gathered.call else { return };
         if !self.gathered.bytes.is_empty() {
             self.tell_reply(call, false, out);
@@ -174,6 +175,7 @@ impl Cutter {
         let goes_on = self.due.front().is_some_and(|next| next.call == Some(call));
         if !goes_on && self.unit.call != Some(call) {
             self.complete(call, out);
+            self.pass_gone(out);
         }
     }
 
@@ -215,8 +217,7 @@ impl Cutter {
         self.takes_data = false;
         match self.due.front().map(|due| &due.awaited) {
             Some(Awaited::Query { .. }) => self.route(out),
-            Some(Awaited::Execute(portal)) => {
-                self.last = Some(Arc::clone(portal));
+            Some(Awaited::Execute(_)) => {
                 self.route(out)?;
                 self.pop(out);
                 Ok(())
@@ -252,36 +253,18 @@ impl Cutter {
     /// Something is refused, or the session itself.
     fn refused(&mut self, out: &mut Vec<Piece>) {
         self.takes_data = false;
+        let is_last = is_fatal(self.to_consumer.pending.seen().get(5..).unwrap_or_default());
         let Some(due) = self.due.front() else {
-            let bytes = self.to_consumer.pending.take();
-            self.tell_refused(Asked::Nothing, bytes, out);
+            Self::rest(TO, self.to_consumer.pending.take(), out);
             return;
         };
-        let (fate, call) = (due.fate, due.call);
-        let is_skipped = due.awaited.is_skipped();
-        let is_last = is_fatal(self.to_consumer.pending.seen().get(5..).unwrap_or_default());
-        match (&due.awaited, fate, call) {
-            (_, Fate::Unseen | Fate::None, _) | (_, _, Some(_)) => {
-                // There is something due, so this can't surprise.
-                let _ = self.route(out);
-            }
-            (awaited, Fate::Told, None) => {
-                let asked = match awaited {
-                    Awaited::Sync => self.last.take().map_or(Asked::Nothing, Asked::Portal),
-                    Awaited::Parse(statement) | Awaited::DescribeStatement(statement) => {
-                        self.about_statement(&Arc::clone(statement))
-                    }
-                    other => Asked::from(other),
-                };
-                let is_startup = matches!(awaited, Awaited::Startup(_));
-                let bytes = self.to_consumer.pending.take();
-                self.tell_refused(asked, bytes, out);
-                if is_startup {
-                    self.due.pop_front();
-                }
-            }
-        }
-        if is_skipped {
+        let (call, is_skipped) = (due.call, due.awaited.is_skipped());
+        let is_startup = matches!(due.awaited, Awaited::Startup(_));
+        // There is something due, so this can't surprise.
+        let _ = self.route(out);
+        if is_startup {
+            self.due.pop_front();
+        } else if is_skipped {
             self.pass_over(out);
         } else if is_last && call.is_some() {
             // The session ends: no ReadyForQuery comes.
@@ -293,6 +276,7 @@ impl Cutter {
     fn pass_over(&mut self, out: &mut Vec<Piece>) {
         let mut ended: Option<Call> = None;
         while self.due.front().is_some_and(|due| due.awaited.is_skipped()) {
+            // What was answered here already is not said any more: the consumer expects nothing before its Sync.
             let Some(Due { call: Some(call), fate: Fate::Told, .. }) = self.due.pop_front() else { continue };
             if ended != Some(call) {
                 ended = Some(call);
@@ -311,16 +295,6 @@ impl Cutter {
         }
     }
 
-    /// A statement that was refused before its parameters were looked at: with them, if they came along.
-    fn about_statement(&self, statement: &Arc<Statement>) -> Asked {
-        let batch = self.due.iter().map(|due| &due.awaited).take_while(|awaited| awaited.is_skipped());
-        let bound = batch.into_iter().find_map(|awaited| match awaited {
-            Awaited::Bind(portal) if Arc::ptr_eq(&portal.statement, statement) => Some(Arc::clone(portal)),
-            _ => None,
-        });
-        bound.map_or_else(|| Asked::Statement(Arc::clone(statement)), Asked::Portal)
-    }
-
     fn ready(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let status = self.to_consumer.pending.seen().get(5).copied().unwrap_or(b'I');
         let call = match self.due.front() {
@@ -334,8 +308,7 @@ impl Cutter {
         }
         self.route(out)?;
         self.pop(out);
-        self.last = None;
-        self.pass_gone();
+        self.pass_gone(out);
         if self.due.is_empty() {
             self.status_asked = self.status;
             if self.status == Status::Idle {
