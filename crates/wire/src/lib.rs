@@ -14,6 +14,7 @@ mod http;
 mod http2;
 mod kept;
 pub mod mail;
+mod nats;
 mod pending;
 pub mod postgres;
 mod protocol;
@@ -22,8 +23,6 @@ mod smtp;
 mod splitter;
 mod tcp;
 mod unmatched;
-// Used by protocols that are written as splitters.
-#[allow(dead_code)]
 mod watching;
 
 pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Say, Then};

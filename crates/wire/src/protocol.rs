@@ -2,6 +2,7 @@
 
 use crate::conversation::{Conversation, Limits};
 use crate::http::Http;
+use crate::nats::Nats;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::smtp::Smtp;
@@ -10,7 +11,7 @@ use seam_model::Word;
 use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Postgres, &Redis, &Smtp, &Tcp];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {

@@ -189,6 +189,13 @@ pub trait Splitter: Send {
         None
     }
 
+    /// What to say to the sender of a message that is refused in the receiver's place, given the message's bytes: the
+    /// message itself goes nowhere. `answer` as in [`answer`](Self::answer).
+    fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let _ = (message, answer);
+        Err(Unanswerable::new("no message is refused in this protocol"))
+    }
+
     /// What to say to the consumer of its own accord, as a message that nobody asked for: one event of a stream, one
     /// delivery. Where the protocol needs a call for it (an open stream, a subscription), the newest that fits.
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

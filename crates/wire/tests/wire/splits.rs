@@ -10,7 +10,7 @@ use seam_wire::{Behind, Call, Direction, Limits, Of, Parts, Piece, Protocol, Spl
 use std::collections::BTreeMap;
 
 /// The protocols whose splitters are tested here.
-const SPLIT: [&str; 2] = ["postgres", "redis"];
+const SPLIT: &[&str] = &["nats", "postgres", "redis"];
 
 pub(crate) fn begin(protocol: &dyn Protocol, behind: Behind, limits: Limits) -> Box<dyn Splitter> {
     let conversation = protocol.begin(limits);
@@ -261,7 +261,7 @@ fn tight() -> Limits {
 #[test]
 fn soup() {
     let chunk = (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..200));
-    for name in SPLIT {
+    for name in SPLIT.iter().copied() {
         let protocol = protocol(name).expect("a protocol");
         let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
         TestRunner::new(config)
