@@ -83,7 +83,11 @@ const MESSAGE: &[Field] = &[
     Field::optional("reply_to", Shape::Text, "where an answer is to go; null where none is wanted"),
     Field::optional("key", Shape::Any, "always null: NATS has none"),
     Field::optional("sid", Shape::Text, "the subscription to which it is delivered"),
-    Field::optional("status", Shape::Integer, "the server's own status, such as 503 for nobody there; mostly null"),
+    Field::optional(
+        "status",
+        Shape::Integer,
+        "the server's own status, such as 503 for nobody there; mostly null",
+    ),
     Field::optional("headers", Shape::MapOf(&Shape::Text), "the headers, by names as sent"),
     Field::optional("body", Shape::Any, "the payload, decoded where it is JSON"),
     Field::optional("text", Shape::Text, "the payload as sent; null where it is no text"),

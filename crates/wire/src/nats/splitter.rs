@@ -124,8 +124,7 @@ impl Cutter {
             Within::Passing(n_left) => {
                 let n_now = n_left.min(n_unseen);
                 lane.pending.see(n_now);
-                lane.within =
-                    if n_left == n_now { Within::Line } else { Within::Passing(n_left - n_now) };
+                lane.within = if n_left == n_now { Within::Line } else { Within::Passing(n_left - n_now) };
                 self.rest(to, out);
             }
         }
@@ -262,8 +261,10 @@ impl Splitter for Cutter {
     }
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        let is_message = message.first().is_some_and(|first| b"PHMphm".contains(first));
-        (is_message && message.ends_with(b"\n")).then(|| message.to_vec())
+        let end = memchr::memchr(b'\n', message)?;
+        let of_server = message.first().is_some_and(|first| b"MHmh".contains(first))
+            && !message.get(..4)?.eq_ignore_ascii_case(b"HPUB");
+        matches!(read(&message[..=end], of_server), Ok(Line::Message(_))).then(|| message.to_vec())
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

@@ -3,6 +3,7 @@
 mod capture;
 mod captures;
 mod soup;
+mod split_nats;
 mod split_postgres;
 mod split_redis;
 mod splits;

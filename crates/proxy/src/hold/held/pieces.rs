@@ -1,6 +1,6 @@
 //! What becomes of each piece: requests, replies, messages, and more of them.
 
-use super::{Ended, Fate, Held};
+use super::{Ended, Fate, Held, opposite};
 use crate::faults::{Effect, Moment};
 use crate::hold::lane::Act;
 use crate::hold::rule::Rule;
@@ -310,6 +310,16 @@ impl Held {
                 self.lane(to).push(again, due, Some(Arc::from(rule.name())));
             }
             Some((Effect::LoseReply | Effect::Hang, _)) => {}
+            Some((Effect::Answer(value), rule)) => {
+                let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+                match splitter.refuse(&bytes, &value) {
+                    Ok(said) => {
+                        let by = Some(Arc::from(rule.name()));
+                        self.lane(opposite(to)).push(Act::Bytes(said, 0), due, by);
+                    }
+                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                }
+            }
             Some((Effect::Reset, rule)) => {
                 self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
             }
