@@ -1,7 +1,9 @@
 //! One SMTP connection: lines, and between them mails.
 
 use super::session::Session;
+use super::splitter::Cutter;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
+use crate::splitter::{Splitter, Splitting};
 use std::time::Duration;
 
 /// One connection while it passes.
@@ -30,7 +32,7 @@ pub(super) enum Mode {
 }
 
 /// What ends a mail.
-const END: &[u8; 5] = b"\r\n.\r\n";
+pub(super) const END: &[u8; 5] = b"\r\n.\r\n";
 
 /// A line that is passing.
 #[derive(Debug, Default)]
@@ -126,7 +128,7 @@ impl Connection {
 
 /// Looks for the end of a mail, of which so much has come. Gives how many bytes belong to the mail and how much
 /// of its end has come then.
-fn find_end(bytes: &[u8], n_matched: u8) -> (usize, u8) {
+pub(super) fn find_end(bytes: &[u8], n_matched: u8) -> (usize, u8) {
     let mut n_matched = usize::from(n_matched);
     let mut at = 0;
     while n_matched < END.len() {
@@ -167,6 +169,10 @@ impl Conversation for Connection {
         if direction == Direction::ToConsumer || how != End::Fin {
             self.to_provider = Mode::Commands;
         }
+    }
+
+    fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        Some(Box::new(Cutter::new(splitting, self.session.is_greeted())))
     }
 
     fn n_open(&self) -> usize {

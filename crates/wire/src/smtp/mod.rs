@@ -11,6 +11,8 @@
 mod connection;
 mod reading;
 mod session;
+mod splitter;
+mod stand_in;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
@@ -41,7 +43,9 @@ impl Protocol for Smtp {
 static WORD: Word = Word {
     text: "One interaction for each mail, with the status of its last reply; a session without a mail makes none. A \
         command that was refused makes one with `request.command` and its status. What is said to sign in is \
-        never kept. After STARTTLS the rest of the connection passes as bytes.",
+        never kept. After STARTTLS the rest of the connection passes as bytes. What is answered or held is the \
+        mail with its content; one sent by BDAT passes as it is.",
+    fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "the mail, or the command that was refused"),
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
@@ -51,6 +55,19 @@ static WORD: Word = Word {
           relay: { external: \"tcp://127.0.0.1:25\", protocol: smtp }\n",
     ..Word::new("smtp", "mail on its way, one interaction for each")
 };
+
+const ANSWER: &[Field] = &[
+    Field::optional(
+        "status",
+        Shape::Integer,
+        "in an answer to a mail: the three digits; 250 where it is not said",
+    ),
+    Field::optional(
+        "text",
+        Shape::Text,
+        "in an answer to a mail: the words; those that are usual with the status",
+    ),
+];
 
 const REQUEST: &[Field] = &[
     Field::optional("command", Shape::Text, "the command that was refused, in capital letters"),

@@ -90,6 +90,11 @@ impl Session {
         }
     }
 
+    /// Has the server greeted?
+    pub(super) fn is_greeted(&self) -> bool {
+        !self.awaited.iter().any(|entry| matches!(entry.awaited, Awaited::Greeting))
+    }
+
     /// Calls that are open: a mail from its announcement to its last reply, and each other command.
     pub(super) fn n_open(&self) -> usize {
         self.awaited.len().max(usize::from(self.mail.is_some()))
@@ -416,7 +421,7 @@ impl Mail {
 }
 
 /// The address in ` FROM:<ann@x.test> SIZE=10`.
-fn address(rest: &[u8]) -> &[u8] {
+pub(super) fn address(rest: &[u8]) -> &[u8] {
     let begin = memchr::memchr(b':', rest).map_or(0, |colon| colon + 1);
     let rest = rest[begin..].trim_ascii();
     match rest.strip_prefix(b"<") {
@@ -426,7 +431,7 @@ fn address(rest: &[u8]) -> &[u8] {
 }
 
 /// ` 1000 LAST`: how many bytes come, and whether they are the last.
-fn chunk(rest: &[u8]) -> Option<(u64, bool)> {
+pub(super) fn chunk(rest: &[u8]) -> Option<(u64, bool)> {
     let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let length = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
     Some((length, words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"))))

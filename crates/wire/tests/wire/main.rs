@@ -6,4 +6,5 @@ mod soup;
 mod split_nats;
 mod split_postgres;
 mod split_redis;
+mod split_smtp;
 mod splits;

@@ -1,0 +1,477 @@
+//! An SMTP connection in pieces: one request for each mail, once its content has come.
+//!
+//! ```text
+//! consumer                here                              provider
+//! MAIL, RCPT     ──────────────────────────────────────▶    250, 250
+//! DATA           ◀── 354
+//! content ↵.↵         Request: DATA, held, let go  ─────▶    354
+//!                              More: the content   ─────▶    250
+//!                ◀────────────────────── Reply ─────────
+//! ```
+//! A server that was told DATA can only be given a mail: so it is told when the mail is there and let go. Where it has
+//! taken no recipient, and with BDAT, everything passes as it is.
+
+use super::connection::{END, Mode, find_end};
+use super::reading::SmtpExchange;
+use super::session::{Content, address, chunk};
+use crate::conversation::{Direction, Limits, Surprise};
+use crate::pending::Pending;
+use crate::splitter::{Behind, Call, Of, Piece, Splitting};
+use std::collections::VecDeque;
+
+/// Cuts one connection.
+pub(super) struct Cutter {
+    pub(super) limits: Limits,
+    pub(super) behind: Behind,
+    pub(super) commands: Pending,
+    replies: Pending,
+    /// What the consumer's bytes are.
+    pub(super) mode: Mode,
+    pub(super) n_calls: Call,
+    /// What the server owes, in order.
+    pub(super) due: VecDeque<Due>,
+    pub(super) envelope: Option<Envelope>,
+    pub(super) mail: Option<Mail>,
+    /// The last call that was told, and whether its reply has come.
+    pub(super) last: Option<(Call, bool)>,
+    /// The content that is passing is a mail of its own, not one that passes as it is.
+    gathers: bool,
+    /// The content so far, and how much of it there was, where nobody is behind.
+    pub(super) kept: Vec<u8>,
+    pub(super) n_passed: usize,
+    /// What is said once the mail is answered, where nobody is behind.
+    pub(super) owed: Vec<u8>,
+    /// What is to be told with the next bytes.
+    pub(super) loose: Vec<Piece>,
+}
+
+/// A mail that was announced.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Envelope {
+    pub(super) sender: Vec<u8>,
+    pub(super) recipients: Vec<Vec<u8>>,
+}
+
+/// A mail whose content waits for the server's leave.
+pub(super) struct Mail {
+    pub(super) call: Call,
+    pub(super) content: Vec<u8>,
+    /// All of the content has come.
+    pub(super) is_whole: bool,
+    /// It goes nowhere.
+    pub(super) is_dropped: bool,
+    /// The server has given leave.
+    may_pass: bool,
+}
+
+/// What one reply is the answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Greeting,
+    Mail(Vec<u8>),
+    Recipient(Vec<u8>),
+    /// DATA, to which we give leave ourselves once its turn has come.
+    OurData,
+    /// DATA that passed as it is.
+    Data,
+    /// DATA that is passed on for a mail.
+    DataOf(Call),
+    /// The content of a mail.
+    ContentOf(Call),
+    /// Content, or a chunk, that passed as it is; is it the last?
+    Content(bool),
+    Resets,
+    Auth,
+    StartTls,
+    Other,
+    /// RSET, sent for a mail that is answered here.
+    Unseen,
+    /// Nothing: the mail is answered here.
+    Nothing(Call),
+}
+
+/// So many recipients of one mail are told.
+const MOST_RECIPIENTS: usize = 1000;
+
+const TO_PROVIDER: Direction = Direction::ToProvider;
+const TO_CONSUMER: Direction = Direction::ToConsumer;
+
+/// How we give leave to send a mail.
+pub(super) const LEAVE: &[u8] = b"354 End data with <CR><LF>.<CR><LF>\r\n";
+
+impl Cutter {
+    /// Begins between two commands; the server may not have greeted yet.
+    pub(super) fn new(splitting: Splitting, is_greeted: bool) -> Self {
+        let owes_greeting = splitting.behind == Behind::Provider && !is_greeted;
+        Self {
+            limits: splitting.limits,
+            behind: splitting.behind,
+            commands: Pending::default(),
+            replies: Pending::default(),
+            mode: Mode::Commands,
+            n_calls: 0,
+            due: owes_greeting.then_some(Due::Greeting).into_iter().collect(),
+            envelope: None,
+            mail: None,
+            last: None,
+            gathers: false,
+            kept: Vec::new(),
+            n_passed: 0,
+            owed: Vec::new(),
+            loose: Vec::new(),
+        }
+    }
+
+    pub(super) fn cut_bytes(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        out: &mut Vec<Piece>,
+    ) -> Result<(), Surprise> {
+        out.append(&mut self.loose);
+        match direction {
+            Direction::ToProvider => self.commands.push(bytes),
+            Direction::ToConsumer => {
+                self.replies.push(bytes);
+                self.cut_replies(out)?;
+            }
+        }
+        // Also after a reply: what stands behind a mail waits until that is on its way.
+        self.cut_commands(out)
+    }
+
+    pub(super) fn rest_of(&mut self, direction: Direction) -> Vec<u8> {
+        match direction {
+            Direction::ToProvider => {
+                let mut rest = self.mail.take().filter(|mail| !mail.is_dropped).map(|mail| mail.content);
+                let mut rest = rest.take().unwrap_or_default();
+                rest.append(&mut self.commands.take_all());
+                rest
+            }
+            Direction::ToConsumer => self.replies.take_all(),
+        }
+    }
+
+    pub(super) fn pass(&mut self, to: Direction, bytes: Vec<u8>, out: &mut Vec<Piece>) {
+        let goes_nowhere = to == TO_PROVIDER && self.behind == Behind::Nobody;
+        if !bytes.is_empty() && !goes_nowhere {
+            out.push(Piece { to, bytes, of: Of::Rest });
+        }
+    }
+
+    /// Is a mail on its way to the server, so that what stands behind it has to wait?
+    fn is_held(&self) -> bool {
+        self.behind == Behind::Provider && self.mail.as_ref().is_some_and(|mail| mail.is_whole)
+    }
+
+    fn cut_commands(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        while !self.commands.unseen().is_empty() && !self.is_held() {
+            match self.mode {
+                Mode::Commands => {
+                    if !self.take_line()? {
+                        return Ok(());
+                    }
+                    self.command(out)?;
+                }
+                Mode::Secret => {
+                    if !self.take_line()? {
+                        return Ok(());
+                    }
+                    self.mode = Mode::Waits;
+                    let line = self.commands.take();
+                    self.pass(TO_PROVIDER, line, out);
+                    self.secret_alone(out);
+                }
+                Mode::Content(n_matched) => self.content(n_matched, out)?,
+                Mode::Chunk(left) => {
+                    let n_unseen = self.commands.unseen().len();
+                    let n_now = usize::try_from(left).map_or(n_unseen, |left| left.min(n_unseen));
+                    self.commands.see(n_now);
+                    let bytes = self.commands.take();
+                    self.pass(TO_PROVIDER, bytes, out);
+                    let left = left - n_now as u64;
+                    self.mode = if left == 0 { Mode::Commands } else { Mode::Chunk(left) };
+                }
+                Mode::Waits => return Err(Surprise::new("bytes before the server gave leave")),
+            }
+        }
+        // What waits behind a mail is not endless.
+        if self.commands.unseen().len() > self.limits.kept_open {
+            return Err(Surprise::new("too much behind a mail"));
+        }
+        Ok(())
+    }
+
+    /// Looks for the end of a line.
+    fn take_line(&mut self) -> Result<bool, Surprise> {
+        let unseen = self.commands.unseen();
+        let line_end = memchr::memchr(b'\n', unseen);
+        let n_taken = line_end.map_or(unseen.len(), |line_end| line_end + 1);
+        self.commands.see(n_taken);
+        if self.commands.seen().len() > self.limits.head {
+            return Err(Surprise::new("a line that is too long"));
+        }
+        Ok(line_end.is_some())
+    }
+
+    /// A command is whole.
+    fn command(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        let line = self.commands.seen().trim_ascii_end();
+        let (word, rest) = line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()));
+        let name = word.to_ascii_uppercase();
+        let (rest, word) = (rest.to_vec(), name);
+        if self.due.len() >= self.limits.n_open {
+            return Err(Surprise::new("too many commands without a reply"));
+        }
+        if self.behind == Behind::Nobody {
+            self.commands.take();
+            self.command_alone(&word, &rest, out);
+            return Ok(());
+        }
+        let due = match word.as_slice() {
+            b"MAIL" => Due::Mail(short(address(&rest))),
+            b"RCPT" => Due::Recipient(short(address(&rest))),
+            b"DATA" => {
+                self.mode = Mode::Waits;
+                self.commands.take();
+                self.due.push_back(Due::OurData);
+                self.give_leave(out);
+                return Ok(());
+            }
+            b"BDAT" => {
+                let (length, is_last) = chunk(&rest).ok_or_else(|| Surprise::new("BDAT without a length"))?;
+                if length > 0 {
+                    self.mode = Mode::Chunk(length);
+                }
+                Due::Content(is_last)
+            }
+            b"AUTH" => {
+                self.mode = Mode::Waits;
+                Due::Auth
+            }
+            b"STARTTLS" => {
+                self.mode = Mode::Waits;
+                Due::StartTls
+            }
+            b"HELO" | b"EHLO" | b"LHLO" | b"RSET" => Due::Resets,
+            _ => Due::Other,
+        };
+        let bytes = self.commands.take();
+        self.pass(TO_PROVIDER, bytes, out);
+        self.due.push_back(due);
+        Ok(())
+    }
+
+    /// DATA's turn has come: whoever has recipients may send the mail.
+    fn give_leave(&mut self, out: &mut Vec<Piece>) {
+        if self.due.front() != Some(&Due::OurData) {
+            return;
+        }
+        self.due.pop_front();
+        if self.envelope.as_ref().is_some_and(|envelope| !envelope.recipients.is_empty()) {
+            self.pass(TO_CONSUMER, LEAVE.to_vec(), out);
+            self.begin_content();
+        } else {
+            self.pass(TO_PROVIDER, b"DATA\r\n".to_vec(), out);
+            self.due.push_front(Due::Data);
+        }
+    }
+
+    /// A mail's content follows.
+    pub(super) fn begin_content(&mut self) {
+        (self.mode, self.gathers) = (Mode::Content(2), true);
+    }
+
+    /// Content that is passing.
+    fn content(&mut self, n_matched: u8, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        let (n_taken, n_matched) = find_end(self.commands.unseen(), n_matched);
+        self.commands.see(n_taken);
+        let is_whole = usize::from(n_matched) == END.len();
+        self.mode = if is_whole { Mode::Commands } else { Mode::Content(n_matched) };
+        if !self.gathers {
+            let bytes = self.commands.take();
+            self.pass(TO_PROVIDER, bytes, out);
+            if is_whole {
+                self.due.push_back(Due::Content(true));
+            }
+            return Ok(());
+        }
+        let is_much = self.commands.seen().len() > self.limits.kept_body;
+        if !is_whole && !is_much && self.mail.is_none() {
+            return Ok(());
+        }
+        let bytes = self.commands.take();
+        self.gathers = !is_whole;
+        if self.behind == Behind::Nobody {
+            self.content_alone(&bytes, is_whole, out);
+            return Ok(());
+        }
+        match &mut self.mail {
+            None => self.offer(bytes, is_whole, out),
+            Some(mail) => {
+                mail.is_whole = is_whole;
+                if mail.may_pass && !mail.is_dropped {
+                    let of = Of::More { call: mail.call, whole: is_whole };
+                    out.push(Piece { to: TO_PROVIDER, bytes, of });
+                } else if !mail.is_dropped {
+                    if mail.content.len() + bytes.len() > self.limits.kept_open {
+                        return Err(Surprise::new("too much of a mail that may not pass yet"));
+                    }
+                    mail.content.extend_from_slice(&bytes);
+                }
+                let is_done = mail.is_dropped || mail.may_pass;
+                if is_whole && is_done {
+                    self.mail = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A mail is there, or as much of it as is gathered.
+    fn offer(&mut self, content: Vec<u8>, is_whole: bool, out: &mut Vec<Piece>) {
+        self.n_calls += 1;
+        let call = self.n_calls;
+        let read = Box::new(self.told_mail(&content, is_whole));
+        let of = Of::Request { call, whole: is_whole, awaited: true, read };
+        out.push(Piece { to: TO_PROVIDER, bytes: b"DATA\r\n".to_vec(), of });
+        self.last = Some((call, false));
+        self.due.push_back(Due::DataOf(call));
+        self.mail = Some(Mail { call, content, is_whole, is_dropped: false, may_pass: false });
+    }
+
+    pub(super) fn told_mail(&self, content: &[u8], is_whole: bool) -> SmtpExchange {
+        let Envelope { sender, recipients } = self.envelope.clone().unwrap_or_default();
+        let n_kept = content.len().min(self.limits.kept_body);
+        // What is not there counts as one byte at least.
+        let length = content.len() as u64 + u64::from(!is_whole);
+        let content = Content { bytes: content[..n_kept].to_vec(), length, has_dots: true };
+        SmtpExchange { sender, recipients, content, ..SmtpExchange::default() }
+    }
+
+    fn cut_replies(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        loop {
+            let unseen = self.replies.unseen();
+            let Some(line_end) = memchr::memchr(b'\n', unseen) else {
+                let n_unseen = unseen.len();
+                if self.replies.seen().len() + n_unseen > self.limits.head.max(self.limits.kept_body) {
+                    return Err(Surprise::new("a line that is too long"));
+                }
+                return Ok(());
+            };
+            let (status, goes_on) = match &unseen[..line_end] {
+                [a @ b'1'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+                    let status =
+                        [a, b, c].into_iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'));
+                    (status, rest.first() == Some(&b'-'))
+                }
+                _ => return Err(Surprise::new("a reply without a status")),
+            };
+            self.replies.see(line_end + 1);
+            if self.replies.seen().len() > self.limits.head.max(self.limits.kept_body) {
+                return Err(Surprise::new("a reply that is too long"));
+            }
+            if !goes_on {
+                self.replied(status, out)?;
+                self.give_leave(out);
+            }
+        }
+    }
+
+    /// A reply is whole.
+    fn replied(&mut self, status: u16, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        while matches!(self.due.front(), Some(Due::Nothing(_))) {
+            self.due.pop_front();
+        }
+        let is_refused = status >= 400;
+        let due = self.due.pop_front();
+        if due.is_none() && !is_refused {
+            return Err(Surprise::new("a reply that nobody asked for"));
+        }
+        let bytes = self.replies.take();
+        match due {
+            Some(Due::Unseen) => return Ok(()),
+            Some(Due::DataOf(call)) => {
+                self.data_replied(call, status, bytes, out);
+                return Ok(());
+            }
+            Some(Due::ContentOf(call)) => {
+                self.envelope = None;
+                self.tell_reply(call, bytes, out);
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.pass(TO_CONSUMER, bytes, out);
+        match due {
+            Some(Due::Mail(sender)) if !is_refused => {
+                self.envelope = Some(Envelope { sender, recipients: Vec::new() });
+            }
+            Some(Due::Recipient(recipient)) if !is_refused => {
+                if let Some(envelope) = &mut self.envelope
+                    && envelope.recipients.len() < MOST_RECIPIENTS
+                {
+                    envelope.recipients.push(recipient);
+                }
+            }
+            Some(Due::Data) if status == 354 => (self.mode, self.gathers) = (Mode::Content(2), false),
+            Some(Due::Auth) if status == 334 => {
+                self.due.push_front(Due::Auth);
+                self.mode = Mode::Secret;
+            }
+            Some(Due::StartTls) if !is_refused => return Err(Surprise::new("TLS from here on")),
+            Some(Due::Data | Due::Auth | Due::StartTls) => self.mode = Mode::Commands,
+            Some(Due::Resets | Due::Content(true)) => self.envelope = None,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The server gives leave for a mail that is let go, or does not.
+    fn data_replied(&mut self, call: Call, status: u16, bytes: Vec<u8>, out: &mut Vec<Piece>) {
+        if status != 354 {
+            if let Some(mail) = &mut self.mail {
+                (mail.is_dropped, mail.content) = (true, Vec::new());
+            }
+            self.mail.take_if(|mail| mail.is_whole);
+            self.tell_reply(call, bytes, out);
+            return;
+        }
+        self.due.push_front(Due::ContentOf(call));
+        let Some(mail) = &mut self.mail else { return };
+        mail.may_pass = true;
+        let content = std::mem::take(&mut mail.content);
+        let of = Of::More { call, whole: mail.is_whole };
+        out.push(Piece { to: TO_PROVIDER, bytes: content, of });
+        self.mail.take_if(|mail| mail.is_whole);
+    }
+
+    fn tell_reply(&mut self, call: Call, bytes: Vec<u8>, out: &mut Vec<Piece>) {
+        let read = Box::new(SmtpExchange { reply: Some(read_reply(&bytes)), ..SmtpExchange::default() });
+        if let Some((last, has_reply)) = &mut self.last
+            && *last == call
+        {
+            *has_reply = true;
+        }
+        let of = Of::Reply { call, whole: true, awaited: true, read };
+        out.push(Piece { to: TO_CONSUMER, bytes, of });
+    }
+}
+
+/// The status and the words of a reply's lines.
+fn read_reply(bytes: &[u8]) -> (u16, Vec<u8>) {
+    let mut words = Vec::new();
+    let mut status = 0;
+    for line in bytes.split(|byte| *byte == b'\n').filter(|line| line.len() > 3) {
+        status =
+            std::str::from_utf8(&line[..3]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(status);
+        words.extend_from_slice(line.get(4..).unwrap_or_default().trim_ascii_end());
+        words.push(b'\n');
+    }
+    (status, words.trim_ascii_end().to_vec())
+}
+
+/// As much of an address as is told.
+pub(super) fn short(address: &[u8]) -> Vec<u8> {
+    address[..address.len().min(1024)].to_vec()
+}
