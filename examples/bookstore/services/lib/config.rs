@@ -46,7 +46,8 @@ pub fn duration(name: &'static str, default: Duration) -> Result<Duration, Confi
     span(&value).ok_or(ConfigError::Unreadable { name, value, wanted: "a time such as 2s or 1500ms" })
 }
 
-fn span(value: &str) -> Option<Duration> {
+/// Reads a time span with its unit.
+pub fn span(value: &str) -> Option<Duration> {
     if let Some(digits) = value.strip_suffix("ms") {
         return digits.parse().ok().map(Duration::from_millis);
     }

@@ -23,7 +23,9 @@ struct Payments {
     paygate: Peer,
     key: String,
     /// How long one charge may take at the provider, the token and a second try included.
-    patience: Duration,
+    patience: Mutex<Duration>,
+    /// What that is where no test says otherwise.
+    usual_patience: Duration,
     token: Mutex<Option<Token>>,
 }
 
@@ -31,6 +33,12 @@ struct Payments {
 struct Token {
     text: String,
     until: Instant,
+}
+
+/// So that a test of what comes too late need not wait as long as customers do.
+#[derive(Deserialize)]
+struct Patience {
+    paygate: String,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +62,13 @@ impl Service for Payments {
             ("POST", ["charges", key, "cancel"]) => self.cancel(key).await,
             ("POST", ["test", "reset"]) => {
                 *self.token.lock().await = None;
+                *self.patience.lock().await = self.usual_patience;
+                Ok(Reply::empty())
+            }
+            ("PUT", ["test", "patience"]) => {
+                let wanted = config::span(&request.json::<Patience>()?.paygate);
+                let wanted = wanted.ok_or_else(|| Problem::invalid("no_time", "a time such as 100ms"))?;
+                *self.patience.lock().await = wanted;
                 Ok(Reply::empty())
             }
             _ => Err(request.nowhere()),
@@ -74,11 +89,7 @@ impl Payments {
                 "currency": wanted.currency, "card": wanted.card,
             }),
         );
-        let exchange = self.ask(call.header("idempotency-key", key));
-        let answer = match tokio::time::timeout(self.patience, exchange).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(CallError::Slow("paygate").into()),
-        };
+        let answer = self.ask_in_time(call.header("idempotency-key", key)).await?;
         let provider_id = answer.body["id"].as_str().map(str::to_owned);
         match verdict(&answer) {
             Verdict::Now(state) => {
@@ -135,11 +146,7 @@ impl Payments {
             return Ok(Reply::json(200, json!({ "key": key, "state": state })));
         }
         let cancel = Call::post(format!("/charges/{key}/cancel"), &json!({}));
-        let exchange = self.ask(cancel);
-        let answer = match tokio::time::timeout(self.patience, exchange).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(CallError::Slow("paygate").into()),
-        };
+        let answer = self.ask_in_time(cancel).await?;
         let state = match (answer.status, answer.body["status"].as_str()) {
             (200, Some("refunded")) => "refunded",
             (200, Some("voided" | "declined")) => "voided",
@@ -147,6 +154,12 @@ impl Payments {
         };
         self.database.in_time(self.note(key, state, None)).await?;
         Ok(Reply::json(200, json!({ "key": key, "state": state })))
+    }
+
+    async fn ask_in_time(&self, call: Call) -> Result<Answer, Problem> {
+        let patience = *self.patience.lock().await;
+        let late = |_| Err(CallError::Slow("paygate").into());
+        tokio::time::timeout(patience, self.ask(call)).await.unwrap_or_else(late)
     }
 
     /// Asks the provider with a token; one that is not taken any more is replaced, once.
@@ -239,7 +252,8 @@ async fn start() -> Result<(), Fatal> {
         database: Database::from_env(&readiness)?,
         paygate,
         key: config::required("PAYGATE_KEY")?,
-        patience,
+        patience: Mutex::new(patience),
+        usual_patience: patience,
         token: Mutex::new(None),
     };
     serve("payments", readiness, Arc::new(payments)).await

@@ -216,7 +216,7 @@ async fn start() -> Result<(), Fatal> {
     let pricing =
         Peer::from_env("pricing", "PRICING_URL", "PRICING_TIMEOUT", seconds(5))?.awaited(&readiness);
     let orders = Peer::from_env("orders", "ORDERS_URL", "ORDERS_TIMEOUT", seconds(12))?.awaited(&readiness);
-    let orders = if on(Bug::B11) { orders.patient(seconds(1)) } else { orders };
+    let orders = if on(Bug::B11) { orders.patient(Duration::from_millis(400)) } else { orders };
     let accounts = Accounts::from_env(store.clone(), &readiness)?;
     let checkout_limit = config::number("CHECKOUTS_A_MINUTE", 60)?;
     let gateway = Gateway { store, accounts, cart, pricing, orders, checkout_limit };
