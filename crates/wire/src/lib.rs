@@ -8,9 +8,8 @@
 mod answering;
 pub mod body;
 mod conversation;
+pub mod grpc;
 mod http;
-// Its splitter is used once HTTP/1 has one, too.
-#[allow(dead_code)]
 mod http2;
 mod kept;
 pub mod mail;

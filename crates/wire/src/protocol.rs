@@ -1,6 +1,7 @@
 //! The protocols that a seam can be watched in: one folder and one line in one table each.
 
 use crate::conversation::{Conversation, Limits};
+use crate::grpc::Grpc;
 use crate::http::Http;
 use crate::nats::Nats;
 use crate::postgres::Postgres;
@@ -11,7 +12,7 @@ use seam_model::Word;
 use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Grpc, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {

@@ -9,12 +9,13 @@ use super::flavor::{Flavor, Tell};
 use super::frame::{self, Event, Frames, Head};
 use super::half::{Stream, Told};
 use super::hpack::{Decoder, Headers};
+use super::splitting::Asked;
 use super::telling::header_frames;
 use super::writing::{self, Writing};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::kept::Room;
 use crate::splitter::{Behind, Call, Of, Piece, Splitting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How far the splitter has its hands in what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub(crate) struct Http2 {
     to_consumer: Lane,
     /// The calls that are open, by the consumer's number of their stream.
     pub(super) streams: BTreeMap<u32, Stream>,
+    /// Calls whose reply has come, which may be answered all the same.
+    pub(super) past: VecDeque<Asked>,
     next_call: Call,
     /// The consumer's newest stream.
     pub(super) newest: u32,
@@ -44,6 +47,9 @@ pub(crate) struct Http2 {
     /// Credit that the senders lack because what they sent before was not credited yet.
     pub(super) is_topped_up: bool,
 }
+
+/// So many calls that are over may still be answered.
+const MOST_PAST: usize = 1024;
 
 /// One direction.
 #[derive(Clone)]
@@ -86,6 +92,7 @@ impl Http2 {
             to_provider: Lane::new(frame::PREFACE.len()),
             to_consumer: Lane::new(0),
             streams: BTreeMap::new(),
+            past: VecDeque::new(),
             next_call: 1,
             newest: 0,
             writing: Writing::new(),
@@ -99,6 +106,7 @@ impl Http2 {
         Self { mode: Mode::Watched, ..Self::new(flavor, splitting) }
     }
 
+    #[allow(dead_code)] // Used with HTTP/1's splitter.
     /// For a connection that was upgraded: the request on the first stream was asked before. Gives its call.
     pub(crate) fn upgraded(&mut self) -> Call {
         let call = self.new_call();
@@ -188,9 +196,10 @@ impl Http2 {
         let streams = &self.streams;
         match self.mode {
             Mode::Watched => bytes,
-            Mode::Held | Mode::Alone => {
-                self.writing.passes(to, bytes, |stream| streams.contains_key(&stream))
-            }
+            Mode::Held | Mode::Alone => self.writing.passes(to, bytes, |stream| {
+                // What was sent a second time is over with its reply.
+                streams.contains_key(&stream) || writing::is_shadow(stream)
+            }),
         }
     }
 
@@ -386,10 +395,20 @@ impl Http2 {
 
     /// A call is over.
     pub(super) fn close(&mut self, number: u32) {
-        if let Some(mut stream) = self.streams.remove(&number) {
-            stream.request.give_back(&mut self.room);
-            stream.reply.give_back(&mut self.room);
-            self.writing.close(number);
+        self.remove(number);
+        self.writing.close(number);
+    }
+
+    /// Forgets a call, but not what is still to be written of it.
+    pub(super) fn remove(&mut self, number: u32) {
+        let Some(mut stream) = self.streams.remove(&number) else { return };
+        stream.request.give_back(&mut self.room);
+        stream.reply.give_back(&mut self.room);
+        if self.mode != Mode::Watched {
+            self.past.push_back(Asked { is_open: false, ..Asked::new(number, &stream) });
+            if self.past.len() > MOST_PAST {
+                self.past.pop_front();
+            }
         }
     }
 }

@@ -173,6 +173,7 @@ impl Http2 {
         }
         let of = if was_answered { Of::Rest } else { Of::Broken { call, error } };
         out.push(Piece { to: direction, bytes, of });
-        self.close(number);
+        self.remove(number);
+        self.writing.reset(direction, number);
     }
 }

@@ -1,16 +1,25 @@
 //! What is spoken over HTTP/2: plain requests and replies, or gRPC. It decides when a half can be told, and reads it.
 
 use super::connection::Mode;
-use super::half::{Cutter, Kept, Shared, Stream, Streams, Told};
+use super::half::{Cutter, Shared, Stream, Streams, Told, message_length};
 use super::hpack::Headers;
 use super::reading::{MessageRead, ReplyRead, RequestRead};
+use super::said::{self, Said};
+use super::splitting::Asked;
 use crate::conversation::{Captured, Direction};
+use crate::grpc::{self, Descriptors};
+use crate::http::events;
+use crate::splitter::Unanswerable;
+use seam_value::Value;
+use std::sync::Arc;
 
 /// What is spoken.
 #[derive(Clone, Debug)]
 pub(crate) enum Flavor {
     /// Requests and replies, as in HTTP/1.
     Http,
+    /// Calls of gRPC, described or not. What is none is read as HTTP.
+    Grpc(Option<Arc<Descriptors>>),
 }
 
 /// How a half is told for the first time.
@@ -45,10 +54,12 @@ impl Tell {
 impl Flavor {
     /// What is known beforehand of a call with these headers.
     pub(super) fn streams(&self, headers: &Headers) -> Streams {
-        let _ = headers;
-        match self {
-            Self::Http => Streams::default(),
-        }
+        let Self::Grpc(Some(descriptors)) = self else { return Streams::default() };
+        let method = headers.text(":path").and_then(|path| descriptors.method(path));
+        method.map_or(Streams::default(), |method| Streams {
+            request: Some(method.is_client_streaming()),
+            reply: Some(method.is_server_streaming()),
+        })
     }
 
     /// Can a half be told by now? `ends` says that the stream ends with the frame that is passing.
@@ -65,59 +76,133 @@ impl Flavor {
         if ends {
             return None;
         }
-        let kept = half.kept.lock();
-        match self {
-            Self::Http => match direction {
-                Direction::ToProvider => {
-                    let is_awaited = mode != Mode::Watched && wants_to_begin(&kept.headers);
-                    is_awaited.then(|| Tell::begun(true))
-                }
-                Direction::ToConsumer => {
-                    let is_tunnel = stream.request.kept.lock().headers.get(":method") == Some(b"CONNECT");
-                    let content_type = kept.headers.text("content-type").unwrap_or_default();
-                    let essence = content_type.split(';').next().unwrap_or_default().trim();
-                    if is_tunnel {
-                        return Some(Tell::begun(false));
-                    }
-                    match essence {
-                        "text/event-stream" => Some(Tell::streams(0, false, Cutter::events())),
-                        _ if mode == Mode::Watched => None,
-                        "application/x-ndjson" | "application/stream+json" | "multipart/x-mixed-replace" => {
-                            Some(Tell::begun(true))
-                        }
-                        _ => None,
-                    }
-                }
-            },
+        if self.is_grpc(stream) {
+            return decide_messages(mode, direction, stream);
         }
+        let is_tunnel = stream.request.kept.lock().headers.get(":method") == Some(b"CONNECT");
+        let kept = half.kept.lock();
+        match direction {
+            Direction::ToProvider => {
+                let is_awaited = mode != Mode::Watched && wants_to_begin(&kept.headers);
+                is_awaited.then(|| Tell::begun(true))
+            }
+            Direction::ToConsumer => {
+                let content_type = kept.headers.text("content-type").unwrap_or_default();
+                let essence = content_type.split(';').next().unwrap_or_default().trim();
+                if is_tunnel {
+                    return Some(Tell::begun(false));
+                }
+                match essence {
+                    "text/event-stream" => Some(Tell::streams(0, false, Cutter::events())),
+                    _ if mode == Mode::Watched => None,
+                    "application/x-ndjson" | "application/stream+json" | "multipart/x-mixed-replace" => {
+                        Some(Tell::begun(true))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    fn is_grpc(&self, stream: &Stream) -> bool {
+        matches!(self, Self::Grpc(_)) && grpc::is_grpc(&stream.request.kept.lock().headers)
     }
 
     /// The reply begins before the request has ended.
-    pub(super) fn early_request(&self, kept: &Kept) -> Tell {
-        let _ = kept;
-        match self {
-            Self::Http => Tell::all(),
-        }
+    pub(super) fn early_request(&self, stream: &Stream) -> Tell {
+        if self.is_grpc(stream) { Tell::streams(0, false, Cutter::messages()) } else { Tell::all() }
     }
 
     pub(super) fn request(&self, kept: Shared) -> Box<dyn Captured> {
+        let is_grpc = grpc::is_grpc(&kept.lock().headers);
         match self {
-            Self::Http => Box::new(RequestRead(kept)),
+            Self::Grpc(descriptors) if is_grpc => {
+                Box::new(grpc::RequestRead { kept, descriptors: descriptors.clone() })
+            }
+            _ => Box::new(RequestRead(kept)),
         }
     }
 
     pub(super) fn reply(&self, request: &Shared, kept: Shared) -> Box<dyn Captured> {
-        let _ = request;
+        let request = request.lock();
         match self {
-            Self::Http => Box::new(ReplyRead(kept)),
+            Self::Grpc(descriptors) if grpc::is_grpc(&request.headers) => Box::new(grpc::ReplyRead {
+                path: request.headers.text(":path").unwrap_or_default().to_owned(),
+                kept,
+                descriptors: descriptors.clone(),
+            }),
+            _ => Box::new(ReplyRead(kept)),
+        }
+    }
+
+    /// What an answer to a call says.
+    pub(super) fn said(&self, asked: &Asked, answer: &Value) -> Result<Said, Unanswerable> {
+        match self {
+            Self::Grpc(descriptors) if asked.is_grpc => {
+                grpc::said(descriptors.as_deref(), &asked.path, answer)
+            }
+            _ => said::read(answer, asked.has_body),
+        }
+    }
+
+    /// The bytes of a message that is pushed into an open reply.
+    pub(super) fn pushed(&self, stream: &Stream, message: &Value) -> Result<Vec<u8>, Unanswerable> {
+        match self {
+            Self::Grpc(descriptors) if self.is_grpc(stream) => {
+                grpc::pushed(descriptors.as_deref(), &stream.path(), message)
+            }
+            _ => Ok(events::write(message)),
         }
     }
 
     /// One message of a stream, and where it goes.
-    pub(super) fn message(&self, to: Direction, request: Shared, bytes: Vec<u8>) -> Box<dyn Captured> {
-        let _ = to;
+    pub(super) fn message(&self, to: Direction, stream: &Stream, bytes: Vec<u8>) -> Box<dyn Captured> {
         match self {
-            Self::Http => Box::new(MessageRead { request, bytes }),
+            Self::Grpc(descriptors) if self.is_grpc(stream) => Box::new(grpc::MessageRead {
+                to,
+                path: stream.path(),
+                packing: stream.half_of(to).kept.lock().headers.text("grpc-encoding").map(str::to_owned),
+                bytes,
+                descriptors: descriptors.clone(),
+            }),
+            _ => Box::new(MessageRead { request: stream.request.kept.clone(), bytes }),
+        }
+    }
+
+    /// How the messages of an open reply are cut.
+    pub(super) fn cutter(&self, is_grpc: bool) -> Cutter {
+        match self {
+            Self::Grpc(_) if is_grpc => Cutter::messages(),
+            _ => Cutter::events(),
+        }
+    }
+}
+
+/// Can a half of a call of gRPC be told?
+///
+/// One that isn't described may stream or not. Who only watches can wait for a second message; who holds can't, because
+/// the receiver may have something to say to the first.
+fn decide_messages(mode: Mode, direction: Direction, stream: &Stream) -> Option<Tell> {
+    let streams = match direction {
+        Direction::ToProvider => stream.streams.request,
+        Direction::ToConsumer => stream.streams.reply,
+    };
+    let kept = stream.half_of(direction).kept.lock();
+    match streams {
+        Some(false) => None,
+        Some(true) => {
+            let awaited = direction == Direction::ToProvider && stream.streams.reply == Some(false);
+            Some(Tell::streams(0, awaited, Cutter::messages()))
+        }
+        None => {
+            let n_first = message_length(&kept.body).filter(|length| kept.body.len() >= *length)?;
+            match mode {
+                Mode::Watched if kept.body.len() > n_first => {
+                    Some(Tell::streams(0, false, Cutter::messages()))
+                }
+                Mode::Watched => None,
+                Mode::Held | Mode::Alone => Some(Tell::streams(n_first, true, Cutter::messages())),
+            }
         }
     }
 }

@@ -197,6 +197,16 @@ impl Stream {
         Self { call, request: Half::new(), reply: Half::new(), streams: Streams::default() }
     }
 
+    /// May the reply have a body?
+    pub(super) fn has_body(&self) -> bool {
+        self.request.kept.lock().headers.get(":method") != Some(b"HEAD")
+    }
+
+    /// The path that was asked for.
+    pub(super) fn path(&self) -> String {
+        self.request.kept.lock().headers.text(":path").unwrap_or_default().to_owned()
+    }
+
     /// What goes in this direction.
     pub(super) fn half(&mut self, direction: Direction) -> &mut Half {
         match direction {

@@ -21,9 +21,15 @@ mod frame;
 mod half;
 pub(crate) mod hpack;
 mod reading;
+mod said;
 mod splitting;
 mod telling;
 mod version;
 mod writing;
 
+pub(crate) use connection::Http2;
+pub(crate) use flavor::Flavor;
+pub(crate) use half::{Kept, MESSAGE_HEAD, Shared, message_length};
+pub(crate) use reading::plain;
+pub(crate) use said::{Said, push as push_header};
 pub(crate) use version::Versions;

@@ -2,7 +2,10 @@
 
 use super::connection::{Http2, Mode};
 use super::frame;
+use super::half::{Stream, Told};
+use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
+use crate::grpc;
 use crate::splitter::{Call, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Resumed;
 use seam_value::Value;
@@ -25,14 +28,45 @@ impl Splitter for Http2 {
     }
 
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
-        let _ = (call, answer);
-        Err(Unanswerable::new("not yet"))
+        let Some(asked) = self.asked(call) else {
+            return Err(Unanswerable::new("the call is over"));
+        };
+        if let Some(code) = answer.get("reset") {
+            let mut bytes = Vec::new();
+            frame::write_number(frame::RST_STREAM, asked.number, error_code(code)?, &mut bytes);
+            self.answered(&asked, false);
+            return Ok(bytes);
+        }
+        let said = self.flavor.said(&asked, answer)?;
+        self.answered(&asked, said.stays_open);
+        let ends = !said.stays_open;
+        let trailers = said.trailers.as_ref().filter(|_| ends);
+        let body_ends = ends && trailers.is_none();
+        let mut bytes = header_frames(asked.number, &said.headers, body_ends && said.body.is_empty());
+        frame::write_data(asked.number, &said.body, body_ends && !said.body.is_empty(), &mut bytes);
+        if let Some(trailers) = trailers {
+            bytes.extend(header_frames(asked.number, trailers, true));
+        }
+        Ok(bytes)
+    }
+
+    fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
+        // What the consumer hears was reset need not be worked on.
+        let mut bytes = Vec::new();
+        if let Some(asked) = self.asked(call)
+            && asked.is_open
+            && answer.get("reset").is_some()
+            && self.writing.has_passed(asked.number)
+        {
+            frame::write_number(frame::RST_STREAM, asked.number, CANCEL, &mut bytes);
+            self.close(asked.number);
+        }
+        bytes
     }
 
     fn forget(&mut self, call: Call) {
-        let number = self.streams.iter().find(|(_, stream)| stream.call == call).map(|(number, _)| *number);
-        if let Some(number) = number {
-            self.close(number);
+        if let Some(asked) = self.asked(call) {
+            self.close(asked.number);
         }
     }
 
@@ -50,8 +84,99 @@ impl Splitter for Http2 {
         rest.is_empty().then_some(again)
     }
 
+    fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let open = self
+            .streams
+            .iter()
+            .rev()
+            .find(|(_, stream)| matches!(stream.reply.told, Told::Streams(_)) && !stream.reply.has_ended);
+        let Some((number, stream)) = open else {
+            return Err(Unanswerable::new("there is no open stream to push to"));
+        };
+        let mut bytes = Vec::new();
+        frame::write_data(*number, &self.flavor.pushed(stream, message)?, false, &mut bytes);
+        Ok(bytes)
+    }
+
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         (!message.is_empty()).then(|| message.to_vec())
+    }
+}
+
+/// The code of a reset that nobody is to blame for.
+const CANCEL: u32 = 8;
+
+/// The codes by their numbers (RFC 9113, 7).
+const CODES: &[&str] = &[
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
+
+fn error_code(code: &Value) -> Result<u32, Unanswerable> {
+    let named = |name: &str| CODES.iter().position(|code| code.eq_ignore_ascii_case(name));
+    match code {
+        Value::Bool(true) => Some(CANCEL),
+        Value::Text(name) => named(name).and_then(|code| u32::try_from(code).ok()),
+        code => code.as_i64().and_then(|code| u32::try_from(code).ok()),
+    }
+    .ok_or_else(|| Unanswerable::new(format!("{code} is no error code of HTTP/2")))
+}
+
+/// A call that may be answered, also if its reply has come by now.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) call: Call,
+    pub(super) number: u32,
+    /// May the reply have a body?
+    pub(super) has_body: bool,
+    pub(super) is_grpc: bool,
+    pub(super) path: String,
+    /// Something may still come for it.
+    pub(super) is_open: bool,
+}
+
+impl Asked {
+    pub(super) fn new(number: u32, stream: &Stream) -> Self {
+        let is_grpc = grpc::is_grpc(&stream.request.kept.lock().headers);
+        let (call, has_body, path) = (stream.call, stream.has_body(), stream.path());
+        Self { call, number, has_body, is_grpc, path, is_open: true }
+    }
+}
+
+impl Http2 {
+    fn asked(&self, call: Call) -> Option<Asked> {
+        let open = self.streams.iter().find(|(_, stream)| stream.call == call);
+        match open {
+            Some((number, stream)) => Some(Asked::new(*number, stream)),
+            None => self.past.iter().rev().find(|past| past.call == call).cloned(),
+        }
+    }
+
+    /// The consumer has its answer. Where the request was not passed on, nothing more comes for it.
+    fn answered(&mut self, asked: &Asked, stays_open: bool) {
+        let is_passed = self.mode != Mode::Alone && self.writing.has_passed(asked.number);
+        let cutter = self.flavor.cutter(asked.is_grpc);
+        let Some(stream) = self.streams.get_mut(&asked.number) else { return };
+        if stays_open {
+            (stream.reply.told, stream.reply.has_begun) = (Told::Streams(cutter), true);
+        } else if !is_passed {
+            stream.reply.has_ended = true;
+            if stream.request.has_ended {
+                self.close(asked.number);
+            }
+        }
     }
 }
 

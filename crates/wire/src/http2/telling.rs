@@ -66,7 +66,7 @@ impl Http2 {
     pub(super) fn tell_request_first(&mut self, number: u32, out: &mut Vec<Piece>) {
         let Some(stream) = self.streams.get(&number) else { return };
         if !stream.request.is_told() {
-            let tell = self.flavor.early_request(&stream.request.kept.lock());
+            let tell = self.flavor.early_request(stream);
             self.tell(Direction::ToProvider, number, &tell, out);
             self.messages(Direction::ToProvider, number, out);
         }
@@ -76,9 +76,9 @@ impl Http2 {
     pub(super) fn messages(&mut self, direction: Direction, number: u32, out: &mut Vec<Piece>) {
         let most = self.limits.kept_body;
         let Some(stream) = self.streams.get_mut(&number) else { return };
-        let (request, call) = (stream.request.kept.clone(), stream.call);
-        let half = stream.half(direction);
+        let call = stream.call;
         loop {
+            let half = stream.half(direction);
             let next = match &mut half.told {
                 Told::Streams(cutter) => cutter.next(&half.pending, most),
                 // A long frame goes on in frames that everybody takes.
@@ -92,7 +92,7 @@ impl Http2 {
                 frame::write_data(number, &message, false, &mut bytes);
             }
             let of = if is_message {
-                let read = self.flavor.message(direction, request.clone(), message);
+                let read = self.flavor.message(direction, stream, message);
                 Of::Message { call: Some(call), read }
             } else {
                 Of::More { call, whole: false }

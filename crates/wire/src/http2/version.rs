@@ -4,8 +4,9 @@ use super::connection::Http2;
 use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
-use crate::splitter::{Splitter, Splitting};
+use crate::splitter::{Call, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Watching;
+use seam_value::Value;
 use std::time::Duration;
 
 /// HTTP/1 until the preface of HTTP/2 has come. Generic over what watches HTTP/1, so that it is not called through a
@@ -107,6 +108,81 @@ impl<One: Conversation> Conversation for Versions<One> {
     }
 
     fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
-        self.spoken().split(splitting)
+        let split = self.spoken().split(splitting)?;
+        Some(match self.n_preface {
+            None => split,
+            Some(n_preface) => Box::new(Splits { splitting, split, n_preface: Some(n_preface) }),
+        })
+    }
+}
+
+/// The same, cut into pieces.
+struct Splits {
+    splitting: Splitting,
+    /// Cuts HTTP/1, until it is known that HTTP/2 is spoken.
+    split: Box<dyn Splitter>,
+    /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
+    n_preface: Option<usize>,
+}
+
+impl Splitter for Splits {
+    fn begin(&mut self, out: &mut Vec<Piece>) {
+        self.split.begin(out);
+    }
+
+    fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        let Some(n_preface) = self.n_preface else { return self.split.cut(direction, bytes, out) };
+        let expected = &PREFACE[n_preface..];
+        let n_now = expected.len().min(bytes.len());
+        if direction == Direction::ToConsumer || bytes[..n_now] != expected[..n_now] {
+            self.n_preface = None;
+            self.split.cut(Direction::ToProvider, &PREFACE[..n_preface], out)?;
+            return self.split.cut(direction, bytes, out);
+        }
+        self.n_preface = Some(n_preface + n_now);
+        if n_now < expected.len() {
+            return Ok(());
+        }
+        self.n_preface = None;
+        self.split = Box::new(Http2::new(Flavor::Http, self.splitting));
+        self.split.cut(direction, PREFACE, out)?;
+        self.split.cut(direction, &bytes[n_now..], out)
+    }
+
+    fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
+        let n_preface = self.n_preface.take().filter(|_| direction == Direction::ToProvider);
+        [&PREFACE[..n_preface.unwrap_or_default()], &self.split.take_rest(direction)].concat()
+    }
+
+    fn passes(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
+        self.split.passes(to, bytes)
+    }
+
+    fn multiplexes(&self) -> bool {
+        self.split.multiplexes()
+    }
+
+    fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        self.split.answer(call, answer)
+    }
+
+    fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
+        self.split.instead(call, answer)
+    }
+
+    fn forget(&mut self, call: Call) {
+        self.split.forget(call);
+    }
+
+    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+        self.split.again(call, request)
+    }
+
+    fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        self.split.deliver_again(message)
+    }
+
+    fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
+        self.split.push(message)
     }
 }

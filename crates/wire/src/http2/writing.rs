@@ -166,6 +166,17 @@ impl Writing {
         }
     }
 
+    /// A side has reset a stream: it wants nothing more of it. The provider has yet to hear it of the consumer.
+    pub(super) fn reset(&mut self, direction: Direction, stream: u32) {
+        match direction {
+            Direction::ToProvider => drop(self.to_consumer.streams.remove(&stream)),
+            Direction::ToConsumer => {
+                self.to_provider.streams.remove(&stream);
+                self.numbers.forget(stream);
+            }
+        }
+    }
+
     /// These bytes are about to be written: gives those that may be. `is_open` says whether a stream still is.
     pub(super) fn passes(&mut self, to: Direction, bytes: Vec<u8>, is_open: impl Fn(u32) -> bool) -> Vec<u8> {
         self.numbers.are_used = true;

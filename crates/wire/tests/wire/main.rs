@@ -2,6 +2,7 @@
 
 mod capture;
 mod captures;
+mod http2;
 mod soup;
 mod split_nats;
 mod split_postgres;

@@ -385,7 +385,7 @@ fn spoilt() {
 }
 
 /// Feeds the chunks, and does one thing or another with each call.
-fn meddle(splitter: &mut dyn Splitter, chunks: &[(bool, Vec<u8>)]) {
+pub(crate) fn meddle(splitter: &mut dyn Splitter, chunks: &[(bool, Vec<u8>)]) {
     let answers: Vec<Value> = [
         r#"{"value":[1,"a",{"b":null}]}"#,
         r#"{"error":"40001"}"#,

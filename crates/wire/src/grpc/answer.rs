@@ -1,0 +1,115 @@
+//! What is to be said in a provider's place, as headers, messages and trailers.
+
+use super::descriptors::{Descriptors, encode};
+use super::status;
+use crate::http2::hpack::Headers;
+use crate::http2::{Said, push_header};
+use crate::splitter::Unanswerable;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use prost_reflect::MessageDescriptor;
+use seam_value::{Map, Value};
+
+/// The fields that an answer may have.
+const KNOWN: &[&str] =
+    &["status", "message", "metadata", "body", "bodies", "trailers", "length", "open", "json"];
+
+/// Reads an answer to the call of a path.
+pub(crate) fn said(
+    descriptors: Option<&Descriptors>,
+    path: &str,
+    answer: &Value,
+) -> Result<Said, Unanswerable> {
+    let Some(map) = answer.as_map() else {
+        return Err(Unanswerable::new("an answer of gRPC is a map: status, message, body"));
+    };
+    if let Some(unknown) = map.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(Unanswerable::new(format!(
+            "grpc has no {unknown}; its answers have status, message, body"
+        )));
+    }
+    let status = match map.get("status") {
+        None | Some(Value::Null) => 0,
+        Some(status) => status::number(&status.to_plain_text())
+            .ok_or_else(|| Unanswerable::new(format!("{status} is no status of gRPC")))?,
+    };
+    let output = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.output());
+    let mut said = Said { stays_open: map.get("open") == Some(&Value::Bool(true)), ..Said::default() };
+    said.headers.push(b":status", b"200");
+    said.headers.push(b"content-type", b"application/grpc");
+    metadata(map, "metadata", &mut said.headers)?;
+    match (map.get("body").or_else(|| map.get("json")), map.get("bodies")) {
+        (None | Some(Value::Null), Some(Value::List(bodies))) => {
+            for body in bodies {
+                said.body.extend(message(output.clone(), body)?);
+            }
+        }
+        (None | Some(Value::Null), _) => {}
+        (Some(body), _) => said.body = message(output, body)?,
+    }
+    let has_metadata = map.get("metadata").and_then(Value::as_map).is_some_and(|map| !map.is_empty());
+    // An error without messages has its status in its only headers.
+    let only_headers = status != 0 && said.body.is_empty() && !has_metadata;
+    let mut trailers = Headers::default();
+    let last = if only_headers { &mut said.headers } else { &mut trailers };
+    last.push(b"grpc-status", status.to_string().as_bytes());
+    if let Some(text) = map.get("message").filter(|text| **text != Value::Null) {
+        last.push(b"grpc-message", status::write_message(&text.to_plain_text()).as_bytes());
+    }
+    metadata(map, "trailers", last)?;
+    said.trailers = (!only_headers).then_some(trailers);
+    Ok(said)
+}
+
+/// The bytes of a message that is pushed into the reply to the call of a path. Its fields stand in `body`.
+pub(crate) fn pushed(
+    descriptors: Option<&Descriptors>,
+    path: &str,
+    pushed: &Value,
+) -> Result<Vec<u8>, Unanswerable> {
+    let output = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.output());
+    message(output, pushed.get("body").unwrap_or(pushed))
+}
+
+fn metadata(map: &Map, field: &str, headers: &mut Headers) -> Result<(), Unanswerable> {
+    for (name, value) in map.get(field).and_then(Value::as_map).into_iter().flatten() {
+        let name = name.to_ascii_lowercase();
+        let values = match value {
+            Value::List(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values {
+            match value.get("base64").and_then(Value::as_text) {
+                Some(text) if name.ends_with("-bin") => {
+                    let bytes =
+                        STANDARD.decode(text).map_err(|_| Unanswerable::new("metadata that is no base64"))?;
+                    headers.push(name.as_bytes(), STANDARD_NO_PAD.encode(bytes).as_bytes());
+                }
+                _ => push_header(headers, &name, value)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A message with what stands before it.
+fn message(described: Option<MessageDescriptor>, body: &Value) -> Result<Vec<u8>, Unanswerable> {
+    let bytes = match (body.get("base64").and_then(Value::as_text), described) {
+        // What was read without a description.
+        (Some(text), described) if described.is_none() || is_undescribed(body) => STANDARD
+            .decode(text)
+            .map_err(|error| Unanswerable::new(format!("the body is no base64: {error}")))?,
+        (_, Some(described)) => encode(described, body).map_err(Unanswerable::new)?,
+        (_, None) => {
+            return Err(Unanswerable::new(
+                "a message by its fields needs descriptors; without, { base64: … }",
+            ));
+        }
+    };
+    let length = u32::try_from(bytes.len()).map_err(|_| Unanswerable::new("a message of 4 GiB"))?;
+    Ok([&[0], &length.to_be_bytes()[..], &bytes].concat())
+}
+
+fn is_undescribed(body: &Value) -> bool {
+    body.as_map().is_some_and(|map| map.keys().all(|key| matches!(key.as_str(), "base64" | "fields")))
+}
