@@ -15,6 +15,7 @@ mod journal;
 mod layers;
 mod native;
 mod surroundings;
+pub mod wiremock;
 
 pub use delay::Delay;
 pub use journal::{Missed, Near};

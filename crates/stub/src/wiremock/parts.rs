@@ -1,0 +1,119 @@
+//! The parts of a multipart body.
+
+use super::request::one_or_list;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seam_value::{Map, Value};
+
+/// How many parts are read.
+const MOST: usize = 1_000;
+
+/// One part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) name: Option<String>,
+    pub(crate) file_name: Option<String>,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Part {
+    /// All values of a header.
+    pub(crate) fn header_values(&self, name: &str) -> Vec<&str> {
+        let same = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        same.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn to_value(&self) -> Value {
+        let headers: Map =
+            self.headers.iter().map(|(name, _)| (name.clone(), one_or_list(&self.header_values(name)))).collect();
+        let body = Value::map([("asBase64", Value::Text(STANDARD.encode(&self.body)))]);
+        Value::map([
+            ("name", Value::from(self.name.clone())),
+            ("headers", Value::Map(headers)),
+            ("body", body),
+        ])
+    }
+}
+
+/// Reads the parts of a body whose type says what stands between them.
+pub(crate) fn parts(content_type: &str, body: &[u8]) -> Vec<Part> {
+    let Some(boundary) = parameter(content_type, "boundary") else { return Vec::new() };
+    let mark = format!("--{boundary}").into_bytes();
+    let mut found = Vec::new();
+    let mut rest = match find(body, &mark) {
+        Some(at) => &body[at + mark.len()..],
+        None => return found,
+    };
+    while found.len() < MOST && !rest.starts_with(b"--") {
+        let rest_after_line = match find(rest, b"\n") {
+            Some(at) => &rest[at + 1..],
+            None => break,
+        };
+        let Some(end) = find(rest_after_line, &mark) else { break };
+        found.push(part(&rest_after_line[..end]));
+        rest = &rest_after_line[end + mark.len()..];
+    }
+    found
+}
+
+fn part(bytes: &[u8]) -> Part {
+    let (head, body) = match find(bytes, b"\r\n\r\n") {
+        Some(at) => (&bytes[..at], &bytes[at + 4..]),
+        None => match find(bytes, b"\n\n") {
+            Some(at) => (&bytes[..at], &bytes[at + 2..]),
+            None => (&b""[..], bytes.strip_prefix(b"\r\n").unwrap_or(bytes)),
+        },
+    };
+    let body = body.strip_suffix(b"\r\n").or_else(|| body.strip_suffix(b"\n")).unwrap_or(body);
+    let head = String::from_utf8_lossy(head);
+    let headers: Vec<(String, String)> = head
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let mut part = Part { headers, body: body.to_vec(), ..Part::default() };
+    let placed = part.header_values("content-disposition").first().map(|value| (*value).to_owned());
+    part.name = placed.as_deref().and_then(|value| parameter(value, "name"));
+    part.file_name = placed.as_deref().and_then(|value| parameter(value, "filename"));
+    part
+}
+
+/// `name="value"` among the parameters of a header.
+fn parameter(header: &str, name: &str) -> Option<String> {
+    header.split(';').skip(1).find_map(|pair| {
+        let (known, value) = pair.split_once('=')?;
+        known.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    if part.is_empty() {
+        return None;
+    }
+    bytes.windows(part.len()).position(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_read() {
+        let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f.txt\"\r\nContent-Type: text/plain\r\n\r\nline\r\nmore\r\n--x\r\nContent-Disposition: form-data; name=b\r\n\r\n1\r\n--x--\r\n";
+        let read = parts("multipart/form-data; boundary=\"x\"", body);
+        let shown: Vec<String> = read
+            .iter()
+            .map(|part| format!("{:?} {:?} {:?} {:?}", part.name, part.file_name, part.headers.len(), part.text()))
+            .collect();
+        assert_eq!(shown, [r#"Some("a") Some("f.txt") 2 "line\r\nmore""#, r#"Some("b") None 1 "1""#]);
+        for odd in [&b""[..], b"--x", b"--x\r\n", b"--x--", b"nothing"] {
+            assert!(parts("multipart/form-data; boundary=x", odd).is_empty(), "{odd:?}");
+        }
+    }
+}

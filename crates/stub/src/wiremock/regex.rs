@@ -1,0 +1,233 @@
+//! Regular expressions as Java writes them: most of it is the same everywhere, the rest is translated.
+//!
+//! `matches` in WireMock means that all of the text matches, and a dot matches line ends too.
+
+use fancy_regex::Regex;
+
+/// How many steps one expression may take on one text: one that runs away matches nothing.
+const MAX_STEPS: usize = 1_000_000;
+
+/// An expression that has to match a whole text, or finds its first match.
+#[derive(Clone, Debug)]
+pub(crate) struct JavaRegex {
+    whole: Regex,
+    part: Regex,
+}
+
+impl JavaRegex {
+    /// Reads an expression; the error says in one line what is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let translated = translate(text);
+        let build = |pattern: &str| {
+            fancy_regex::RegexBuilder::new(pattern)
+                .backtrack_limit(MAX_STEPS)
+                .build()
+                .map_err(|error| first_line(&error.to_string()))
+        };
+        // A bracket that is missing would otherwise be found among ours.
+        let part = build(&translated)?;
+        Ok(Self { whole: build(&format!(r"\A(?s:{translated})\z"))?, part })
+    }
+
+    /// Does all of the text match?
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.whole.is_match(text).unwrap_or(false)
+    }
+
+    /// The groups of all of the text, the whole first; none where it does not match.
+    pub(crate) fn groups(&self, text: &str) -> Option<Vec<Option<String>>> {
+        let captures = self.whole.captures(text).ok()??;
+        Some(captures.iter().map(|group| group.map(|group| group.as_str().to_owned())).collect())
+    }
+
+    /// All matches in the text, each with its groups.
+    pub(crate) fn find_all(&self, text: &str) -> Vec<Vec<Option<String>>> {
+        let groups = |captures: fancy_regex::Captures<'_, str>| {
+            captures.iter().map(|group| group.map(|group| group.as_str().to_owned())).collect()
+        };
+        self.part.captures_iter(text).map_while(Result::ok).take(10_000).map(groups).collect()
+    }
+
+    /// The text with all matches replaced; `$1` stands for a group.
+    pub(crate) fn replace_all(&self, text: &str, with: &str) -> String {
+        self.part.replace_all(text, with).into_owned()
+    }
+}
+
+fn first_line(text: &str) -> String {
+    let line = text.lines().rfind(|line| line.starts_with("error:")).or_else(|| text.lines().next());
+    line.unwrap_or(text).trim_start_matches("error:").trim().to_owned()
+}
+
+/// What Java means otherwise: `\Q…\E` quotes; `\d`, `\w` and `\s` are ASCII; `\h`, `\Z` and some classes have other names.
+fn translate(java: &str) -> String {
+    let mut out = String::with_capacity(java.len() + 16);
+    let mut rest = java;
+    let mut depth = 0_usize;
+    while let Some(letter) = rest.chars().next() {
+        if let Some(after) = rest.strip_prefix(r"\Q") {
+            let (quoted, left) = after.split_once(r"\E").unwrap_or((after, ""));
+            out.push_str(&fancy_regex::escape(quoted));
+            rest = left;
+            continue;
+        }
+        if letter == '\\' {
+            let taken = escape(rest, depth > 0, &mut out);
+            rest = &rest[taken..];
+            continue;
+        }
+        match letter {
+            '[' => {
+                depth += 1;
+                // The engine takes a bracket or hyphen here for itself where Java does not nest.
+                out.push('[');
+            }
+            ']' if depth > 0 => {
+                depth -= 1;
+                out.push(']');
+            }
+            '&' | '~' | '-' if depth > 0 && rest[1..].starts_with(letter) && letter != '&' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            other => out.push(other),
+        }
+        rest = &rest[letter.len_utf8()..];
+    }
+    out
+}
+
+/// Translates one escape; gives the bytes that it took.
+fn escape(rest: &str, in_class: bool, out: &mut String) -> usize {
+    let Some(letter) = rest[1..].chars().next() else {
+        out.push('\\');
+        return 1;
+    };
+    let plain = match (letter, in_class) {
+        ('d', false) => "[0-9]",
+        ('d', true) => "0-9",
+        ('D', _) => "[^0-9]",
+        ('w', false) => "[A-Za-z0-9_]",
+        ('w', true) => "A-Za-z0-9_",
+        ('W', _) => "[^A-Za-z0-9_]",
+        ('s', false) => r"[ \t\n\x0B\f\r]",
+        ('s', true) => r" \t\n\x0B\f\r",
+        ('S', _) => r"[^ \t\n\x0B\f\r]",
+        ('h', false) => r"[ \t\u{A0}\u{1680}\u{180e}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}]",
+        ('h', true) => r" \t\u{A0}",
+        ('R', false) => r"(?:\r\n|[\n\x0B\f\r\u{85}\u{2028}\u{2029}])",
+        ('Z', false) => r"(?=\n?\z)",
+        ('p' | 'P', _) => return property(rest, letter, out),
+        _ => {
+            // What is not a letter or digit stands for itself; the engine refuses some of those.
+            if letter.is_ascii_alphanumeric() || letter.is_ascii_punctuation() && "\\.+*?()|[]{}^$#&-~/".contains(letter) {
+                if letter == '/' {
+                    out.push('/');
+                } else {
+                    out.push('\\');
+                    out.push(letter);
+                }
+            } else {
+                out.push_str(&fancy_regex::escape(letter.encode_utf8(&mut [0; 4])));
+            }
+            return 1 + letter.len_utf8();
+        }
+    };
+    out.push_str(plain);
+    1 + letter.len_utf8()
+}
+
+/// `\p{Alpha}` and its like, by the names that the engine knows.
+fn property(rest: &str, letter: char, out: &mut String) -> usize {
+    const NAMES: &[(&str, &str)] = &[
+        ("Lower", "[a-z]"),
+        ("Upper", "[A-Z]"),
+        ("ASCII", r"[\x00-\x7F]"),
+        ("Alpha", "[a-zA-Z]"),
+        ("Digit", "[0-9]"),
+        ("Alnum", "[a-zA-Z0-9]"),
+        ("Punct", r"[!-/:-@\[-`{-~]"),
+        ("Graph", "[!-~]"),
+        ("Print", "[ -~]"),
+        ("Blank", r"[ \t]"),
+        ("Cntrl", r"[\x00-\x1F\x7F]"),
+        ("XDigit", "[0-9a-fA-F]"),
+        ("Space", r"[ \t\n\x0B\f\r]"),
+        ("javaLowerCase", r"\p{Lowercase}"),
+        ("javaUpperCase", r"\p{Uppercase}"),
+        ("javaWhitespace", r"\s"),
+    ];
+    if let Some((name, _)) = rest[2..].strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+        let taken = name.len() + 4;
+        let known = NAMES.iter().find(|(java, _)| *java == name).map(|(_, ours)| *ours);
+        match known {
+            Some(class) if letter == 'p' => out.push_str(class),
+            Some(class) => {
+                out.push_str("[^");
+                out.push_str(class);
+                out.push(']');
+            }
+            None => {
+                let name = name.strip_prefix("Is").unwrap_or(name);
+                out.push('\\');
+                out.push(letter);
+                out.push('{');
+                out.push_str(name);
+                out.push('}');
+            }
+        }
+        return taken;
+    }
+    out.push('\\');
+    out.push(letter);
+    2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions_mean_what_they_mean_in_java() {
+        for (pattern, text, expect) in [
+            ("a.c", "abc", true),
+            ("a.c", "xabcx", false),
+            ("a.c", "a\nc", true),
+            ("a|bc", "bc", true),
+            ("^/a/.*$", "/a/b", true),
+            (r"\d+", "12", true),
+            (r"\d+", "١٢", false),
+            (r"[\w.-]+@\w+\.\w{2,3}", "a.b-c@shop.de", true),
+            (r"\Qa.b\E+", "a.b", true),
+            (r"\Qa.b\E", "axb", false),
+            (r"(?i)abc", "ABC", true),
+            (r"(?!x).*", "abc", true),
+            (r"(?!a).*", "abc", false),
+            (r"(?<=a)b|ab", "ab", true),
+            (r"\p{Alpha}+", "abC", true),
+            (r"\p{L}+", "äb", true),
+            (r"\P{Digit}+", "ab", true),
+            (r"[^/]+", "ab", true),
+            (r"[a-z&&[^b]]+", "ac", true),
+            (r"[a-z&&[^b]]+", "abc", false),
+            (r"(\d{4})-\1", "2020-2020", true),
+            (r"a++b", "aab", true),
+            (r"\/a\/b", "/a/b", true),
+            (r"[\[\]]+", "[]", true),
+            (r"a\:b\=c", "a:b=c", true),
+            ("", "", true),
+        ] {
+            let regex = JavaRegex::parse(pattern).unwrap_or_else(|wrong| panic!("{pattern}: {wrong}"));
+            assert_eq!(regex.matches(text), expect, "{pattern} {text}");
+        }
+        for pattern in ["(", "[", "*a", r"\p{Nothing}"] {
+            assert!(JavaRegex::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_runs_away_matches_nothing() {
+        let regex = JavaRegex::parse(r"(a|aa)+\1x").unwrap();
+        assert!(!regex.matches(&"a".repeat(60)));
+    }
+}
