@@ -6,14 +6,18 @@
 #![allow(unused_imports, reason = "being built")]
 
 mod dates;
+mod delays;
 mod json_compare;
 mod json_path;
+mod mapping;
 mod parts;
 mod path_template;
 mod pattern;
 mod place;
 mod regex;
 mod request;
+mod request_pattern;
+mod template;
 mod wrong;
 mod xml;
 pub use request::Request;

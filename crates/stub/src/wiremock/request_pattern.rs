@@ -1,0 +1,496 @@
+//! What a mapping asks of a request, part by part, and how far off a request is.
+
+use super::parts::Part;
+use super::path_template::PathTemplate;
+use super::pattern::{Pattern, levenshtein, mean};
+use super::place::Place;
+use super::regex::JavaRegex;
+use super::request::Request;
+use super::wrong::Wrong;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use seam_value::{Map, Value};
+use std::sync::Arc;
+
+const CLASS: &str = "com.github.tomakehurst.wiremock.matching.RequestPattern";
+const HEADERS: &str =
+    "java.util.LinkedHashMap<java.lang.String,com.github.tomakehurst.wiremock.matching.MultiValuePattern>";
+const TEXTS: &str =
+    "java.util.LinkedHashMap<java.lang.String,com.github.tomakehurst.wiremock.matching.StringValuePattern>";
+const BODIES: &str =
+    "java.util.ArrayList<com.github.tomakehurst.wiremock.matching.ContentPattern<java.lang.Object>>";
+
+const KNOWN: &[&str] = &[
+    "scheme", "host", "port", "clientIp", "url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate", "method",
+    "headers", "pathParameters", "queryParameters", "formParameters", "cookies", "basicAuth", "basicAuthCredentials",
+    "bodyPatterns", "customMatcher", "multipartPatterns",
+];
+
+/// What is asked of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestPattern {
+    scheme: Option<String>,
+    host: Option<Pattern>,
+    port: Option<i64>,
+    client_ip: Option<Pattern>,
+    pub(crate) url: Url,
+    /// None is any.
+    pub(crate) method: Option<String>,
+    headers: Vec<(String, Values)>,
+    path_parameters: Vec<(String, Pattern)>,
+    query: Vec<(String, Values)>,
+    form: Vec<(String, Values)>,
+    cookies: Vec<(String, Pattern)>,
+    basic: Option<String>,
+    bodies: Vec<Pattern>,
+    multipart: Vec<Multipart>,
+    /// A matcher of somebody's own Java code: nothing matches it here, as where it is not installed.
+    has_custom: bool,
+    /// As it is shown.
+    pub(crate) shown: Arc<Value>,
+}
+
+/// What is asked of the address.
+#[derive(Clone, Debug)]
+pub(crate) enum Url {
+    Any,
+    Equal(String),
+    Pattern(Arc<JavaRegex>),
+    Path(String),
+    PathPattern(Arc<JavaRegex>),
+    Template(Arc<PathTemplate>),
+}
+
+/// What is asked of something that may be there several times.
+#[derive(Clone, Debug)]
+enum Values {
+    One(Pattern),
+    Exactly(Vec<Pattern>),
+    Includes(Vec<Pattern>),
+}
+
+/// What is asked of the parts of a body.
+#[derive(Clone, Debug)]
+struct Multipart {
+    is_all: bool,
+    file_name: Option<String>,
+    headers: Option<Vec<(String, Values)>>,
+    bodies: Option<Vec<Pattern>>,
+}
+
+impl RequestPattern {
+    /// Reads what stands under `request`.
+    pub(crate) fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        place.object(CLASS, KNOWN)?;
+        let pattern = |name: &str| place.field(name).map(|place| Pattern::read(&place)).transpose();
+        let text = |name: &str| place.field(name).map(|place| place.text()).transpose();
+        let url = read_url(place)?;
+        let basic = place.field("basicAuth").or_else(|| place.field("basicAuthCredentials"));
+        let mut read = Self {
+            scheme: text("scheme")?,
+            host: pattern("host")?,
+            port: place.field("port").map(|place| place.integer()).transpose()?,
+            client_ip: pattern("clientIp")?,
+            url,
+            method: read_method(place)?,
+            headers: values(place, "headers")?,
+            path_parameters: patterns(place, "pathParameters")?,
+            query: values(place, "queryParameters")?,
+            form: values(place, "formParameters")?,
+            cookies: patterns(place, "cookies")?,
+            basic: basic.map(|place| read_basic(&place)).transpose()?,
+            bodies: place.field("bodyPatterns").map_or(Ok(Vec::new()), |place| bodies(&place))?,
+            multipart: match place.field("multipartPatterns") {
+                Some(all) => {
+                    let all = all.elements("java.util.ArrayList")?;
+                    all.iter().map(Multipart::read).collect::<Result<_, _>>()?
+                }
+                None => Vec::new(),
+            },
+            has_custom: place.field("customMatcher").is_some(),
+            shown: Arc::new(Value::Null),
+        };
+        read.check_path_parameters(place)?;
+        read.shown = Arc::new(shown(place.value));
+        Ok(read)
+    }
+
+    /// A pattern that every request matches.
+    pub(crate) fn any() -> Self {
+        let nothing = Value::Map(Map::new());
+        Self::read(&Place::whole(&nothing)).expect("nothing is asked, and nothing is wrong")
+    }
+
+    fn check_path_parameters(&self, place: &Place<'_>) -> Result<(), Wrong> {
+        let Some(first) = self.path_parameters.first() else { return Ok(()) };
+        let at = |name: &str| format!("{}/pathParameters/{name}", place.pointer);
+        let Url::Template(template) = &self.url else {
+            // WireMock keeps such a mapping and never looks at them.
+            return Err(Wrong::at(&at(&first.0), "pathParameters need a urlPathTemplate"));
+        };
+        match self.path_parameters.iter().find(|(name, _)| !template.names().contains(name)) {
+            Some((name, _)) => {
+                Err(Wrong::at(&at(name), format!("the urlPathTemplate has no {{{name}}}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Does a request match?
+    pub(crate) fn matches(&self, request: &Request) -> bool {
+        let now = request.at;
+        !self.has_custom
+            && self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.url.matches(request)
+            && self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme)
+            && self.host.as_ref().is_none_or(|host| host.matches(Some(&request.host), now))
+            && self.port.is_none_or(|port| port == i64::from(request.port))
+            && self.client_ip.as_ref().is_none_or(|ip| ip.matches(Some(&request.client_ip), now))
+            && self.rest_matches(request, now)
+    }
+
+    fn rest_matches(&self, request: &Request, now: Timestamp) -> bool {
+        let basic = self.basic.as_ref().is_none_or(|expected| {
+            request.header_values("authorization").iter().any(|value| is_basic(value, expected))
+        });
+        let header = |(name, values): &(String, Values)| values.matches(&request.header_values(name), now);
+        let of = |pairs: &super::request::Pairs, (name, values): &(String, Values)| {
+            values.matches(&named(pairs, name), now)
+        };
+        basic
+            && self.path_parameters_match(request, now)
+            && self.headers.iter().all(header)
+            && self.query.iter().all(|one| of(request.query(), one))
+            && self.form.iter().all(|one| of(request.form(), one))
+            && self.cookies_match(request, now)
+            && self.bodies_match(request, now)
+            && self.multipart.iter().all(|one| request.is_multipart() && one.matches(request.parts(), now))
+    }
+
+    fn path_parameters_match(&self, request: &Request, now: Timestamp) -> bool {
+        if self.path_parameters.is_empty() {
+            return true;
+        }
+        let Url::Template(template) = &self.url else { return true };
+        let Some(read) = template.read(request.path()) else { return false };
+        self.path_parameters.iter().all(|(name, pattern)| {
+            let value = read.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+            pattern.matches(value, now)
+        })
+    }
+
+    fn cookies_match(&self, request: &Request, now: Timestamp) -> bool {
+        if self.cookies.is_empty() {
+            return true;
+        }
+        let cookies = request.cookies();
+        self.cookies.iter().all(|(name, pattern)| {
+            let values = named(&cookies, name);
+            if values.is_empty() { pattern.is_absent() } else { values.iter().any(|value| pattern.matches(Some(value), now)) }
+        })
+    }
+
+    fn bodies_match(&self, request: &Request, now: Timestamp) -> bool {
+        if self.bodies.is_empty() {
+            return true;
+        }
+        let text = request.text();
+        self.bodies.iter().all(|pattern| pattern.matches_bytes(request.bytes(), &text, now))
+    }
+
+    /// How far off a request is, from 0 to 1, weighted as WireMock does: what is in headers and body counts only once all
+    /// else matches.
+    pub(crate) fn distance(&self, request: &Request) -> f64 {
+        let now = request.at;
+        let flat = |holds: bool| if holds { 0.0 } else { 1.0 };
+        let of = |pattern: &Option<Pattern>, value: &str| {
+            pattern.as_ref().map_or(0.0, |pattern| pattern.distance(Some(value), now))
+        };
+        let first = [
+            (3.0, flat(self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme))),
+            (10.0, of(&self.host, &request.host)),
+            (10.0, flat(self.port.is_none_or(|port| port == i64::from(request.port)))),
+            (3.0, of(&self.client_ip, &request.client_ip)),
+            (10.0, self.url.distance(request)),
+            (3.0, flat(self.method.as_ref().is_none_or(|method| *method == request.method))),
+        ];
+        let sum: f64 = first.iter().map(|(weight, distance)| weight * distance).sum();
+        let weight: f64 = first.iter().map(|(weight, _)| weight).sum();
+        if sum > 0.0 {
+            return sum / weight;
+        }
+        let text = request.text();
+        let body = (!request.bytes().is_empty()).then_some(&*text);
+        let header = |(name, values): &(String, Values)| values.distance(&request.header_values(name), now);
+        let basic = self.basic.iter().map(|expected| {
+            flat(request.header_values("authorization").iter().any(|value| is_basic(value, expected)))
+        });
+        let cookies = flat(self.cookies_match(request, now));
+        let rest = [
+            flat(self.path_parameters_match(request, now)),
+            mean(self.headers.iter().map(header).chain(basic)),
+            mean(self.query.iter().map(|(name, values)| values.distance(&named(request.query(), name), now))),
+            mean(self.form.iter().map(|(name, values)| values.distance(&named(request.form(), name), now))),
+            cookies,
+            mean(self.bodies.iter().map(|pattern| match pattern {
+                Pattern::Binary(_) => flat(pattern.matches_bytes(request.bytes(), &text, now)),
+                other => other.distance(body, now),
+            })),
+            flat(self.multipart.iter().all(|one| request.is_multipart() && one.matches(request.parts(), now))),
+        ];
+        let rest: f64 = rest.iter().sum();
+        rest / (weight + 7.0)
+    }
+
+    /// What stands in the path under the names of the template.
+    pub(crate) fn path_values(&self, request: &Request) -> Vec<(String, String)> {
+        match &self.url {
+            Url::Template(template) => template.read(request.path()).unwrap_or_default(),
+            Url::Any | Url::Equal(_) | Url::Pattern(_) | Url::Path(_) | Url::PathPattern(_) => Vec::new(),
+        }
+    }
+
+    /// Is nothing asked of the path but the template's form?
+    pub(crate) fn has_template(&self) -> bool {
+        matches!(self.url, Url::Template(_))
+    }
+
+    /// Does one part of the request hold? `part` is a field of the pattern, `name` an entry of it.
+    pub(crate) fn part_holds(&self, part: &str, name: &str, request: &Request) -> bool {
+        let now = request.at;
+        let among = |all: &[(String, Values)], values: &[&str]| {
+            all.iter().filter(|(known, _)| known == name).all(|(_, pattern)| pattern.matches(values, now))
+        };
+        match part {
+            "method" => self.method.as_ref().is_none_or(|method| *method == request.method),
+            "url" => self.url.matches(request),
+            "scheme" => self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme),
+            "host" => self.host.as_ref().is_none_or(|host| host.matches(Some(&request.host), now)),
+            "port" => self.port.is_none_or(|port| port == i64::from(request.port)),
+            "headers" => among(&self.headers, &request.header_values(name)),
+            "queryParameters" => among(&self.query, &named(request.query(), name)),
+            "formParameters" => among(&self.form, &named(request.form(), name)),
+            "cookies" => self.cookies_match(request, now),
+            "bodyPatterns" => {
+                let text = request.text();
+                let pattern = name.parse::<usize>().ok().and_then(|index| self.bodies.get(index));
+                pattern.is_none_or(|pattern| pattern.matches_bytes(request.bytes(), &text, now))
+            }
+            _ => true,
+        }
+    }
+}
+
+impl Url {
+    fn matches(&self, request: &Request) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Equal(url) => *url == request.url,
+            Self::Pattern(regex) => regex.matches(&request.url),
+            Self::Path(path) => path == request.path(),
+            Self::PathPattern(regex) => regex.matches(request.path()),
+            Self::Template(template) => template.matches(request.path()),
+        }
+    }
+
+    fn distance(&self, request: &Request) -> f64 {
+        if self.matches(request) {
+            return 0.0;
+        }
+        match self {
+            Self::Equal(url) => levenshtein(Some(url), Some(&request.url)),
+            Self::Path(path) => levenshtein(Some(path), Some(request.path())),
+            Self::Template(template) => levenshtein(Some(&template.without_names()), Some(request.path())),
+            Self::Any | Self::Pattern(_) | Self::PathPattern(_) => 1.0,
+        }
+    }
+}
+
+impl Values {
+    fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        let all = |name: &str| -> Result<Option<Vec<Pattern>>, Wrong> {
+            let Some(list) = place.field(name) else { return Ok(None) };
+            Ok(Some(list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?))
+        };
+        if let Some(list) = all("hasExactly")? {
+            return Ok(Self::Exactly(list));
+        }
+        if let Some(list) = all("includes")? {
+            return Ok(Self::Includes(list));
+        }
+        Pattern::read(place).map(Self::One)
+    }
+
+    fn matches(&self, values: &[&str], now: Timestamp) -> bool {
+        let any = |pattern: &Pattern| values.iter().any(|value| pattern.matches(Some(value), now));
+        match self {
+            Self::One(pattern) if values.is_empty() => pattern.matches(None, now),
+            Self::One(pattern) => any(pattern),
+            Self::Exactly(all) => !values.is_empty() && all.len() == values.len() && all.iter().all(any),
+            Self::Includes(all) => !values.is_empty() && all.iter().all(any),
+        }
+    }
+
+    fn distance(&self, values: &[&str], now: Timestamp) -> f64 {
+        let best = |pattern: &Pattern| {
+            values.iter().map(|value| pattern.distance(Some(value), now)).fold(1.0, f64::min)
+        };
+        match self {
+            Self::One(pattern) if values.is_empty() => pattern.distance(None, now),
+            Self::One(pattern) => best(pattern),
+            Self::Exactly(_) | Self::Includes(_) if values.is_empty() => 1.0,
+            Self::Exactly(all) => {
+                let length = if all.len() == values.len() { 0.0 } else { 1.0 };
+                f64::midpoint(length, mean(all.iter().map(best)))
+            }
+            Self::Includes(all) => mean(all.iter().map(best)),
+        }
+    }
+}
+
+impl Multipart {
+    fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        const CLASS: &str = "com.github.tomakehurst.wiremock.matching.MultipartValuePattern";
+        place.object(CLASS, &["name", "fileName", "matchingType", "headers", "bodyPatterns"])?;
+        let kind = place.field("matchingType");
+        let kind = kind.map(|kind| kind.word(&format!("{CLASS}$MatchingType"), &["ALL", "ANY"])).transpose()?;
+        let headers = place.field("headers").is_some();
+        Ok(Self {
+            is_all: kind.as_deref() == Some("ALL"),
+            file_name: place.field("fileName").map(|name| name.text()).transpose()?.filter(|name| !name.is_empty()),
+            headers: if headers { Some(values(place, "headers")?) } else { None },
+            bodies: place.field("bodyPatterns").map(|place| bodies(&place)).transpose()?,
+        })
+    }
+
+    fn matches(&self, parts: &[Part], now: Timestamp) -> bool {
+        let holds = |part: &Part| self.holds(part, now);
+        if self.is_all { parts.iter().all(holds) } else { parts.iter().any(holds) }
+    }
+
+    fn holds(&self, part: &Part, now: Timestamp) -> bool {
+        if self.headers.is_none() && self.bodies.is_none() {
+            return true;
+        }
+        let header = |(name, values): &(String, Values)| values.matches(&part.header_values(name), now);
+        let text = part.text();
+        self.headers.iter().flatten().all(header)
+            && self.file_name.as_ref().is_none_or(|name| part.file_name.as_ref() == Some(name))
+            && self.bodies.iter().flatten().all(|pattern| match pattern {
+                // The body of a part is there also where it is empty.
+                Pattern::Binary(_) => pattern.matches_bytes(&part.body, &text, now),
+                other => other.matches(Some(&text), now),
+            })
+    }
+}
+
+fn named<'r>(pairs: &'r super::request::Pairs, name: &str) -> Vec<&'r str> {
+    let found = pairs.iter().find(|(known, _)| known == name);
+    found.map_or_else(Vec::new, |(_, values)| values.iter().map(String::as_str).collect())
+}
+
+fn is_basic(value: &str, expected: &str) -> bool {
+    let scheme = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "));
+    scheme && &value[6..] == expected
+}
+
+fn read_url(place: &Place<'_>) -> Result<Url, Wrong> {
+    const FORMS: [&str; 5] = ["url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate"];
+    let given: Vec<(&str, Place<'_>)> =
+        FORMS.iter().filter_map(|name| Some((*name, place.field(name)?))).collect();
+    if let [(first, _), (second, at), ..] = given.as_slice() {
+        // WireMock takes the first and forgets the other.
+        return Err(at.wrong(format!("{first} and {second} exclude each other")));
+    }
+    let Some((name, at)) = given.first() else { return Ok(Url::Any) };
+    let text = at.text()?;
+    let told = |wrong: String| place.wrong(wrong);
+    Ok(match *name {
+        "url" => Url::Equal(text),
+        "urlPattern" => Url::Pattern(Arc::new(JavaRegex::parse(&text).map_err(told)?)),
+        "urlPath" => Url::Path(text),
+        "urlPathPattern" => Url::PathPattern(Arc::new(JavaRegex::parse(&text).map_err(told)?)),
+        _ => Url::Template(Arc::new(PathTemplate::parse(&text).map_err(told)?)),
+    })
+}
+
+fn read_method(place: &Place<'_>) -> Result<Option<String>, Wrong> {
+    let Some(method) = place.field("method") else { return Ok(None) };
+    let Value::Text(text) = method.value else {
+        return Err(method.wrong(format!(
+            "Cannot deserialize value of type `com.github.tomakehurst.wiremock.http.RequestMethod` from {}",
+            super::place::kind(method.value)
+        )));
+    };
+    Ok((text != "ANY").then(|| text.clone()))
+}
+
+fn read_basic(place: &Place<'_>) -> Result<String, Wrong> {
+    place.object("com.github.tomakehurst.wiremock.client.BasicCredentials", &["username", "password"])?;
+    let text = |name: &str| match place.field(name) {
+        Some(field) => field.text(),
+        // WireMock keeps credentials without one of the two, which nothing matches.
+        None => Err(place.wrong(format!("{name} is missing"))),
+    };
+    Ok(STANDARD.encode(format!("{}:{}", text("username")?, text("password")?)))
+}
+
+fn values(place: &Place<'_>, name: &str) -> Result<Vec<(String, Values)>, Wrong> {
+    let Some(map) = place.field(name) else { return Ok(Vec::new()) };
+    map.entries(HEADERS)?.iter().map(|(key, place)| Ok(((*key).to_owned(), Values::read(place)?))).collect()
+}
+
+fn patterns(place: &Place<'_>, name: &str) -> Result<Vec<(String, Pattern)>, Wrong> {
+    let Some(map) = place.field(name) else { return Ok(Vec::new()) };
+    map.entries(TEXTS)?.iter().map(|(key, place)| Ok(((*key).to_owned(), Pattern::read(place)?))).collect()
+}
+
+fn bodies(place: &Place<'_>) -> Result<Vec<Pattern>, Wrong> {
+    place.elements(BODIES)?.iter().map(Pattern::read).collect()
+}
+
+/// As WireMock shows it: in its order, with the method.
+fn shown(value: &Value) -> Value {
+    let mut out = Map::new();
+    for name in KNOWN {
+        let field = value.get(name).filter(|field| **field != Value::Null);
+        match (*name, field) {
+            ("method", None) => {
+                out.insert("method".to_owned(), Value::text("ANY"));
+            }
+            ("basicAuth", Some(field)) => {
+                out.insert("basicAuthCredentials".to_owned(), field.clone());
+            }
+            (name, Some(field @ (Value::Number(_) | Value::Bool(_)))) if name.starts_with("url") => {
+                out.insert(name.to_owned(), Value::Text(field.to_plain_text()));
+            }
+            (_, Some(field)) => {
+                out.insert((*name).to_owned(), without_nulls(field));
+            }
+            (_, None) => {}
+        }
+    }
+    Value::Map(out)
+}
+
+/// A pattern without what is null; what is expected stays as it is.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let kept = map.iter().filter(|(_, value)| **value != Value::Null);
+            let mut shown: Map = kept
+                .map(|(key, value)| {
+                    let literal = matches!(key.as_str(), "equalToJson" | "matchesJsonSchema" | "parameters");
+                    (key.clone(), if literal { value.clone() } else { without_nulls(value) })
+                })
+                .collect();
+            if shown.contains_key("matchesJsonSchema") && !shown.contains_key("schemaVersion") {
+                shown.insert("schemaVersion".to_owned(), Value::text("V202012"));
+            }
+            Value::Map(shown)
+        }
+        Value::List(list) => Value::List(list.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,50 @@
+//! Response templates: Handlebars with WireMock's helpers.
+//!
+//! The interpreter is ours, because what stands in such a template is not JSON: a query parameter is a list that prints
+//! as its first value, header names ignore case, a date stays a date from one helper to the next, and the path is a
+//! text, a list and a map at once. Texts are not escaped, which is WireMock's setting too.
+
+mod helpers;
+mod item;
+mod model;
+mod parse;
+mod render;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use item::Item;
+pub(crate) use model::{model, webhook_model};
+
+use crate::surroundings::Surroundings;
+use jiff::Timestamp;
+use parse::Node;
+
+/// A template that has been read.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    nodes: Vec<Node>,
+}
+
+/// What a template may ask besides its model.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) now: Timestamp,
+}
+
+impl Template {
+    /// Reads a template; the error says what is wrong and where, in one line.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        parse::parse(text).map(|nodes| Self { nodes })
+    }
+
+    /// Is there nothing in it to be worked out?
+    pub(crate) fn is_plain(&self) -> bool {
+        self.nodes.iter().all(|node| matches!(node, Node::Text(_)))
+    }
+
+    /// Works it out.
+    pub(crate) fn render(&self, model: &Item, world: World<'_>) -> Result<String, String> {
+        render::render(&self.nodes, model, world)
+    }
+}
