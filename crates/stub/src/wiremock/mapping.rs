@@ -3,6 +3,7 @@
 use super::delays::{Delays, read_distribution};
 use super::place::Place;
 use super::request_pattern::RequestPattern;
+use super::template::Template;
 use super::wrong::Wrong;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +38,6 @@ pub(crate) struct Mapping {
     pub(crate) request: RequestPattern,
     pub(crate) response: Response,
     pub(crate) priority: i64,
-    pub(crate) is_persistent: bool,
     pub(crate) scenario: Option<String>,
     pub(crate) required_state: Option<String>,
     pub(crate) new_state: Option<String>,
@@ -116,7 +116,6 @@ impl Mapping {
             request,
             response: Response::read(&response_at)?,
             priority: place.field("priority").map_or(Ok(USUAL_PRIORITY), |place| place.integer())?,
-            is_persistent: place.field("persistent").map_or(Ok(false), |place| place.boolean())?,
             scenario: text("scenarioName")?,
             required_state: text("requiredScenarioState")?,
             new_state: text("newScenarioState")?,
@@ -124,7 +123,9 @@ impl Mapping {
             webhooks: read_listeners(place)?,
             shown: Arc::new(Value::Null),
         };
+        place.field("persistent").map_or(Ok(false), |place| place.boolean())?;
         mapping.check_scenario(place)?;
+        mapping.response.check_templates(&response_at)?;
         mapping.shown = Arc::new(mapping.show(place, &response_at));
         Ok(mapping)
     }
@@ -164,12 +165,7 @@ impl Mapping {
         if let Value::Map(map) = &mut shown {
             map.insert("persistent".to_owned(), Value::Bool(true));
         }
-        Self { is_persistent: true, shown: Arc::new(shown), ..self.clone() }
-    }
-
-    /// What its answer depends on the request for: nothing, where it is always the same.
-    pub(crate) fn is_fixed(&self) -> bool {
-        !self.response.is_template && self.response.proxy.is_none()
+        Self { shown: Arc::new(shown), ..self.clone() }
     }
 }
 
@@ -217,16 +213,41 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Tells templates that are none; WireMock fails when they are asked for.
+    fn check_templates(&self, place: &Place<'_>) -> Result<(), Wrong> {
+        if !self.is_template {
+            return Ok(());
+        }
+        let check = |at: &str, text: &str| match Template::parse(text) {
+            Ok(_) => Ok(()),
+            Err(wrong) => Err(Wrong::at(&format!("{}/{at}", place.pointer), wrong)),
+        };
+        match &self.body {
+            Body::Text(text) => check("body", text)?,
+            Body::Json(text) => check("jsonBody", text)?,
+            Body::File(name) => check("bodyFileName", name)?,
+            Body::Bytes(_) | Body::None => {}
+        }
+        for (name, values) in &self.headers {
+            for value in values {
+                check(&format!("headers/{name}"), value)?;
+            }
+        }
+        match &self.proxy {
+            Some(proxy) => check("proxyBaseUrl", &proxy.base),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Body {
     fn read(place: &Place<'_>) -> Result<Self, Wrong> {
         if let Some(body) = place.field("body") {
             return Ok(Self::Text(body.text()?));
         }
-        // A body that is JSON's null is a body.
-        if let Some(body) = place.value.get("jsonBody") {
-            if *body != Value::Null {
-                return Ok(Self::Json(body.to_string()));
-            }
+        if let Some(body) = place.field("jsonBody") {
+            return Ok(Self::Json(body.value.to_string()));
         }
         if let Some(body) = place.field("base64Body") {
             let bytes = STANDARD.decode(body.text()?.trim());

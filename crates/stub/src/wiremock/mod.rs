@@ -1,24 +1,41 @@
 //! WireMock's stubs: its mapping files, what they match and answer, and what its clients ask of its admin interface.
 //!
+//! ```text
+//! mappings/*.json ─▶ load ─┐                     ┌─▶ serve, Answers: Answering, with webhooks as callbacks
+//! /__admin/… ─▶ JSON ──────┴▶ WireMock (admin.rs)┴─▶ JSON: lists, counts, near misses, recordings
+//! ```
+//!
 //! The reference is WireMock 3.13.2. Where it lets nonsense through we say what is wrong, in its own form of errors.
 //! Nothing here knows HTTP servers: a request comes in as [`Request`], JSON goes in and out as values.
-#![allow(dead_code, reason = "being built")]
-#![allow(unused_imports, reason = "being built")]
 
+mod admin;
+mod answer;
 mod dates;
 mod delays;
+mod files;
+mod journal;
 mod json_compare;
 mod json_path;
 mod mapping;
+mod near;
 mod parts;
 mod path_template;
 mod pattern;
 mod place;
+mod recording;
 mod regex;
 mod request;
 mod request_pattern;
+mod scenarios;
+mod server;
 mod template;
+#[cfg(test)]
+mod tests;
 mod wrong;
 mod xml;
+
+pub use admin::{EventFilter, Page, read_json};
+pub use files::WrongFile;
 pub use request::Request;
+pub use server::{Served, WireMock};
 pub use wrong::{Mistake, Wrong};

@@ -359,7 +359,9 @@ fn json_values(path: &JsonPath, value: Option<&str>, inner: &Pattern, now: Times
     let found = match value.map(parse) {
         None => Found::Nothing,
         Some(Ok(value)) => path.find(&value),
-        Some(Err(_)) => return false,
+        // What is no JSON is taken for a text, as long as it doesn't look like JSON.
+        Some(Err(_)) if value.is_some_and(|text| text.trim_start().starts_with(['{', '[', '<'])) => return false,
+        Some(Err(_)) => path.find(&Value::text(value.unwrap_or_default())),
     };
     let wants_json = matches!(inner, Pattern::Json { .. });
     let texts: Vec<String> = match found {

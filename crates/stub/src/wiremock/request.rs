@@ -67,7 +67,7 @@ impl Request {
 
     /// What a seam was asked: from the bytes where they are HTTP/1, else from what was read of them.
     pub fn of(asked: &Asked<'_>, at: Timestamp) -> Self {
-        let read = Self::of_bytes(asked.bytes, asked.request).unwrap_or_else(|| Self::of_value(asked.request));
+        let read = Self::of_bytes(asked.bytes, asked.request).unwrap_or_else(|| Self::of_fields(asked.request));
         Self { client_ip: "127.0.0.1".to_owned(), at, ..read }
     }
 
@@ -88,7 +88,8 @@ impl Request {
         Some(Self::new(head.method?, head.path?, headers, body))
     }
 
-    fn of_value(read: &Value) -> Self {
+    /// Of the fields of a request in HTTP, as interactions have them.
+    pub fn of_fields(read: &Value) -> Self {
         let text = |name: &str| read.get(name).and_then(Value::as_text).unwrap_or_default();
         let headers = read.get("headers").and_then(Value::as_map).into_iter().flatten().flat_map(|(name, value)| {
             let values = value.as_list().unwrap_or(std::slice::from_ref(value));

@@ -1,6 +1,6 @@
 //! Java's patterns for dates: both kinds, which agree in nearly all that people use.
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use std::fmt::Write as _;
@@ -366,12 +366,6 @@ fn read_zone<'t>(text: &'t str, parsed: &mut Parsed) -> Option<&'t str> {
         },
     });
     Some(&text[length..])
-}
-
-/// The day of the week by its name: only to check what a text says of itself.
-#[allow(dead_code, reason = "kept beside the names")]
-fn weekday(index: usize) -> Option<Weekday> {
-    Weekday::from_monday_zero_offset(i8::try_from(index).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,6 @@ mod format;
 mod matcher;
 mod shift;
 
-pub(crate) use format::{JavaFormat, Parsed};
+pub(crate) use format::JavaFormat;
 pub(crate) use matcher::{DateMatcher, How, read_moment};
 pub(crate) use shift::{Offset, Truncation};

@@ -187,9 +187,8 @@ fn related(a: &Value, operator: &str, b: &Value) -> bool {
 /// Equal, where a text of digits is as good as a number.
 fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
     match (a, b) {
-        (None, None) => true,
-        // What is not there is null, in a comparison.
-        (None, Some(one)) | (Some(one), None) => *one == Value::Null,
+        // What is not there equals nothing, not even null.
+        (None, _) | (_, None) => false,
         (Some(Value::Number(number)), Some(Value::Text(text)))
         | (Some(Value::Text(text)), Some(Value::Number(number))) => {
             Number::parse(text).is_some_and(|other| other == *number)
@@ -199,14 +198,10 @@ fn equal(a: Option<&Value>, b: Option<&Value>) -> bool {
 }
 
 fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
-    let number = |value: &Value| match value {
-        Value::Number(number) => Some(number.clone()),
-        Value::Text(text) => Number::parse(text),
-        _ => None,
-    };
     match (a, b) {
         (Value::Text(a), Value::Text(b)) => Some(a.cmp(b)),
-        _ => number(a)?.partial_cmp(&number(b)?),
+        (Value::Number(a), Value::Number(b)) => Some(a.cmp(b)),
+        _ => None,
     }
 }
 
@@ -240,7 +235,9 @@ fn apply(function: &Function, path: &JsonPath, values: &[&Value], here: &Value, 
         operands.iter().filter_map(|operand| value_of(operand, here, root)).collect()
     };
     let found = match function {
-        Function::Length if path.is_definite() => one.and_then(length).map(Value::from),
+        Function::Length if path.is_definite() => {
+            one.filter(|value| value.as_text().is_none()).and_then(length).map(Value::from)
+        }
         Function::Length => Some(Value::from(list.len())),
         Function::Keys => one.and_then(Value::as_map).map(|map| {
             Value::List(map.keys().map(|key| Value::text(key.as_str())).collect())

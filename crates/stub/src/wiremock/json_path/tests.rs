@@ -57,7 +57,10 @@ fn paths_lead_where_jayway_says() {
         ("$.store.bicycle[?(@.color == 'red')].price", "many [19.95]"),
         ("$.store.bicycle['color','price']", r#"many ["red",19.95]"#),
         ("$.empty[*]", "many []"),
-        ("$.store.book[?(@.price > '9')].title", r#"many ["Sword","Rings"]"#),
+        ("$.store.book[?(@.price > '9')].title", "many []"),
+        ("$.store.book[?(@.price == '8.95')].title", r#"many ["Sayings"]"#),
+        ("$.store.book[?(@.isbn == null)].title", "many []"),
+        ("$.store.bicycle.color.length()", "nothing"),
         ("$", parse(STORE).unwrap().to_string().as_str()),
     ] {
         assert_eq!(found(path), expect, "{path}");

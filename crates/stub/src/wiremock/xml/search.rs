@@ -44,10 +44,23 @@ impl XPath {
         }
     }
 
+    /// The name in `//name` without anything more. In WireMock this one form, and no other, does not find elements that
+    /// have a prefix.
+    fn lone_name(&self) -> Option<&str> {
+        let name = self.text.trim().strip_prefix("//")?;
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        (self.namespaces.is_empty() && !name.is_empty() && name.chars().all(is_plain)).then_some(name)
+    }
+
     /// Asks it of a document. The error says why it can't be asked.
     pub(crate) fn find(&self, root: &Element) -> Result<Vec<XmlPart>, String> {
         if let Some(prefix) = prefixes(&self.text).into_iter().find(|prefix| !self.namespaces.contains_key(prefix)) {
             return Err(format!("Prefix must resolve to a namespace: {prefix}"));
+        }
+        if let Some(name) = self.lone_name() {
+            let mut found = Vec::new();
+            named(root, name, &mut found);
+            return Ok(found);
         }
         let package = Package::new();
         let document = package.as_document();
@@ -62,15 +75,33 @@ impl XPath {
         match xpath.evaluate(&context, document.root()).map_err(|error| error.to_string())? {
             Found::Nodeset(nodes) => Ok(nodes.document_order().into_iter().map(part).collect()),
             Found::Boolean(flag) => Ok(vec![plain(flag.to_string())]),
-            Found::Number(number) => Ok(vec![plain(java_double(number))]),
+            Found::Number(number) => Ok(vec![plain(shown_number(number))]),
             Found::String(text) => Ok(vec![plain(text)]),
         }
     }
 }
 
-/// A number as Java writes a double.
-fn java_double(number: f64) -> String {
-    if number.is_finite() && number.fract() == 0.0 { format!("{number:.1}") } else { number.to_string() }
+/// Elements of this very name, prefixes included.
+fn named(element: &Element, name: &str, found: &mut Vec<XmlPart>) {
+    if element.name == name {
+        found.push(XmlPart {
+            shown: element.to_pretty().trim_end().to_owned(),
+            text: element.text(),
+            name: element.name.clone(),
+            attributes: element.attributes.clone(),
+        });
+    }
+    for child in &element.children {
+        if let Child::Element(child) = child {
+            named(child, name, found);
+        }
+    }
+}
+
+/// A number as WireMock shows it: with at most three digits behind the point.
+fn shown_number(number: f64) -> String {
+    let text = format!("{number:.3}");
+    if number.is_finite() { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number.to_string() }
 }
 
 fn plain(text: String) -> XmlPart {
@@ -204,7 +235,10 @@ mod tests {
             ("//item/@id", BTreeMap::new(), "7,8"),
             ("/Envelope/Body/item[1]/text()", BTreeMap::new(), "a"),
             ("//item[2]", BTreeMap::new(), "<item id=\"8\">\n  <b>c</b>\n</item>"),
-            ("count(//item)", BTreeMap::new(), "2.0"),
+            ("count(//item)", BTreeMap::new(), "2"),
+            ("1 div 3", BTreeMap::new(), "0.333"),
+            ("//Envelope", BTreeMap::new(), ""),
+            ("count(//Envelope/Body)", BTreeMap::new(), "1"),
             ("//q:Body/d:item[@id='7']/text()", named.clone(), "a"),
             ("//item", named.clone(), ""),
             ("//item[@id='9']", BTreeMap::new(), ""),

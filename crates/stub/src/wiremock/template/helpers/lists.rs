@@ -85,7 +85,7 @@ fn position(called: &Called<'_, '_>) -> Result<Option<i64>, ()> {
     }
 }
 
-fn array_join(mut called: Called<'_, '_>) -> Result<Item, String> {
+fn array_join(called: Called<'_, '_>) -> Result<Item, String> {
     let Some(separator) = called.context.as_text().map(str::to_owned) else {
         return error("Separator parameter must be a String");
     };

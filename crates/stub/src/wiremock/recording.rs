@@ -1,0 +1,351 @@
+//! Recordings: requests and what was answered to them, made into mappings.
+
+use super::journal::{Event, body_bytes};
+use super::mapping::{Mapping, new_id};
+use super::place::Place;
+use super::request::Request;
+use super::request_pattern::RequestPattern;
+use super::scenarios::STARTED;
+use super::wrong::Wrong;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seam_expr::Chance;
+use seam_value::{Map, Value};
+use std::collections::HashMap;
+
+/// Headers of an answer that say how it was sent, not what.
+const LEFT_OUT: &[&str] = &["content-encoding", "content-length", "transfer-encoding", "matched-stub-id", "matched-stub-name"];
+
+const KNOWN: &[&str] = &[
+    "targetBaseUrl", "filters", "captureHeaders", "requestBodyPattern", "extractBodyCriteria", "outputFormat", "persist",
+    "repeatsAsScenarios", "transformers", "transformerParameters",
+];
+
+/// Is something being recorded?
+#[derive(Debug, Default)]
+pub(crate) struct Recording {
+    pub(crate) state: State,
+    /// What was asked for when it began.
+    pub(crate) spec: Value,
+    target: Option<String>,
+    /// Which requests were known when it began.
+    pub(crate) known: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum State {
+    #[default]
+    NeverStarted,
+    Recording,
+    Stopped,
+}
+
+impl State {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::NeverStarted => "NeverStarted",
+            Self::Recording => "Recording",
+            Self::Stopped => "Stopped",
+        }
+    }
+}
+
+impl Recording {
+    /// Who is asked meanwhile.
+    pub(crate) fn target(&self) -> Option<&str> {
+        if self.state == State::Recording { self.target.as_deref() } else { None }
+    }
+
+    pub(crate) fn begin(&mut self, spec: Value, target: String, known: Vec<String>) {
+        *self = Self { state: State::Recording, spec, target: Some(target), known };
+    }
+}
+
+/// What of the recorded becomes mappings, and how.
+pub(crate) struct Spec {
+    filters: Option<RequestPattern>,
+    ids: Option<Vec<String>>,
+    allows_direct: bool,
+    capture: Vec<(String, bool)>,
+    body: BodyKind,
+    pub(crate) is_ids_only: bool,
+    pub(crate) persists: bool,
+    repeats: bool,
+    pub(crate) target: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct BodyKind {
+    kind: Kind,
+    ignores_array_order: Option<bool>,
+    ignores_extra: Option<bool>,
+    ignores_case: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Kind {
+    #[default]
+    Auto,
+    Text,
+    Json,
+    Xml,
+}
+
+impl Spec {
+    pub(crate) fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        place.object("com.github.tomakehurst.wiremock.recording.RecordSpec", KNOWN)?;
+        let flag = |name: &str| place.field(name).map(|place| place.boolean()).transpose();
+        let mut spec = Self {
+            filters: None,
+            ids: None,
+            allows_direct: false,
+            capture: Vec::new(),
+            body: BodyKind::read(place)?,
+            is_ids_only: false,
+            persists: flag("persist")?.unwrap_or(true),
+            repeats: flag("repeatsAsScenarios")?.unwrap_or(true),
+            target: place.field("targetBaseUrl").map(|place| place.text()).transpose()?,
+        };
+        if let Some(format) = place.field("outputFormat") {
+            let class = "com.github.tomakehurst.wiremock.recording.SnapshotOutputFormatter";
+            spec.is_ids_only = format.text()?.eq_ignore_ascii_case("ids");
+            if !spec.is_ids_only {
+                let upper = Value::Text(format.text()?.to_uppercase());
+                Place { value: &upper, pointer: format.pointer.clone() }.word(class, &["FULL", "IDS"])?;
+            }
+        }
+        if let Some(filters) = place.field("filters") {
+            let mut rest = filters.map("com.github.tomakehurst.wiremock.recording.ProxiedServeEventFilters")?.clone();
+            spec.allows_direct = match rest.shift_remove("allowNonProxied") {
+                Some(flag) => flag == Value::Bool(true),
+                None => false,
+            };
+            spec.ids = rest.shift_remove("ids").and_then(|ids| {
+                Some(ids.as_list()?.iter().map(Value::to_plain_text).collect())
+            });
+            let rest = Value::Map(rest);
+            spec.filters = Some(RequestPattern::read(&Place { value: &rest, pointer: filters.pointer })?);
+        }
+        if let Some(capture) = place.field("captureHeaders") {
+            for (name, how) in capture.entries("java.util.Map")? {
+                spec.capture.push((name.to_owned(), how.value.get("caseInsensitive") == Some(&Value::Bool(true))));
+            }
+        }
+        Ok(spec)
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        (event.is_proxied || self.allows_direct)
+            && event.response.is_some()
+            && self.filters.as_ref().is_none_or(|filters| filters.matches(&event.request))
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&event.id))
+    }
+
+    /// The mappings of what was recorded, oldest first.
+    pub(crate) fn mappings(&self, events: &[Event], chance: &Chance) -> Vec<Mapping> {
+        let wanted = events.iter().filter(|event| self.wants(event));
+        let mut made: Vec<(String, Map)> = wanted
+            .map(|event| {
+                let request = self.request(&event.request);
+                let response = event.response.as_ref().map(|response| definition(response)).unwrap_or_default();
+                let mut map = Map::new();
+                map.insert("id".to_owned(), Value::Text(new_id(chance)));
+                map.insert("name".to_owned(), Value::Text(name_of(event.request.path())));
+                let key = request.to_string();
+                map.insert("request".to_owned(), request);
+                map.insert("response".to_owned(), response);
+                if self.persists {
+                    map.insert("persistent".to_owned(), Value::Bool(true));
+                }
+                (key, map)
+            })
+            .collect();
+        if self.repeats {
+            in_scenarios(&mut made);
+        } else {
+            // Of several that ask the same the newest counts.
+            let mut seen = HashMap::new();
+            for (index, (key, _)) in made.iter().enumerate() {
+                seen.insert(key.clone(), index);
+            }
+            let mut index = 0;
+            made.retain(|(key, _)| {
+                index += 1;
+                seen.get(key) == Some(&(index - 1))
+            });
+        }
+        made.into_iter()
+            .filter_map(|(_, map)| Mapping::read(&Place::whole(&Value::Map(map)), || new_id(chance)).ok())
+            .collect()
+    }
+
+    fn request(&self, request: &Request) -> Value {
+        let mut map = Map::new();
+        let query = request.query();
+        if query.is_empty() {
+            map.insert("url".to_owned(), Value::text(&request.url));
+        } else {
+            map.insert("urlPath".to_owned(), Value::text(request.path()));
+        }
+        map.insert("method".to_owned(), Value::text(&request.method));
+        let equal = |value: &str| Value::map([("equalTo", Value::text(value))]);
+        let headers: Map = self
+            .capture
+            .iter()
+            .filter_map(|(name, ignores_case)| {
+                let mut pattern = vec![("equalTo", Value::text(request.header(name)?))];
+                if *ignores_case {
+                    pattern.push(("caseInsensitive", Value::Bool(true)));
+                }
+                Some((name.clone(), Value::map(pattern)))
+            })
+            .collect();
+        if !headers.is_empty() {
+            map.insert("headers".to_owned(), Value::Map(headers));
+        }
+        if !query.is_empty() {
+            let all = query.iter().map(|(name, values)| {
+                let values = values.iter().map(|value| equal(value)).collect();
+                (name.clone(), Value::map([("hasExactly", Value::List(values))]))
+            });
+            map.insert("queryParameters".to_owned(), Value::map(all));
+        }
+        if !request.body.is_empty() {
+            map.insert("bodyPatterns".to_owned(), Value::List(vec![self.body.pattern(request)]));
+        }
+        Value::Map(map)
+    }
+}
+
+impl BodyKind {
+    fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        let Some(place) = place.field("requestBodyPattern") else { return Ok(Self::default()) };
+        let known = ["matcher", "ignoreArrayOrder", "ignoreExtraElements", "caseInsensitive"];
+        place.object("com.github.tomakehurst.wiremock.recording.RequestBodyPatternFactory", &known)?;
+        let flag = |name: &str| place.field(name).map(|place| place.boolean()).transpose();
+        let kind = match place.field("matcher").map(|matcher| matcher.text()).transpose()?.as_deref() {
+            None | Some("auto") => Kind::Auto,
+            Some("equalTo") => Kind::Text,
+            Some("equalToJson") => Kind::Json,
+            Some("equalToXml") => Kind::Xml,
+            Some(other) => {
+                return Err(place.wrong(format!(
+                    "Could not resolve type id '{other}' as a subtype of `RequestBodyPatternFactory`: known type ids = \
+                     [auto, equalTo, equalToJson, equalToXml]"
+                )));
+            }
+        };
+        Ok(Self {
+            kind,
+            ignores_array_order: flag("ignoreArrayOrder")?,
+            ignores_extra: flag("ignoreExtraElements")?,
+            ignores_case: flag("caseInsensitive")?.unwrap_or_default(),
+        })
+    }
+
+    fn pattern(self, request: &Request) -> Value {
+        let media = media_type(request.header("content-type"));
+        let text = request.text().into_owned();
+        let json = |kind: Self, otherwise: Option<bool>| {
+            let mut pattern = vec![("equalToJson", Value::text(&text))];
+            if let Some(flag) = kind.ignores_array_order.or(otherwise) {
+                pattern.push(("ignoreArrayOrder", Value::Bool(flag)));
+            }
+            if let Some(flag) = kind.ignores_extra.or(otherwise) {
+                pattern.push(("ignoreExtraElements", Value::Bool(flag)));
+            }
+            Value::map(pattern)
+        };
+        let plain = || Value::map([("equalTo", Value::text(&text)), ("caseInsensitive", Value::Bool(self.ignores_case))]);
+        match self.kind {
+            Kind::Json => json(self, None),
+            Kind::Xml => Value::map([("equalToXml", Value::text(&text))]),
+            Kind::Text => plain(),
+            Kind::Auto => match media.as_deref() {
+                Some(media) if media.contains("json") && seam_value::parse(&text).is_ok() => json(self, Some(true)),
+                Some(media) if media.contains("xml") => Value::map([("equalToXml", Value::text(&text))]),
+                Some("multipart/form-data") => Value::map([("anything", Value::text("(always)"))]),
+                Some(media) if !is_text(media) => {
+                    Value::map([("binaryEqualTo", Value::Text(STANDARD.encode(request.bytes())))])
+                }
+                _ => plain(),
+            },
+        }
+    }
+}
+
+/// Several answers to the same request come one after the other.
+fn in_scenarios(made: &mut [(String, Map)]) {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    for (index, (key, _)) in made.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| known == key) {
+            Some((_, members)) => members.push(index),
+            None => groups.push((key.clone(), vec![index])),
+        }
+    }
+    groups.retain(|(_, members)| members.len() > 1);
+    for (number, (_, members)) in groups.iter().enumerate() {
+        let request = made[members[0]].1.get("request").cloned().unwrap_or_default();
+        let url = request.get("url").or_else(|| request.get("urlPath")).map(Value::to_plain_text).unwrap_or_default();
+        let parts: Vec<&str> = url.split(['/', '?', '=', '&']).filter(|part| !part.is_empty()).collect();
+        let name = format!("scenario-{}-{}", number + 1, parts.join("-"));
+        for (turn, index) in members.iter().enumerate() {
+            let map = &mut made[*index].1;
+            let state = |turn: usize| if turn == 0 { STARTED.to_owned() } else { format!("{name}-{}", turn + 1) };
+            map.insert("scenarioName".to_owned(), Value::text(&name));
+            map.insert("requiredScenarioState".to_owned(), Value::Text(state(turn)));
+            if turn + 1 < members.len() {
+                map.insert("newScenarioState".to_owned(), Value::Text(state(turn + 1)));
+            }
+        }
+    }
+}
+
+/// An answer as a mapping says it.
+fn definition(response: &Value) -> Value {
+    let mut map = Map::new();
+    map.insert("status".to_owned(), response.get("status").cloned().unwrap_or(Value::from(200_i64)));
+    let headers = response.get("headers").and_then(Value::as_map).into_iter().flatten();
+    let headers: Map = headers
+        .filter(|(name, value)| {
+            !LEFT_OUT.contains(&name.to_ascii_lowercase().as_str())
+                && value.as_list().is_none_or(|list| !list.is_empty())
+        })
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let kind = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let media = media_type(kind.and_then(|(_, value)| value.as_text()));
+    let bytes = body_bytes(response);
+    if !bytes.is_empty() {
+        match String::from_utf8(bytes) {
+            Ok(text) if media.as_deref().is_none_or(is_text) => drop(map.insert("body".to_owned(), Value::Text(text))),
+            Ok(text) => drop(map.insert("base64Body".to_owned(), Value::Text(STANDARD.encode(text)))),
+            Err(error) => {
+                map.insert("base64Body".to_owned(), Value::Text(STANDARD.encode(error.into_bytes())));
+            }
+        }
+    }
+    if !headers.is_empty() {
+        map.insert("headers".to_owned(), Value::Map(headers));
+    }
+    Value::Map(map)
+}
+
+fn media_type(header: Option<&str>) -> Option<String> {
+    header.and_then(|header| header.split(';').next()).map(|media| media.trim().to_ascii_lowercase())
+}
+
+fn is_text(media: &str) -> bool {
+    media.starts_with("text/")
+        || ["json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded"].iter().any(|part| media.contains(part))
+}
+
+/// A name for a mapping: the path without what names can't have.
+fn name_of(path: &str) -> String {
+    let words: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect())
+        .collect();
+    words.join("_")
+}

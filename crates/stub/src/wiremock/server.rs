@@ -1,0 +1,293 @@
+//! The stubs of one WireMock while it serves: served, changed and asked about from many threads at once.
+
+use super::answer::{Around, Prepared};
+use super::delays::Settings;
+use super::journal::{Event, Journal};
+use super::mapping::{Mapping, new_id};
+use super::near;
+use super::recording::Recording;
+use super::request::Request;
+use super::request_pattern::Url;
+use super::scenarios::Scenarios;
+use crate::layers::Layer;
+use crate::surroundings::{FindFile, Surroundings};
+use seam_value::Value;
+use seam_wire::{Answering, Answers, Asked, Elsewhere, Say};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+/// Many mappings that can be changed while they serve, with their scenarios and the journal.
+pub struct WireMock {
+    pub(crate) store: Mutex<Store>,
+    /// The mappings in the order in which they are asked; made anew when somebody asks after a change.
+    table: RwLock<Arc<Table>>,
+    is_stale: AtomicBool,
+    pub(crate) scenarios: Mutex<Scenarios>,
+    pub(crate) journal: Mutex<Journal>,
+    pub(crate) settings: RwLock<Arc<Settings>>,
+    pub(crate) recording: Mutex<Recording>,
+    surroundings: Surroundings,
+    files: FindFile,
+    everything_is_template: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Its id in the journal.
+    pub id: String,
+    /// What to say; none where nothing matched.
+    pub answering: Option<Answering>,
+}
+
+/// All mappings, in the order in which they were added.
+#[derive(Default)]
+pub(crate) struct Store {
+    pub(crate) list: Vec<(u64, Arc<Mapping>)>,
+    next: u64,
+    /// What was loaded from files, to which `reset` goes back.
+    pub(crate) defaults: Vec<Arc<Mapping>>,
+    by_id: HashMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Table {
+    ordered: Vec<Prepared>,
+    /// Mappings that ask for one path, by it.
+    by_path: HashMap<String, Vec<usize>>,
+    /// All others.
+    others: Vec<usize>,
+}
+
+impl Store {
+    pub(crate) fn get(&self, id: &str) -> Option<&Arc<Mapping>> {
+        let number = self.by_id.get(id)?;
+        let at = self.list.binary_search_by_key(number, |(number, _)| *number).ok()?;
+        self.list.get(at).map(|(_, mapping)| mapping)
+    }
+
+    pub(crate) fn add(&mut self, mapping: Arc<Mapping>) {
+        self.by_id.insert(mapping.id.clone(), self.next);
+        self.list.push((self.next, mapping));
+        self.next += 1;
+    }
+
+    /// Puts a mapping in the place of the one with its id; false where there is none.
+    pub(crate) fn replace(&mut self, mapping: Arc<Mapping>) -> bool {
+        let Some(number) = self.by_id.get(&mapping.id) else { return false };
+        let Ok(at) = self.list.binary_search_by_key(number, |(number, _)| *number) else { return false };
+        self.list[at].1 = mapping;
+        true
+    }
+
+    pub(crate) fn remove(&mut self, condition: impl Fn(&Mapping) -> bool) {
+        self.list.retain(|(_, mapping)| !condition(mapping));
+        let ids = self.list.iter().map(|(number, mapping)| (mapping.id.clone(), *number));
+        self.by_id = ids.collect();
+    }
+
+    /// In the order in which WireMock lists and asks them: by priority, the newest first.
+    pub(crate) fn ordered(&self) -> Vec<Arc<Mapping>> {
+        let mut all: Vec<&(u64, Arc<Mapping>)> = self.list.iter().collect();
+        all.sort_by_key(|(number, mapping)| (mapping.priority, std::cmp::Reverse(*number)));
+        all.into_iter().map(|(_, mapping)| Arc::clone(mapping)).collect()
+    }
+}
+
+impl Table {
+    fn new(mappings: &[Arc<Mapping>], everything_is_template: bool) -> Self {
+        let mut table = Self::default();
+        for (rank, mapping) in mappings.iter().enumerate() {
+            let path = match &mapping.request.url {
+                Url::Equal(url) => url.split(['?', '#']).next(),
+                Url::Path(path) => Some(path.as_str()),
+                Url::Any | Url::Pattern(_) | Url::PathPattern(_) | Url::Template(_) => None,
+            };
+            match path {
+                Some(path) => table.by_path.entry(path.to_owned()).or_default().push(rank),
+                None => table.others.push(rank),
+            }
+            table.ordered.push(Prepared::new(mapping, everything_is_template));
+        }
+        table
+    }
+
+    /// The mappings that can match a path, in their order.
+    fn candidates<'t>(&'t self, path: &str) -> impl Iterator<Item = &'t Prepared> {
+        let mut named = self.by_path.get(path).map_or(&[][..], Vec::as_slice).iter().copied().peekable();
+        let mut others = self.others.iter().copied().peekable();
+        let next = move || match (named.peek(), others.peek()) {
+            (Some(one), Some(other)) if one < other => named.next(),
+            (_, Some(_)) => others.next(),
+            (Some(_), None) => named.next(),
+            (None, None) => None,
+        };
+        std::iter::from_fn(next).filter_map(|rank| self.ordered.get(rank))
+    }
+}
+
+impl WireMock {
+    /// No mappings yet. `files` gives a file of `__files` by its name.
+    pub fn new(surroundings: Surroundings, files: FindFile) -> Self {
+        Self {
+            store: Mutex::default(),
+            table: RwLock::default(),
+            is_stale: AtomicBool::new(false),
+            scenarios: Mutex::default(),
+            journal: Mutex::default(),
+            settings: RwLock::default(),
+            recording: Mutex::default(),
+            surroundings,
+            files,
+            everything_is_template: false,
+        }
+    }
+
+    /// All answers are templates, also those of mappings that don't name the transformer (`--global-response-templating`).
+    #[must_use]
+    pub fn with_global_templates(self) -> Self {
+        Self { everything_is_template: true, ..self }
+    }
+
+    /// Answers a request and writes it into the journal, also where nothing matches it.
+    pub fn serve(&self, request: Request) -> Served {
+        let (id, request) = (self.new_id(), Arc::new(request));
+        let answering = self.find(&id, &request).or_else(|| self.find_elsewhere(&id, &request));
+        if answering.is_none() {
+            self.note_unmatched(&id, request);
+        }
+        Served { id, answering }
+    }
+
+    /// What the answer of 404 says where nothing matched.
+    pub fn not_matched(&self, request: &Request) -> String {
+        let mappings = self.ordered();
+        let nearest = near::nearest(&mappings, request).into_iter().next();
+        let mapping = nearest.map(|(mapping, _)| mapping);
+        let scenarios = lock(&self.scenarios);
+        let state = mapping.as_ref().and_then(|mapping| mapping.scenario.as_deref()).map(|name| scenarios.state(name));
+        near::report(mapping.as_deref(), request, state)
+    }
+
+    /// Tells what somebody else has answered to a request that was passed on ([`Say::Elsewhere`], [`Say::Pass`]), for
+    /// recordings. `reply` has the fields of a reply in HTTP.
+    pub fn answered(&self, id: &str, reply: &Value) {
+        lock(&self.journal).set_response(id, Arc::new(reply.clone()));
+    }
+
+    /// What becomes of a request that something matches.
+    fn find(&self, id: &str, request: &Arc<Request>) -> Option<Answering> {
+        let table = self.table();
+        let prepared = {
+            let matching = table.candidates(request.path()).filter(|one| one.mapping.request.matches(request));
+            let mut matching = matching.peekable();
+            // Only where a scenario is at stake is anybody waited for.
+            if matching.peek()?.mapping.scenario.is_none() {
+                matching.next()
+            } else {
+                let mut scenarios = lock(&self.scenarios);
+                let found = matching.find(|one| scenarios.allow(&one.mapping));
+                if let Some(found) = found {
+                    scenarios.served(&found.mapping);
+                }
+                found
+            }
+        }?;
+        let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
+        let around = Around {
+            surroundings: &self.surroundings,
+            settings: &settings,
+            everything_is_template: self.everything_is_template,
+            files: &*self.files,
+        };
+        let answering = prepared.answering(id, request, &around);
+        lock(&self.journal).add(Event {
+            id: id.to_owned(),
+            request: Arc::clone(request),
+            mapping: Some(Arc::clone(&prepared.mapping)),
+            response: if let Say::Answer(value) = &answering.say { Some(Arc::clone(value)) } else { None },
+            delay: answering.after,
+            report: None,
+            is_proxied: matches!(answering.say, Say::Elsewhere(_)),
+        });
+        Some(answering)
+    }
+
+    /// While it is recorded, what nothing matches is for whoever is recorded.
+    fn find_elsewhere(&self, id: &str, request: &Arc<Request>) -> Option<Answering> {
+        let base = lock(&self.recording).target()?.to_owned();
+        self.note(id, Arc::clone(request), true);
+        Some(Answering {
+            by: "recording".into(),
+            after: Duration::ZERO,
+            say: Say::Elsewhere(Arc::new(Elsewhere { base, ..Elsewhere::default() })),
+            dribble: None,
+            afterwards: Vec::new(),
+        })
+    }
+
+    fn note_unmatched(&self, id: &str, request: Arc<Request>) {
+        self.note(id, request, false);
+    }
+
+    fn note(&self, id: &str, request: Arc<Request>, is_proxied: bool) {
+        let (id, delay) = (id.to_owned(), Duration::ZERO);
+        lock(&self.journal).add(Event { id, request, mapping: None, response: None, delay, report: None, is_proxied });
+    }
+
+    /// All mappings in their order.
+    pub(crate) fn ordered(&self) -> Vec<Arc<Mapping>> {
+        self.table().ordered.iter().map(|prepared| Arc::clone(&prepared.mapping)).collect()
+    }
+
+    /// What was changed is seen from the next request on.
+    pub(crate) fn changed(&self) {
+        self.is_stale.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn new_id(&self) -> String {
+        new_id(&self.surroundings.chance)
+    }
+
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn table(&self) -> Arc<Table> {
+        if self.is_stale.load(Ordering::Acquire) {
+            // The store is held while the table is made, so that no change falls between.
+            let store = lock(&self.store);
+            if self.is_stale.swap(false, Ordering::AcqRel) {
+                let made = Arc::new(Table::new(&store.ordered(), self.everything_is_template));
+                *self.table.write().unwrap_or_else(PoisonError::into_inner) = made;
+            }
+        }
+        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is guarded is whole after every single change, so a panic elsewhere spoils nothing.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Layer for WireMock {
+    fn look(&self, asked: &Asked<'_>) -> Option<Answering> {
+        let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
+        let id = self.new_id();
+        self.find(&id, &request).or_else(|| self.find_elsewhere(&id, &request))
+    }
+
+    fn missed(&self, asked: &Asked<'_>) {
+        let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
+        self.note_unmatched(&self.new_id(), request);
+    }
+}
+
+impl Answers for WireMock {
+    fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
+        self.serve(Request::of(asked, (self.surroundings.now)())).answering
+    }
+}
