@@ -86,7 +86,7 @@ impl WireMock {
 
     /// `GET /mappings/{id}`
     pub fn mapping(&self, id: &str) -> Result<Value, Wrong> {
-        let id = self.checked_id(id)?;
+        let id = checked_id(id)?;
         lock(&self.store).get(&id).map(|mapping| (*mapping.shown).clone()).ok_or_else(Wrong::missing)
     }
 
@@ -96,8 +96,10 @@ impl WireMock {
         let shown = (*mapping.shown).clone();
         let mut store = lock(&self.store);
         if store.get(&mapping.id).is_some() {
-            let detail =
-                format!("ID of the provided stub mapping '{}' is already taken by another stub mapping", mapping.id);
+            let detail = format!(
+                "ID of the provided stub mapping '{}' is already taken by another stub mapping",
+                mapping.id
+            );
             return Err(Wrong::detailed(422, 109, "Duplicate stub mapping ID", detail));
         }
         store.add(mapping);
@@ -107,7 +109,7 @@ impl WireMock {
 
     /// `PUT /mappings/{id}`: what stands there now.
     pub fn update_mapping(&self, id: &str, json: &Value) -> Result<Value, Wrong> {
-        let id = self.checked_id(id)?;
+        let id = checked_id(id)?;
         if lock(&self.store).get(&id).is_none() {
             return Err(Wrong::missing());
         }
@@ -127,7 +129,7 @@ impl WireMock {
 
     /// `DELETE /mappings/{id}`
     pub fn remove_mapping(&self, id: &str) -> Result<(), Wrong> {
-        let id = self.checked_id(id)?;
+        let id = checked_id(id)?;
         let mut store = lock(&self.store);
         if store.get(&id).is_none() {
             return Err(Wrong::missing());
@@ -182,7 +184,8 @@ impl WireMock {
     /// `POST /mappings/save`: gives all mappings with a file name each, for whoever writes them.
     pub fn save_mappings(&self) -> Vec<(String, Value)> {
         let mut store = lock(&self.store);
-        let all: Vec<Arc<Mapping>> = store.list.iter().map(|(_, mapping)| Arc::new(mapping.persistent())).collect();
+        let all: Vec<Arc<Mapping>> =
+            store.list.iter().map(|(_, mapping)| Arc::new(mapping.persistent())).collect();
         for mapping in &all {
             store.replace(Arc::clone(mapping));
         }
@@ -204,7 +207,10 @@ impl WireMock {
     /// `POST /mappings/import`
     pub fn import(&self, json: &Value) -> Result<(), Wrong> {
         let place = Place::whole(json);
-        place.object("com.github.tomakehurst.wiremock.stubbing.StubImport", &["mappings", "importOptions", "meta"])?;
+        place.object(
+            "com.github.tomakehurst.wiremock.stubbing.StubImport",
+            &["mappings", "importOptions", "meta"],
+        )?;
         // WireMock fails with 500 where they are missing.
         let all = place.field("mappings").ok_or_else(|| Wrong::at("/mappings", "mappings are missing"))?;
         let all = all.elements("java.util.ArrayList")?;
@@ -318,7 +324,9 @@ impl WireMock {
     pub fn patch_extended(&self, json: &Value) -> Result<(), Wrong> {
         let place = Place::whole(json);
         place.object("ExtendedSettingsWrapper", &["extended"])?;
-        let Some(extended) = place.field("extended") else { return Err(Wrong::at("/extended", "extended is missing")) };
+        let Some(extended) = place.field("extended") else {
+            return Err(Wrong::at("/extended", "extended is missing"));
+        };
         let new = extended.map("java.util.Map")?;
         let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = (**settings).clone();
@@ -337,18 +345,27 @@ impl WireMock {
         let since = match &filter.since {
             None => None,
             Some(text) => Some(text.parse::<jiff::Timestamp>().map_err(|_| {
-                Wrong::detailed(400, 10, "Invalid since parameter", format!("{text} is not a valid ISO 8601 date"))
+                Wrong::detailed(
+                    400,
+                    10,
+                    "Invalid since parameter",
+                    format!("{text} is not a valid ISO 8601 date"),
+                )
             })?),
         };
         let all = self.journalled();
         let wanted = |event: &&Event| {
             since.is_none_or(|since| event.request.at > since)
                 && (!filter.only_unmatched || event.mapping.is_none())
-                && filter.stub.as_ref().is_none_or(|id| event.mapping.as_ref().is_some_and(|mapping| mapping.id == *id))
+                && filter
+                    .stub
+                    .as_ref()
+                    .is_none_or(|id| event.mapping.as_ref().is_some_and(|mapping| mapping.id == *id))
         };
         let wanted: Vec<&Event> = all.iter().rev().filter(wanted).collect();
         let total = wanted.len();
-        let shown = wanted.into_iter().take(filter.limit.unwrap_or(usize::MAX)).map(|event| self.shown(event));
+        let shown =
+            wanted.into_iter().take(filter.limit.unwrap_or(usize::MAX)).map(|event| self.shown(event));
         Ok(Value::map([
             ("requests", Value::List(shown.collect())),
             ("meta", Value::map([("total", Value::from(total))])),
@@ -358,14 +375,14 @@ impl WireMock {
 
     /// `GET /requests/{id}`
     pub fn event(&self, id: &str) -> Result<Value, Wrong> {
-        let id = self.checked_id(id)?;
+        let id = checked_id(id)?;
         let found = lock(&self.journal).events().find(|event| event.id == id).cloned();
         found.map(|event| self.shown(&event)).ok_or_else(Wrong::missing)
     }
 
     /// `DELETE /requests/{id}`
     pub fn remove_event(&self, id: &str) -> Result<(), Wrong> {
-        let id = self.checked_id(id)?;
+        let id = checked_id(id)?;
         lock(&self.journal).take(|event| event.id == id);
         Ok(())
     }
@@ -416,7 +433,9 @@ impl WireMock {
         let mappings = self.ordered();
         let all = self.journalled();
         let unmatched = all.iter().rev().filter(|event| event.mapping.is_none());
-        let misses: Vec<Value> = unmatched.flat_map(|event| self.misses(&mappings, &event.request, event.request.to_value())).collect();
+        let misses: Vec<Value> = unmatched
+            .flat_map(|event| self.misses(&mappings, &event.request, &event.request.to_value()))
+            .collect();
         Value::map([("nearMisses", Value::List(misses))])
     }
 
@@ -431,7 +450,7 @@ impl WireMock {
             map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::new()));
             map.entry("formParams".to_owned()).or_insert(Value::Map(Map::new()));
         }
-        Ok(Value::map([("nearMisses", Value::List(self.misses(&self.ordered(), &request, shown)))]))
+        Ok(Value::map([("nearMisses", Value::List(self.misses(&self.ordered(), &request, &shown)))]))
     }
 
     /// `POST /near-misses/request-pattern`
@@ -443,12 +462,18 @@ impl WireMock {
         measured.sort_by(|(_, left), (_, right)| left.total_cmp(right));
         measured.truncate(3);
         let misses = measured.into_iter().map(|(event, distance)| {
-            near::to_value(event.request.to_value(), "requestPattern", (*pattern.shown).clone(), None, distance)
+            near::to_value(
+                event.request.to_value(),
+                "requestPattern",
+                (*pattern.shown).clone(),
+                None,
+                distance,
+            )
         });
         Ok(Value::map([("nearMisses", Value::List(misses.collect()))]))
     }
 
-    fn misses(&self, mappings: &[Arc<Mapping>], request: &Request, shown: Value) -> Vec<Value> {
+    fn misses(&self, mappings: &[Arc<Mapping>], request: &Request, shown: &Value) -> Vec<Value> {
         let scenarios = lock(&self.scenarios);
         let miss = |(mapping, distance): (Arc<Mapping>, f64)| {
             let state = mapping.scenario.as_deref().map(|name| scenarios.state(name));
@@ -547,12 +572,6 @@ impl WireMock {
         Mapping::read(place, || self.new_id()).map(Arc::new)
     }
 
-    /// An id, or what is wrong with it.
-    fn checked_id(&self, id: &str) -> Result<String, Wrong> {
-        let read = uuid::Uuid::try_parse(id).map(|id| id.hyphenated().to_string());
-        read.map_err(|_| Wrong::titled(400, 10, format!("{id} is not a valid UUID")))
-    }
-
     fn forget_states(&self) {
         let mappings = self.ordered();
         lock(&self.scenarios).keep(&mappings);
@@ -582,6 +601,12 @@ impl WireMock {
     }
 }
 
+/// An id, or what is wrong with it.
+fn checked_id(id: &str) -> Result<String, Wrong> {
+    let read = uuid::Uuid::try_parse(id).map(|id| id.hyphenated().to_string());
+    read.map_err(|_| Wrong::titled(400, 10, format!("{id} is not a valid UUID")))
+}
+
 fn listed(all: &[Arc<Mapping>], page: Page) -> Value {
     let shown = all.iter().skip(page.offset).take(page.limit.unwrap_or(usize::MAX));
     Value::map([
@@ -600,7 +625,8 @@ fn import_options(place: &Place<'_>) -> Result<(bool, bool), Wrong> {
     let class = "com.github.tomakehurst.wiremock.stubbing.StubImport$Options";
     options.object(class, &["duplicatePolicy", "deleteAllNotInImport"])?;
     let policy = options.field("duplicatePolicy");
-    let policy = policy.map(|policy| policy.word(&format!("{class}$DuplicatePolicy"), &["OVERWRITE", "IGNORE"]));
+    let policy =
+        policy.map(|policy| policy.word(&format!("{class}$DuplicatePolicy"), &["OVERWRITE", "IGNORE"]));
     let removes = options.field("deleteAllNotInImport").map(|flag| flag.boolean()).transpose()?;
     Ok((policy.transpose()?.as_deref() != Some("IGNORE"), removes.unwrap_or_default()))
 }

@@ -38,9 +38,10 @@ impl Prepared {
             Body::Text(text) | Body::Json(text) if is_template => read(text),
             _ => None,
         };
-        let headers = response.headers.iter().filter(|_| is_template).map(|(name, values)| {
-            (name.clone(), values.iter().filter_map(|value| read(value)).collect())
-        });
+        let headers =
+            response.headers.iter().filter(|_| is_template).map(|(name, values)| {
+                (name.clone(), values.iter().filter_map(|value| read(value)).collect())
+            });
         let headers = headers.collect();
         let fixed = broken.map(|wrong| failed(&wrong));
         let mut prepared = Self { mapping: Arc::clone(mapping), fixed, body, headers };
@@ -90,7 +91,8 @@ impl Prepared {
         let mut headers = Vec::new();
         if is_template {
             for (name, values) in &self.headers {
-                let values = values.iter().map(|value| value.render(&model, world)).collect::<Result<_, _>>()?;
+                let values =
+                    values.iter().map(|value| value.render(&model, world)).collect::<Result<_, _>>()?;
                 headers.push((name.clone(), values));
             }
         } else {
@@ -99,11 +101,14 @@ impl Prepared {
         let bytes = match (&response.body, &self.body) {
             (_, Some(template)) => Sent::Text(template.render(&model, world)?),
             (Body::File(name), None) => {
-                let name = if is_template { Template::parse(name)?.render(&model, world)? } else { name.clone() };
+                let name =
+                    if is_template { Template::parse(name)?.render(&model, world)? } else { name.clone() };
                 let bytes = (around.files)(&name).map_err(|wrong| format!("{name}: {wrong}"))?;
                 let stays = response.parameters.get("disableBodyFileTemplating") == Some(&Value::Bool(true));
                 match String::from_utf8(bytes) {
-                    Ok(text) if is_template && !stays => Sent::Text(Template::parse(&text)?.render(&model, world)?),
+                    Ok(text) if is_template && !stays => {
+                        Sent::Text(Template::parse(&text)?.render(&model, world)?)
+                    }
                     Ok(text) => Sent::Text(text),
                     Err(error) => Sent::Bytes(error.into_bytes()),
                 }
@@ -146,7 +151,11 @@ impl Prepared {
 
     fn callbacks(&self, id: &str, request: &Request, around: &Around<'_>) -> Vec<Callback> {
         // One that can't be worked out is left out, as in WireMock, which writes it into its log.
-        self.mapping.webhooks.iter().filter_map(|webhook| callback(id, request, webhook, around).ok()).collect()
+        self.mapping
+            .webhooks
+            .iter()
+            .filter_map(|webhook| callback(id, request, webhook, around).ok())
+            .collect()
     }
 }
 
@@ -189,7 +198,8 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     }
     all.insert("Matched-Stub-Id".to_owned(), Value::text(&mapping.id));
     if let Some(name) = &mapping.name {
-        let name: String = name.chars().map(|c| if c.is_ascii() && !c.is_control() { c } else { '?' }).collect();
+        let name: String =
+            name.chars().map(|c| if c.is_ascii() && !c.is_control() { c } else { '?' }).collect();
         all.insert("Matched-Stub-Name".to_owned(), Value::Text(name));
     }
     // WireMock says nothing of the type where the mapping doesn't.
@@ -233,7 +243,8 @@ fn callback(id: &str, request: &Request, webhook: &Value, around: &Around<'_>) -
     let model = webhook_model(id, request, webhook);
     let world = World { surroundings: around.surroundings, now: request.at };
     let render = |text: &str| Template::parse(text)?.render(&model, world);
-    let text = |name: &str| webhook.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
+    let text =
+        |name: &str| webhook.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
     let mut headers = Vec::new();
     for (name, value) in webhook.get("headers").and_then(Value::as_map).into_iter().flatten() {
         for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
@@ -245,7 +256,9 @@ fn callback(id: &str, request: &Request, webhook: &Value, around: &Around<'_>) -
         (None, Some(coded)) => STANDARD.decode(coded).unwrap_or_default(),
         (None, None) => Vec::new(),
     };
-    let delay = webhook.get("delay").map(|delay| super::delays::read_distribution(&super::place::Place::whole(delay)));
+    let delay = webhook
+        .get("delay")
+        .map(|delay| super::delays::read_distribution(&super::place::Place::whole(delay)));
     Ok(Callback {
         after: match delay {
             Some(Ok(delay)) => delay.draw(&around.surroundings.chance),

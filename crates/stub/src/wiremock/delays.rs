@@ -33,9 +33,7 @@ pub(crate) fn millis(number: i64) -> Duration {
 pub(crate) fn read_distribution(place: &Place<'_>) -> Result<Delay, Wrong> {
     place.map(CLASS)?;
     let kind = place.field("type").map(|kind| kind.text()).transpose()?;
-    let need = |name: &str| {
-        place.field(name).ok_or_else(|| place.wrong(format!("{name} is missing")))
-    };
+    let need = |name: &str| place.field(name).ok_or_else(|| place.wrong(format!("{name} is missing")));
     let whole = |name: &str| need(name)?.integer();
     match kind.as_deref() {
         Some("uniform") => {

@@ -60,7 +60,8 @@ impl WireMock {
             Some(Value::List(_)) => {
                 let class = "com.github.tomakehurst.wiremock.stubbing.StubMappingCollection";
                 place.object(class, &["mappings", "meta", "$schema", "importOptions"])?;
-                let all = place.field("mappings").map_or(Ok(Vec::new()), |all| all.elements("java.util.List"))?;
+                let all =
+                    place.field("mappings").map_or(Ok(Vec::new()), |all| all.elements("java.util.List"))?;
                 all.iter().map(read).collect()
             }
             _ => Ok(vec![read(&place)?]),

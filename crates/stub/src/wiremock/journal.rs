@@ -93,7 +93,8 @@ impl Event {
     /// As WireMock shows it; `report` is what the 404 said where nothing matched.
     pub(crate) fn to_value(&self) -> Value {
         let unmatched = || {
-            let response = Value::map([("status", Value::from(404_i64)), ("fromConfiguredStub", Value::Bool(false))]);
+            let response =
+                Value::map([("status", Value::from(404_i64)), ("fromConfiguredStub", Value::Bool(false))]);
             Value::map([
                 ("id", Value::text("00000000-0000-0000-0000-000000000000")),
                 ("request", Value::map([("method", Value::text("ANY"))])),
@@ -105,19 +106,27 @@ impl Event {
         let definition = stub.get("response").cloned().unwrap_or_default();
         let millis = i64::try_from(self.delay.as_millis()).unwrap_or(i64::MAX);
         let timing = [("addedDelay", millis), ("processTime", 0), ("responseSendTime", 0), ("serveTime", 0)];
-        let mut timing: Map = timing.into_iter().map(|(name, millis)| (name.to_owned(), Value::from(millis))).collect();
+        let mut timing: Map =
+            timing.into_iter().map(|(name, millis)| (name.to_owned(), Value::from(millis))).collect();
         timing.insert("totalTime".to_owned(), Value::from(millis));
-        let events: Vec<Value> = self.report.iter().map(|report| {
-            Value::map([
-                ("type", Value::text("REQUEST_NOT_MATCHED")),
-                ("timeOffsetNanos", Value::from(0_i64)),
-                ("data", Value::map([
-                    ("status", Value::from(404_i64)),
-                    ("contentType", Value::text("text/plain")),
-                    ("report", Value::text(report)),
-                ])),
-            ])
-        }).collect();
+        let events: Vec<Value> = self
+            .report
+            .iter()
+            .map(|report| {
+                Value::map([
+                    ("type", Value::text("REQUEST_NOT_MATCHED")),
+                    ("timeOffsetNanos", Value::from(0_i64)),
+                    (
+                        "data",
+                        Value::map([
+                            ("status", Value::from(404_i64)),
+                            ("contentType", Value::text("text/plain")),
+                            ("report", Value::text(report)),
+                        ]),
+                    ),
+                ])
+            })
+            .collect();
         Value::map([
             ("id", Value::text(&self.id)),
             ("request", self.request.to_value()),

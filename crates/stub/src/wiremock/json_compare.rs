@@ -84,9 +84,8 @@ fn placeholder(text: &str, actual: &Value) -> Option<bool> {
         "any-string" => matches!(actual, Value::Text(_)),
         "any-number" => matches!(actual, Value::Number(_)),
         "any-boolean" => matches!(actual, Value::Bool(_)),
-        "regex" => {
-            JavaRegex::parse(argument).is_ok_and(|regex| actual.as_text().is_some_and(|text| regex.matches(text)))
-        }
+        "regex" => JavaRegex::parse(argument)
+            .is_ok_and(|regex| actual.as_text().is_some_and(|text| regex.matches(text))),
         _ => return None,
     })
 }
@@ -111,7 +110,8 @@ fn differing(expected: &Value, actual: &Value, how: Leniency) -> usize {
                 Some(actual) => differing(value, actual, how),
                 None => size(value),
             });
-            let extra = actual.iter().filter(|(key, _)| !expected.contains_key(*key)).map(|(_, value)| size(value));
+            let extra =
+                actual.iter().filter(|(key, _)| !expected.contains_key(*key)).map(|(_, value)| size(value));
             missing.sum::<usize>() + if how.ignore_extra_elements { 0 } else { extra.sum() }
         }
         (Value::List(expected), Value::List(actual)) => {
@@ -123,7 +123,8 @@ fn differing(expected: &Value, actual: &Value, how: Leniency) -> usize {
 }
 
 fn size(value: &Value) -> usize {
-    let of = |value: &Value| if matches!(value, Value::List(_) | Value::Map(_)) { size(value) + 1 } else { 1 };
+    let of =
+        |value: &Value| if matches!(value, Value::List(_) | Value::Map(_)) { size(value) + 1 } else { 1 };
     1 + match value {
         Value::List(list) => list.iter().map(of).sum(),
         Value::Map(map) => map.values().map(of).sum::<usize>(),

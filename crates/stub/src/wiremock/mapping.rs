@@ -17,14 +17,41 @@ const RESPONSE: &str = "com.github.tomakehurst.wiremock.http.ResponseDefinition"
 const USUAL_PRIORITY: i64 = 5;
 
 const KNOWN: &[&str] = &[
-    "id", "uuid", "name", "request", "newRequest", "response", "persistent", "priority", "scenarioName",
-    "requiredScenarioState", "newScenarioState", "postServeActions", "serveEventListeners", "metadata",
-    "insertionIndex", "$schema",
+    "id",
+    "uuid",
+    "name",
+    "request",
+    "newRequest",
+    "response",
+    "persistent",
+    "priority",
+    "scenarioName",
+    "requiredScenarioState",
+    "newScenarioState",
+    "postServeActions",
+    "serveEventListeners",
+    "metadata",
+    "insertionIndex",
+    "$schema",
 ];
 const KNOWN_RESPONSE: &[&str] = &[
-    "status", "statusMessage", "body", "jsonBody", "base64Body", "bodyFileName", "headers",
-    "additionalProxyRequestHeaders", "removeProxyRequestHeaders", "fixedDelayMilliseconds", "delayDistribution",
-    "chunkedDribbleDelay", "proxyBaseUrl", "proxyUrlPrefixToRemove", "fault", "transformers", "transformerParameters",
+    "status",
+    "statusMessage",
+    "body",
+    "jsonBody",
+    "base64Body",
+    "bodyFileName",
+    "headers",
+    "additionalProxyRequestHeaders",
+    "removeProxyRequestHeaders",
+    "fixedDelayMilliseconds",
+    "delayDistribution",
+    "chunkedDribbleDelay",
+    "proxyBaseUrl",
+    "proxyUrlPrefixToRemove",
+    "fault",
+    "transformers",
+    "transformerParameters",
     "fromConfiguredStub",
 ];
 const FAULTS: &[&str] =
@@ -105,7 +132,8 @@ impl Mapping {
             Some(request) => RequestPattern::read(&request)?,
             None => RequestPattern::any(),
         };
-        let response_at = place.field("response").unwrap_or(Place { value: &nothing, pointer: String::new() });
+        let response_at =
+            place.field("response").unwrap_or(Place { value: &nothing, pointer: String::new() });
         let metadata = place.field("metadata");
         if let Some(metadata) = &metadata {
             metadata.map("com.github.tomakehurst.wiremock.common.Metadata")?;
@@ -132,7 +160,8 @@ impl Mapping {
 
     /// A state without a scenario is never looked at.
     fn check_scenario(&self, place: &Place<'_>) -> Result<(), Wrong> {
-        let stray = ["requiredScenarioState", "newScenarioState"].into_iter().find_map(|name| place.field(name));
+        let stray =
+            ["requiredScenarioState", "newScenarioState"].into_iter().find_map(|name| place.field(name));
         match stray {
             Some(stray) if self.scenario.is_none() => Err(stray.wrong("a state needs a scenarioName")),
             _ => Ok(()),
@@ -184,7 +213,9 @@ impl Response {
             }
             None => 200,
         };
-        let fault = place.field("fault").map(|fault| fault.word("com.github.tomakehurst.wiremock.http.Fault", FAULTS));
+        let fault = place
+            .field("fault")
+            .map(|fault| fault.word("com.github.tomakehurst.wiremock.http.Fault", FAULTS));
         let transformers = match place.field("transformers") {
             Some(list) => {
                 let list = list.elements("java.util.ArrayList")?;
@@ -208,7 +239,8 @@ impl Response {
             fault: fault.transpose()?.map(|fault| Fault::of(&fault)),
             proxy: read_proxy(place)?,
             is_template: transformers.iter().any(|name| name == "response-template"),
-            parameters: parameters.map_or_else(|| Value::Map(Map::new()), |parameters| parameters.value.clone()),
+            parameters: parameters
+                .map_or_else(|| Value::Map(Map::new()), |parameters| parameters.value.clone()),
         })
     }
 }
@@ -306,7 +338,10 @@ fn headers(place: &Place<'_>, name: &str) -> Result<Vec<(String, Vec<String>)>, 
 }
 
 fn read_dribble(place: &Place<'_>) -> Result<(u32, Duration), Wrong> {
-    place.object("com.github.tomakehurst.wiremock.http.ChunkedDribbleDelay", &["numberOfChunks", "totalDuration"])?;
+    place.object(
+        "com.github.tomakehurst.wiremock.http.ChunkedDribbleDelay",
+        &["numberOfChunks", "totalDuration"],
+    )?;
     let number = |name: &str| match place.field(name) {
         Some(field) => field.integer(),
         // WireMock fails when it is asked.
@@ -350,14 +385,17 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
     ] {
         let Some(listeners) = place.field(name) else { continue };
         if let Value::Map(map) = listeners.value {
-            webhooks.extend(map.iter().filter(|(name, _)| *name == "webhook").map(|(_, value)| Arc::new(value.clone())));
+            webhooks.extend(
+                map.iter().filter(|(name, _)| *name == "webhook").map(|(_, value)| Arc::new(value.clone())),
+            );
             continue;
         }
         for listener in listeners.elements("java.util.ArrayList")? {
             let map = listener.map(class)?;
             let known = ["name", "parameters", "requestPhases"];
             if let Some(unknown) = map.keys().find(|key| !known.contains(&key.as_str())) {
-                let detail = format!("Unrecognized field \"{unknown}\" (class {class}), not marked as ignorable");
+                let detail =
+                    format!("Unrecognized field \"{unknown}\" (class {class}), not marked as ignorable");
                 return Err(listeners.wrong(detail));
             }
             if map.get("name").and_then(Value::as_text) == Some("webhook") {

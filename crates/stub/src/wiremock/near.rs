@@ -22,7 +22,13 @@ pub(crate) fn nearest(mappings: &[Arc<Mapping>], request: &Request) -> Vec<(Arc<
 }
 
 /// A near miss as clients read it; `what` is `stubMapping` or `requestPattern`.
-pub(crate) fn to_value(request: Value, what: &str, pattern: Value, state: Option<&str>, distance: f64) -> Value {
+pub(crate) fn to_value(
+    request: Value,
+    what: &str,
+    pattern: Value,
+    state: Option<&str>,
+    distance: f64,
+) -> Value {
     let number = seam_value::Number::from_f64(distance);
     let distance = number.map_or(Value::from(0_i64), Value::Number);
     let mut out = Map::new();
@@ -45,7 +51,8 @@ pub(crate) fn to_value(request: Value, what: &str, pattern: Value, state: Option
 /// What the answer of 404 says: the nearest mapping and the request side by side.
 pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option<&str>) -> String {
     let Some(mapping) = mapping else {
-        return "No response could be served as there are no stub mappings in this WireMock instance.".to_owned();
+        return "No response could be served as there are no stub mappings in this WireMock instance."
+            .to_owned();
     };
     let mut out = String::from("\n");
     let title = "Request was not matched";
@@ -83,7 +90,8 @@ impl Rows {
         let (left, right) = (lines(left), lines(right));
         for index in 0..left.len().max(right.len()).max(1) {
             let part = |side: &[String]| side.get(index).cloned().unwrap_or_default();
-            let told = if index == 0 && !message.is_empty() { format!("<<<<< {message}") } else { String::new() };
+            let told =
+                if index == 0 && !message.is_empty() { format!("<<<<< {message}") } else { String::new() };
             let row = format!("{:<width$}| {:<width$}{told}", part(&left), part(&right), width = COLUMN);
             let _ = writeln!(self.out, "{}", row.trim_end());
         }
@@ -102,17 +110,41 @@ impl Rows {
                     _ => request.port.to_string(),
                 };
                 let expected = if name == "host" { Pattern::shown(value).1 } else { value.to_plain_text() };
-                self.row(&expected, &actual, &told(asked.part_holds(name, "", request), &format!("{name} does not match")));
+                self.row(
+                    &expected,
+                    &actual,
+                    &told(asked.part_holds(name, "", request), &format!("{name} does not match")),
+                );
             }
         }
         let method = text("method").unwrap_or_else(|| "ANY".to_owned());
-        self.row(&method, &request.method, &told(asked.part_holds("method", "", request), "HTTP method does not match"));
-        let forms = [("url", ""), ("urlPattern", "[regex] "), ("urlPath", "[path] "), ("urlPathPattern", "[path regex] "), ("urlPathTemplate", "[path template] ")];
-        if let Some((expected, prefix)) = forms.iter().find_map(|(name, prefix)| Some((text(name)?, *prefix))) {
-            self.row(&format!("{prefix}{expected}"), &request.url, &told(asked.part_holds("url", "", request), "URL does not match"));
+        self.row(
+            &method,
+            &request.method,
+            &told(asked.part_holds("method", "", request), "HTTP method does not match"),
+        );
+        let forms = [
+            ("url", ""),
+            ("urlPattern", "[regex] "),
+            ("urlPath", "[path] "),
+            ("urlPathPattern", "[path regex] "),
+            ("urlPathTemplate", "[path template] "),
+        ];
+        if let Some((expected, prefix)) = forms.iter().find_map(|(name, prefix)| Some((text(name)?, *prefix)))
+        {
+            self.row(
+                &format!("{prefix}{expected}"),
+                &request.url,
+                &told(asked.part_holds("url", "", request), "URL does not match"),
+            );
         }
         self.empty();
-        let several = [("headers", "", "Header"), ("queryParameters", "Query: ", "Query"), ("formParameters", "Form: ", "Form data"), ("cookies", "Cookie: ", "Cookie")];
+        let several = [
+            ("headers", "", "Header"),
+            ("queryParameters", "Query: ", "Query"),
+            ("formParameters", "Form: ", "Form data"),
+            ("cookies", "Cookie: ", "Cookie"),
+        ];
         for (part, prefix, what) in several {
             let Some(all) = shown.get(part).and_then(Value::as_map) else { continue };
             for (name, pattern) in all {
@@ -120,7 +152,9 @@ impl Rows {
             }
             self.empty();
         }
-        for (index, pattern) in shown.get("bodyPatterns").and_then(Value::as_list).into_iter().flatten().enumerate() {
+        for (index, pattern) in
+            shown.get("bodyPatterns").and_then(Value::as_list).into_iter().flatten().enumerate()
+        {
             let holds = asked.part_holds("bodyPatterns", &index.to_string(), request);
             let (operator, expected) = Pattern::shown(pattern);
             let body = request.text();
@@ -150,7 +184,10 @@ impl Rows {
             "queryParameters" => request.query().clone(),
             "formParameters" => request.form().clone(),
             "cookies" => request.cookies(),
-            _ => vec![(name.to_owned(), request.header_values(name).iter().map(|value| (*value).to_owned()).collect())],
+            _ => vec![(
+                name.to_owned(),
+                request.header_values(name).iter().map(|value| (*value).to_owned()).collect(),
+            )],
         };
         let values = pairs.iter().find(|(known, values)| known == name && !values.is_empty());
         let (operator, expected) = Pattern::shown(pattern);

@@ -30,8 +30,11 @@ impl Part {
     }
 
     pub(super) fn to_value(&self) -> Value {
-        let headers: Map =
-            self.headers.iter().map(|(name, _)| (name.clone(), one_or_list(&self.header_values(name)))).collect();
+        let headers: Map = self
+            .headers
+            .iter()
+            .map(|(name, _)| (name.clone(), one_or_list(&self.header_values(name))))
+            .collect();
         let body = Value::map([("asBase64", Value::Text(STANDARD.encode(&self.body)))]);
         Value::map([
             ("name", Value::from(self.name.clone())),
@@ -109,7 +112,9 @@ mod tests {
         let read = parts("multipart/form-data; boundary=\"x\"", body);
         let shown: Vec<String> = read
             .iter()
-            .map(|part| format!("{:?} {:?} {:?} {:?}", part.name, part.file_name, part.headers.len(), part.text()))
+            .map(|part| {
+                format!("{:?} {:?} {:?} {:?}", part.name, part.file_name, part.headers.len(), part.text())
+            })
             .collect();
         assert_eq!(shown, [r#"Some("a") Some("f.txt") 2 "line\r\nmore""#, r#"Some("b") None 1 "1""#]);
         for odd in [&b""[..], b"--x", b"--x\r\n", b"--x--", b"nothing"] {

@@ -20,7 +20,10 @@ impl PathTemplate {
             plain.clear();
         };
         while let Some(letter) = rest.chars().next() {
-            let name = rest.strip_prefix('{').and_then(|inner| inner.split_once('}')).filter(|(name, _)| !name.is_empty());
+            let name = rest
+                .strip_prefix('{')
+                .and_then(|inner| inner.split_once('}'))
+                .filter(|(name, _)| !name.is_empty());
             if let Some((name, after)) = name {
                 quote(&mut plain, &mut pattern);
                 pattern.push_str("([^/]+)");
@@ -89,7 +92,11 @@ mod tests {
         let template = PathTemplate::parse("/orders/{id}/**/x.{kind}").unwrap();
         assert_eq!(
             template.read("/orders/7/a/b/x.json"),
-            Some([("id", "7"), ("0", "a/b"), ("kind", "json")].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec())
+            Some(
+                [("id", "7"), ("0", "a/b"), ("kind", "json")]
+                    .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                    .to_vec()
+            )
         );
         assert_eq!(template.read("/orders/7/8"), None);
         assert_eq!(template.without_names(), "/orders/_/_/x._");

@@ -24,13 +24,31 @@ const MAX_MEASURED: usize = 4_000;
 /// One operator with its operand.
 #[derive(Clone, Debug)]
 pub(crate) enum Pattern {
-    EqualTo { text: String, ignores_case: bool },
-    Number { order: &'static [Ordering], number: Number },
-    Json { expected: Arc<Value>, how: Leniency },
-    JsonPath { path: Arc<JsonPath>, inner: Option<Box<Pattern>> },
+    EqualTo {
+        text: String,
+        ignores_case: bool,
+    },
+    Number {
+        order: &'static [Ordering],
+        number: Number,
+    },
+    Json {
+        expected: Arc<Value>,
+        how: Leniency,
+    },
+    JsonPath {
+        path: Arc<JsonPath>,
+        inner: Option<Box<Pattern>>,
+    },
     Schema(Arc<jsonschema::Validator>),
-    Xml { expected: Arc<Element>, rules: Arc<Rules> },
-    XPath { path: Arc<XPath>, inner: Option<Box<Pattern>> },
+    Xml {
+        expected: Arc<Element>,
+        rules: Arc<Rules>,
+    },
+    XPath {
+        path: Arc<XPath>,
+        inner: Option<Box<Pattern>>,
+    },
     Contains(String),
     DoesNotContain(String),
     Matches(Arc<JavaRegex>),
@@ -48,26 +66,81 @@ pub(crate) enum Pattern {
 
 /// The operators, in the order in which WireMock looks for them.
 const OPERATORS: &[&str] = &[
-    "equalTo", "equalToJson", "matchesJsonPath", "matchesJsonSchema", "equalToXml", "matchesXPath", "contains", "not",
-    "doesNotContain", "matches", "doesNotMatch", "before", "after", "equalToDateTime", "anything", "absent", "and", "or",
-    "matchesPathTemplate", "equalToNumber", "greaterThanNumber", "greaterThanEqualNumber", "lessThanNumber",
-    "lessThanEqualNumber", "binaryEqualTo",
+    "equalTo",
+    "equalToJson",
+    "matchesJsonPath",
+    "matchesJsonSchema",
+    "equalToXml",
+    "matchesXPath",
+    "contains",
+    "not",
+    "doesNotContain",
+    "matches",
+    "doesNotMatch",
+    "before",
+    "after",
+    "equalToDateTime",
+    "anything",
+    "absent",
+    "and",
+    "or",
+    "matchesPathTemplate",
+    "equalToNumber",
+    "greaterThanNumber",
+    "greaterThanEqualNumber",
+    "lessThanNumber",
+    "lessThanEqualNumber",
+    "binaryEqualTo",
 ];
 
 /// What may stand beside an operator, of any of them.
 const BESIDE: &[&str] = &[
-    "caseInsensitive", "ignoreArrayOrder", "ignoreExtraElements", "schemaVersion", "enablePlaceholders",
-    "placeholderOpeningDelimiterRegex", "placeholderClosingDelimiterRegex", "exemptedComparisons",
-    "ignoreOrderOfSameNode", "namespaceAwareness", "xPathNamespaces", "namespaces", "valuePattern", "expression",
-    "actualFormat", "expectedOffset", "expectedOffsetUnit", "truncateExpected", "truncateActual", "applyTruncationLast",
+    "caseInsensitive",
+    "ignoreArrayOrder",
+    "ignoreExtraElements",
+    "schemaVersion",
+    "enablePlaceholders",
+    "placeholderOpeningDelimiterRegex",
+    "placeholderClosingDelimiterRegex",
+    "exemptedComparisons",
+    "ignoreOrderOfSameNode",
+    "namespaceAwareness",
+    "xPathNamespaces",
+    "namespaces",
+    "valuePattern",
+    "expression",
+    "actualFormat",
+    "expectedOffset",
+    "expectedOffsetUnit",
+    "truncateExpected",
+    "truncateActual",
+    "applyTruncationLast",
 ];
 
 const COMPARISONS: &[&str] = &[
-    "XML_VERSION", "XML_STANDALONE", "XML_ENCODING", "HAS_DOCTYPE_DECLARATION", "DOCTYPE_NAME", "DOCTYPE_PUBLIC_ID",
-    "DOCTYPE_SYSTEM_ID", "SCHEMA_LOCATION", "NO_NAMESPACE_SCHEMA_LOCATION", "NODE_TYPE", "NAMESPACE_PREFIX",
-    "NAMESPACE_URI", "TEXT_VALUE", "PROCESSING_INSTRUCTION_TARGET", "PROCESSING_INSTRUCTION_DATA", "ELEMENT_TAG_NAME",
-    "ELEMENT_NUM_ATTRIBUTES", "ATTR_VALUE", "ATTR_VALUE_EXPLICITLY_SPECIFIED", "CHILD_NODELIST_LENGTH",
-    "CHILD_NODELIST_SEQUENCE", "CHILD_LOOKUP", "ATTR_NAME_LOOKUP",
+    "XML_VERSION",
+    "XML_STANDALONE",
+    "XML_ENCODING",
+    "HAS_DOCTYPE_DECLARATION",
+    "DOCTYPE_NAME",
+    "DOCTYPE_PUBLIC_ID",
+    "DOCTYPE_SYSTEM_ID",
+    "SCHEMA_LOCATION",
+    "NO_NAMESPACE_SCHEMA_LOCATION",
+    "NODE_TYPE",
+    "NAMESPACE_PREFIX",
+    "NAMESPACE_URI",
+    "TEXT_VALUE",
+    "PROCESSING_INSTRUCTION_TARGET",
+    "PROCESSING_INSTRUCTION_DATA",
+    "ELEMENT_TAG_NAME",
+    "ELEMENT_NUM_ATTRIBUTES",
+    "ATTR_VALUE",
+    "ATTR_VALUE_EXPLICITLY_SPECIFIED",
+    "CHILD_NODELIST_LENGTH",
+    "CHILD_NODELIST_SEQUENCE",
+    "CHILD_LOOKUP",
+    "ATTR_NAME_LOOKUP",
 ];
 
 impl Pattern {
@@ -94,7 +167,8 @@ impl Pattern {
             ));
         }
         let nothing = Value::Null;
-        let operand = place.field(operator).unwrap_or(Place { value: &nothing, pointer: place.pointer.clone() });
+        let operand =
+            place.field(operator).unwrap_or(Place { value: &nothing, pointer: place.pointer.clone() });
         Self::read_operator(operator, &operand, place, depth)
     }
 
@@ -155,7 +229,8 @@ impl Pattern {
                     return Err(place.wrong(format!("{operator} field must be an array of matchers")));
                 };
                 let all = operand.elements("java.util.List")?;
-                let all = all.iter().map(|one| Self::read_inner(one, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+                let all =
+                    all.iter().map(|one| Self::read_inner(one, depth + 1)).collect::<Result<Vec<_>, _>>()?;
                 if operator == "and" { Self::And(all) } else { Self::Or(all) }
             }
             "not" => Self::Not(Box::new(Self::read_inner(operand, depth + 1)?)),
@@ -163,7 +238,8 @@ impl Pattern {
                 Self::PathTemplate(Arc::new(PathTemplate::parse(&text()?).map_err(told)?))
             }
             "binaryEqualTo" => {
-                let bytes = STANDARD.decode(text()?).map_err(|wrong| told(format!("Illegal base64: {wrong}")))?;
+                let bytes =
+                    STANDARD.decode(text()?).map_err(|wrong| told(format!("Illegal base64: {wrong}")))?;
                 Self::Binary(bytes.into())
             }
             number => Self::Number { order: orders(number), number: read_number(operand)? },
@@ -175,7 +251,8 @@ impl Pattern {
         let word = |name: &str| place.field(name).map(|field| field.text()).transpose();
         let flag = |name: &str| place.field(name).is_some_and(|flag| is_true(flag.value));
         let expected = Element::parse(text).map_err(told)?;
-        let mut rules = Rules { ignore_order_of_same_node: flag("ignoreOrderOfSameNode"), ..Rules::default() };
+        let mut rules =
+            Rules { ignore_order_of_same_node: flag("ignoreOrderOfSameNode"), ..Rules::default() };
         if flag("enablePlaceholders") {
             let (open, close) =
                 (word("placeholderOpeningDelimiterRegex")?, word("placeholderClosingDelimiterRegex")?);
@@ -186,7 +263,9 @@ impl Pattern {
             for one in exempted.elements("java.util.Set")? {
                 let name = one.text()?;
                 if !COMPARISONS.contains(&name.as_str()) {
-                    return Err(place.wrong(format!("No enum constant org.xmlunit.diff.ComparisonType.{name}")));
+                    return Err(
+                        place.wrong(format!("No enum constant org.xmlunit.diff.ComparisonType.{name}"))
+                    );
                 }
                 rules.exempted.push(name);
             }
@@ -227,7 +306,9 @@ impl Pattern {
             Self::Number { order, number } => {
                 Number::parse(value.trim()).is_some_and(|actual| order.contains(&actual.cmp(number)))
             }
-            Self::Json { expected, how } => parse(value).is_ok_and(|actual| is_equal(expected, &actual, *how)),
+            Self::Json { expected, how } => {
+                parse(value).is_ok_and(|actual| is_equal(expected, &actual, *how))
+            }
             Self::JsonPath { path, .. } => {
                 let Ok(value) = parse(value) else { return false };
                 match path.find(&value) {
@@ -262,8 +343,13 @@ impl Pattern {
             Self::PathTemplate(template) => template.matches(value.split('?').next().unwrap_or_default()),
             Self::Binary(bytes) => **bytes == *value.as_bytes(),
             // Judged above, where a value that is not there counts too.
-            Self::Anything | Self::Absent | Self::DoesNotContain(_) | Self::DoesNotMatch(_) | Self::And(_)
-            | Self::Or(_) | Self::Not(_) => self.matches(Some(value), now),
+            Self::Anything
+            | Self::Absent
+            | Self::DoesNotContain(_)
+            | Self::DoesNotMatch(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Not(_) => self.matches(Some(value), now),
         }
     }
 
@@ -300,9 +386,12 @@ impl Pattern {
 
     /// What is expected, as the report of what did not match shows it: the operator and its operand.
     pub(crate) fn shown(place: &Value) -> (String, String) {
-        let entry = place.as_map().and_then(|map| map.iter().find(|(key, _)| OPERATORS.contains(&key.as_str())));
+        let entry =
+            place.as_map().and_then(|map| map.iter().find(|(key, _)| OPERATORS.contains(&key.as_str())));
         match entry {
-            Some((operator, operand @ (Value::Map(_) | Value::List(_)))) => (operator.clone(), operand.to_pretty()),
+            Some((operator, operand @ (Value::Map(_) | Value::List(_)))) => {
+                (operator.clone(), operand.to_pretty())
+            }
             Some((operator, operand)) => (operator.clone(), operand.to_plain_text()),
             None => (String::new(), place.to_string()),
         }
@@ -360,14 +449,18 @@ fn json_values(path: &JsonPath, value: Option<&str>, inner: &Pattern, now: Times
         None => Found::Nothing,
         Some(Ok(value)) => path.find(&value),
         // What is no JSON is taken for a text, as long as it doesn't look like JSON.
-        Some(Err(_)) if value.is_some_and(|text| text.trim_start().starts_with(['{', '[', '<'])) => return false,
+        Some(Err(_)) if value.is_some_and(|text| text.trim_start().starts_with(['{', '[', '<'])) => {
+            return false;
+        }
         Some(Err(_)) => path.find(&Value::text(value.unwrap_or_default())),
     };
     let wants_json = matches!(inner, Pattern::Json { .. });
     let texts: Vec<String> = match found {
         Found::Nothing | Found::One(Value::Null) => Vec::new(),
         Found::One(value @ Value::Map(_)) => vec![value.to_string()],
-        Found::One(Value::List(list)) | Found::Many(list) if wants_json => vec![Value::List(list).to_string()],
+        Found::One(Value::List(list)) | Found::Many(list) if wants_json => {
+            vec![Value::List(list).to_string()]
+        }
         Found::One(Value::List(list)) | Found::Many(list) => list.iter().map(Value::to_plain_text).collect(),
         Found::One(value) => vec![value.to_plain_text()],
     };
@@ -390,9 +483,8 @@ fn schema(operand: &Place<'_>, place: &Place<'_>) -> Result<jsonschema::Validato
         Some("V7") => jsonschema::Draft::Draft7,
         Some("V201909") => jsonschema::Draft::Draft201909,
         Some(_) => {
-            return Err(place.wrong(
-                "schemaVersion must be one of [ \"V4\", \"V6\", \"V7\", \"V201909\", \"V202012\" ]",
-            ));
+            return Err(place
+                .wrong("schemaVersion must be one of [ \"V4\", \"V6\", \"V7\", \"V201909\", \"V202012\" ]"));
         }
     };
     // WireMock keeps a schema that is none, which then never matches.
@@ -449,7 +541,11 @@ mod tests {
             (r#"{"matchesJsonPath":"$.a[?(@.b == 1)]"}"#, Some(r#"{"a":[{"b":1}]}"#), true),
             (r#"{"matchesJsonPath":{"expression":"$.a","contains":"x"}}"#, Some(r#"{"a":"xy"}"#), true),
             (r#"{"matchesJsonPath":{"expression":"$.a","absent":true}}"#, Some("{}"), true),
-            (r#"{"matchesJsonPath":{"expression":"$..b","equalTo":"2"}}"#, Some(r#"[{"b":1},{"b":2}]"#), true),
+            (
+                r#"{"matchesJsonPath":{"expression":"$..b","equalTo":"2"}}"#,
+                Some(r#"[{"b":1},{"b":2}]"#),
+                true,
+            ),
             (r#"{"matchesJsonPath":{"expression":"$.a","equalToJson":[1]}}"#, Some(r#"{"a":[1]}"#), true),
             (r#"{"matchesJsonSchema":{"type":"object","required":["a"]}}"#, Some(r#"{"a":1}"#), true),
             (r#"{"matchesJsonSchema":{"type":"object","required":["a"]}}"#, Some("{}"), false),
@@ -494,7 +590,11 @@ mod tests {
             (r#"{"before":"nonsense"}"#, "/before", "neither a date"),
             (r#"{"matches":"("}"#, "/", ""),
             (r#"{"matchesJsonPath":"$.["}"#, "/", ""),
-            (r#"{"matchesJsonPath":{"equalTo":"x"}}"#, "/", "expression is required in the advanced matchesJsonPath form"),
+            (
+                r#"{"matchesJsonPath":{"equalTo":"x"}}"#,
+                "/",
+                "expression is required in the advanced matchesJsonPath form",
+            ),
             (r#"{"equalTo":"x","contains":"y"}"#, "/", "join them with and"),
             (r#"{"equalTo":"x","extra":1}"#, "/extra", "Unrecognized field"),
             (r#"{"equalToXml":"<a/>","exemptedComparisons":["NOPE"]}"#, "/", "No enum constant"),

@@ -89,10 +89,8 @@ impl<'a> Place<'a> {
                 "Cannot deserialize value of type `java.lang.Integer` from String \"{text}\": not a valid \
                  `java.lang.Integer` value"
             )),
-            other => self.wrong(format!(
-                "Cannot deserialize value of type `java.lang.Integer` from {}",
-                kind(other)
-            )),
+            other => self
+                .wrong(format!("Cannot deserialize value of type `java.lang.Integer` from {}", kind(other))),
         })
     }
 
@@ -116,10 +114,8 @@ impl<'a> Place<'a> {
         match self.value {
             Value::Bool(flag) => Ok(*flag),
             Value::Text(text) if text == "true" || text == "false" => Ok(text == "true"),
-            other => Err(self.wrong(format!(
-                "Cannot deserialize value of type `java.lang.Boolean` from {}",
-                kind(other)
-            ))),
+            other => Err(self
+                .wrong(format!("Cannot deserialize value of type `java.lang.Boolean` from {}", kind(other)))),
         }
     }
 

@@ -14,11 +14,20 @@ use seam_value::{Map, Value};
 use std::collections::HashMap;
 
 /// Headers of an answer that say how it was sent, not what.
-const LEFT_OUT: &[&str] = &["content-encoding", "content-length", "transfer-encoding", "matched-stub-id", "matched-stub-name"];
+const LEFT_OUT: &[&str] =
+    &["content-encoding", "content-length", "transfer-encoding", "matched-stub-id", "matched-stub-name"];
 
 const KNOWN: &[&str] = &[
-    "targetBaseUrl", "filters", "captureHeaders", "requestBodyPattern", "extractBodyCriteria", "outputFormat", "persist",
-    "repeatsAsScenarios", "transformers", "transformerParameters",
+    "targetBaseUrl",
+    "filters",
+    "captureHeaders",
+    "requestBodyPattern",
+    "extractBodyCriteria",
+    "outputFormat",
+    "persist",
+    "repeatsAsScenarios",
+    "transformers",
+    "transformerParameters",
 ];
 
 /// Is something being recorded?
@@ -62,6 +71,7 @@ impl Recording {
 }
 
 /// What of the recorded becomes mappings, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of WireMock's interface")]
 pub(crate) struct Spec {
     filters: Option<RequestPattern>,
     ids: Option<Vec<String>>,
@@ -115,20 +125,22 @@ impl Spec {
             }
         }
         if let Some(filters) = place.field("filters") {
-            let mut rest = filters.map("com.github.tomakehurst.wiremock.recording.ProxiedServeEventFilters")?.clone();
+            let mut rest =
+                filters.map("com.github.tomakehurst.wiremock.recording.ProxiedServeEventFilters")?.clone();
             spec.allows_direct = match rest.shift_remove("allowNonProxied") {
                 Some(flag) => flag == Value::Bool(true),
                 None => false,
             };
-            spec.ids = rest.shift_remove("ids").and_then(|ids| {
-                Some(ids.as_list()?.iter().map(Value::to_plain_text).collect())
-            });
+            spec.ids = rest
+                .shift_remove("ids")
+                .and_then(|ids| Some(ids.as_list()?.iter().map(Value::to_plain_text).collect()));
             let rest = Value::Map(rest);
             spec.filters = Some(RequestPattern::read(&Place { value: &rest, pointer: filters.pointer })?);
         }
         if let Some(capture) = place.field("captureHeaders") {
             for (name, how) in capture.entries("java.util.Map")? {
-                spec.capture.push((name.to_owned(), how.value.get("caseInsensitive") == Some(&Value::Bool(true))));
+                spec.capture
+                    .push((name.to_owned(), how.value.get("caseInsensitive") == Some(&Value::Bool(true))));
             }
         }
         Ok(spec)
@@ -147,7 +159,8 @@ impl Spec {
         let mut made: Vec<(String, Map)> = wanted
             .map(|event| {
                 let request = self.request(&event.request);
-                let response = event.response.as_ref().map(|response| definition(response)).unwrap_or_default();
+                let response =
+                    event.response.as_ref().map(|response| definition(response)).unwrap_or_default();
                 let mut map = Map::new();
                 map.insert("id".to_owned(), Value::Text(new_id(chance)));
                 map.insert("name".to_owned(), Value::Text(name_of(event.request.path())));
@@ -256,13 +269,17 @@ impl BodyKind {
             }
             Value::map(pattern)
         };
-        let plain = || Value::map([("equalTo", Value::text(&text)), ("caseInsensitive", Value::Bool(self.ignores_case))]);
+        let plain = || {
+            Value::map([("equalTo", Value::text(&text)), ("caseInsensitive", Value::Bool(self.ignores_case))])
+        };
         match self.kind {
             Kind::Json => json(self, None),
             Kind::Xml => Value::map([("equalToXml", Value::text(&text))]),
             Kind::Text => plain(),
             Kind::Auto => match media.as_deref() {
-                Some(media) if media.contains("json") && seam_value::parse(&text).is_ok() => json(self, Some(true)),
+                Some(media) if media.contains("json") && seam_value::parse(&text).is_ok() => {
+                    json(self, Some(true))
+                }
                 Some(media) if media.contains("xml") => Value::map([("equalToXml", Value::text(&text))]),
                 Some("multipart/form-data") => Value::map([("anything", Value::text("(always)"))]),
                 Some(media) if !is_text(media) => {
@@ -286,12 +303,17 @@ fn in_scenarios(made: &mut [(String, Map)]) {
     groups.retain(|(_, members)| members.len() > 1);
     for (number, (_, members)) in groups.iter().enumerate() {
         let request = made[members[0]].1.get("request").cloned().unwrap_or_default();
-        let url = request.get("url").or_else(|| request.get("urlPath")).map(Value::to_plain_text).unwrap_or_default();
+        let url = request
+            .get("url")
+            .or_else(|| request.get("urlPath"))
+            .map(Value::to_plain_text)
+            .unwrap_or_default();
         let parts: Vec<&str> = url.split(['/', '?', '=', '&']).filter(|part| !part.is_empty()).collect();
         let name = format!("scenario-{}-{}", number + 1, parts.join("-"));
         for (turn, index) in members.iter().enumerate() {
             let map = &mut made[*index].1;
-            let state = |turn: usize| if turn == 0 { STARTED.to_owned() } else { format!("{name}-{}", turn + 1) };
+            let state =
+                |turn: usize| if turn == 0 { STARTED.to_owned() } else { format!("{name}-{}", turn + 1) };
             map.insert("scenarioName".to_owned(), Value::text(&name));
             map.insert("requiredScenarioState".to_owned(), Value::Text(state(turn)));
             if turn + 1 < members.len() {
@@ -318,7 +340,9 @@ fn definition(response: &Value) -> Value {
     let bytes = body_bytes(response);
     if !bytes.is_empty() {
         match String::from_utf8(bytes) {
-            Ok(text) if media.as_deref().is_none_or(is_text) => drop(map.insert("body".to_owned(), Value::Text(text))),
+            Ok(text) if media.as_deref().is_none_or(is_text) => {
+                drop(map.insert("body".to_owned(), Value::Text(text)));
+            }
             Ok(text) => drop(map.insert("base64Body".to_owned(), Value::Text(STANDARD.encode(text)))),
             Err(error) => {
                 map.insert("base64Body".to_owned(), Value::Text(STANDARD.encode(error.into_bytes())));
@@ -337,7 +361,9 @@ fn media_type(header: Option<&str>) -> Option<String> {
 
 fn is_text(media: &str) -> bool {
     media.starts_with("text/")
-        || ["json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded"].iter().any(|part| media.contains(part))
+        || ["json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded"]
+            .iter()
+            .any(|part| media.contains(part))
 }
 
 /// A name for a mapping: the path without what names can't have.
@@ -345,7 +371,9 @@ fn name_of(path: &str) -> String {
     let words: Vec<String> = path
         .split('/')
         .filter(|part| !part.is_empty())
-        .map(|part| part.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect())
+        .map(|part| {
+            part.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+        })
         .collect();
     words.join("_")
 }

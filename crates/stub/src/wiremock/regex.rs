@@ -120,7 +120,9 @@ fn escape(rest: &str, in_class: bool, out: &mut String) -> usize {
         ('p' | 'P', _) => return property(rest, letter, out),
         _ => {
             // What is not a letter or digit stands for itself; the engine refuses some of those.
-            if letter.is_ascii_alphanumeric() || letter.is_ascii_punctuation() && "\\.+*?()|[]{}^$#&-~/".contains(letter) {
+            if letter.is_ascii_alphanumeric()
+                || letter.is_ascii_punctuation() && "\\.+*?()|[]{}^$#&-~/".contains(letter)
+            {
                 if letter == '/' {
                     out.push('/');
                 } else {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use seam_value::{Map, Value};
 use seam_wire::Asked;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// How many headers one head may have.
@@ -67,7 +68,8 @@ impl Request {
 
     /// What a seam was asked: from the bytes where they are HTTP/1, else from what was read of them.
     pub fn of(asked: &Asked<'_>, at: Timestamp) -> Self {
-        let read = Self::of_bytes(asked.bytes, asked.request).unwrap_or_else(|| Self::of_fields(asked.request));
+        let read =
+            Self::of_bytes(asked.bytes, asked.request).unwrap_or_else(|| Self::of_fields(asked.request));
         Self { client_ip: "127.0.0.1".to_owned(), at, ..read }
     }
 
@@ -91,15 +93,16 @@ impl Request {
     /// Of the fields of a request in HTTP, as interactions have them.
     pub fn of_fields(read: &Value) -> Self {
         let text = |name: &str| read.get(name).and_then(Value::as_text).unwrap_or_default();
-        let headers = read.get("headers").and_then(Value::as_map).into_iter().flatten().flat_map(|(name, value)| {
-            let values = value.as_list().unwrap_or(std::slice::from_ref(value));
-            values.iter().map(|value| (name.clone(), value.to_plain_text())).collect::<Vec<_>>()
-        });
+        let headers =
+            read.get("headers").and_then(Value::as_map).into_iter().flatten().flat_map(|(name, value)| {
+                let values = value.as_list().unwrap_or(std::slice::from_ref(value));
+                values.iter().map(|value| (name.clone(), value.to_plain_text())).collect::<Vec<_>>()
+            });
         let mut url = text("path").to_owned();
         for (name, value) in read.get("query").and_then(Value::as_map).into_iter().flatten() {
             for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
                 url.push(if url.contains('?') { '&' } else { '?' });
-                url.push_str(&format!("{}={}", escape(name), escape(&value.to_plain_text())));
+                let _ = write!(url, "{}={}", escape(name), escape(&value.to_plain_text()));
             }
         }
         Self::new(text("method"), &url, headers.collect(), body_of(read))
@@ -107,17 +110,23 @@ impl Request {
 
     /// A request as clients send it to be compared (`near-misses/request`).
     pub(crate) fn of_json(value: &Value) -> Self {
-        let text = |name: &str| value.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
-        let headers = value.get("headers").and_then(Value::as_map).into_iter().flatten().flat_map(|(name, value)| {
-            let values = value.as_list().unwrap_or(std::slice::from_ref(value));
-            values.iter().map(|value| (name.clone(), value.to_plain_text())).collect::<Vec<_>>()
-        });
+        let text =
+            |name: &str| value.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
+        let headers =
+            value.get("headers").and_then(Value::as_map).into_iter().flatten().flat_map(|(name, value)| {
+                let values = value.as_list().unwrap_or(std::slice::from_ref(value));
+                values.iter().map(|value| (name.clone(), value.to_plain_text())).collect::<Vec<_>>()
+            });
         let body = match text("bodyAsBase64").filter(|coded| !coded.is_empty()) {
             Some(coded) => STANDARD.decode(coded).unwrap_or_default(),
             None => text("body").unwrap_or_default().into_bytes(),
         };
-        let mut request =
-            Self::new(text("method").unwrap_or_default(), &text("url").unwrap_or_default(), headers.collect(), body);
+        let mut request = Self::new(
+            text("method").unwrap_or_default(),
+            &text("url").unwrap_or_default(),
+            headers.collect(),
+            body,
+        );
         if let Some(host) = text("host") {
             request.host = host;
         }
@@ -141,7 +150,8 @@ impl Request {
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
         scheme.clone_into(&mut self.scheme);
         self.take_authority(&rest[..at]);
-        self.url = if rest[at..].starts_with('/') { rest[at..].to_owned() } else { format!("/{}", &rest[at..]) };
+        self.url =
+            if rest[at..].starts_with('/') { rest[at..].to_owned() } else { format!("/{}", &rest[at..]) };
     }
 
     fn take_authority(&mut self, authority: &str) {
@@ -157,7 +167,10 @@ impl Request {
 
     /// The first value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// All values of a header.
@@ -174,7 +187,8 @@ impl Request {
     /// The whole address.
     pub(crate) fn absolute_url(&self) -> String {
         let usual = if self.scheme == "https" { 443 } else { 80 };
-        let port = if self.port < 0 || self.port == usual { String::new() } else { format!(":{}", self.port) };
+        let port =
+            if self.port < 0 || self.port == usual { String::new() } else { format!(":{}", self.port) };
         format!("{}://{}{port}{}", self.scheme, self.host, self.url)
     }
 
@@ -225,7 +239,9 @@ impl Request {
 
     /// The parts of the body.
     pub(crate) fn parts(&self) -> &[Part] {
-        self.parts.get_or_init(|| self.header("content-type").map_or_else(Vec::new, |kind| parts(kind, self.bytes())))
+        self.parts.get_or_init(|| {
+            self.header("content-type").map_or_else(Vec::new, |kind| parts(kind, self.bytes()))
+        })
     }
 
     /// The cookies by name.

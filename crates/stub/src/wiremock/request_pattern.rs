@@ -22,9 +22,26 @@ const BODIES: &str =
     "java.util.ArrayList<com.github.tomakehurst.wiremock.matching.ContentPattern<java.lang.Object>>";
 
 const KNOWN: &[&str] = &[
-    "scheme", "host", "port", "clientIp", "url", "urlPattern", "urlPath", "urlPathPattern", "urlPathTemplate", "method",
-    "headers", "pathParameters", "queryParameters", "formParameters", "cookies", "basicAuth", "basicAuthCredentials",
-    "bodyPatterns", "customMatcher", "multipartPatterns",
+    "scheme",
+    "host",
+    "port",
+    "clientIp",
+    "url",
+    "urlPattern",
+    "urlPath",
+    "urlPathPattern",
+    "urlPathTemplate",
+    "method",
+    "headers",
+    "pathParameters",
+    "queryParameters",
+    "formParameters",
+    "cookies",
+    "basicAuth",
+    "basicAuthCredentials",
+    "bodyPatterns",
+    "customMatcher",
+    "multipartPatterns",
 ];
 
 /// What is asked of a request.
@@ -130,9 +147,7 @@ impl RequestPattern {
             return Err(Wrong::at(&at(&first.0), "pathParameters need a urlPathTemplate"));
         };
         match self.path_parameters.iter().find(|(name, _)| !template.names().contains(name)) {
-            Some((name, _)) => {
-                Err(Wrong::at(&at(name), format!("the urlPathTemplate has no {{{name}}}")))
-            }
+            Some((name, _)) => Err(Wrong::at(&at(name), format!("the urlPathTemplate has no {{{name}}}"))),
             None => Ok(()),
         }
     }
@@ -187,7 +202,11 @@ impl RequestPattern {
         let cookies = request.cookies();
         self.cookies.iter().all(|(name, pattern)| {
             let values = named(&cookies, name);
-            if values.is_empty() { pattern.is_absent() } else { values.iter().any(|value| pattern.matches(Some(value), now)) }
+            if values.is_empty() {
+                pattern.is_absent()
+            } else {
+                values.iter().any(|value| pattern.matches(Some(value), now))
+            }
         })
     }
 
@@ -237,7 +256,9 @@ impl RequestPattern {
                 Pattern::Binary(_) => flat(pattern.matches_bytes(request.bytes(), &text, now)),
                 other => other.distance(body, now),
             })),
-            flat(self.multipart.iter().all(|one| request.is_multipart() && one.matches(request.parts(), now))),
+            flat(
+                self.multipart.iter().all(|one| request.is_multipart() && one.matches(request.parts(), now)),
+            ),
         ];
         let rest: f64 = rest.iter().sum();
         rest / (weight + 7.0)
@@ -311,7 +332,9 @@ impl Values {
     fn read(place: &Place<'_>) -> Result<Self, Wrong> {
         let all = |name: &str| -> Result<Option<Vec<Pattern>>, Wrong> {
             let Some(list) = place.field(name) else { return Ok(None) };
-            Ok(Some(list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?))
+            Ok(Some(
+                list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?,
+            ))
         };
         if let Some(list) = all("hasExactly")? {
             return Ok(Self::Exactly(list));
@@ -354,11 +377,16 @@ impl Multipart {
         const CLASS: &str = "com.github.tomakehurst.wiremock.matching.MultipartValuePattern";
         place.object(CLASS, &["name", "fileName", "matchingType", "headers", "bodyPatterns"])?;
         let kind = place.field("matchingType");
-        let kind = kind.map(|kind| kind.word(&format!("{CLASS}$MatchingType"), &["ALL", "ANY"])).transpose()?;
+        let kind =
+            kind.map(|kind| kind.word(&format!("{CLASS}$MatchingType"), &["ALL", "ANY"])).transpose()?;
         let headers = place.field("headers").is_some();
         Ok(Self {
             is_all: kind.as_deref() == Some("ALL"),
-            file_name: place.field("fileName").map(|name| name.text()).transpose()?.filter(|name| !name.is_empty()),
+            file_name: place
+                .field("fileName")
+                .map(|name| name.text())
+                .transpose()?
+                .filter(|name| !name.is_empty()),
             headers: if headers { Some(values(place, "headers")?) } else { None },
             bodies: place.field("bodyPatterns").map(|place| bodies(&place)).transpose()?,
         })

@@ -47,7 +47,12 @@ impl Scenarios {
     }
 
     /// Sets a state; none is the first.
-    pub(crate) fn set(&mut self, name: &str, state: Option<&str>, mappings: &[Arc<Mapping>]) -> Result<(), Wrong> {
+    pub(crate) fn set(
+        &mut self,
+        name: &str,
+        state: Option<&str>,
+        mappings: &[Arc<Mapping>],
+    ) -> Result<(), Wrong> {
         let possible = possible(name, mappings);
         if possible.is_empty() && !mappings.iter().any(|mapping| mapping.scenario.as_deref() == Some(name)) {
             return Err(Wrong::titled(404, 404, format!("Scenario {name} does not exist")));
@@ -58,7 +63,11 @@ impl Scenarios {
                 self.states.insert(name.to_owned(), state.to_owned());
             }
             Some(state) => {
-                return Err(Wrong::titled(422, 11, format!("Scenario {name} does not support state {state}")));
+                return Err(Wrong::titled(
+                    422,
+                    11,
+                    format!("Scenario {name} does not support state {state}"),
+                ));
             }
         }
         Ok(())
@@ -66,7 +75,8 @@ impl Scenarios {
 
     /// All of them, as clients read them.
     pub(crate) fn to_value(&self, mappings: &[Arc<Mapping>]) -> Value {
-        let mut names: Vec<&str> = mappings.iter().filter_map(|mapping| mapping.scenario.as_deref()).collect();
+        let mut names: Vec<&str> =
+            mappings.iter().filter_map(|mapping| mapping.scenario.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
         let all = names.into_iter().map(|name| {

@@ -167,7 +167,10 @@ impl WireMock {
         let nearest = near::nearest(&mappings, request).into_iter().next();
         let mapping = nearest.map(|(mapping, _)| mapping);
         let scenarios = lock(&self.scenarios);
-        let state = mapping.as_ref().and_then(|mapping| mapping.scenario.as_deref()).map(|name| scenarios.state(name));
+        let state = mapping
+            .as_ref()
+            .and_then(|mapping| mapping.scenario.as_deref())
+            .map(|name| scenarios.state(name));
         near::report(mapping.as_deref(), request, state)
     }
 
@@ -181,7 +184,8 @@ impl WireMock {
     fn find(&self, id: &str, request: &Arc<Request>) -> Option<Answering> {
         let table = self.table();
         let prepared = {
-            let matching = table.candidates(request.path()).filter(|one| one.mapping.request.matches(request));
+            let matching =
+                table.candidates(request.path()).filter(|one| one.mapping.request.matches(request));
             let mut matching = matching.peekable();
             // Only where a scenario is at stake is anybody waited for.
             if matching.peek()?.mapping.scenario.is_none() {
@@ -234,7 +238,15 @@ impl WireMock {
 
     fn note(&self, id: &str, request: Arc<Request>, is_proxied: bool) {
         let (id, delay) = (id.to_owned(), Duration::ZERO);
-        lock(&self.journal).add(Event { id, request, mapping: None, response: None, delay, report: None, is_proxied });
+        lock(&self.journal).add(Event {
+            id,
+            request,
+            mapping: None,
+            response: None,
+            delay,
+            report: None,
+            is_proxied,
+        });
     }
 
     /// All mappings in their order.

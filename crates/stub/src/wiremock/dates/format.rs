@@ -6,7 +6,17 @@ use jiff::{Timestamp, Zoned};
 use std::fmt::Write as _;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -105,10 +115,13 @@ impl Parsed {
             return Some(instant.to_zoned(TimeZone::UTC).datetime());
         }
         let date = match self.day_of_year {
-            Some(day) => Date::new(self.year?, 1, 1).ok()?.checked_add(jiff::Span::new().days(day - 1)).ok()?,
+            Some(day) => {
+                Date::new(self.year?, 1, 1).ok()?.checked_add(jiff::Span::new().days(day - 1)).ok()?
+            }
             None => Date::new(self.year?, self.month.unwrap_or(1), self.day.unwrap_or(1)).ok()?,
         };
-        let half = self.half_hour.map(|hour| hour % 12 + if self.is_afternoon == Some(true) { 12 } else { 0 });
+        let half =
+            self.half_hour.map(|hour| hour % 12 + if self.is_afternoon == Some(true) { 12 } else { 0 });
         let hour = self.hour.or(half).unwrap_or(0);
         Some(date.to_datetime(Time::new(hour % 24, self.minute, self.second, self.nano).ok()?))
     }
@@ -138,7 +151,9 @@ fn variants(text: &str) -> Result<Vec<Vec<Piece>>, String> {
                         }
                         Some('\'') => break,
                         Some(other) => literal.push(other),
-                        None => return Err(format!("Pattern ends with an incomplete string literal: {text}")),
+                        None => {
+                            return Err(format!("Pattern ends with an incomplete string literal: {text}"));
+                        }
                     }
                 }
                 Piece::Literal(if literal.is_empty() { "'".to_owned() } else { literal })
@@ -219,10 +234,16 @@ fn write_field(letter: char, n: usize, at: &Zoned, out: &mut String) {
         }
         'Z' => out.push_str(&offset(at.offset(), "", false)),
         'X' if at.offset().is_zero() => out.push('Z'),
-        'X' | 'x' if n == 1 && at.offset().seconds() % 3600 == 0 => out.push_str(&offset(at.offset(), "", true)),
+        'X' | 'x' if n == 1 && at.offset().seconds() % 3600 == 0 => {
+            out.push_str(&offset(at.offset(), "", true));
+        }
         'X' | 'x' => out.push_str(&offset(at.offset(), if n >= 3 { ":" } else { "" }, false)),
         'O' => {
-            let _ = write!(out, "GMT{}", if at.offset().is_zero() { String::new() } else { offset(at.offset(), ":", false) });
+            let _ = write!(
+                out,
+                "GMT{}",
+                if at.offset().is_zero() { String::new() } else { offset(at.offset(), ":", false) }
+            );
         }
         _ => {}
     }
@@ -249,7 +270,8 @@ fn read_pieces(pieces: &[Piece], text: &str) -> Option<Parsed> {
         rest = match piece {
             Piece::Literal(literal) => rest.strip_prefix(literal.as_str())?,
             Piece::Field(letter, n) => {
-                let is_number = |piece: &Piece| matches!(piece, Piece::Field(letter, n) if is_numeric(*letter, *n));
+                let is_number =
+                    |piece: &Piece| matches!(piece, Piece::Field(letter, n) if is_numeric(*letter, *n));
                 let is_tight = pieces.get(index + 1).is_some_and(is_number);
                 read_field(*letter, *n, is_tight, rest, &mut parsed)?
             }
@@ -266,7 +288,13 @@ fn is_numeric(letter: char, n: usize) -> bool {
 }
 
 /// Reads one field; gives what is left of the text.
-fn read_field<'t>(letter: char, n: usize, is_tight: bool, text: &'t str, parsed: &mut Parsed) -> Option<&'t str> {
+fn read_field<'t>(
+    letter: char,
+    n: usize,
+    is_tight: bool,
+    text: &'t str,
+    parsed: &mut Parsed,
+) -> Option<&'t str> {
     if is_numeric(letter, n) {
         let most = match (letter, n) {
             _ if is_tight => n,
@@ -308,7 +336,9 @@ fn set(letter: char, n: usize, digits: &str, parsed: &mut Parsed) -> Option<()> 
     let number: i64 = digits.parse().ok()?;
     let small = i8::try_from(number).ok();
     match letter {
-        'y' | 'Y' | 'u' => parsed.year = Some(i16::try_from(if n == 2 { number + 2000 } else { number }).ok()?),
+        'y' | 'Y' | 'u' => {
+            parsed.year = Some(i16::try_from(if n == 2 { number + 2000 } else { number }).ok()?);
+        }
         'M' | 'L' => parsed.month = Some(small?),
         'd' => parsed.day = Some(small?),
         'D' => parsed.day_of_year = Some(i16::try_from(number).ok()?),
@@ -392,21 +422,34 @@ mod tests {
             assert_eq!(JavaFormat::parse(pattern).unwrap().format(zoned), expect, "{pattern}");
         }
         for (pattern, text, zoned, local) in [
-            ("yyyy-MM-dd'T'HH:mm:ssZ", "2021-06-04T03:02:01+0100", Some("2021-06-04T02:02:01Z"), "2021-06-04T03:02:01"),
+            (
+                "yyyy-MM-dd'T'HH:mm:ssZ",
+                "2021-06-04T03:02:01+0100",
+                Some("2021-06-04T02:02:01Z"),
+                "2021-06-04T03:02:01",
+            ),
             ("dd/MM/yyyy", "04/06/2021", None, "2021-06-04T00:00:00"),
             ("d/M/yyyy", "4/6/2021", None, "2021-06-04T00:00:00"),
             ("yyyyMMddHHmm", "202106040302", None, "2021-06-04T03:02:00"),
             ("MMM d, yyyy h:mm a", "Jun 4, 2021 3:02 PM", None, "2021-06-04T15:02:00"),
             ("yyyy-MM[-dd]", "2021-06", None, "2021-06-01T00:00:00"),
-            ("yyyy-MM-dd HH:mm z", "2021-06-04 03:02 Europe/Berlin", Some("2021-06-04T01:02:00Z"), "2021-06-04T03:02:00"),
+            (
+                "yyyy-MM-dd HH:mm z",
+                "2021-06-04 03:02 Europe/Berlin",
+                Some("2021-06-04T01:02:00Z"),
+                "2021-06-04T03:02:00",
+            ),
             ("unix", "1622775721", Some("2021-06-04T03:02:01Z"), "2021-06-04T03:02:01"),
         ] {
-            let parsed = JavaFormat::parse(pattern).unwrap().read(text).unwrap_or_else(|| panic!("{pattern} {text}"));
+            let parsed =
+                JavaFormat::parse(pattern).unwrap().read(text).unwrap_or_else(|| panic!("{pattern} {text}"));
             let instant = parsed.zoned().map(|zoned| zoned.timestamp().to_string());
             assert_eq!(instant.as_deref(), zoned, "{pattern} {text}");
             assert_eq!(parsed.local().unwrap().to_string(), local, "{pattern} {text}");
         }
-        for (pattern, text) in [("yyyy-MM-dd", "2021-6-4"), ("yyyy-MM-dd", "2021-06-04x"), ("dd MMM", "04 Xyz")] {
+        for (pattern, text) in
+            [("yyyy-MM-dd", "2021-6-4"), ("yyyy-MM-dd", "2021-06-04x"), ("dd MMM", "04 Xyz")]
+        {
             assert!(JavaFormat::parse(pattern).unwrap().read(text).is_none(), "{pattern} {text}");
         }
         for pattern in ["'abc", "b", "]"] {

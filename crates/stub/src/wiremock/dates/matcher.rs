@@ -61,10 +61,14 @@ impl DateMatcher {
         Ok(Self {
             how,
             expected,
-            actual_format: word("actualFormat")?.map(|text| JavaFormat::parse(&text).map_err(told)).transpose()?,
+            actual_format: word("actualFormat")?
+                .map(|text| JavaFormat::parse(&text).map_err(told))
+                .transpose()?,
             truncate_expected: cut("truncateExpected")?,
             truncate_actual: cut("truncateActual")?,
-            truncates_last: whole.field("applyTruncationLast").is_some_and(|place| place.boolean() == Ok(true)),
+            truncates_last: whole
+                .field("applyTruncationLast")
+                .is_some_and(|place| place.boolean() == Ok(true)),
         })
     }
 
@@ -78,7 +82,8 @@ impl DateMatcher {
                 (None, None) => return false,
             },
             (Moment::Zoned(expected), None) => {
-                let Some(actual) = self.actual_local(text).and_then(|local| local.to_zoned(TimeZone::UTC).ok())
+                let Some(actual) =
+                    self.actual_local(text).and_then(|local| local.to_zoned(TimeZone::UTC).ok())
                 else {
                     return false;
                 };
@@ -165,7 +170,8 @@ fn read_iso(text: &str) -> Option<Zoned> {
         return None;
     }
     let pieces = Pieces::parse(text).ok()?;
-    let offset = pieces.to_numeric_offset().or_else(|| text.contains(['Z', 'z']).then_some(jiff::tz::Offset::UTC))?;
+    let offset =
+        pieces.to_numeric_offset().or_else(|| text.contains(['Z', 'z']).then_some(jiff::tz::Offset::UTC))?;
     let zone = match pieces.time_zone_annotation() {
         Some(_) => pieces.to_time_zone().ok().flatten().unwrap_or_else(|| TimeZone::fixed(offset)),
         None => TimeZone::fixed(offset),
@@ -182,7 +188,8 @@ fn read_local(text: &str) -> Option<DateTime> {
     read.or_else(|| {
         let pieces = Pieces::parse(text).ok()?;
         let says_more = pieces.offset().is_some() || pieces.time_zone_annotation().is_some();
-        (!says_more && text.contains('T')).then(|| pieces.time().map(|time| pieces.date().to_datetime(time)))?
+        (!says_more && text.contains('T'))
+            .then(|| pieces.time().map(|time| pieces.date().to_datetime(time)))?
     })
 }
 
@@ -211,9 +218,24 @@ mod tests {
             (How::Before, r#"{"v":"now"}"#, "2021-06-14T12:13:13Z", true),
             (How::After, r#"{"v":"now +3 days"}"#, "2021-06-17T12:13:15Z", true),
             (How::After, r#"{"v":"now +3 days"}"#, "2021-06-17T12:13:13Z", false),
-            (How::Equal, r#"{"v":"now","truncateExpected":"first day of month"}"#, "2021-06-01T00:00:00Z", true),
-            (How::Equal, r#"{"v":"now","truncateExpected":"first hour of day","truncateActual":"first hour of day"}"#, "2021-06-14T20:00:00Z", true),
-            (How::Equal, r#"{"v":"now","expectedOffset":2,"expectedOffsetUnit":"hours"}"#, "2021-06-14T14:13:14Z", true),
+            (
+                How::Equal,
+                r#"{"v":"now","truncateExpected":"first day of month"}"#,
+                "2021-06-01T00:00:00Z",
+                true,
+            ),
+            (
+                How::Equal,
+                r#"{"v":"now","truncateExpected":"first hour of day","truncateActual":"first hour of day"}"#,
+                "2021-06-14T20:00:00Z",
+                true,
+            ),
+            (
+                How::Equal,
+                r#"{"v":"now","expectedOffset":2,"expectedOffsetUnit":"hours"}"#,
+                "2021-06-14T14:13:14Z",
+                true,
+            ),
             (How::Equal, r#"{"v":"2021-06-14T12:00:00Z"}"#, "nonsense", false),
         ] {
             let value = parse(matcher).unwrap();

@@ -59,13 +59,10 @@ impl Offset {
             return Ok(Self { amount: 0, unit: Unit::Seconds });
         }
         let parts: Vec<&str> = text.split(' ').collect();
-        let (amount, unit) = match parts.as_slice() {
-            [amount, unit] | [_, amount, unit] => (amount, unit),
-            _ => {
-                return Err("Offset can be of the short form <amount> <unit> e.g. 8 seconds or long form now +/-<amount> \
-                            <unit> e.g. now +5 years"
-                    .to_owned());
-            }
+        let ([amount, unit] | [_, amount, unit]) = parts.as_slice() else {
+            return Err("Offset can be of the short form <amount> <unit> e.g. 8 seconds or long form now +/-<amount> \
+                        <unit> e.g. now +5 years"
+                .to_owned());
         };
         let number = amount.strip_prefix('+').unwrap_or(amount);
         Self::new(number.parse().map_err(|_| format!("For input string: \"{amount}\""))?, unit)
@@ -118,8 +115,12 @@ impl Truncation {
             Self::LastOfMonth => day(at.date().last_of_month()),
             Self::FirstOfYear => day(at.date().first_of_year()),
             Self::LastOfYear => day(at.date().last_of_year()),
-            Self::FirstOfNextMonth => at.date().first_of_month().checked_add(Span::new().months(1)).and_then(day),
-            Self::FirstOfNextYear => at.date().first_of_year().checked_add(Span::new().years(1)).and_then(day),
+            Self::FirstOfNextMonth => {
+                at.date().first_of_month().checked_add(Span::new().months(1)).and_then(day)
+            }
+            Self::FirstOfNextYear => {
+                at.date().first_of_year().checked_add(Span::new().years(1)).and_then(day)
+            }
         };
         cut.unwrap_or_else(|_| at.clone())
     }
@@ -154,8 +155,16 @@ mod tests {
             ("first day of next year", "2022-01-01T00:00:00Z"),
             ("LAST_DAY_OF_YEAR", "2021-12-31T00:00:00Z"),
         ] {
-            assert_eq!(Truncation::parse(cut).unwrap().truncate(&at).timestamp().to_string(), expect, "{cut}");
+            assert_eq!(
+                Truncation::parse(cut).unwrap().truncate(&at).timestamp().to_string(),
+                expect,
+                "{cut}"
+            );
         }
-        assert!(Offset::parse("3 parsecs").is_err() && Offset::parse("x days").is_err() && Truncation::parse("x").is_err());
+        assert!(
+            Offset::parse("3 parsecs").is_err()
+                && Offset::parse("x days").is_err()
+                && Truncation::parse("x").is_err()
+        );
     }
 }

@@ -49,7 +49,8 @@ fn with(place: &[Key], key: Key) -> Vec<Key> {
 fn take<'v>(step: &Step, place: &[Key], value: &'v Value, root: &'v Value, out: &mut Vec<Placed<'v>>) {
     match (step, value) {
         (Step::Names(names), Value::Map(map)) => {
-            let found = names.iter().filter_map(|name| Some((with(place, Key::Name(name.clone())), map.get(name)?)));
+            let found =
+                names.iter().filter_map(|name| Some((with(place, Key::Name(name.clone())), map.get(name)?)));
             out.extend(found);
         }
         (Step::Indexes(indexes), Value::List(list)) => {
@@ -74,7 +75,9 @@ fn take<'v>(step: &Step, place: &[Key], value: &'v Value, root: &'v Value, out: 
             let held = list.iter().enumerate().filter(|(_, element)| holds(condition, element, root));
             out.extend(held.map(|(index, element)| (with(place, Key::Index(index)), element)));
         }
-        (Step::Filter(condition), Value::Map(_)) if holds(condition, value, root) => out.push((place.to_vec(), value)),
+        (Step::Filter(condition), Value::Map(_)) if holds(condition, value, root) => {
+            out.push((place.to_vec(), value));
+        }
         _ => {}
     }
 }
@@ -157,7 +160,9 @@ fn compare(left: &Operand, operator: &str, right: &Operand, here: &Value, root: 
 }
 
 fn related(a: &Value, operator: &str, b: &Value) -> bool {
-    let is_in = |one: &Value, list: &Value| list.as_list().is_some_and(|list| list.iter().any(|other| equal(Some(one), Some(other))));
+    let is_in = |one: &Value, list: &Value| {
+        list.as_list().is_some_and(|list| list.iter().any(|other| equal(Some(one), Some(other))))
+    };
     let elements = |value: &Value| value.as_list().map(<[Value]>::to_vec).unwrap_or_default();
     match operator {
         "in" => is_in(a, b),
@@ -239,9 +244,9 @@ fn apply(function: &Function, path: &JsonPath, values: &[&Value], here: &Value, 
             one.filter(|value| value.as_text().is_none()).and_then(length).map(Value::from)
         }
         Function::Length => Some(Value::from(list.len())),
-        Function::Keys => one.and_then(Value::as_map).map(|map| {
-            Value::List(map.keys().map(|key| Value::text(key.as_str())).collect())
-        }),
+        Function::Keys => one
+            .and_then(Value::as_map)
+            .map(|map| Value::List(map.keys().map(|key| Value::text(key.as_str())).collect())),
         Function::First => list.first().cloned(),
         Function::Last => list.last().cloned(),
         Function::Index(index) => from_start(*index, list.len()).and_then(|index| list.get(index).cloned()),
@@ -249,9 +254,7 @@ fn apply(function: &Function, path: &JsonPath, values: &[&Value], here: &Value, 
             let texts = list.iter().filter(|value| value.as_text().is_some()).cloned().chain(given(operands));
             Some(Value::Text(texts.map(|value| value.to_plain_text()).collect()))
         }
-        Function::Append(operands) => {
-            Some(Value::List(list.into_iter().chain(given(operands)).collect()))
-        }
+        Function::Append(operands) => Some(Value::List(list.into_iter().chain(given(operands)).collect())),
         Function::Sum | Function::Min | Function::Max | Function::Average => summary(function, &list),
     };
     found.map_or(Found::Nothing, Found::One)

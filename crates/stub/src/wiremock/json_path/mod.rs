@@ -52,7 +52,10 @@ enum Operand {
     /// `/…/i`
     Pattern(String),
     /// `@.a` or `$.a`.
-    Path { from_root: bool, path: JsonPath },
+    Path {
+        from_root: bool,
+        path: JsonPath,
+    },
 }
 
 /// What is made of what was found.

@@ -11,8 +11,7 @@ pub(super) fn parse(text: &str) -> Result<JsonPath, NoPath> {
     if trimmed.is_empty() {
         return Err(NoPath("json can not be null or empty".to_owned()));
     }
-    let rooted =
-        if trimmed.starts_with(['$', '@']) { trimmed.to_owned() } else { format!("$.{trimmed}") };
+    let rooted = if trimmed.starts_with(['$', '@']) { trimmed.to_owned() } else { format!("$.{trimmed}") };
     let mut reader = Reader { text: &rooted, at: 1, depth: 0 };
     let path = reader.path()?;
     if reader.at < rooted.len() {
@@ -100,7 +99,9 @@ impl<'t> Reader<'t> {
             path.steps.push(Step::Every);
             return Ok(());
         }
-        let end = |c: char| matches!(c, '.' | '[' | '(' | ')' | ' ' | ',' | ']' | '=' | '!' | '<' | '>' | '&' | '|');
+        let end = |c: char| {
+            matches!(c, '.' | '[' | '(' | ')' | ' ' | ',' | ']' | '=' | '!' | '<' | '>' | '&' | '|')
+        };
         let rest = self.rest();
         let length = rest.find(end).unwrap_or(rest.len());
         if length == 0 {
@@ -271,7 +272,8 @@ impl<'t> Reader<'t> {
 
     fn operator(&mut self) -> Option<String> {
         const SIGNS: [&str; 9] = ["===", "!==", "==", "!=", "=~", "<=", ">=", "<", ">"];
-        const WORDS: [&str; 9] = ["subsetof", "anyof", "noneof", "contains", "nin", "in", "size", "empty", "all"];
+        const WORDS: [&str; 9] =
+            ["subsetof", "anyof", "noneof", "contains", "nin", "in", "size", "empty", "all"];
         if let Some(sign) = SIGNS.iter().find(|sign| self.rest().starts_with(**sign)) {
             self.at += sign.len();
             return Some((*sign).to_owned());
@@ -354,8 +356,9 @@ impl<'t> Reader<'t> {
 
     fn scalar(&mut self) -> Result<Operand, NoPath> {
         let rest = self.rest();
-        let length =
-            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+'))).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+')))
+            .unwrap_or(rest.len());
         let word = &rest[..length];
         let value = match word {
             "true" => Value::Bool(true),

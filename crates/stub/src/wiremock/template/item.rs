@@ -25,7 +25,10 @@ pub(crate) enum Item {
     /// The same, where the names ignore case.
     Headers(Vec<(String, Item)>),
     /// A text that can be asked for parts by name or number.
-    Path { text: String, parts: Vec<(String, Item)> },
+    Path {
+        text: String,
+        parts: Vec<(String, Item)>,
+    },
     /// A text that equals no other text, as Java's object for a method doesn't.
     Method(String),
     Date(Date),
@@ -63,9 +66,13 @@ impl Item {
         let index = || name.parse::<usize>().ok();
         match self {
             Self::Value(Value::Map(map)) => map.get(name).cloned().map(Self::of),
-            Self::Value(Value::List(list)) => list_part(list.len(), name, |at| list.get(at).cloned().map(Self::of)),
+            Self::Value(Value::List(list)) => {
+                list_part(list.len(), name, |at| list.get(at).cloned().map(Self::of))
+            }
             Self::Json(Value::Map(map)) => map.get(name).cloned().map(Self::found),
-            Self::Json(Value::List(list)) => list_part(list.len(), name, |at| list.get(at).cloned().map(Self::found)),
+            Self::Json(Value::List(list)) => {
+                list_part(list.len(), name, |at| list.get(at).cloned().map(Self::found))
+            }
             Self::List(list) | Self::Many(list) => list_part(list.len(), name, |at| list.get(at).cloned()),
             Self::Map(map) => map.iter().find(|(known, _)| known == name).map(|(_, item)| item.clone()),
             Self::Headers(map) => {
@@ -202,14 +209,12 @@ impl Date {
 
     fn print(&self) -> String {
         let zoned = self.zoned();
-        match self.format.as_deref().map(JavaFormat::parse) {
-            Some(Ok(format)) => format.format(&zoned),
-            _ => {
-                let offset = if zoned.offset().is_zero() { "'Z'" } else { "XXX" };
-                let format = JavaFormat::parse(&format!("yyyy-MM-dd'T'HH:mm:ss{offset}"));
-                format.map(|format| format.format(&zoned)).unwrap_or_default()
-            }
+        if let Some(Ok(format)) = self.format.as_deref().map(JavaFormat::parse) {
+            return format.format(&zoned);
         }
+        let offset = if zoned.offset().is_zero() { "'Z'" } else { "XXX" };
+        let format = JavaFormat::parse(&format!("yyyy-MM-dd'T'HH:mm:ss{offset}"));
+        format.map(|format| format.format(&zoned)).unwrap_or_default()
     }
 }
 

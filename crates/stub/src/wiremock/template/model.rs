@@ -7,7 +7,12 @@ use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
 
 /// The model of a response's template: `request` and `parameters`.
-pub(crate) fn model(id: &str, request: &Request, path_values: Option<Vec<(String, String)>>, parameters: &Value) -> Item {
+pub(crate) fn model(
+    id: &str,
+    request: &Request,
+    path_values: Option<Vec<(String, String)>>,
+    parameters: &Value,
+) -> Item {
     Item::Map(vec![
         ("request".to_owned(), of(id, request, path_values)),
         ("parameters".to_owned(), Item::Value(parameters.clone())),

@@ -133,7 +133,9 @@ impl<'t> Reader<'t> {
         let opens = if is_triple { 3 } else { 2 };
         let inner = &rest[opens..];
         if inner.starts_with("!--") || inner.starts_with("~!--") {
-            let Some(close) = rest.find("--}}").map(|at| at + 4).or_else(|| rest.find("--~}}").map(|at| at + 5)) else {
+            let Some(close) =
+                rest.find("--}}").map(|at| at + 4).or_else(|| rest.find("--~}}").map(|at| at + 5))
+            else {
                 return Err(self.wrong("a comment is not closed"));
             };
             self.at += close;
@@ -177,7 +179,8 @@ impl<'t> Reader<'t> {
         }
         if let Some(head) = content.strip_prefix('#').or_else(|| content.strip_prefix('^')) {
             let is_inverse = content.starts_with('^');
-            let (call, names) = block_head(head.trim_start_matches(['*', '>'])).map_err(|wrong| told(self, wrong))?;
+            let (call, names) =
+                block_head(head.trim_start_matches(['*', '>'])).map_err(|wrong| told(self, wrong))?;
             self.at = end;
             let block = self.block(call, names, is_inverse, depth)?;
             nodes.push(Node::Block(Box::new(block)));
@@ -190,7 +193,13 @@ impl<'t> Reader<'t> {
         Ok(None)
     }
 
-    fn block(&mut self, call: Call, names: Vec<String>, is_inverse: bool, depth: usize) -> Result<Block, String> {
+    fn block(
+        &mut self,
+        call: Call,
+        names: Vec<String>,
+        is_inverse: bool,
+        depth: usize,
+    ) -> Result<Block, String> {
         let name = call.path.text.clone();
         let (body, end) = self.nodes(depth + 1)?;
         let mut block = Block { call, names, body, otherwise: Vec::new() };
@@ -345,11 +354,16 @@ impl<'t> Words<'t> {
         }
         loop {
             if let Some(after) = rest.strip_prefix('[') {
-                let Some((name, after)) = after.split_once(']') else { return Err(format!("a bracket is not closed: {whole}")) };
+                let Some((name, after)) = after.split_once(']') else {
+                    return Err(format!("a bracket is not closed: {whole}"));
+                };
                 path.names.push(name.to_owned());
                 rest = after;
             } else {
-                let end = |c: char| c.is_whitespace() || matches!(c, '.' | '/' | '[' | '(' | ')' | '=' | '|' | '\'' | '"' | '}');
+                let end = |c: char| {
+                    c.is_whitespace()
+                        || matches!(c, '.' | '/' | '[' | '(' | ')' | '=' | '|' | '\'' | '"' | '}')
+                };
                 let length = rest.find(end).unwrap_or(rest.len());
                 let name = &rest[..length];
                 rest = &rest[length..];
@@ -370,7 +384,7 @@ impl<'t> Words<'t> {
                 _ => break,
             }
         }
-        path.text = whole[..whole.len() - rest.len()].to_owned();
+        whole[..whole.len() - rest.len()].clone_into(&mut path.text);
         if path.text.is_empty() {
             return Err(format!("found: '{whole}', expected: a name"));
         }

@@ -137,7 +137,9 @@ impl Machine<'_> {
     fn argument(&mut self, argument: &Argument) -> Result<Item, String> {
         Ok(match argument {
             Argument::Text(text) => Item::text(text),
-            Argument::Number(text) => Number::parse(text).map_or(Item::Nothing, |number| Item::Value(Value::Number(number))),
+            Argument::Number(text) => {
+                Number::parse(text).map_or(Item::Nothing, |number| Item::Value(Value::Number(number)))
+            }
             Argument::Flag(flag) => Item::flag(*flag),
             Argument::Null => Item::Nothing,
             Argument::Path(path) if helper(path).is_some() && self.path(path) == Item::Nothing => {
@@ -171,7 +173,8 @@ impl Machine<'_> {
             self.frames[top].this.child(first)
         } else {
             let frames = self.frames[..=top].iter().rev();
-            let mut found = frames.filter_map(|frame| frame.data.get(first).cloned().or_else(|| frame.this.child(first)));
+            let mut found =
+                frames.filter_map(|frame| frame.data.get(first).cloned().or_else(|| frame.this.child(first)));
             found.next().or_else(|| self.variables.get(first).cloned())
         };
         let Some(begin) = begin else { return Item::Nothing };
@@ -191,7 +194,11 @@ fn helper(path: &Path) -> Option<Helper> {
 impl Called<'_, '_> {
     /// What is given under a name.
     pub(super) fn named(&self, name: &str) -> Option<&Item> {
-        self.named.iter().find(|(known, _)| known == name).map(|(_, item)| item).filter(|item| **item != Item::Nothing)
+        self.named
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, item)| item)
+            .filter(|item| **item != Item::Nothing)
     }
 
     /// The same as a text.
@@ -236,6 +243,7 @@ impl Called<'_, '_> {
 }
 
 /// What WireMock's helpers say where they can't do what they are asked.
+#[expect(clippy::unnecessary_wraps, reason = "it ends a helper, which may fail")]
 pub(super) fn error(what: impl std::fmt::Display) -> Result<Item, String> {
     Ok(Item::text(format!("[ERROR: {what}]")))
 }

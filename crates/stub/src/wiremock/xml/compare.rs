@@ -118,8 +118,8 @@ impl Comparison {
         self.count("CHILD_NODELIST_LENGTH", rules, expected.len() == actual.len());
         let mut free: Vec<Option<&Part<'_>>> = actual.iter().map(Some).collect();
         for child in &expected {
-            let fits = |other: &Option<&Part<'_>>| other.is_some_and(|other| inner.pairs(child, other));
-            let Some(at) = free.iter().position(fits) else {
+            let fits = |other: Option<&Part<'_>>| other.is_some_and(|other| inner.pairs(child, other));
+            let Some(at) = free.iter().position(|other| fits(*other)) else {
                 self.count("CHILD_LOOKUP", rules, false);
                 continue;
             };
@@ -193,7 +193,11 @@ impl Scope<'_> {
             }
             known
         };
-        Self { rules: self.rules, expected: declared(&self.expected, expected), actual: declared(&self.actual, actual) }
+        Self {
+            rules: self.rules,
+            expected: declared(&self.expected, expected),
+            actual: declared(&self.actual, actual),
+        }
     }
 
     /// Namespace and name of an element.
@@ -269,8 +273,12 @@ mod tests {
         let strict = Rules::default();
         let same = Rules { ignore_order_of_same_node: true, ..Rules::default() };
         let known = Rules { placeholders: Some(Placeholders::new(None, None).unwrap()), ..Rules::default() };
-        let own = Rules { placeholders: Some(Placeholders::new(Some(r"\["), Some(r"\]")).unwrap()), ..Rules::default() };
-        let exempt = Rules { exempted: vec!["NAMESPACE_URI".to_owned(), "ATTR_VALUE".to_owned()], ..Rules::default() };
+        let own = Rules {
+            placeholders: Some(Placeholders::new(Some(r"\["), Some(r"\]")).unwrap()),
+            ..Rules::default()
+        };
+        let exempt =
+            Rules { exempted: vec!["NAMESPACE_URI".to_owned(), "ATTR_VALUE".to_owned()], ..Rules::default() };
         let legacy = Rules { namespaces: Namespaces::Legacy, ..Rules::default() };
         let none = Rules { namespaces: Namespaces::None, ..Rules::default() };
         for (expected, actual, rules, expect) in [

@@ -54,7 +54,9 @@ impl XPath {
 
     /// Asks it of a document. The error says why it can't be asked.
     pub(crate) fn find(&self, root: &Element) -> Result<Vec<XmlPart>, String> {
-        if let Some(prefix) = prefixes(&self.text).into_iter().find(|prefix| !self.namespaces.contains_key(prefix)) {
+        if let Some(prefix) =
+            prefixes(&self.text).into_iter().find(|prefix| !self.namespaces.contains_key(prefix))
+        {
             return Err(format!("Prefix must resolve to a namespace: {prefix}"));
         }
         if let Some(name) = self.lone_name() {
@@ -101,7 +103,11 @@ fn named(element: &Element, name: &str, found: &mut Vec<XmlPart>) {
 /// A number as WireMock shows it: with at most three digits behind the point.
 fn shown_number(number: f64) -> String {
     let text = format!("{number:.3}");
-    if number.is_finite() { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number.to_string() }
+    if number.is_finite() {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        number.to_string()
+    }
 }
 
 fn plain(text: String) -> XmlPart {
@@ -112,7 +118,12 @@ fn part(node: Node<'_>) -> XmlPart {
     match node {
         Node::Element(element) => {
             let read = back(element);
-            XmlPart { shown: read.to_pretty().trim_end().to_owned(), text: read.text(), name: read.name, attributes: read.attributes }
+            XmlPart {
+                shown: read.to_pretty().trim_end().to_owned(),
+                text: read.text(),
+                name: read.name,
+                attributes: read.attributes,
+            }
         }
         Node::Root(root) => {
             let element = root.children().iter().find_map(|child| child.element());
@@ -172,10 +183,8 @@ fn back(element: SxdElement<'_>) -> Element {
         None => element.name().local_part().to_owned(),
     };
     let attributes = element.attributes();
-    let mut attributes: Vec<(String, String)> = attributes
-        .iter()
-        .map(|one| (one.name().local_part().to_owned(), one.value().to_owned()))
-        .collect();
+    let mut attributes: Vec<(String, String)> =
+        attributes.iter().map(|one| (one.name().local_part().to_owned(), one.value().to_owned())).collect();
     attributes.sort();
     let children = element.children().into_iter().filter_map(|child| match child {
         ChildOfElement::Element(element) => Some(Child::Element(back(element))),

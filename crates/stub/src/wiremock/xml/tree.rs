@@ -84,7 +84,8 @@ impl Element {
             let _ = write!(out, " {name}=\"{}\"", escape(value).replace('"', "&quot;"));
         }
         let is_blank = |child: &Child| matches!(child, Child::Text(text) if text.trim().is_empty());
-        let holds_text = self.children.iter().any(|child| matches!(child, Child::Text(_)) && !is_blank(child));
+        let holds_text =
+            self.children.iter().any(|child| matches!(child, Child::Text(_)) && !is_blank(child));
         if self.children.iter().all(is_blank) {
             let text = self.text();
             if text.is_empty() {
@@ -165,9 +166,7 @@ impl<'t> Reader<'t> {
                 self.at += at + end.len();
                 Ok(())
             }
-            None => Err(self.wrong(
-                "XML document structures must start and end within the same entity.",
-            )),
+            None => Err(self.wrong("XML document structures must start and end within the same entity.")),
         }
     }
 
@@ -193,7 +192,9 @@ impl<'t> Reader<'t> {
         let length = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
         let starts_well = rest.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | ':'));
         if length == 0 || !starts_well {
-            return Err(self.wrong("The content of elements must consist of well-formed character data or markup."));
+            return Err(
+                self.wrong("The content of elements must consist of well-formed character data or markup.")
+            );
         }
         self.at += length;
         Ok(rest[..length].to_owned())
@@ -246,7 +247,9 @@ impl<'t> Reader<'t> {
         let name = self.name()?;
         self.space();
         if !self.rest().starts_with('=') {
-            return Err(self.wrong(&format!("Attribute name \"{name}\" must be followed by the ' = ' character.")));
+            return Err(
+                self.wrong(&format!("Attribute name \"{name}\" must be followed by the ' = ' character."))
+            );
         }
         self.at += 1;
         self.space();
@@ -282,7 +285,9 @@ impl<'t> Reader<'t> {
             } else if rest.starts_with("<?") {
                 self.skip_to("?>")?;
             } else if let Some(data) = rest.strip_prefix("<![CDATA[") {
-                let Some(length) = data.find("]]>") else { return Err(self.wrong("The CDATA section is not closed.")) };
+                let Some(length) = data.find("]]>") else {
+                    return Err(self.wrong("The CDATA section is not closed."));
+                };
                 text.push_str(&data[..length]);
                 self.at += 9 + length + 3;
             } else {
@@ -354,13 +359,28 @@ mod tests {
     fn xml_is_read_as_written() {
         for (text, pretty) in [
             ("<a/>", "<a/>\n"),
-            ("<?xml version='1.0'?><!-- x --><a x='1' y=\"&lt;\"><b>t &amp; u</b><c/></a>", "<a x=\"1\" y=\"&lt;\">\n  <b>t &amp; u</b>\n  <c/>\n</a>\n"),
+            (
+                "<?xml version='1.0'?><!-- x --><a x='1' y=\"&lt;\"><b>t &amp; u</b><c/></a>",
+                "<a x=\"1\" y=\"&lt;\">\n  <b>t &amp; u</b>\n  <c/>\n</a>\n",
+            ),
             ("<s:a xmlns:s='u'><![CDATA[<x>]]></s:a>", "<s:a xmlns:s=\"u\">&lt;x&gt;</s:a>\n"),
             ("<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;&#65;</a>", "<a>A</a>\n"),
         ] {
             assert_eq!(Element::parse(text).map(|root| root.to_pretty()).as_deref(), Ok(pretty), "{text}");
         }
-        for text in ["", "a", "<a", "<a>", "<a></b>", "<a><b></a></b>", "<a/><b/>", "<a x=1/>", "<a x='1' x='2'/>", "<a>&#xZZ;</a>", "<a>&amp</a>"] {
+        for text in [
+            "",
+            "a",
+            "<a",
+            "<a>",
+            "<a></b>",
+            "<a><b></a></b>",
+            "<a/><b/>",
+            "<a x=1/>",
+            "<a x='1' x='2'/>",
+            "<a>&#xZZ;</a>",
+            "<a>&amp</a>",
+        ] {
             assert!(Element::parse(text).is_err(), "{text}");
         }
         assert!(Element::parse(&"<a>".repeat(100_000)).is_err());

@@ -15,7 +15,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         let length = called.named("length").and_then(Item::as_integer).unwrap_or(36).clamp(0, MOST);
         let letters: Vec<char> = match called.named_text("type").as_deref() {
             Some("UUID") => {
-                let id = uuid::Builder::from_random_bytes(chance.bytes()).into_uuid().hyphenated().to_string();
+                let id =
+                    uuid::Builder::from_random_bytes(chance.bytes()).into_uuid().hyphenated().to_string();
                 return Ok(Item::text(cased(&id, called.named("uppercase").is_some_and(Item::is_true))));
             }
             None | Some("ALPHANUMERIC") => ('a'..='z').chain('0'..='9').collect(),
@@ -29,7 +30,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(Item::text(cased(&drawn, called.named("uppercase").is_some_and(Item::is_true))))
     }),
     ("randomInt", |called| {
-        let bound = |name: &str, otherwise: i64| called.named(name).and_then(Item::as_integer).unwrap_or(otherwise);
+        let bound =
+            |name: &str, otherwise: i64| called.named(name).and_then(Item::as_integer).unwrap_or(otherwise);
         let (lower, upper) = (bound("lower", i64::from(i32::MIN)), bound("upper", i64::from(i32::MAX)));
         if upper <= lower {
             return Err("bound must be greater than origin".to_owned());
@@ -56,7 +58,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
             None => std::iter::once(called.context.clone()).chain(called.rest.iter().cloned()).collect(),
         };
         let chance = &called.machine.world.surroundings.chance;
-        let count = called.named("count").and_then(Item::as_integer).and_then(|count| usize::try_from(count).ok());
+        let count =
+            called.named("count").and_then(Item::as_integer).and_then(|count| usize::try_from(count).ok());
         match count.filter(|count| *count > 0) {
             Some(count) => {
                 let mut picked = Vec::new();

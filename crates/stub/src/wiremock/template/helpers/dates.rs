@@ -20,9 +20,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         let text = called.context.print();
         let zoned = match called.named_text("format") {
             None => read_moment(&text),
-            Some(format) => JavaFormat::parse(&format)?.read(text.trim()).and_then(|parsed| {
-                parsed.zoned().or_else(|| parsed.local()?.to_zoned(TimeZone::UTC).ok())
-            }),
+            Some(format) => JavaFormat::parse(&format)?
+                .read(text.trim())
+                .and_then(|parsed| parsed.zoned().or_else(|| parsed.local()?.to_zoned(TimeZone::UTC).ok())),
         };
         let Some(zoned) = zoned else { return Ok(Item::Nothing) };
         let zone = zoned.time_zone().clone();

@@ -27,7 +27,9 @@ fn json_path(called: Called<'_, '_>) -> Result<Item, String> {
     if called.context == Item::Nothing || called.context.as_text() == Some("") {
         return Ok(Item::text(""));
     }
-    let Some(path) = called.parameter(0).map(Item::print) else { return error("The JSONPath cannot be empty") };
+    let Some(path) = called.parameter(0).map(Item::print) else {
+        return error("The JSONPath cannot be empty");
+    };
     let document = match &called.context {
         Item::Value(Value::Text(text)) => match parse(text) {
             Ok(value) => value,
@@ -62,7 +64,11 @@ fn parse_json(mut called: Called<'_, '_>) -> Result<Item, String> {
         called.parameter(0).map(Item::print)
     };
     let text = text.trim();
-    let value = if text.is_empty() { Value::Map(Map::new()) } else { parse(text).map_err(|wrong| wrong.to_string())? };
+    let value = if text.is_empty() {
+        Value::Map(Map::new())
+    } else {
+        parse(text).map_err(|wrong| wrong.to_string())?
+    };
     match name {
         Some(name) => {
             called.machine.keep(&name, Item::Value(value));
@@ -79,7 +85,9 @@ fn format_json(mut called: Called<'_, '_>) -> Result<Item, String> {
         called.context.as_text().unwrap_or_default().to_owned()
     };
     if text.trim().is_empty() {
-        return error("formatJson should take a block of JSON to format or a single parameter of type String");
+        return error(
+            "formatJson should take a block of JSON to format or a single parameter of type String",
+        );
     }
     let Ok(value) = parse(text.trim()) else {
         return error("There was an error parsing the json. Please make sure the json is valid");
@@ -103,13 +111,19 @@ fn json_merge(mut called: Called<'_, '_>) -> Result<Item, String> {
     let Some(base) = called.context.as_text().map(str::to_owned) else {
         return error("Base JSON parameter must be a string");
     };
-    let Ok(mut merged) = parse(&base) else { return error(format!("Base JSON is not valid JSON ('{base}')")) };
+    let Ok(mut merged) = parse(&base) else {
+        return error(format!("Base JSON is not valid JSON ('{base}')"));
+    };
     if merged.as_map().is_none() {
         return error(format!("Base JSON is not a JSON object ('{base}')"));
     }
     let Some(other) = besides(&mut called)? else { return error("JSON to merge must be a string") };
-    let Ok(read) = parse(&other) else { return error(format!("JSON to merge is not valid JSON ('{other}')")) };
-    let Value::Map(read) = read else { return error(format!("JSON to merge is not a JSON object ('{other}')")) };
+    let Ok(read) = parse(&other) else {
+        return error(format!("JSON to merge is not valid JSON ('{other}')"));
+    };
+    let Value::Map(read) = read else {
+        return error(format!("JSON to merge is not a JSON object ('{other}')"));
+    };
     let removes_nulls = called.named("removeNulls").is_some_and(Item::is_true);
     merge(&mut merged, &read, removes_nulls);
     Ok(Item::text(merged.to_string()))
@@ -138,7 +152,9 @@ fn json_remove(called: Called<'_, '_>) -> Result<Item, String> {
     let [Item::Value(Value::Text(path))] = called.rest.as_slice() else {
         return error("A single JSONPath expression parameter must be supplied");
     };
-    let Ok(mut document) = parse(text) else { return error(format!("Input JSON string is not valid JSON ('{text}')")) };
+    let Ok(mut document) = parse(text) else {
+        return error(format!("Input JSON string is not valid JSON ('{text}')"));
+    };
     let Ok(read) = JsonPath::parse(path) else {
         return error(format!("JSONPath parameter is not a valid JSONPath expression ('{path}')"));
     };
@@ -167,8 +183,12 @@ fn json_remove(called: Called<'_, '_>) -> Result<Item, String> {
 }
 
 fn json_array_add(mut called: Called<'_, '_>) -> Result<Item, String> {
-    let Some(text) = called.context.as_text().map(str::to_owned) else { return error("Base JSON must be a string") };
-    let Ok(mut document) = parse(&text) else { return error(format!("Base JSON is not valid JSON ('{text}')")) };
+    let Some(text) = called.context.as_text().map(str::to_owned) else {
+        return error("Base JSON must be a string");
+    };
+    let Ok(mut document) = parse(&text) else {
+        return error(format!("Base JSON is not valid JSON ('{text}')"));
+    };
     let path = called.named_text("jsonPath");
     let place = match &path {
         None => Some(Vec::new()),
@@ -177,7 +197,9 @@ fn json_array_add(mut called: Called<'_, '_>) -> Result<Item, String> {
             Err(_) => return error(format!("jsonPath option is not valid JSONPath expression ('{path}')")),
         },
     };
-    let detail = path.as_ref().map_or_else(|| format!("'{text}'"), |path| format!("root: '{text}', jsonPath: '{path}'"));
+    let detail = path
+        .as_ref()
+        .map_or_else(|| format!("'{text}'"), |path| format!("root: '{text}', jsonPath: '{path}'"));
     let Some(added) = besides(&mut called)? else { return error("Item-to-add JSON must be a string") };
     let Ok(added_value) = parse(&added) else {
         return error(format!("Item-to-add JSON is not valid JSON ('{added}')"));
@@ -205,8 +227,14 @@ fn json_array_add(mut called: Called<'_, '_>) -> Result<Item, String> {
 /// Sorts the list at the path before `[*]` by what follows it.
 fn json_sort(mut called: Called<'_, '_>) -> Result<Item, String> {
     let text = called.subject()?;
-    let Ok(mut document) = parse(&text) else { return error(format!("Input JSON string is not valid JSON ('{text}')")) };
-    let given = if called.block.is_some() { Some(called.context.print()) } else { called.parameter(0).map(Item::print) };
+    let Ok(mut document) = parse(&text) else {
+        return error(format!("Input JSON string is not valid JSON ('{text}')"));
+    };
+    let given = if called.block.is_some() {
+        Some(called.context.print())
+    } else {
+        called.parameter(0).map(Item::print)
+    };
     let Some(path) = given else { return error("A single JSONPath expression parameter must be supplied") };
     let (list_path, key) = path.split_once("[*]").unwrap_or((&path, ""));
     let (Ok(list_path), Ok(key)) = (JsonPath::parse(list_path), JsonPath::parse(&format!("${key}"))) else {

@@ -33,7 +33,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
                     list.insert(at, item);
                     Ok(Item::List(list))
                 }
-                None => error("position must be greater than or equal to 0 and less than or equal to the size of the list"),
+                None => error(
+                    "position must be greater than or equal to 0 and less than or equal to the size of the list",
+                ),
             },
         }
     }),
@@ -50,7 +52,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
                     list.remove(at);
                     Ok(Item::List(list))
                 }
-                None => error("position must be greater than or equal to 0 and less than or equal to the size of the list"),
+                None => error(
+                    "position must be greater than or equal to 0 and less than or equal to the size of the list",
+                ),
             },
         }
     }),

@@ -63,7 +63,11 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     }),
     ("val", |called| {
         let otherwise = called.named("or").or_else(|| called.named("default")).cloned();
-        let value = if called.context == Item::Nothing { otherwise.unwrap_or(Item::Nothing) } else { called.context.clone() };
+        let value = if called.context == Item::Nothing {
+            otherwise.unwrap_or(Item::Nothing)
+        } else {
+            called.context.clone()
+        };
         match called.named_text("assign") {
             Some(name) => {
                 called.machine.keep(&name, value);
@@ -88,7 +92,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         let holds = match (&called.context, part) {
             (Item::Nothing, _) | (_, None) => false,
             (context, Some(part)) => match context.elements() {
-                Some(list) if !matches!(context, Item::Path { .. }) => list.iter().any(|one| one.print() == part),
+                Some(list) if !matches!(context, Item::Path { .. }) => {
+                    list.iter().any(|one| one.print() == part)
+                }
                 _ => context.print().contains(&part),
             },
         };
@@ -109,9 +115,8 @@ fn is_same(called: &Called<'_, '_>) -> bool {
     let nothing = Item::Nothing;
     let (left, right) = (&called.context, called.rest.first().unwrap_or(&nothing));
     match (left, right) {
-        (Item::Method(_), _) | (_, Item::Method(_)) => left == right,
-        (Item::Many(_) | Item::Path { .. }, Item::Value(_)) => left.print() == right.print(),
-        (Item::Value(_), Item::Many(_) | Item::Path { .. }) => left.print() == right.print(),
+        (Item::Many(_) | Item::Path { .. }, Item::Value(_))
+        | (Item::Value(_), Item::Many(_) | Item::Path { .. }) => left.print() == right.print(),
         _ => left == right,
     }
 }

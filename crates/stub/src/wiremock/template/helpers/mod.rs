@@ -1,4 +1,9 @@
 //! The helpers that templates may call, by what they work on: one line in a table each.
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "all helpers have one signature"
+)]
 
 mod chance;
 mod dates;
@@ -15,7 +20,8 @@ use super::render::Called;
 /// What a helper does.
 pub(super) type Helper = fn(Called<'_, '_>) -> Result<Item, String>;
 
-/// All of them.
+/// All of them. One signature serves those that may fail and those that can't, those that change what is given and those
+/// that only look.
 pub(super) const HELPERS: &[&[(&str, Helper)]] = &[
     logic::HELPERS,
     text::HELPERS,

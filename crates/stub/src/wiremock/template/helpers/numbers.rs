@@ -22,7 +22,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
 
 fn parity(called: &Called<'_, '_>, wants_even: bool) -> Result<Item, String> {
     let is_even = called.context.as_integer().is_some_and(|number| number % 2 == 0);
-    let word = called.parameter(0).cloned().unwrap_or_else(|| Item::text(if wants_even { "even" } else { "odd" }));
+    let word =
+        called.parameter(0).cloned().unwrap_or_else(|| Item::text(if wants_even { "even" } else { "odd" }));
     Ok(if is_even == wants_even { word } else { Item::text("") })
 }
 

@@ -7,6 +7,7 @@ use crate::wiremock::template::item::Item;
 use crate::wiremock::template::render::{Called, error};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use std::fmt::Write as _;
 
 /// The longest text that filling up makes.
 const MOST: usize = 100_000;
@@ -71,7 +72,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     }),
     ("abbreviate", |called| {
         let text = called.context.print();
-        let width = called.parameter(0).and_then(Item::as_integer).and_then(|width| usize::try_from(width).ok());
+        let width =
+            called.parameter(0).and_then(Item::as_integer).and_then(|width| usize::try_from(width).ok());
         let width = width.unwrap_or(usize::MAX).max(4);
         if text.chars().count() <= width {
             return Ok(Item::text(text));
@@ -83,7 +85,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("rjust", |called| filled(&called, Side::Left)),
     ("slugify", |called| {
         let text = called.context.print().trim().to_lowercase();
-        let kept: String = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')).collect();
+        let kept: String =
+            text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')).collect();
         Ok(Item::text(kept.split_whitespace().collect::<Vec<_>>().join("-")))
     }),
     ("stripTags", |called| {
@@ -91,7 +94,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(Item::text(regex.replace_all(&called.context.print(), "")))
     }),
     ("wordWrap", |called| {
-        let width = called.parameter(0).and_then(Item::as_integer).and_then(|width| usize::try_from(width).ok());
+        let width =
+            called.parameter(0).and_then(Item::as_integer).and_then(|width| usize::try_from(width).ok());
         Ok(Item::text(wrapped(&called.context.print(), width.unwrap_or(80))))
     }),
     ("yesno", |called| {
@@ -110,7 +114,11 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
             let bytes = STANDARD.decode(text.trim()).or_else(|_| STANDARD_NO_PAD.decode(text.trim()));
             return Ok(Item::text(String::from_utf8_lossy(&bytes.unwrap_or_default())));
         }
-        Ok(Item::text(if is("padding", false) { STANDARD_NO_PAD.encode(text) } else { STANDARD.encode(text) }))
+        Ok(Item::text(if is("padding", false) {
+            STANDARD_NO_PAD.encode(text)
+        } else {
+            STANDARD.encode(text)
+        }))
     }),
     ("urlEncode", |called| {
         let text = called.context.print();
@@ -125,7 +133,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         let text = called.context.print();
         let mut all: Vec<(String, Vec<Item>)> = Vec::new();
         for pair in text.split('&') {
-            let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) else { continue };
+            let Some((name, value)) = pair.split_once('=').filter(|(_, value)| !value.is_empty()) else {
+                continue;
+            };
             let value = if decodes { unescape(value.trim()) } else { value.trim().to_owned() };
             match all.iter_mut().find(|(known, _)| known == name) {
                 Some((_, values)) => values.push(Item::text(value)),
@@ -201,7 +211,9 @@ pub(super) fn url_encoded(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => out.push(char::from(byte)),
             b' ' => out.push('+'),
-            other => out.push_str(&format!("%{other:02X}")),
+            other => {
+                let _ = write!(out, "%{other:02X}");
+            }
         }
     }
     out

@@ -12,7 +12,9 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("formatXml", |mut called| {
         let text = called.subject()?;
         if text.trim().is_empty() {
-            return error("formatXml should take a block of XML to format or a single parameter of type String");
+            return error(
+                "formatXml should take a block of XML to format or a single parameter of type String",
+            );
         }
         let Ok(root) = Element::parse(text.trim()) else {
             return error("There was an error parsing the xml. Please make sure the xml is valid");
@@ -37,7 +39,8 @@ fn search(called: &Called<'_, '_>, before: &str) -> Result<Item, String> {
         return error("The XPath expression cannot be empty");
     };
     let Ok(root) = Element::parse(text.trim()) else { return error(format!("{text} is not valid XML")) };
-    let found = XPath::parse(&format!("{before}{question}"), BTreeMap::new()).and_then(|path| path.find(&root));
+    let found =
+        XPath::parse(&format!("{before}{question}"), BTreeMap::new()).and_then(|path| path.find(&root));
     match found {
         Err(_) => error(format!("{question} is not a valid XPath expression")),
         Ok(parts) if parts.is_empty() => Ok(Item::text("")),
