@@ -28,8 +28,8 @@ pub(super) struct Cutter {
     pub(super) replies: Lane,
     /// Commands without their reply, the oldest first.
     pub(super) due: VecDeque<Due>,
-    /// Commands whose reply has come, which may be answered all the same.
-    pub(super) past: VecDeque<(Call, Shape)>,
+    /// Commands whose reply has just come, which may be answered all the same.
+    pub(super) past: Vec<(Call, Shape)>,
     pub(super) mode: Mode,
     /// Inside MULTI, as far as was asked.
     pub(super) in_multi: bool,
@@ -91,9 +91,6 @@ pub(super) enum Fate {
     None,
 }
 
-/// Calls whose reply has come, and so many of which are remembered.
-const MOST_PAST: usize = 16 * 1024;
-
 impl Cutter {
     /// Begins with what commands made of the connection so far. `n_waiting` commands of `kinds` still wait.
     pub(super) fn new(
@@ -112,7 +109,7 @@ impl Cutter {
             commands: Lane::default(),
             replies: Lane::default(),
             due: due.collect(),
-            past: VecDeque::new(),
+            past: Vec::new(),
             in_multi: mode.in_transaction,
             mode,
             subscribed,
@@ -428,10 +425,7 @@ impl Cutter {
     }
 
     fn ended(&mut self, call: Call, shape: Shape) {
-        if self.past.len() >= MOST_PAST {
-            self.past.pop_front();
-        }
-        self.past.push_back((call, shape));
+        self.past.push((call, shape));
     }
 
     /// Says something behind the answers that are still owed.

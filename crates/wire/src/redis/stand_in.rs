@@ -19,6 +19,8 @@ const SPOILS: &str = "SEAMWORK.FAULT";
 impl Splitter for Cutter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         out.append(&mut self.loose);
+        // Whoever decides about a reply does so before more bytes are cut.
+        self.past.clear();
         let cut = match direction {
             Direction::ToProvider => {
                 self.commands.pending.push(bytes);

@@ -177,9 +177,6 @@ struct Gathered {
     has_begun: bool,
 }
 
-/// So many calls are remembered after their reply.
-const MOST_PAST: usize = 4096;
-
 impl Cutter {
     /// Begins where a session stands.
     pub(super) fn new(splitting: Splitting, standing: Standing) -> Self {
@@ -237,21 +234,19 @@ impl Cutter {
         self.n_kept += n_kept;
         let known = Known { asked, items, request, before, after, stage, skipped, is_first, n_kept };
         self.calls.insert(self.n_calls, known);
-        self.forget_old();
         self.n_calls
     }
 
-    /// Forgets the oldest calls that have their reply, once there are many.
-    fn forget_old(&mut self) {
-        while let Some(first) = self.calls.first_entry() {
-            let is_much = self.n_kept > self.limits.kept_open / 2;
-            let n_past = usize::try_from(self.n_calls.saturating_sub(*first.key())).unwrap_or(usize::MAX);
-            if first.get().stage == Stage::Asked || (n_past < MOST_PAST && !is_much) {
-                return;
-            }
-            let known = first.remove();
-            self.n_kept -= known.n_kept;
-        }
+    /// Forgets the calls that have their reply: whoever decides about one does so before more bytes are cut.
+    fn forget_past(&mut self) {
+        let (gathered, begun) = (self.gathered.call, self.unit.call);
+        let mut n_given_back = 0;
+        self.calls.retain(|call, known| {
+            let is_open = known.stage == Stage::Asked || Some(*call) == gathered || Some(*call) == begun;
+            n_given_back += if is_open { 0 } else { known.n_kept };
+            is_open
+        });
+        self.n_kept -= n_given_back;
     }
 
     fn asked_of(&self, call: Call) -> Asked {
@@ -277,6 +272,7 @@ impl Cutter {
 impl Splitter for Cutter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         out.append(&mut self.loose);
+        self.forget_past();
         let cut = match direction {
             Direction::ToProvider => {
                 self.to_provider.pending.push(bytes);

@@ -165,7 +165,6 @@ impl Cutter {
         }
         self.tell_reply(call, true, out);
         self.gathered = Gathered::default();
-        self.forget_old();
     }
 
     /// The first of what is due is done.
