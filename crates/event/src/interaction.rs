@@ -46,7 +46,7 @@ pub struct Interaction {
     /// What was pushed or published.
     #[serde(default)]
     pub message: Value,
-    /// Who answered in the provider's place: a stub or a fault, by its name.
+    /// Who answered in the provider's place, or broke it off: `stub NAME` or `fault AS WRITTEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
     /// Was any part longer than what is kept? Folds that need the whole say inconclusive.

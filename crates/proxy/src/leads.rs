@@ -57,7 +57,7 @@ impl Leads {
         for (_, lead) in self.lock().iter().filter(|(seam, _)| applies(seam)) {
             // The same again would wake the listener for nothing.
             lead.state.send_if_modified(&mut change);
-            let refusing = lead.state.borrow().rules.iter().find(|rule| rule.refuses()).cloned();
+            let refusing = lead.state.borrow().breaker();
             refusers.push((lead.number, refusing));
         }
         self.0.observer.refused_by(refusers);

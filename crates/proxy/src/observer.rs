@@ -11,7 +11,7 @@
 //! that all has been told up to now ([`Proxy::drain`](crate::Proxy::drain)) reads the little that is queued itself,
 //! which is done before the observer's thread could be woken; what takes long is left to that thread.
 
-use crate::hold::Rule;
+use crate::hold::{By, Rule};
 use crate::pulse::Pulse;
 use crate::reach::ExternalError;
 use crate::reader::Reader;
@@ -105,8 +105,8 @@ pub(crate) enum Seen {
         connection: u64,
         /// What was captured of it.
         exchange: Exchange,
-        /// Who answered, where that was not the provider.
-        by: Option<Arc<str>>,
+        /// Who answered or broke it off, where that was not the provider.
+        by: Option<By>,
     },
     /// A fault struck.
     Struck {
@@ -121,6 +121,8 @@ pub(crate) enum Seen {
         seam: usize,
         /// The connection's number.
         connection: u64,
+        /// The fault whose doing that is; filled in where it is told.
+        by: Option<Arc<Rule>>,
     },
     /// Somebody else's component could not be reached by its name.
     Unreached {
@@ -274,9 +276,9 @@ impl Observer {
     }
 
     /// Puts something into the queue. Never waits for the observer.
-    pub(crate) fn tell(&self, seen: Seen) {
+    pub(crate) fn tell(&self, mut seen: Seen) {
         let mut queue = self.lock();
-        match &seen {
+        match &mut seen {
             Seen::Exchange { seam, exchange, .. } => {
                 let size = exchange.captured.size();
                 if queue.bytes + size > QUEUE_BYTES {
@@ -286,8 +288,9 @@ impl Observer {
                 queue.bytes += size;
             }
             // What refuses now may be gone when it is read.
-            Seen::Refused { seam, .. } => {
-                if let Some(rule) = queue.refusers.get(seam).cloned() {
+            Seen::Refused { seam, by, .. } => {
+                *by = queue.refusers.get(seam).cloned();
+                if let Some(rule) = by.clone().filter(|rule| rule.refuses()) {
                     rule.struck();
                     queue.items.push(Seen::Struck { seam: *seam, rule });
                 }

@@ -1,5 +1,6 @@
 //! Reads what was captured, away from the path of the bytes, and tells the witness.
 
+use crate::hold::By;
 use crate::observer::{Callers, Dialled, Seen, Taken, Witness};
 use crate::pulse::Pulse;
 use seam_event::{Caller, ComponentId, Interaction, InteractionError, SeamId};
@@ -81,10 +82,12 @@ impl Reader {
             }
             Seen::Struck { seam, rule } => self.witness.struck(&self.seams[seam].0, &rule),
             Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
-            Seen::Refused { seam, connection } => {
+            Seen::Refused { seam, connection, by } => {
                 let at = self.pulse.now();
                 let refused = self.interaction(seam, connection, at);
-                self.witness.interaction(Interaction { error: Some(InteractionError::Refused), ..refused });
+                let answered_by = by.map(|rule| By::Fault(rule).to_string());
+                let error = Some(InteractionError::Refused);
+                self.witness.interaction(Interaction { error, answered_by, ..refused });
             }
             Seen::Exchange { seam, connection, exchange, by } => {
                 let blank = self.interaction(seam, connection, exchange.began);

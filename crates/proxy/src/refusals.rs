@@ -87,7 +87,7 @@ impl Inner {
             let Some(seam) = self.refusing.borrow().get(&port).copied() else { return };
             let connection = self.connections.get() + 1;
             self.connections.set(connection);
-            self.observer.tell(Seen::Refused { seam, connection });
+            self.observer.tell(Seen::Refused { seam, connection, by: None });
             self.observer.tell(Seen::Closed { seam, connection, state: "refused" });
         });
     }

@@ -4,7 +4,7 @@
 //! all connections share, writes at once, and only what the receiver would not take is copied and waited for.
 //! While it waits nothing more is read: that is the backpressure, and the reason why no memory grows.
 
-use crate::hold::SeamState;
+use crate::hold::{By, Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
@@ -47,7 +47,9 @@ pub(crate) struct Tap {
     n_open: usize,
     exchanges: Vec<Exchange>,
     /// Who says what passes now, where that is not the provider.
-    by: Option<Arc<str>>,
+    by: Option<By>,
+    /// Whose doing it is if what is open now goes wrong.
+    harm: Option<By>,
     pulse: Arc<Pulse>,
     observer: Arc<Observer>,
 }
@@ -72,6 +74,7 @@ impl Tap {
             n_open: 0,
             exchanges: Vec::new(),
             by: None,
+            harm: None,
             pulse,
             observer: Arc::clone(observer),
         }
@@ -89,10 +92,15 @@ impl Tap {
     }
 
     /// Bytes went to the consumer; `by` somebody else than the provider.
-    pub(crate) fn said(&mut self, bytes: &[u8], by: Option<Arc<str>>) {
+    pub(crate) fn said(&mut self, bytes: &[u8], by: Option<By>) {
         self.by = by;
         self.saw(Direction::ToConsumer, bytes);
         self.by = None;
+    }
+
+    /// A fault has struck what is open, or the connection as a whole.
+    pub(crate) fn harmed(&mut self, fault: &Arc<Rule>) {
+        self.harm = Some(By::Fault(Arc::clone(fault)));
     }
 
     /// A fault has reset the connection.
@@ -168,8 +176,8 @@ impl Tap {
     pub(crate) fn tell_open(&self) {
         let unfinished = self.conversation.as_ref().map(|conversation| conversation.unfinished());
         for exchange in unfinished.into_iter().flatten() {
-            let (seam, connection) = (self.seam, self.connection);
-            self.observer.tell(Seen::Exchange { seam, connection, exchange, by: None });
+            let (seam, connection, by) = (self.seam, self.connection, self.harm.clone());
+            self.observer.tell(Seen::Exchange { seam, connection, exchange, by });
         }
     }
 
@@ -195,8 +203,12 @@ impl Tap {
         self.pulse.open_calls_changed(self.n_open, n_open);
         self.n_open = n_open;
         for exchange in self.exchanges.drain(..) {
-            let (seam, connection, by) = (self.seam, self.connection, self.by.clone());
+            let (seam, connection) = (self.seam, self.connection);
+            let by = self.by.clone().or_else(|| self.harm.clone().filter(|_| exchange.error.is_some()));
             self.observer.tell(Seen::Exchange { seam, connection, exchange, by });
+        }
+        if n_open == 0 {
+            self.harm = None;
         }
     }
 }

@@ -111,6 +111,7 @@ impl Stand {
         let held = bound(wanted)?;
         let address = held.local_addr()?.as_socket().unwrap_or(wanted);
         let listener = if *upstream == Upstream::Nowhere { None } else { Some(listen(address)?) };
+        listens.send_replace(listener.is_some());
         Ok(Self { held, address, listener, listens })
     }
 
@@ -189,9 +190,9 @@ impl Accepted {
         let _ = stream.set_nodelay(true);
         let tap =
             Rc::new(RefCell::new(Tap::new(connection, seam, (protocol, shared.limits), &shared.observer)));
-        let (first, stands_in, refuses) = {
+        let (first, stands_in, refuses, n_cuts) = {
             let state = state.borrow();
-            (state.upstream.clone(), state.stands_in(), state.refuses())
+            (state.upstream.clone(), state.stands_in(), state.refuses(), state.n_cuts)
         };
         let stands_in = stands_in && tap.borrow().split(shared.splitting(Behind::Nobody)).is_some();
         let dialled = match (refuses, stands_in) {
@@ -206,14 +207,21 @@ impl Accepted {
                 if let Undialled::External(error) = error {
                     shared.observer.tell(Seen::Unreached { seam, error });
                 }
-                shared.observer.tell(Seen::Refused { seam, connection });
+                shared.observer.tell(Seen::Refused { seam, connection, by: None });
                 shared.observer.tell(Seen::Closed { seam, connection, state: "refused" });
                 return;
             }
         };
         shared.taps.borrow_mut().insert(connection, Rc::clone(&tap));
-        let open =
-            Open { consumer: Socket::Tcp(stream), provider, protocol, seam: (seam, id), connection, tap };
+        let open = Open {
+            consumer: Socket::Tcp(stream),
+            provider,
+            protocol,
+            seam: (seam, id),
+            connection,
+            tap,
+            n_cuts,
+        };
         let state = match open.pass(state, &shared).await {
             Over::Closed => "closed",
             Over::Reset => "reset",
@@ -233,6 +241,8 @@ struct Open {
     seam: (usize, SeamId),
     connection: u64,
     tap: Rc<RefCell<Tap>>,
+    /// How often the seam had been cut when the connection came.
+    n_cuts: u64,
 }
 
 impl Open {
@@ -245,10 +255,13 @@ impl Open {
             let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
             let passed = tokio::select! {
                 passed = passing => passed,
-                () = until_cut(state.clone(), &switch) => {
+                () = until_cut(state.clone(), self.n_cuts, &switch) => {
                     for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
                         rule.struck();
                         shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
+                    }
+                    if let Some(breaker) = state.borrow().breaker() {
+                        self.tap.borrow_mut().harmed(&breaker);
                     }
                     self.tap.borrow_mut().reset_by_fault();
                     self.consumer.reset_on_close();
@@ -261,7 +274,7 @@ impl Open {
             }
         }
         let splitter = self.tap.borrow().split(shared.splitting(behind));
-        let Self { consumer, provider, protocol, seam, connection, tap } = self;
+        let Self { consumer, provider, protocol, seam, connection, tap, n_cuts } = self;
         hold(Holding {
             consumer,
             provider,
@@ -270,6 +283,7 @@ impl Open {
             seam,
             connection,
             tap,
+            n_cuts,
             scratch: Rc::clone(&shared.scratch),
             state,
             observer: Arc::clone(&shared.observer),
@@ -281,8 +295,7 @@ impl Open {
 }
 
 /// Comes back when the seam is cut, and tells the relay when the connection is to be held.
-async fn until_cut(mut state: watch::Receiver<SeamState>, switch: &Switch) {
-    let n_cuts = state.borrow().n_cuts;
+async fn until_cut(mut state: watch::Receiver<SeamState>, n_cuts: u64, switch: &Switch) {
     loop {
         {
             let state = state.borrow_and_update();

@@ -261,6 +261,39 @@ async fn refusing_is_the_kernels_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_fault_broke_bears_its_name_and_what_goes_well_does_not() {
+    for fault in
+        [r#""reset""#, r#"{"reset":"after"}"#, r#""reply_lost""#, r#""hang""#, r#""refuse""#, r#""cut""#]
+    {
+        let bed = bed(provider).await;
+        let mut client = bed.client();
+        client.ask("/before");
+        client.0.get_mut().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let rule = bed.put(fault).await;
+        if let Ok(mut client) = Client::connect(bed.address) {
+            client.0.get_mut().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            client.ask("/during");
+        }
+        drop(client);
+        let expected = format!("fault {fault}");
+        let deadline = Instant::now() + LONG;
+        // Refusals are read from the kernel, some time later; a call hangs until the fault ends; a cut is over at once.
+        let is_seen = !fault.contains("cut") && !fault.contains("hang");
+        while is_seen && !bed.interactions().await.iter().any(|one| one.error.is_some()) {
+            assert!(Instant::now() < deadline, "{fault}");
+        }
+        bed.proxy.take_away(&rule);
+        bed.proxy.pointed(|_| true).await;
+        let mut after = bed.client();
+        assert!(after.ask("/after").starts_with("200"), "{fault}");
+        for one in bed.interactions().await {
+            let by = one.error.is_some().then_some(expected.as_str());
+            assert_eq!(one.answered_by.as_deref(), by, "{one:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_call_is_reset_when_the_fault_is_taken_away() {
     let bed = bed(provider).await;
     let rule = bed.put(r#""hang""#).await;
@@ -356,7 +389,7 @@ async fn a_stub_takes_a_seam_over_and_gives_it_back_under_open_connections() {
     }
     let interactions = bed.interactions().await;
     let by: Vec<Option<&str>> = interactions.iter().map(|one| one.answered_by.as_deref()).collect();
-    assert_eq!(by.iter().filter(|by| **by == Some("the stub")).count(), 2, "{by:?}");
+    assert_eq!(by.iter().filter(|by| **by == Some("stub the stub")).count(), 2, "{by:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

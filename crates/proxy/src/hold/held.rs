@@ -2,7 +2,7 @@
 
 use super::SeamState;
 use super::lane::{Act, Lane};
-use super::rule::Rule;
+use super::rule::{By, Rule};
 use super::verdict::{Case, Verdict, What, decide};
 use crate::callbacks::Callbacks;
 use crate::faults::{Effect, Moment};
@@ -36,6 +36,8 @@ pub(crate) struct Holding {
     pub(crate) seam: (usize, SeamId),
     pub(crate) connection: u64,
     pub(crate) tap: Rc<RefCell<Tap>>,
+    /// How often the seam had been cut when the connection came.
+    pub(crate) n_cuts: u64,
     pub(crate) scratch: Scratch,
     pub(crate) state: watch::Receiver<SeamState>,
     pub(crate) observer: Arc<Observer>,
@@ -66,7 +68,7 @@ struct Held {
     /// Calls whose answer is owed to the consumer, in the order in which it has to come.
     order: VecDeque<Call>,
     /// Answers whose turn has not come.
-    ready: HashMap<Call, Vec<(Act, Instant, Option<Arc<str>>)>>,
+    ready: HashMap<Call, Vec<(Act, Instant, Option<By>)>>,
     fates: HashMap<Call, Fate>,
     asked: HashMap<Call, Value>,
     n_cuts: u64,
@@ -85,7 +87,7 @@ struct Ended(Over);
 /// Passes one connection piece by piece until it ends.
 pub(crate) async fn hold(with: Holding) -> Over {
     let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
-    let n_cuts = with.state.borrow().n_cuts;
+    let n_cuts = with.n_cuts;
     let mut held = Held {
         with,
         up: Lane::new(ordered),
@@ -196,6 +198,9 @@ impl Held {
                 rule.struck();
                 self.tell_struck(rule);
             }
+            if let Some(breaker) = state.breaker() {
+                self.with.tap.borrow_mut().harmed(&breaker);
+            }
             self.with.tap.borrow_mut().reset_by_fault();
             return Err(Ended(Over::Reset));
         }
@@ -227,6 +232,10 @@ impl Held {
 
     /// Reads what one side sends, and decides about it.
     async fn read(&mut self, direction: Direction) -> Result<(), Ended> {
+        // What was put on the seam before these bytes were sent strikes them.
+        if self.with.state.has_changed().unwrap_or(false) {
+            self.apply_state()?;
+        }
         let scratch = Rc::clone(&self.with.scratch);
         let bytes = {
             let mut buffer = scratch.borrow_mut();
@@ -390,6 +399,7 @@ impl Held {
         let verdict = decide(&rules, &case, read);
         for rule in &verdict.struck {
             self.tell_struck(rule);
+            self.with.tap.borrow_mut().harmed(rule);
         }
         verdict
     }
@@ -435,7 +445,7 @@ impl Held {
                 if let Undialled::External(error) = error {
                     self.with.observer.tell(Seen::Unreached { seam, error });
                 }
-                self.with.observer.tell(Seen::Refused { seam, connection });
+                self.with.observer.tell(Seen::Refused { seam, connection, by: None });
                 Err(Ended(Over::Reset))
             }
         }

@@ -1,7 +1,7 @@
 //! What is still to be written to one side, and when.
 
+use super::rule::By;
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct Out {
     due: Instant,
     pub(super) act: Act,
     /// Who says it, where that is not the provider.
-    pub(super) by: Option<Arc<str>>,
+    pub(super) by: Option<By>,
     /// Has the splitter seen it off?
     pub(super) is_seen_off: bool,
 }
@@ -79,7 +79,7 @@ impl Lane {
     }
 
     /// Puts something in, to be done at that time at the earliest. Says when it is due.
-    pub(super) fn push(&mut self, act: Act, due: Instant, by: Option<Arc<str>>) -> Instant {
+    pub(super) fn push(&mut self, act: Act, due: Instant, by: Option<By>) -> Instant {
         if let Act::Bytes(bytes, _) = &act {
             self.n_bytes += bytes.len();
         }

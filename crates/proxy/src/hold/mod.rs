@@ -12,6 +12,7 @@ mod lane;
 mod rule;
 mod verdict;
 
+pub(crate) use rule::By;
 pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
 
 use crate::faults::{Effect, Moment};
@@ -41,6 +42,12 @@ impl SeamState {
         self.is_cut
             || self.rules.iter().any(|rule| rule.refuses())
             || (self.upstream == Upstream::Nowhere && !self.has_stub())
+    }
+
+    /// The fault by which nobody listens, or by which open connections were reset.
+    pub(crate) fn breaker(&self) -> Option<Arc<Rule>> {
+        let breaks = |rule: &&Arc<Rule>| rule.refuses() || (self.n_cuts > 0 && rule.cuts());
+        self.rules.iter().find(breaks).cloned()
     }
 
     /// Does somebody answer in the provider's place?

@@ -57,6 +57,24 @@ pub struct Rule {
     n_struck: AtomicU64,
 }
 
+/// Whose doing it is that something was said, or went wrong, where that is not the provider's.
+#[derive(Clone, Debug)]
+pub(crate) enum By {
+    /// A fault's.
+    Fault(Arc<Rule>),
+    /// A stub's, by its name.
+    Stub(Arc<str>),
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(rule) => write!(f, "fault {}", rule.name()),
+            Self::Stub(name) => write!(f, "stub {name}"),
+        }
+    }
+}
+
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rule").field("name", &self.spec.name).finish_non_exhaustive()
@@ -82,6 +100,11 @@ impl Rule {
     /// Does it answer in the provider's place?
     pub fn is_stub(&self) -> bool {
         matches!(self.spec.kind, Kind::Stub(_))
+    }
+
+    /// Does it reset all connections when it is put on a seam?
+    pub(crate) fn cuts(&self) -> bool {
+        matches!(&self.spec.kind, Kind::Fault(fault) if fault.moment() == Moment::Now)
     }
 
     pub(crate) fn kind(&self) -> &Kind {

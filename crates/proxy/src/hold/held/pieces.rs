@@ -3,7 +3,7 @@
 use super::{Ended, Fate, Held, opposite};
 use crate::faults::{Effect, Moment};
 use crate::hold::lane::Act;
-use crate::hold::rule::Rule;
+use crate::hold::rule::{By, Rule};
 use crate::hold::verdict::What;
 use crate::observer::Seen;
 use crate::relay::Over;
@@ -57,16 +57,16 @@ impl Held {
             Effect::Answer(value) => self.answer(call, &value, due, &rule),
             Effect::Say(said, then) => {
                 self.drop_request(call, &Value::Null, due);
-                self.say(call, said, (due, then), &Arc::from(rule.name()));
+                self.say(call, said, (due, then), &By::Fault(rule));
                 Ok(())
             }
             Effect::Reset => {
-                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                self.up.push(Act::Reset, due, Some(By::Fault(rule)));
                 Ok(())
             }
             Effect::ResetAfter => {
                 self.pass_request(call, bytes, due)?;
-                self.up.push(Act::Reset, due, Some(Arc::from(rule.name())));
+                self.up.push(Act::Reset, due, Some(By::Fault(rule)));
                 Ok(())
             }
             Effect::LoseReply => {
@@ -101,6 +101,7 @@ impl Held {
     /// What a stub says to a request.
     fn stand_in(&mut self, call: Call, answering: Answering, due: Instant) -> Result<(), Ended> {
         let Answering { by, after, say, dribble, afterwards } = answering;
+        let by = By::Stub(by);
         self.with.elsewhere.call_back(afterwards, after);
         let due = due + after;
         let (bytes, then) = match say {
@@ -126,12 +127,12 @@ impl Held {
             Some((n_parts, over)) if n_parts > 1 && !bytes.is_empty() => {
                 let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).min(bytes.len());
                 let size = bytes.len().div_ceil(n_parts);
-                let mut parts: Vec<(Act, Instant, Option<Arc<str>>)> = bytes
+                let mut parts: Vec<(Act, Instant, Option<By>)> = bytes
                     .chunks(size)
                     .enumerate()
                     .map(|(index, part)| {
                         let share = over.mul_f64((index + 1) as f64 / n_parts as f64);
-                        (Act::Bytes(part.to_vec(), 0), due + share, Some(Arc::clone(&by)))
+                        (Act::Bytes(part.to_vec(), 0), due + share, Some(by.clone()))
                     })
                     .collect();
                 push_end(&mut parts, due + over, then, &by);
@@ -148,7 +149,7 @@ impl Held {
         match splitter.answer(call, value) {
             Ok(bytes) => {
                 self.drop_request(call, value, due);
-                self.say(call, bytes, (due, Then::Stay), &Arc::from(rule.name()));
+                self.say(call, bytes, (due, Then::Stay), &by_of(rule));
                 Ok(())
             }
             Err(unanswerable) => self.unanswerable(&unanswerable.reason),
@@ -173,14 +174,14 @@ impl Held {
         }
     }
 
-    fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &Arc<str>) {
-        let mut acts = vec![(Act::Bytes(bytes, 0), due, Some(Arc::clone(by)))];
+    fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &By) {
+        let mut acts = vec![(Act::Bytes(bytes, 0), due, Some(by.clone()))];
         push_end(&mut acts, due, then, by);
         self.in_turn(call, acts);
     }
 
     /// Says something to the consumer as the whole answer to a call, once its turn has come.
-    fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<Arc<str>>)>) {
+    fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<By>)>) {
         self.ready.insert(call, acts);
         if self.multiplexes() || !self.order.contains(&call) {
             self.speak(call);
@@ -226,7 +227,7 @@ impl Held {
         let due = Instant::now() + verdict.wait;
         let (said, then, by) = match verdict.what {
             Some((What::Fault(effect), rule)) => {
-                let by: Arc<str> = Arc::from(rule.name());
+                let by = By::Fault(Arc::clone(&rule));
                 match effect {
                     Effect::Answer(value) => {
                         match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
@@ -307,25 +308,25 @@ impl Held {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
                 let again = Act::Bytes(again.unwrap_or_default(), 0);
-                self.lane(to).push(again, due, Some(Arc::from(rule.name())));
+                self.lane(to).push(again, due, Some(By::Fault(rule)));
             }
             Some((Effect::LoseReply | Effect::Hang, _)) => {}
             Some((Effect::Answer(value), rule)) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
                 match splitter.refuse(&bytes, &value) {
                     Ok(said) => {
-                        let by = Some(Arc::from(rule.name()));
+                        let by = Some(By::Fault(rule));
                         self.lane(opposite(to)).push(Act::Bytes(said, 0), due, by);
                     }
                     Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
                 }
             }
             Some((Effect::Reset, rule)) => {
-                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+                self.lane(to).push(Act::Reset, due, Some(By::Fault(rule)));
             }
             Some((Effect::ResetAfter, rule)) => {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
-                self.lane(to).push(Act::Reset, due, Some(Arc::from(rule.name())));
+                self.lane(to).push(Act::Reset, due, Some(By::Fault(rule)));
             }
             Some((Effect::Cut(time), _)) => {
                 self.with.leads.cut(&self.with.seam.1, time);
@@ -362,10 +363,15 @@ impl Held {
     }
 }
 
-fn push_end(acts: &mut Vec<(Act, Instant, Option<Arc<str>>)>, due: Instant, then: Then, by: &Arc<str>) {
+/// Whose doing a rule's answer is.
+fn by_of(rule: &Arc<Rule>) -> By {
+    if rule.is_stub() { By::Stub(Arc::from(rule.name())) } else { By::Fault(Arc::clone(rule)) }
+}
+
+fn push_end(acts: &mut Vec<(Act, Instant, Option<By>)>, due: Instant, then: Then, by: &By) {
     match then {
         Then::Stay => {}
-        Then::Close => acts.push((Act::Close, due, Some(Arc::clone(by)))),
-        Then::Reset => acts.push((Act::Reset, due, Some(Arc::clone(by)))),
+        Then::Close => acts.push((Act::Close, due, Some(by.clone()))),
+        Then::Reset => acts.push((Act::Reset, due, Some(by.clone()))),
     }
 }
