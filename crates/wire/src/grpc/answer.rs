@@ -11,8 +11,9 @@ use prost_reflect::MessageDescriptor;
 use seam_value::{Map, Value};
 
 /// The fields that an answer may have.
-const KNOWN: &[&str] =
-    &["status", "message", "metadata", "body", "bodies", "trailers", "length", "open", "json"];
+const KNOWN: &[&str] = &[
+    "status", "message", "metadata", "body", "bodies", "trailers", "length", "open", "json", "text", "error",
+];
 
 /// Reads an answer to the call of a path.
 pub(crate) fn said(
@@ -28,7 +29,7 @@ pub(crate) fn said(
             "grpc has no {unknown}; its answers have status, message, body"
         )));
     }
-    let status = match map.get("status") {
+    let status = match map.get("status").or_else(|| map.get("error")) {
         None | Some(Value::Null) => 0,
         Some(status) => status::number(&status.to_plain_text())
             .ok_or_else(|| Unanswerable::new(format!("{status} is no status of gRPC")))?,
@@ -53,8 +54,8 @@ pub(crate) fn said(
     let mut trailers = Headers::default();
     let last = if only_headers { &mut said.headers } else { &mut trailers };
     last.push(b"grpc-status", status.to_string().as_bytes());
-    if let Some(text) = map.get("message").filter(|text| **text != Value::Null) {
-        last.push(b"grpc-message", status::write_message(&text.to_plain_text()).as_bytes());
+    if let Some(text) = map.get("message").or_else(|| map.get("text")).filter(|text| **text != Value::Null) {
+        last.push(b"grpc-message", status::write_message(text.to_plain_text().trim_end()).as_bytes());
     }
     metadata(map, "trailers", last)?;
     said.trailers = (!only_headers).then_some(trailers);

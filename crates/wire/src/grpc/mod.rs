@@ -43,6 +43,10 @@ impl Protocol for Grpc {
         true
     }
 
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         begin(limits, None)
     }
@@ -107,7 +111,11 @@ const MESSAGE: &[Field] = &[
 ];
 
 const ANSWER: &[Field] = &[
-    Field::optional("status", Shape::Text, "the status by name or number; `OK` where it isn't said"),
+    Field::optional(
+        "status",
+        Shape::Text,
+        "the status by name or number, or one of HTTP's; `OK` where it isn't said",
+    ),
     Field::optional("message", Shape::Text, "what the status says besides"),
     Field::optional("metadata", ANY_MAP, "what is sent before the first message"),
     Field::optional(

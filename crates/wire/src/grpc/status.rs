@@ -26,10 +26,20 @@ pub(super) fn name(number: &str) -> &str {
     number.parse::<usize>().ok().and_then(|number| NAMES.get(number).copied()).unwrap_or(number)
 }
 
-/// The number of a name, or of a number. None where there is no such status.
+/// The number of a name, or of a number; what HTTP would say is translated as gRPC's clients do. None where there is no
+/// such status.
 pub(super) fn number(name: &str) -> Option<u32> {
     let place = NAMES.iter().position(|other| other.eq_ignore_ascii_case(name));
-    place.and_then(|place| u32::try_from(place).ok()).or_else(|| name.parse().ok())
+    match place.and_then(|place| u32::try_from(place).ok()).or_else(|| name.parse().ok())? {
+        200 => Some(0),
+        400 => Some(13),
+        401 => Some(16),
+        403 => Some(7),
+        404 => Some(12),
+        429 | 502 | 503 | 504 => Some(14),
+        100..600 => Some(2),
+        number => Some(number),
+    }
 }
 
 /// A message as it was sent, decoded.
@@ -55,6 +65,7 @@ mod tests {
         }
         assert_eq!(number("unavailable"), Some(14));
         assert_eq!(number("NOPE"), None);
+        assert_eq!(number("503"), number("UNAVAILABLE"));
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub(crate) struct Http2 {
     pub(super) mode: Mode,
     pub(super) flavor: Flavor,
     pub(super) room: Room,
+    /// Are replies told whole?
+    pub(super) gathers: bool,
+    /// Acknowledgements that the provider owes to us, and not to the consumer.
+    pub(super) n_acks_of_ours: u32,
     to_provider: Lane,
     to_consumer: Lane,
     /// The calls that are open, by the consumer's number of their stream.
@@ -89,6 +93,8 @@ impl Http2 {
             mode,
             flavor,
             room: Room::new(splitting.limits),
+            gathers: false,
+            n_acks_of_ours: 0,
             to_provider: Lane::new(frame::PREFACE.len()),
             to_consumer: Lane::new(0),
             streams: BTreeMap::new(),
@@ -193,13 +199,24 @@ impl Http2 {
     }
 
     pub(super) fn passing(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
+        let mut greeting = Vec::new();
+        if self.mode == Mode::Alone && to == Direction::ToProvider && !bytes.is_empty() {
+            // There is a provider after all. What it and the consumer set comes to the other from here on.
+            self.mode = Mode::Held;
+            self.n_acks_of_ours += 1;
+            greeting.extend_from_slice(frame::PREFACE);
+            frame::write(frame::SETTINGS, 0, 0, &[], &mut greeting);
+        }
         let streams = &self.streams;
         match self.mode {
             Mode::Watched => bytes,
-            Mode::Held | Mode::Alone => self.writing.passes(to, bytes, |stream| {
-                // What was sent a second time is over with its reply.
-                streams.contains_key(&stream) || writing::is_shadow(stream)
-            }),
+            Mode::Held | Mode::Alone => {
+                let passed = self.writing.passes(to, bytes, |stream| {
+                    // What was sent a second time is over with its reply.
+                    streams.contains_key(&stream) || writing::is_shadow(stream)
+                });
+                if greeting.is_empty() { passed } else { [greeting, passed].concat() }
+            }
         }
     }
 
@@ -359,7 +376,9 @@ impl Http2 {
         if !half.has_begun || half.has_ended {
             return Err(Surprise::new("a body without headers"));
         }
-        half.flush(direction, number, (call, self.mode), out);
+        if !head.ends_stream() {
+            half.flush(direction, number, (call, self.mode), out);
+        }
         if !head.ends_stream() {
             if self.writing.n_waiting(direction, number) < MOST_WAITING {
                 self.credit(direction, number, n_bytes, out);

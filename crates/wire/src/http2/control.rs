@@ -77,6 +77,11 @@ impl Http2 {
             }
             // Only ours are answered, and nobody waits for it.
             frame::SETTINGS | frame::PING if head.has(frame::ACK) && self.mode == Mode::Alone => {}
+            frame::SETTINGS
+                if head.has(frame::ACK) && direction == Direction::ToConsumer && self.n_acks_of_ours > 0 =>
+            {
+                self.n_acks_of_ours -= 1;
+            }
             frame::SETTINGS => {
                 for setting in payload.chunks_exact(6) {
                     if let ([0, 4], Some(window)) = (&setting[..2], frame::number(&setting[2..])) {

@@ -62,10 +62,11 @@ impl Flavor {
         })
     }
 
-    /// Can a half be told by now? `ends` says that the stream ends with the frame that is passing.
+    /// Can a half be told by now? `gathers` says that replies have to be whole, `ends` that the stream ends with the
+    /// frame that is passing.
     pub(super) fn decide(
         &self,
-        mode: Mode,
+        (mode, gathers): (Mode, bool),
         direction: Direction,
         (stream, ends): (&Stream, bool),
     ) -> Option<Tell> {
@@ -95,6 +96,7 @@ impl Flavor {
                 match essence {
                     "text/event-stream" => Some(Tell::streams(0, false, Cutter::events())),
                     _ if mode == Mode::Watched => None,
+                    _ if !gathers => Some(Tell::begun(true)),
                     "application/x-ndjson" | "application/stream+json" | "multipart/x-mixed-replace" => {
                         Some(Tell::begun(true))
                     }

@@ -15,6 +15,10 @@ impl Splitter for Http2 {
         self.take(direction, bytes, out)
     }
 
+    fn gather_replies(&mut self, gather: bool) {
+        self.gathers = gather;
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         self.take_kept(direction)
     }

@@ -29,7 +29,7 @@ impl Http2 {
     pub(super) fn advance(&mut self, direction: Direction, number: u32, ends: bool, out: &mut Vec<Piece>) {
         let Some(stream) = self.streams.get(&number) else { return };
         if stream.half_of(direction).told == Told::Nothing
-            && let Some(tell) = self.flavor.decide(self.mode, direction, (stream, ends))
+            && let Some(tell) = self.flavor.decide((self.mode, self.gathers), direction, (stream, ends))
         {
             self.tell(direction, number, &tell, out);
         }

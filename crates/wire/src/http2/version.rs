@@ -60,19 +60,22 @@ impl<One: Conversation> Conversation for Versions<One> {
             return two.step(direction, bytes, at, out);
         }
         let Some(n_preface) = self.n_preface else { return self.one.step(direction, bytes, at, out) };
-        let expected = &PREFACE[n_preface..];
-        let n_now = expected.len().min(bytes.len());
-        if direction == Direction::ToConsumer || bytes[..n_now] != expected[..n_now] {
-            self.is_one(at, out)?;
-            return self.one.step(direction, bytes, at, out);
+        match look(direction, bytes, n_preface) {
+            Shows::One => {
+                self.is_one(at, out)?;
+                self.one.step(direction, bytes, at, out)
+            }
+            Shows::Nothing(n_taken) => {
+                self.n_preface = Some(n_preface + n_taken);
+                Ok(n_taken)
+            }
+            Shows::Two => {
+                let mut two = Watching::new(Http2::watched(Flavor::Http, self.limits), self.limits);
+                two.feed(Direction::ToProvider, &PREFACE[..n_preface], at, out)?;
+                self.n_preface = None;
+                self.two.insert(Box::new(two)).step(direction, bytes, at, out)
+            }
         }
-        self.n_preface = Some(n_preface + n_now);
-        if n_now == expected.len() {
-            let mut two = Watching::new(Http2::watched(Flavor::Http, self.limits), self.limits);
-            two.feed(Direction::ToProvider, PREFACE, at, out)?;
-            (self.two, self.n_preface) = (Some(Box::new(two)), None);
-        }
-        Ok(n_now)
     }
 
     fn end(&mut self, direction: Direction, how: End, at: Duration, out: &mut Vec<Exchange>) {
@@ -111,8 +114,37 @@ impl<One: Conversation> Conversation for Versions<One> {
         let split = self.spoken().split(splitting)?;
         Some(match self.n_preface {
             None => split,
-            Some(n_preface) => Box::new(Splits { splitting, split, n_preface: Some(n_preface) }),
+            Some(n_preface) => {
+                Box::new(Splits { splitting, split, gathers: false, n_preface: Some(n_preface) })
+            }
         })
+    }
+}
+
+/// What the first bytes show.
+enum Shows {
+    One,
+    Two,
+    /// So many bytes of the preface, and not all of it.
+    Nothing(usize),
+}
+
+/// Looks at the first bytes, after so many of the preface.
+fn look(direction: Direction, bytes: &[u8], n_preface: usize) -> Shows {
+    match (direction, bytes) {
+        (_, []) => Shows::Nothing(0),
+        // A provider may say its settings before it was asked anything; a reply of HTTP/1 begins with its name.
+        (Direction::ToConsumer, [0, ..]) => Shows::Two,
+        (Direction::ToConsumer, _) => Shows::One,
+        (Direction::ToProvider, _) => {
+            let expected = &PREFACE[n_preface..];
+            let n_now = expected.len().min(bytes.len());
+            match bytes[..n_now] == expected[..n_now] {
+                false => Shows::One,
+                true if n_now == expected.len() => Shows::Two,
+                true => Shows::Nothing(n_now),
+            }
+        }
     }
 }
 
@@ -121,6 +153,7 @@ struct Splits {
     splitting: Splitting,
     /// Cuts HTTP/1, until it is known that HTTP/2 is spoken.
     split: Box<dyn Splitter>,
+    gathers: bool,
     /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
     n_preface: Option<usize>,
 }
@@ -132,21 +165,33 @@ impl Splitter for Splits {
 
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let Some(n_preface) = self.n_preface else { return self.split.cut(direction, bytes, out) };
-        let expected = &PREFACE[n_preface..];
-        let n_now = expected.len().min(bytes.len());
-        if direction == Direction::ToConsumer || bytes[..n_now] != expected[..n_now] {
-            self.n_preface = None;
-            self.split.cut(Direction::ToProvider, &PREFACE[..n_preface], out)?;
-            return self.split.cut(direction, bytes, out);
-        }
-        self.n_preface = Some(n_preface + n_now);
-        if n_now < expected.len() {
-            return Ok(());
+        match look(direction, bytes, n_preface) {
+            Shows::Nothing(n_taken) => {
+                self.n_preface = Some(n_preface + n_taken);
+                return Ok(());
+            }
+            Shows::One => {}
+            Shows::Two => {
+                self.split = Box::new(Http2::new(Flavor::Http, self.splitting));
+                self.split.gather_replies(self.gathers);
+            }
         }
         self.n_preface = None;
-        self.split = Box::new(Http2::new(Flavor::Http, self.splitting));
-        self.split.cut(direction, PREFACE, out)?;
-        self.split.cut(direction, &bytes[n_now..], out)
+        self.split.cut(Direction::ToProvider, &PREFACE[..n_preface], out)?;
+        self.split.cut(direction, bytes, out)
+    }
+
+    fn ended(&mut self, direction: Direction, out: &mut Vec<Piece>) {
+        self.split.ended(direction, out);
+    }
+
+    fn gather_replies(&mut self, gather: bool) {
+        self.gathers = gather;
+        self.split.gather_replies(gather);
+    }
+
+    fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        self.split.refuse(message, answer)
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {

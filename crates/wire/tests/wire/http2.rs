@@ -31,8 +31,9 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 /// The pieces of a capture that is held and let go at once; and what came out, as chunks.
-fn hold(case: &Case, limits: Limits, n_bytes: usize) -> (Vec<String>, Vec<Chunk>) {
+fn hold(case: &Case, (limits, gathers): (Limits, bool), n_bytes: usize) -> (Vec<String>, Vec<Chunk>) {
     let mut splitter = begin(Behind::Provider, limits);
+    splitter.gather_replies(gathers);
     let (mut told, mut chunks, mut pieces) = (Vec::new(), Vec::new(), Vec::new());
     let (mut recorded, mut provider) = (Renumbered::default(), Renumbered::default());
     for chunk in &case.pieces {
@@ -123,7 +124,7 @@ fn what_is_held_and_let_go_is_understood_as_before() {
         let original = lines(&case.pieces);
         for kept_body in [1024 * 1024, 20, 0] {
             let limits = Limits { kept_body, ..Limits::default() };
-            let (_, held) = hold(&case, limits, usize::MAX);
+            let (_, held) = hold(&case, (limits, kept_body > 20), usize::MAX);
             assert_eq!(lines(&held), original, "{} keeping {kept_body}", case.path.display());
         }
         n_cases += 1;
@@ -134,9 +135,9 @@ fn what_is_held_and_let_go_is_understood_as_before() {
 #[test]
 fn cut_anywhere_the_pieces_are_the_same() {
     for case in cases() {
-        let (whole, _) = hold(&case, Limits::default(), usize::MAX);
-        for n_bytes in [1, 2, 3, 7, 100] {
-            let (cut, _) = hold(&case, Limits::default(), n_bytes);
+        for (n_bytes, gathers) in [(1, true), (2, false), (3, true), (7, false), (100, true), (100, false)] {
+            let (whole, _) = hold(&case, (Limits::default(), gathers), usize::MAX);
+            let (cut, _) = hold(&case, (Limits::default(), gathers), n_bytes);
             for (cut, whole) in cut.iter().zip(&whole) {
                 assert_eq!(cut, whole, "{} in pieces of {n_bytes}", case.path.display());
             }
@@ -427,6 +428,23 @@ fn where_nobody_is_behind() {
         let error = talk.splitter.answer(call, &parse(answer).unwrap()).unwrap_err();
         assert!(error.reason.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn a_provider_that_is_there_after_all() {
+    let mut talk = Talk::new(Behind::Nobody);
+    talk.says(UP, &frame(4, 1, 0, b""));
+    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
+    let (_, bytes) = talk.held.remove(0);
+    talk.write(UP, bytes);
+    assert!(talk.to_provider.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    assert_eq!(kinds(&talk.passed()), [(4, 0), (1, 1)]);
+    talk.heard();
+    // Its settings are the consumer's business, its acknowledgement of ours is not.
+    talk.says(DOWN, &[frame(4, 0, 0, b""), frame(4, 1, 0, b""), frame(1, END | END_HEADERS, 1, OK)].concat());
+    assert_eq!(kinds(&talk.heard()), [(4, 0), (1, 1)]);
+    talk.says(UP, &frame(4, 1, 0, b""));
+    assert_eq!(kinds(&talk.passed()), [(4, 0)]);
 }
 
 const SHOP: &str = r#"syntax = "proto3"; package shop; import "google/protobuf/timestamp.proto";

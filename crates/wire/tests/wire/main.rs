@@ -3,6 +3,7 @@
 mod capture;
 mod captures;
 mod http2;
+mod http2_live;
 mod soup;
 mod split_nats;
 mod split_postgres;
