@@ -434,7 +434,7 @@ impl WireMock {
         let all = self.journalled();
         let unmatched = all.iter().rev().filter(|event| event.mapping.is_none());
         let misses: Vec<Value> = unmatched
-            .flat_map(|event| self.misses(&mappings, &event.request, &event.request.to_value()))
+            .flat_map(|event| Self::misses(&mappings, &event.request, &event.request.to_value()))
             .collect();
         Value::map([("nearMisses", Value::List(misses))])
     }
@@ -450,7 +450,7 @@ impl WireMock {
             map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::new()));
             map.entry("formParams".to_owned()).or_insert(Value::Map(Map::new()));
         }
-        Ok(Value::map([("nearMisses", Value::List(self.misses(&self.ordered(), &request, &shown)))]))
+        Ok(Value::map([("nearMisses", Value::List(Self::misses(&self.ordered(), &request, &shown)))]))
     }
 
     /// `POST /near-misses/request-pattern`
@@ -462,22 +462,14 @@ impl WireMock {
         measured.sort_by(|(_, left), (_, right)| left.total_cmp(right));
         measured.truncate(3);
         let misses = measured.into_iter().map(|(event, distance)| {
-            near::to_value(
-                event.request.to_value(),
-                "requestPattern",
-                (*pattern.shown).clone(),
-                None,
-                distance,
-            )
+            near::to_value(event.request.to_value(), "requestPattern", (*pattern.shown).clone(), distance)
         });
         Ok(Value::map([("nearMisses", Value::List(misses.collect()))]))
     }
 
-    fn misses(&self, mappings: &[Arc<Mapping>], request: &Request, shown: &Value) -> Vec<Value> {
-        let scenarios = lock(&self.scenarios);
+    fn misses(mappings: &[Arc<Mapping>], request: &Request, shown: &Value) -> Vec<Value> {
         let miss = |(mapping, distance): (Arc<Mapping>, f64)| {
-            let state = mapping.scenario.as_deref().map(|name| scenarios.state(name));
-            near::to_value(shown.clone(), "stubMapping", (*mapping.shown).clone(), state, distance)
+            near::to_value(shown.clone(), "stubMapping", (*mapping.shown).clone(), distance)
         };
         near::nearest(mappings, request).into_iter().map(miss).collect()
     }

@@ -390,7 +390,7 @@ impl Pattern {
             place.as_map().and_then(|map| map.iter().find(|(key, _)| OPERATORS.contains(&key.as_str())));
         match entry {
             Some((operator, operand @ (Value::Map(_) | Value::List(_)))) => {
-                (operator.clone(), operand.to_pretty())
+                (operator.clone(), super::template::jackson(operand))
             }
             Some((operator, operand)) => (operator.clone(), operand.to_plain_text()),
             None => (String::new(), place.to_string()),

@@ -272,6 +272,11 @@ impl RequestPattern {
         }
     }
 
+    /// The credentials that are asked for, in base64.
+    pub(crate) fn basic(&self) -> Option<&str> {
+        self.basic.as_deref()
+    }
+
     /// Is nothing asked of the path but the template's form?
     pub(crate) fn has_template(&self) -> bool {
         matches!(self.url, Url::Template(_))
@@ -293,6 +298,13 @@ impl RequestPattern {
             "queryParameters" => among(&self.query, &named(request.query(), name)),
             "formParameters" => among(&self.form, &named(request.form(), name)),
             "cookies" => self.cookies_match(request, now),
+            "basic" => self.basic.as_ref().is_none_or(|expected| {
+                request.header_values("authorization").iter().any(|value| is_basic(value, expected))
+            }),
+            "pathParameters" => self.path_parameters_match(request, now),
+            "multipart" => {
+                self.multipart.iter().all(|one| request.is_multipart() && one.matches(request.parts(), now))
+            }
             "bodyPatterns" => {
                 let text = request.text();
                 let pattern = name.parse::<usize>().ok().and_then(|index| self.bodies.get(index));
@@ -509,6 +521,10 @@ fn without_nulls(value: &Value) -> Value {
             let kept = map.iter().filter(|(_, value)| **value != Value::Null);
             let mut shown: Map = kept
                 .map(|(key, value)| {
+                    // WireMock shows a schema as the text that it keeps.
+                    if key == "matchesJsonSchema" && value.as_text().is_none() {
+                        return (key.clone(), Value::Text(super::template::jackson(value)));
+                    }
                     let literal = matches!(key.as_str(), "equalToJson" | "matchesJsonSchema" | "parameters");
                     (key.clone(), if literal { value.clone() } else { without_nulls(value) })
                 })
