@@ -280,6 +280,7 @@ impl Open {
             provider,
             splitter,
             protocol,
+            is_alone: behind == Behind::Nobody && !protocol.is_stateless(),
             seam,
             connection,
             tap,

@@ -5,6 +5,7 @@
 //! here waits, listens or knows the time, so that every case is a table of bytes and expectation.
 #![forbid(unsafe_code)]
 
+mod amqp;
 mod answering;
 pub mod body;
 mod conversation;
@@ -26,5 +27,5 @@ mod watching;
 
 pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Say, Then};
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
-pub use protocol::{PROTOCOLS, Protocol, protocol};
+pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};

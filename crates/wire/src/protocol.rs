@@ -1,5 +1,6 @@
 //! The protocols that a seam can be watched in: one folder and one line in one table each.
 
+use crate::amqp::Amqp;
 use crate::conversation::{Conversation, Limits};
 use crate::grpc::Grpc;
 use crate::http::Http;
@@ -12,11 +13,22 @@ use seam_model::Word;
 use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
-pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Grpc, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
+pub static PROTOCOLS: &[&dyn Protocol] = &[&Http, &Grpc, &Amqp, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {
     PROTOCOLS.iter().copied().find(|protocol| protocol.name() == name)
+}
+
+/// What a piece of a connection on which calls may overtake each other must not overtake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Nothing.
+    Free,
+    /// What was said before within the same: an AMQP channel.
+    Within(u64),
+    /// Anything that was said before it.
+    All,
 }
 
 /// One protocol: what it is called, and how to watch a connection that speaks it.
@@ -38,6 +50,12 @@ pub trait Protocol: Sync {
     /// Does one connection carry several calls at once, whose replies may come in any order?
     fn multiplexes(&self) -> bool {
         false
+    }
+
+    /// Where calls may overtake each other: what must these bytes, a whole piece, not overtake?
+    fn order(&self, bytes: &[u8]) -> Order {
+        let _ = bytes;
+        Order::Free
     }
 
     /// Can a connection that nobody stood behind be passed on to a provider later, because no log-in or greeting ties

@@ -153,6 +153,12 @@ pub trait Splitter: Send {
         bytes
     }
 
+    /// What is to be said because of bytes that were written: to a publisher, in the place of a provider that isn't there,
+    /// that its message has arrived. Asked after each writing to the provider.
+    fn follow(&mut self, out: &mut Vec<Piece>) {
+        let _ = out;
+    }
+
     /// Does this connection carry several calls at once, whose replies may come in any order? Known once bytes have
     /// passed: HTTP's connections may turn out to be HTTP/2.
     fn multiplexes(&self) -> bool {

@@ -33,6 +33,8 @@ pub(crate) struct Holding {
     /// None where there are only bytes.
     pub(crate) splitter: Option<Box<dyn Splitter>>,
     pub(crate) protocol: &'static dyn Protocol,
+    /// Does whoever answers in the provider's place do so for good, because a greeting or log-in ties the connection to it?
+    pub(crate) is_alone: bool,
     pub(crate) seam: (usize, SeamId),
     pub(crate) connection: u64,
     pub(crate) tap: Rc<RefCell<Tap>>,
@@ -88,10 +90,11 @@ struct Ended(Over);
 pub(crate) async fn hold(with: Holding) -> Over {
     let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
     let n_cuts = with.n_cuts;
+    let protocol = with.protocol;
     let mut held = Held {
         with,
-        up: Lane::new(ordered),
-        down: Lane::new(ordered),
+        up: Lane::new(ordered, protocol),
+        down: Lane::new(ordered, protocol),
         order: VecDeque::new(),
         ready: HashMap::new(),
         fates: HashMap::new(),
@@ -146,6 +149,7 @@ impl Held {
     /// Writes what is due, and waits for what comes next.
     async fn turn(&mut self) -> Result<(), Ended> {
         self.write(Direction::ToProvider).await?;
+        self.say_what_follows().await?;
         self.write(Direction::ToConsumer).await?;
         self.look_whether_it_is_over()?;
         match self.wait().await {
@@ -157,6 +161,19 @@ impl Held {
             Woken::Time => Ok(()),
             Woken::Changed => self.apply_state(),
         }
+    }
+
+    /// What the splitter says now that bytes were written.
+    async fn say_what_follows(&mut self) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.follow(&mut pieces);
+        }
+        if pieces.is_empty() {
+            return Ok(());
+        }
+        self.take_in(pieces).await?;
+        self.write(Direction::ToProvider).await
     }
 
     async fn wait(&mut self) -> Woken {
@@ -337,7 +354,8 @@ impl Held {
             if self.hung.is_some() && !self.multiplexes() {
                 continue;
             }
-            let needs_provider = piece.to == Direction::ToProvider && !piece.bytes.is_empty();
+            let needs_provider =
+                piece.to == Direction::ToProvider && !piece.bytes.is_empty() && !self.with.is_alone;
             self.take_in_one(piece)?;
             if needs_provider && self.up.has_bytes() && self.with.provider.is_none() {
                 self.dial().await?;
@@ -488,6 +506,11 @@ impl Held {
                 Direction::ToProvider => self.with.provider.as_ref(),
                 Direction::ToConsumer => Some(&self.with.consumer),
             };
+            if socket.is_none() && self.with.is_alone {
+                let n_bytes = bytes.len() - from;
+                lane.wrote(n_bytes, now);
+                continue;
+            }
             let Some(socket) = socket else { return Ok(()) };
             let end = bytes.len().min(from.saturating_add(most));
             match socket.try_write(&bytes[from..end]) {

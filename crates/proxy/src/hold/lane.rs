@@ -1,6 +1,7 @@
 //! What is still to be written to one side, and when.
 
 use super::rule::By;
+use seam_wire::{Order, Protocol};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,11 +34,14 @@ pub(super) struct Out {
     pub(super) by: Option<By>,
     /// Has the splitter seen it off?
     pub(super) is_seen_off: bool,
+    /// What it keeps its place among, where the order of all entries doesn't matter.
+    order: Order,
 }
 
 /// What is to be written to one side.
 #[derive(Debug)]
 pub(super) struct Lane {
+    protocol: &'static dyn Protocol,
     queue: VecDeque<Out>,
     n_bytes: usize,
     /// Does the order of all entries matter? Otherwise only those of one call keep theirs.
@@ -52,8 +56,9 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(is_ordered: bool) -> Self {
+    pub(super) fn new(is_ordered: bool, protocol: &'static dyn Protocol) -> Self {
         Self {
+            protocol,
             queue: VecDeque::new(),
             n_bytes: 0,
             is_ordered,
@@ -83,13 +88,29 @@ impl Lane {
         if let Act::Bytes(bytes, _) = &act {
             self.n_bytes += bytes.len();
         }
-        let last = self.queue.back().map(|out| out.due);
-        let due = last.filter(|_| self.is_ordered).map_or(due, |last| last.max(due));
+        let order = match &act {
+            _ if self.is_ordered => Order::All,
+            Act::Bytes(bytes, _) => self.protocol.order(bytes),
+            // Whoever ends a direction has said everything.
+            Act::End => Order::All,
+            Act::Reset | Act::Close => Order::Free,
+        };
+        let due = self.after(order).map_or(due, |last| last.max(due));
         // An entry that is half written keeps its place.
         let begun = usize::from(self.queue.front().is_some_and(|first| first.is_seen_off));
         let index = self.queue.iter().skip(begun).take_while(|out| out.due <= due).count() + begun;
-        self.queue.insert(index, Out { due, act, by, is_seen_off: false });
+        self.queue.insert(index, Out { due, act, by, is_seen_off: false, order });
         due
+    }
+
+    /// When the last entry is due that one of this order must not overtake.
+    fn after(&self, order: Order) -> Option<Instant> {
+        let mut others = self.queue.iter().rev();
+        match order {
+            Order::Free => None,
+            Order::All => others.next().map(|out| out.due),
+            Order::Within(_) => others.find(|out| out.order == order).map(|out| out.due),
+        }
     }
 
     /// When something is to be done; none where nothing is waiting, or it waits for the receiver.

@@ -10,7 +10,7 @@ use seam_wire::{Behind, Call, Direction, Limits, Of, Parts, Piece, Protocol, Spl
 use std::collections::BTreeMap;
 
 /// The protocols whose splitters are tested here.
-const SPLIT: &[&str] = &["nats", "postgres", "redis", "smtp"];
+const SPLIT: &[&str] = &["amqp", "nats", "postgres", "redis", "smtp"];
 
 pub(crate) fn begin(protocol: &dyn Protocol, behind: Behind, limits: Limits) -> Box<dyn Splitter> {
     let conversation = protocol.begin(limits);
@@ -102,9 +102,10 @@ fn line(parts: Parts) -> String {
 }
 
 impl Outcome {
-    fn take(&mut self, piece: Piece) {
+    /// Takes a piece, and what is written of it.
+    fn take(&mut self, piece: Piece, written: &[u8]) {
         let at = index(piece.to);
-        self.given[at].extend_from_slice(&piece.bytes);
+        self.given[at].extend_from_slice(written);
         let what = match piece.of {
             Of::Rest => "rest".to_owned(),
             Of::Request { call, awaited, read, .. } => {
@@ -153,12 +154,16 @@ fn split(case: &Case, limits: Limits, cut: &mut dyn FnMut(usize) -> usize) -> Ou
             outcome.taken[index(*direction)].extend_from_slice(&rest[..n_now]);
             let surprise = splitter.cut(*direction, &rest[..n_now], &mut pieces);
             outcome.surprise = surprise.err().map(|surprise| surprise.to_string());
-            pieces.drain(..).for_each(|piece| outcome.take(piece));
+            for piece in pieces.drain(..) {
+                let written = splitter.passes(piece.to, piece.bytes.clone());
+                outcome.take(piece, &written);
+            }
             rest = &rest[n_now..];
         }
     }
     for direction in [Direction::ToProvider, Direction::ToConsumer] {
-        outcome.rest[index(direction)] = splitter.take_rest(direction);
+        let rest = splitter.take_rest(direction);
+        outcome.rest[index(direction)] = splitter.passes(direction, rest);
     }
     outcome
 }
