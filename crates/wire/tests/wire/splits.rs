@@ -10,7 +10,7 @@ use seam_wire::{Behind, Call, Direction, Limits, Of, Parts, Piece, Protocol, Spl
 use std::collections::BTreeMap;
 
 /// The protocols whose splitters are tested here.
-const SPLIT: &[&str] = &["amqp", "nats", "postgres", "redis", "smtp"];
+const SPLIT: &[&str] = &["amqp", "mysql", "nats", "postgres", "redis", "smtp"];
 
 pub(crate) fn begin(protocol: &dyn Protocol, behind: Behind, limits: Limits) -> Box<dyn Splitter> {
     let conversation = protocol.begin(limits);
@@ -188,7 +188,8 @@ fn cut_anywhere_the_pieces_are_the_same() {
 
 #[test]
 fn nothing_is_lost_or_changed() {
-    for case in cases() {
+    // What is compressed is written anew.
+    for case in cases().filter(|case| !case.path.to_string_lossy().contains("compressed")) {
         for kept_body in [1024 * 1024, 16, 0] {
             let limits = Limits { kept_body, ..Limits::default() };
             let outcome = split(&case, limits, &mut |n_left| n_left.min(11));
@@ -305,7 +306,7 @@ fn a_recorded_reply_said_again_is_the_same() {
                     _ => piece.bytes,
                 };
                 if piece.to == Direction::ToConsumer {
-                    changed.push(Chunk::Bytes(piece.to, bytes));
+                    changed.push(Chunk::Bytes(piece.to, splitter.passes(piece.to, bytes)));
                 }
             }
         }

@@ -1,0 +1,124 @@
+//! MySQL's and MariaDB's protocol: one exchange for each statement that is executed.
+//!
+//! ```text
+//!                     ◀───  greeting                   the server speaks first
+//! log-in              ───▶  OK
+//! QUERY               ───▶  columns, rows               or what was changed, or an error; several with MULTI
+//! PREPARE             ───▶  number, columns
+//! EXECUTE, FETCH      ───▶  columns, rows in binary form
+//! ```
+//! Packets are numbered anew in each command; over 16 MiB they go on in the next one.
+
+mod alone;
+mod compress;
+mod packets;
+mod reading;
+mod request;
+mod said;
+mod saying;
+mod splitter;
+mod stand_in;
+mod value;
+mod walk;
+
+use crate::conversation::{Conversation, Limits};
+use crate::protocol::Protocol;
+use crate::watching::Watching;
+use seam_model::{Field, Shape, Word};
+use splitter::Cutter;
+
+/// The protocol `mysql`.
+pub(crate) struct Mysql;
+
+impl Protocol for Mysql {
+    fn word(&self) -> &'static Word {
+        &WORD
+    }
+
+    fn scheme(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn default_port(&self) -> Option<u16> {
+        Some(3306)
+    }
+
+    fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
+        Box::new(Watching::new(Cutter::new(limits), limits))
+    }
+}
+
+static WORD: Word = Word {
+    text: "One interaction for each statement that is executed, also MariaDB's. Statements that only were prepared, log-ins, \
+        pings and changes of the database make none, unless they were refused. A cursor that is read in parts makes \
+        one for each part; several results of one statement stand under `more`. Passwords are never kept. The error \
+        1213 rolls the server's transaction back, as its own would; other errors leave it open. A stub with nobody \
+        behind it lets everybody in, and answers SET, transactions and `SELECT @@…` by itself. After a change to TLS, \
+        and with compression by zstd, the connection passes as bytes; zlib is understood.",
+    fields: ANSWER,
+    results: &[
+        Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
+        Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
+        Field::optional("message", Shape::Fields(MESSAGE), "what the server said unasked"),
+    ],
+    example: "system: hello\n\
+        components:\n  \
+          db: { external: \"tcp://127.0.0.1:3306\", protocol: mysql }\n",
+    ..Word::new("mysql", "MySQL and MariaDB, one interaction for each statement")
+};
+
+const ANSWER: &[Field] = &[
+    Field::optional(
+        "rows",
+        Shape::List(&Shape::MapOf(&Shape::Any)),
+        "in an answer: the rows, by column; in the types that the server described, else typed by their values",
+    ),
+    Field::optional("affected", Shape::Integer, "in an answer: how many rows were changed"),
+    Field::optional("insert_id", Shape::Integer, "in an answer: the number that was given to a new row"),
+    Field::optional("warnings", Shape::Integer, "in an answer: how many warnings there are"),
+    Field::optional(
+        "more",
+        Shape::List(&Shape::Any),
+        "in an answer: further results, each with these fields",
+    ),
+    Field::optional(
+        "error",
+        Shape::Any,
+        "in an answer: MySQL's number, `1213`, or a map of code, state and message",
+    ),
+];
+
+const REQUEST: &[Field] = &[
+    Field::optional(
+        "command",
+        Shape::Text,
+        "`query`, `execute` or `fetch`; `prepare` or `use` where it was refused",
+    ),
+    Field::optional("statement", Shape::Text, "the SQL as sent, also that of a prepared statement"),
+    Field::optional(
+        "parameters",
+        Shape::List(&Shape::Any),
+        "what was bound, in order; empty where nothing was",
+    ),
+    Field::optional("user", Shape::Text, "the user, of a connection that was refused"),
+    Field::optional("database", Shape::Text, "the database, of a connection that was refused"),
+];
+
+const REPLY: &[Field] = &[
+    Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "the rows, by column"),
+    Field::optional("count", Shape::Integer, "how many rows came, as far as they were kept"),
+    Field::optional("affected", Shape::Integer, "how many rows were changed; null where there are rows"),
+    Field::optional("insert_id", Shape::Integer, "the number that was given to a new row; 0 where none was"),
+    Field::optional("warnings", Shape::Integer, "how many warnings there are"),
+    Field::optional("more", Shape::List(&Shape::Any), "further results of the same statement"),
+    Field::optional("error", Shape::Fields(ERROR), "why it was refused; null where it was not"),
+];
+
+const ERROR: &[Field] = &[
+    Field::optional("code", Shape::Integer, "MySQL's number: 1062"),
+    Field::optional("state", Shape::Text, "the SQLSTATE: `23000`"),
+    Field::optional("message", Shape::Text, "the server's words"),
+];
+
+const MESSAGE: &[Field] =
+    &[Field::optional("error", Shape::Fields(ERROR), "why the server ends the connection")];
