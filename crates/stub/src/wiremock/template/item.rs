@@ -188,7 +188,8 @@ impl Item {
     pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::Nothing => Value::Null,
-            Self::Value(value) | Self::Json(value) => value.clone(),
+            Self::Value(value) => value.clone(),
+            Self::Json(value) => doubles(value.clone()),
             Self::List(list) => Value::List(list.iter().map(Self::to_value).collect()),
             Self::Many(list) => match list.as_slice() {
                 [one] => one.to_value(),

@@ -166,6 +166,8 @@ impl<'t> Reader<'t> {
         }
         if let Some(name) = content.strip_prefix('/') {
             self.at = end;
+            // What follows a block stays as it is, whatever its end says.
+            self.trims = false;
             return Ok(Some(End::Close(name.trim().to_owned())));
         }
         if content == "else" || content == "^" {

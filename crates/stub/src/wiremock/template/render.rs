@@ -2,7 +2,7 @@
 
 use super::World;
 use super::helpers::{HELPERS, Helper};
-use super::item::Item;
+use super::item::{Item, double};
 use super::parse::{Argument, Block, Call, Node, Path};
 use seam_value::{Number, Value};
 use std::collections::HashMap;
@@ -138,7 +138,15 @@ impl Machine<'_> {
         Ok(match argument {
             Argument::Text(text) => Item::text(text),
             Argument::Number(text) => {
-                Number::parse(text).map_or(Item::Nothing, |number| Item::Value(Value::Number(number)))
+                // A number with a point is a double: its last noughts are lost.
+                let number = Number::parse(text).and_then(|number| {
+                    if number.is_written_as_integer() {
+                        Some(number)
+                    } else {
+                        Number::parse(&double(number.as_f64()))
+                    }
+                });
+                number.map_or(Item::Nothing, |number| Item::Value(Value::Number(number)))
             }
             Argument::Flag(flag) => Item::flag(*flag),
             Argument::Null => Item::Nothing,

@@ -13,7 +13,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("toJson", |called| {
         Ok(match &called.context {
             Item::Nothing => Item::text(""),
-            item => Item::text(jackson(&item.to_value())),
+            item => Item::text(jackson(&without_nulls(item.to_value()))),
         })
     }),
     ("formatJson", format_json),
@@ -22,6 +22,18 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("jsonArrayAdd", json_array_add),
     ("jsonSort", json_sort),
 ];
+
+/// What is null is not written.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let kept = map.into_iter().filter(|(_, value)| *value != Value::Null);
+            Value::Map(kept.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Value::List(list) => Value::List(list.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
 
 fn json_path(called: Called<'_, '_>) -> Result<Item, String> {
     if called.context == Item::Nothing || called.context.as_text() == Some("") {

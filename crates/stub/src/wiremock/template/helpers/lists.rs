@@ -3,7 +3,6 @@
 use super::Helper;
 use crate::wiremock::template::item::Item;
 use crate::wiremock::template::render::{Called, error};
-use std::collections::HashMap;
 
 /// The longest list that a range makes.
 const MOST: i64 = 100_000;
@@ -99,7 +98,8 @@ fn array_join(called: Called<'_, '_>) -> Result<Item, String> {
     match called.block {
         Some(block) => {
             for item in list {
-                texts.push(called.machine.inside(&block.body, item, HashMap::new())?);
+                let named = block.names.first().map(|name| (name.clone(), item.clone()));
+                texts.push(called.machine.inside(&block.body, item, named.into_iter().collect())?);
             }
         }
         None => texts.extend(list.iter().map(Item::print)),

@@ -4,6 +4,7 @@ use super::Helper;
 use crate::wiremock::regex::JavaRegex;
 use crate::wiremock::template::item::Item;
 use crate::wiremock::template::render::{Called, error};
+use seam_value::Value;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -106,7 +107,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
 fn section(called: &mut Called<'_, '_>, holds: bool) -> Result<Item, String> {
     match (called.block.is_some(), holds) {
         (true, true) => called.body().map(Item::text),
-        (true, false) => called.otherwise().map(Item::text),
+        // What stands behind `else` is not looked at.
+        (true, false) => Ok(Item::text("")),
         (false, holds) => Ok(Item::flag(holds)),
     }
 }
@@ -123,8 +125,8 @@ fn is_same(called: &Called<'_, '_>) -> bool {
 
 fn compare(mut called: Called<'_, '_>, wanted: &[Ordering]) -> Result<Item, String> {
     let right = called.rest.first().cloned().unwrap_or(Item::Nothing);
-    let order = match (called.context.as_number(), right.as_number()) {
-        (Some(left), Some(right)) => left.cmp(&right),
+    let order = match (&called.context, &right) {
+        (Item::Value(Value::Number(left)), Item::Value(Value::Number(right))) => left.cmp(right),
         _ => called.context.print().cmp(&right.print()),
     };
     let holds = wanted.contains(&order);

@@ -14,7 +14,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(called.parameter(usize::from(!is_even)).cloned().unwrap_or(Item::Nothing))
     }),
     ("numberFormat", |called| {
-        let Some(number) = called.context.as_number() else { return Ok(called.context.clone()) };
+        let Item::Value(Value::Number(number)) = &called.context else { return Ok(Item::Nothing) };
         let form = called.parameter(0).map(Item::print).unwrap_or_default();
         Ok(Item::text(format_number(number.as_f64(), &form)))
     }),
@@ -105,7 +105,10 @@ fn format_number(number: f64, form: &str) -> String {
             let (digits, after) = digits.split_at(end);
             let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
             let least = fraction.matches('0').count();
-            format!("{before}{}{after}", grouped(number, least, fraction.len(), whole.contains(',')))
+            let text = grouped(number, least, fraction.len(), whole.contains(','));
+            let n_whole = text.trim_start_matches('-').find('.').unwrap_or(text.len());
+            let missing = whole.matches('0').count().saturating_sub(n_whole);
+            format!("{before}{}{text}{after}", "0".repeat(missing))
         }
     }
 }

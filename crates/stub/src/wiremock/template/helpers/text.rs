@@ -84,10 +84,13 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("ljust", |called| filled(&called, Side::Right)),
     ("rjust", |called| filled(&called, Side::Left)),
     ("slugify", |called| {
-        let text = called.context.print().trim().to_lowercase();
-        let kept: String =
-            text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ')).collect();
-        Ok(Item::text(kept.split_whitespace().collect::<Vec<_>>().join("-")))
+        let text = called.context.print();
+        let letters = text.trim().chars().filter_map(|letter| match letter {
+            letter if letter.is_whitespace() => Some("-".to_owned()),
+            letter if letter.is_alphabetic() => Some(letter.to_lowercase().to_string()),
+            _ => None,
+        });
+        Ok(Item::text(letters.collect::<String>()))
     }),
     ("stripTags", |called| {
         let regex = JavaRegex::parse("<[^>]*>")?;
