@@ -25,6 +25,7 @@ mod splitter;
 mod tcp;
 mod unmatched;
 mod watching;
+mod websocket;
 
 pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Say, Then};
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};

@@ -42,6 +42,12 @@ impl<S: Resumed> Watching<S> {
         Self { splitter, limits, pieces: Vec::new(), open: BTreeMap::new(), consumer_ended: false }
     }
 
+    /// A call that was asked before the connection came to this protocol.
+    pub(crate) fn begin_with(&mut self, call: Call, began: Duration, request: Box<dyn Captured>) {
+        let open = Open { began, awaited: true, request, reply: None, request_is_whole: true, cut: false };
+        self.open.insert(call, open);
+    }
+
     fn take_in(&mut self, piece: Piece, at: Duration, out: &mut Vec<Exchange>) -> Result<(), Surprise> {
         match piece.of {
             Of::Rest => {}

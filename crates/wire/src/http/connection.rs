@@ -1,13 +1,17 @@
 //! One HTTP connection: requests queue up, each reply goes to the oldest.
 
+use super::events::Events;
 use super::framing::{Framing, Message, Reached, Stream};
-use super::reading::{HttpExchange, MAX_HEADERS};
+use super::reading::{EventRead, HttpExchange, MAX_HEADERS};
 use super::splitter::HttpSplitter;
 use crate::conversation::{
     Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
 };
+use crate::http2::{Flavor, Http2};
 use crate::kept::Room;
 use crate::splitter::{Splitter, Splitting};
+use crate::watching::Watching;
+use crate::websocket::{Agreed, WebSocket};
 use seam_event::InteractionError;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -23,6 +27,8 @@ pub(super) struct Connection {
     /// is the last one's; while `replies` is, it is the first one's.
     open: VecDeque<Open>,
     tunnel: Tunnel,
+    /// What is spoken in the tunnel, where that is known.
+    beyond: Option<Box<dyn Conversation>>,
     consumer_ended: bool,
 }
 
@@ -36,6 +42,7 @@ struct Open {
     method: Method,
     /// The reply is a stream of events, which the consumer waits on.
     streams: bool,
+    events: Events,
 }
 
 /// What the method means for the reply's framing.
@@ -66,6 +73,7 @@ impl Connection {
             replies: Stream::new(),
             open: VecDeque::new(),
             tunnel: Tunnel::No,
+            beyond: None,
             consumer_ended: false,
         }
     }
@@ -146,12 +154,22 @@ impl Connection {
                     self.replies = Stream::new();
                     return Ok(n_taken);
                 }
+                let upgrade = (head.status == 101).then(|| upgrade(open.kept.reply.head())).flatten();
                 self.end_of_tunnel(upgraded)?;
+                if let Some(upgrade) = upgrade {
+                    if upgrade == Upgrade::Http2 && self.open.len() == 1 {
+                        self.change_to_http2();
+                        return Ok(n_taken);
+                    }
+                    self.change_to(&upgrade);
+                }
                 let Some(open) = self.open.front_mut() else { return Ok(n_taken) };
                 open.streams = head.is_event_stream;
+                open.kept.reply.passing = head.is_event_stream.then(Vec::new);
                 self.replies.begin_body(head.framing)
             }
         };
+        self.tell_events(at, out);
         if ended {
             if let Some(open) = self.open.front_mut() {
                 open.ended = Some(at);
@@ -159,6 +177,44 @@ impl Connection {
             self.tell_finished(out);
         }
         Ok(n_taken)
+    }
+
+    /// Tells the events that are whole by now.
+    fn tell_events(&mut self, at: Duration, out: &mut Vec<Exchange>) {
+        let most = self.limits.kept_body;
+        let Some(open) = self.open.front_mut() else { return };
+        let Some(passing) = &mut open.kept.reply.passing else { return };
+        while let Some((n_bytes, says_something)) = open.events.next(passing) {
+            let event: Vec<u8> = passing.drain(..n_bytes).collect();
+            if says_something && n_bytes <= most {
+                let captured = Box::new(EventRead { path: path_of(open.kept.request.head()), event });
+                out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured });
+            }
+        }
+        if passing.len() > most {
+            // One that is longer than what is kept is told by nobody.
+            (*passing, open.events) = (Vec::new(), Events::default());
+        }
+    }
+
+    /// The tunnel speaks something that is understood.
+    fn change_to(&mut self, upgrade: &Upgrade) {
+        let (Upgrade::WebSocket(extensions), Some(open)) = (upgrade, self.open.front()) else { return };
+        let agreed = Agreed::new(&path_of(open.kept.request.head()), extensions);
+        self.beyond = Some(Box::new(Watching::new(WebSocket::watched(&agreed, self.limits), self.limits)));
+    }
+
+    /// The request that asked for HTTP/2 is answered there, on the first stream.
+    fn change_to_http2(&mut self) {
+        let Some(open) = self.open.pop_front() else { return };
+        self.room.give_back(open.kept.request.bytes.len() + open.kept.reply.bytes.len());
+        let mut http2 = Http2::watched(Flavor::Http, self.limits);
+        let call = http2.upgraded();
+        let mut watching = Watching::new(http2, self.limits);
+        let request = HttpExchange { request: open.kept.request, reply: Message::default() };
+        watching.begin_with(call, open.began, Box::new(request));
+        self.beyond = Some(Box::new(watching));
+        self.replies = Stream::new();
     }
 
     /// A final reply has come: did it open the tunnel that was asked for?
@@ -214,6 +270,9 @@ impl Conversation for Connection {
         at: Duration,
         out: &mut Vec<Exchange>,
     ) -> Result<usize, Surprise> {
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.step(direction, bytes, at, out);
+        }
         match direction {
             _ if self.tunnel == Tunnel::Open => Ok(bytes.len()),
             Direction::ToProvider => self.request_bytes(bytes, at, out),
@@ -222,6 +281,9 @@ impl Conversation for Connection {
     }
 
     fn end(&mut self, direction: Direction, how: End, at: Duration, out: &mut Vec<Exchange>) {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.end(direction, how, at, out);
+        }
         if direction == Direction::ToProvider && how == End::Fin {
             // Half closed: what was asked may still be answered.
             self.consumer_ended = true;
@@ -248,6 +310,9 @@ impl Conversation for Connection {
     }
 
     fn n_open(&self) -> usize {
+        if let Some(beyond) = &self.beyond {
+            return beyond.n_open();
+        }
         if self.tunnel == Tunnel::Open {
             return 0;
         }
@@ -256,11 +321,17 @@ impl Conversation for Connection {
     }
 
     fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
+        if let Some(beyond) = &self.beyond {
+            return beyond.split(splitting);
+        }
         (self.tunnel == Tunnel::No).then(|| Box::new(HttpSplitter::new(splitting)) as Box<dyn Splitter>)
     }
 
     fn position(&self, direction: Direction) -> Position {
         match direction {
+            _ if self.beyond.is_some() => {
+                self.beyond.as_ref().map_or(Position::Unseen, |beyond| beyond.position(direction))
+            }
             _ if self.tunnel == Tunnel::Open => Position::Unseen,
             Direction::ToProvider if self.tunnel != Tunnel::No => Position::Unseen,
             Direction::ToProvider => self.requests.position(),
@@ -269,11 +340,17 @@ impl Conversation for Connection {
     }
 
     fn passable(&self, direction: Direction) -> u64 {
+        if let Some(beyond) = &self.beyond {
+            return beyond.passable(direction);
+        }
         let (stream, message) = match direction {
             _ if self.tunnel == Tunnel::Open => return u64::MAX,
             Direction::ToProvider => (&self.requests, self.open.back().map(|open| &open.kept.request)),
             Direction::ToConsumer => (&self.replies, self.open.front().map(|open| &open.kept.reply)),
         };
+        if message.is_some_and(|message| message.passing.is_some()) {
+            return 0;
+        }
         if message.is_some_and(|message| message.is_cut() || message.body().len() >= self.limits.kept_body) {
             stream.body_left()
         } else {
@@ -282,6 +359,9 @@ impl Conversation for Connection {
     }
 
     fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, out: &mut Vec<Exchange>) {
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.pass(direction, n_bytes, at, out);
+        }
         if self.tunnel == Tunnel::Open {
             return;
         }
@@ -311,6 +391,7 @@ impl Open {
             request_is_whole: false,
             method: Method::Other,
             streams: false,
+            events: Events::default(),
         }
     }
 }
@@ -406,4 +487,39 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What a connection changes over to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    /// With the extensions that were agreed on.
+    WebSocket(String),
+    Http2,
+}
+
+/// What a reply with status 101 says that comes next, where it is understood.
+pub(super) fn upgrade(reply: &[u8]) -> Option<Upgrade> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let parser = httparse::ParserConfig::default();
+    if !parser.parse_response(&mut parsed, reply).is_ok_and(|status| status.is_complete()) {
+        return None;
+    }
+    let get = |name: &str| {
+        let values = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+        let values: Vec<_> = values.map(|header| String::from_utf8_lossy(header.value)).collect();
+        values.join(", ")
+    };
+    match get("upgrade").to_ascii_lowercase().as_str() {
+        "websocket" => Some(Upgrade::WebSocket(get("sec-websocket-extensions"))),
+        "h2c" => Some(Upgrade::Http2),
+        _ => None,
+    }
+}
+
+/// The path of a request, without the query.
+pub(super) fn path_of(request: &[u8]) -> String {
+    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    String::from_utf8_lossy(target.split(|byte| *byte == b'?').next().unwrap_or_default()).into_owned()
 }

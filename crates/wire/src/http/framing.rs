@@ -14,6 +14,8 @@ pub(super) struct Message {
     pub(super) body_end: usize,
     /// The body's bytes as they passed, kept or not.
     pub(super) length: u64,
+    /// The body's bytes that nobody has taken out yet, for one that is cut into events as it passes.
+    pub(super) passing: Option<Vec<u8>>,
 }
 
 impl Message {
@@ -279,6 +281,9 @@ fn keep_body(message: &mut Message, bytes: &[u8], left: u64, kept: (Limits, &mut
         message.body_end = message.bytes.len();
     }
     message.length += n_used as u64;
+    if let Some(passing) = &mut message.passing {
+        passing.extend_from_slice(&bytes[..n_used]);
+    }
     n_used
 }
 

@@ -52,14 +52,18 @@ const ANY_MAP: Shape = Shape::MapOf(&Shape::Any);
 
 static WORD: Word = Word {
     text: "One interaction for each request with its final reply; interim replies (100, 103) are passed over. \
-        HTTP/2 is understood where the client begins with it, and its `:authority` is the header `host`. Each \
-        event of a stream (`text/event-stream`) over HTTP/2 is a message besides. After `CONNECT` or an upgrade \
-        the rest of the connection passes as bytes. Header names are in small letters; one that is sent twice is \
+        HTTP/2 is understood where the client begins with it or changes over to it, and its `:authority` is the \
+        header `host`. Each event of a stream (`text/event-stream`) is a message besides, and so is each message of \
+        WebSocket. After `CONNECT` or another upgrade the rest of the connection passes as bytes. Header names are in small letters; one that is sent twice is \
         joined by `, `, `set-cookie` is a list.",
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
         Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
-        Field::optional("message", Shape::Fields(MESSAGE), "one event of a stream"),
+        Field::optional(
+            "message",
+            Shape::Fields(MESSAGE),
+            "one event of a stream, or one message of WebSocket",
+        ),
     ],
     fields: answer::FIELDS,
     example: "system: hello\n\

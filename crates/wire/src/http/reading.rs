@@ -1,5 +1,6 @@
 //! The kept bytes of one HTTP exchange to the fields that tests name.
 
+use super::events;
 use super::framing::Message;
 use crate::body;
 use crate::conversation::{Captured, Parts};
@@ -29,6 +30,25 @@ impl Captured for HttpExchange {
         let request = read_request(&self.request, &mut cut);
         let reply = read_reply(&self.reply, &mut cut);
         Parts { request, reply, message: Value::Null, cut }
+    }
+}
+
+/// One event of a stream, and the path that was asked for.
+pub(super) struct EventRead {
+    pub(super) path: String,
+    pub(super) event: Vec<u8>,
+}
+
+impl Captured for EventRead {
+    fn size(&self) -> usize {
+        self.event.capacity()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let mut map = Map::new();
+        map.insert("path".to_owned(), Value::Text(self.path));
+        map.extend(events::read(&self.event));
+        Parts { message: Value::Map(map), ..Parts::default() }
     }
 }
 

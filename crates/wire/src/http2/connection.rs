@@ -112,7 +112,6 @@ impl Http2 {
         Self { mode: Mode::Watched, ..Self::new(flavor, splitting) }
     }
 
-    #[allow(dead_code)] // Used with HTTP/1's splitter.
     /// For a connection that was upgraded: the request on the first stream was asked before. Gives its call.
     pub(crate) fn upgraded(&mut self) -> Call {
         let call = self.new_call();
