@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("stub", 5),
     ("services", 6),
     ("judge", 6),
+    ("recording", 6),
     ("steps", 7),
     ("report", 7),
     ("engine", 8),

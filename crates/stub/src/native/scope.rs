@@ -5,7 +5,7 @@ use seam_expr::{Chance, Names};
 use seam_value::Value;
 
 /// Names of the stub itself, before those from outside.
-pub(super) const OWN: &[&str] = &["request", "state", "n", "consumer"];
+pub(super) const OWN: &[&str] = &["request", "state", "n", "consumer", "test"];
 
 /// The names of one answer.
 pub(super) struct Scope<'a> {

@@ -1,0 +1,62 @@
+//! A part of an interaction as recordings keep it: each thing once, and nothing that follows from the rest.
+//!
+//! The History keeps a body decoded and as text, cookies in their header and by name. In a file that people change, that
+//! would be two truths.
+
+use crate::lists::OF_THE_CONNECTION;
+use seam_value::{Map, Value};
+
+/// A request, reply or message of this protocol as it is recorded.
+pub fn normal(protocol: &str, part: &Value) -> Value {
+    let Value::Map(map) = part else { return part.clone() };
+    let mut map = map.clone();
+    // Null says that there is no error, which its absence says as well.
+    map.retain(|name, value| !(matches!(name.as_str(), "error" | "copied") && *value == Value::Null));
+    if is_http(protocol) {
+        http(&mut map);
+    }
+    one_body(&mut map);
+    Value::Map(map)
+}
+
+/// Does it speak HTTP, of whatever version?
+pub(crate) fn is_http(protocol: &str) -> bool {
+    matches!(protocol, "http" | "http2")
+}
+
+fn http(map: &mut Map) {
+    map.shift_remove("length");
+    map.shift_remove("cookies");
+    if map.get("query").and_then(Value::as_map).is_some_and(Map::is_empty) {
+        map.shift_remove("query");
+    }
+    if let Some(Value::Map(headers)) = map.get_mut("headers") {
+        headers.retain(|name, _| !OF_THE_CONNECTION.contains(&name.as_str()));
+        if headers.is_empty() {
+            map.shift_remove("headers");
+        }
+    }
+}
+
+/// Leaves out the text of a body where the body says the same.
+fn one_body(map: &mut Map) {
+    let body = map.get("body").unwrap_or(&Value::Null);
+    let is_repeated = match map.get("text") {
+        None => return,
+        Some(Value::Null) => true,
+        Some(Value::Text(text)) if text.is_empty() => true,
+        Some(Value::Text(text)) => match body {
+            Value::Null => false,
+            Value::Text(body) if body == text => true,
+            body => seam_value::parse(text).is_ok_and(|parsed| parsed == *body),
+        },
+        Some(_) => false,
+    };
+    let has_no_body = *body == Value::Null;
+    if is_repeated {
+        map.shift_remove("text");
+        if has_no_body {
+            map.shift_remove("body");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads a recording: all mistakes at once, each at its place. What it does not know it passes over, because a later version
+//! may have written it; a version that is newer as a whole is refused.
+
+use crate::recording::{Recorded, Recording, VERSION, seam_of};
+use crate::stubs::as_stubs;
+use crate::volatile::Volatile;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seam_diag::{Diagnostic, Diagnostics, FileId};
+use seam_manifest::parse;
+use seam_model::{Entry, Fields, Node, NodeKind};
+use seam_stub::{Reading, Stubs};
+use seam_value::{Map, Value};
+
+/// What stands around a recording.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// The bytes of a file beside it, by its path from the recording's folder; the error says in one line why not.
+    pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+}
+
+/// Has this file the head of a recording?
+pub fn is_recording(node: &Node) -> bool {
+    node.get("recording").is_some()
+}
+
+/// Reads a file that stands in a provider's place: a recording, or stubs. `path` is as it was written.
+pub fn read_stub_file(
+    (path, file, text): (&str, FileId, &str),
+    reading: &Reading<'_>,
+    found: &mut Diagnostics,
+) -> Option<Stubs> {
+    let mut ignored = Diagnostics::default();
+    // Only a head makes a recording; whatever is wrong in anything else is told by whoever reads that.
+    let has_head = text.lines().any(|line| line.starts_with("recording:"));
+    let Some(node) = has_head.then(|| parse(file, text, &mut ignored)).flatten().filter(is_recording) else {
+        return seam_stub::read_file(file, text, reading, found);
+    };
+    let before = found.n_errors();
+    found.append(ignored);
+    let folder = path.rfind('/').map_or("", |at| &path[..=at]);
+    let read_file = |name: &str| (reading.read_file)(&format!("{folder}{name}"));
+    let recording = read_node(&node, &Around { read_file: &read_file }, found)?;
+    if recording.protocol != reading.protocol.name() {
+        let title = format!(
+            "this recording speaks `{}`, the seam speaks `{}`",
+            recording.protocol,
+            reading.protocol.name()
+        );
+        found.push(Diagnostic::error(title).at(node.span.part(0, 1), ""));
+    }
+    (found.n_errors() == before).then(|| as_stubs(&recording, node.span, reading, found)).flatten()
+}
+
+/// Reads a recording whose text is known. None where anything is wrong, which is told.
+pub fn read(file: FileId, text: &str, around: &Around<'_>, found: &mut Diagnostics) -> Option<Recording> {
+    let node = parse(file, text, found)?;
+    read_node(&node, around, found)
+}
+
+fn read_node(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Option<Recording> {
+    let before = found.n_errors();
+    let mut fields = Fields::of(node, "the recording", found);
+    if !fields.is_map() {
+        return None;
+    }
+    let head = fields.require("recording", found)?;
+    match head.to_value().as_i64() {
+        Some(version) if version > VERSION.cast_signed() => {
+            let title = format!("this recording has version {version}; this seam reads up to {VERSION}");
+            found.push(
+                Diagnostic::error(title).at(head.span, "").hint("a newer seam wrote it: take that, or record anew"),
+            );
+            return None;
+        }
+        Some(version) if version >= 1 => {}
+        _ => {
+            found.push(Diagnostic::error("`recording` must be the version of the format").at(head.span, ""));
+            return None;
+        }
+    }
+    let seam = fields.require("seam", found).and_then(|node| {
+        let seam = node.as_text().and_then(seam_of);
+        if seam.is_none() {
+            found.push(
+                Diagnostic::error("`seam` must be a consumer and a provider")
+                    .at(node.span, "")
+                    .hint("write `seam: web -> api`"),
+            );
+        }
+        seam
+    });
+    let protocol = fields.require("protocol", found).and_then(Node::scalar_text);
+    let volatile = read_volatile(&mut fields, found);
+    let interactions: Vec<Recorded> = fields
+        .list("interactions", found)
+        .iter()
+        .filter_map(|node| read_interaction(node, around, found))
+        .collect();
+    // What else stands there a later version may have written.
+    fields.rest();
+    (found.n_errors() == before)
+        .then(|| Some(Recording { seam: seam?, protocol: protocol?, volatile, interactions }))
+        .flatten()
+}
+
+fn read_volatile(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Vec<Volatile> {
+    let mut list = Vec::new();
+    for text in fields.texts("volatile", found) {
+        match Volatile::parse(&text.value) {
+            Ok(volatile) if matches!(volatile.path.first(), "request" | "reply" | "message") => {
+                list.push(volatile);
+            }
+            Ok(volatile) => found.push(
+                Diagnostic::error(format!("an interaction has no `{}`", volatile.path.first()))
+                    .at(text.span, "")
+                    .hint("begin with `request.`, `reply.` or `message.`"),
+            ),
+            Err(error) => {
+                let title = format!("`{}` is no path", text.value);
+                found.push(Diagnostic::error(title).at(text.span, error.message));
+            }
+        }
+    }
+    list
+}
+
+fn read_interaction(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Option<Recorded> {
+    let mut fields = Fields::of(node, "the interaction", found);
+    let mut part = |name: &'static str, found: &mut Diagnostics| {
+        fields.take(name).map_or(Value::Null, |node| read_part(node, around, found))
+    };
+    let request = part("request", found);
+    let reply = part("reply", found);
+    let message = part("message", found);
+    let volatile = read_volatile(&mut fields, found);
+    let recorded = Recorded {
+        test: fields.text("test", found).map(|text| text.value),
+        request,
+        reply,
+        message,
+        error: fields.text("error", found).map(|text| text.value),
+        elapsed: fields.duration("elapsed", found),
+        volatile,
+        span: Some(node.span),
+    };
+    fields.rest();
+    // An interaction of a kind that this version does not know says nothing to it.
+    (recorded.request != Value::Null || recorded.message != Value::Null).then_some(recorded)
+}
+
+/// A part with what stands in files beside put back.
+fn read_part(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Value {
+    let NodeKind::Map(entries) = &node.kind else { return node.to_value() };
+    let mut map = Map::new();
+    for entry in entries {
+        match entry.key.value.strip_suffix("_file") {
+            Some(name) if !name.is_empty() => {
+                if let Some(value) = read_beside(entry, around, found) {
+                    map.insert(name.to_owned(), value);
+                }
+            }
+            _ => {
+                map.insert(entry.key.value.clone(), entry.node.to_value());
+            }
+        }
+    }
+    Value::Map(map)
+}
+
+fn read_beside(entry: &Entry, around: &Around<'_>, found: &mut Diagnostics) -> Option<Value> {
+    let key = &entry.key.value;
+    let Some(path) = entry.node.as_text() else {
+        found.push(Diagnostic::error(format!("`{key}` must be a path")).at(entry.node.span, ""));
+        return None;
+    };
+    let value = (around.read_file)(path).and_then(|bytes| from_bytes(path, bytes));
+    match value {
+        Ok(value) => Some(value),
+        Err(reason) => {
+            found.push(
+                Diagnostic::error(format!("`{path}` can't be read")).at(entry.node.span, reason),
+            );
+            None
+        }
+    }
+}
+
+fn from_bytes(path: &str, bytes: Vec<u8>) -> Result<Value, String> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let bytes = error.into_bytes();
+            return Ok(Value::map([("base64", Value::Text(STANDARD.encode(bytes)))]));
+        }
+    };
+    if path.ends_with(".json") {
+        return seam_value::parse(&text).map_err(|error| error.to_string());
+    }
+    if path.ends_with(".bin") {
+        return Ok(Value::map([("base64", Value::Text(STANDARD.encode(text)))]));
+    }
+    Ok(Value::Text(text))
+}

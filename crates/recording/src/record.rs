@@ -1,0 +1,91 @@
+//! A recording is a fold over what happened: the interactions of each chosen seam, in the order in which they were asked.
+
+use crate::normal::normal;
+use crate::recording::{Recorded, Recording};
+use seam_event::{Event, Interaction, Scope, SeamId, TestId, What};
+use seam_value::Value;
+use std::collections::{BTreeMap, HashMap};
+
+/// What came of recording.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// A recording for each seam on which anything passed, by the seams' names.
+    pub recordings: Vec<Recording>,
+    /// What is not in them.
+    pub left_out: LeftOut,
+}
+
+/// Interactions that are in no recording, because they don't say what the provider answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// A stub or a fault answered.
+    pub answered: usize,
+    /// Longer than what is kept.
+    pub cut: usize,
+    /// Never came to an end.
+    pub open: usize,
+}
+
+/// Records the chosen seams. Of a test that was tried several times the last try is taken.
+pub fn record(events: &[Event], chosen: &dyn Fn(&SeamId) -> bool) -> Made {
+    let last = last_attempts(events);
+    let mut made = Made::default();
+    let mut by_seam: BTreeMap<SeamId, Vec<(&Interaction, &Scope)>> = BTreeMap::new();
+    for event in events {
+        let What::Interaction(passed) = &event.what else { continue };
+        if !chosen(&passed.seam) || !is_of_last(&event.scope, &last) {
+            continue;
+        }
+        let is_open = passed.error.is_none() && passed.reply == Value::Null && passed.message == Value::Null;
+        if passed.answered_by.is_some() {
+            made.left_out.answered += 1;
+        } else if passed.cut {
+            made.left_out.cut += 1;
+        } else if is_open || (passed.request == Value::Null && passed.message == Value::Null) {
+            made.left_out.open += 1;
+        } else {
+            by_seam.entry(passed.seam.clone()).or_default().push((passed, &event.scope));
+        }
+    }
+    for (seam, mut passed) in by_seam {
+        passed.sort_by_key(|(one, _)| (one.at, one.id));
+        let Some(protocol) = passed.first().map(|(one, _)| one.protocol.clone()) else { continue };
+        let interactions = passed
+            .iter()
+            .filter(|(one, _)| one.protocol == protocol)
+            .map(|(one, scope)| recorded(one, scope))
+            .collect();
+        made.recordings.push(Recording { seam, protocol, volatile: Vec::new(), interactions });
+    }
+    made
+}
+
+fn recorded(passed: &Interaction, scope: &Scope) -> Recorded {
+    Recorded {
+        test: scope.test.as_ref().map(|test| test.as_str().to_owned()),
+        request: normal(&passed.protocol, &passed.request),
+        reply: normal(&passed.protocol, &passed.reply),
+        message: normal(&passed.protocol, &passed.message),
+        error: passed.error.map(|error| error.name().to_owned()),
+        elapsed: passed.elapsed,
+        ..Recorded::default()
+    }
+}
+
+fn last_attempts(events: &[Event]) -> HashMap<&TestId, u32> {
+    let mut last = HashMap::new();
+    for scope in events.iter().map(|event| &event.scope) {
+        if let (Some(test), Some(attempt)) = (&scope.test, scope.attempt) {
+            let known = last.entry(test).or_insert(attempt);
+            *known = attempt.max(*known);
+        }
+    }
+    last
+}
+
+fn is_of_last(scope: &Scope, last: &HashMap<&TestId, u32>) -> bool {
+    match (&scope.test, scope.attempt) {
+        (Some(test), Some(attempt)) => last.get(test).is_none_or(|last| *last == attempt),
+        _ => true,
+    }
+}

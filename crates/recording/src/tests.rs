@@ -1,0 +1,292 @@
+//! Recordings written, read, learnt from and replayed.
+
+use crate::*;
+use seam_diag::{Diagnostics, Sources};
+use seam_event::{Caller, Event, Interaction, Scope, What};
+use seam_stub::{Reading, StubSet};
+use seam_value::{Value, parse};
+use seam_wire::{Answers, Asked, Say};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Interactions of one run as (test, request, reply), of `web -> api`.
+fn run(passed: &[(&str, &str, &str)]) -> Vec<Event> {
+    let event = |(index, (test, request, reply)): (usize, &(&str, &str, &str))| {
+        let id = index as u64 + 1;
+        let what = What::Interaction(Interaction {
+            id,
+            seam: seam_of("web -> api").unwrap(),
+            from: "web".into(),
+            to: "api".into(),
+            via: None,
+            caller: Caller::Known,
+            protocol: "http".into(),
+            connection: 1,
+            at: Duration::from_millis(id),
+            elapsed: Some(Duration::from_micros(2500)),
+            error: None,
+            request: parse(request).unwrap(),
+            reply: parse(reply).unwrap(),
+            message: Value::Null,
+            answered_by: None,
+            cut: false,
+        });
+        let test = (!test.is_empty()).then(|| (*test).into());
+        let scope = Scope { attempt: test.as_ref().map(|_| 1), test, step: None };
+        Event { seq: id, at: Duration::ZERO, scope, cause: None, what }
+    };
+    passed.iter().enumerate().map(event).collect()
+}
+
+fn recorded(passed: &[(&str, &str, &str)]) -> Recording {
+    record(&run(passed), &|_| true).recordings.remove(0)
+}
+
+fn volatile(recording: &Recording) -> Vec<String> {
+    let own = recording.interactions.iter().enumerate().flat_map(|(index, one)| {
+        one.volatile.iter().map(move |volatile| format!("{index}: {volatile}")).collect::<Vec<_>>()
+    });
+    recording.volatile.iter().map(ToString::to_string).chain(own).collect()
+}
+
+fn get(path: &str) -> String {
+    format!(
+        r#"{{"method":"GET","path":"{path}","query":{{}},"headers":{{"host":"h:1","user-agent":"x"}},"cookies":{{}},"body":null,"text":"","length":0}}"#
+    )
+}
+
+fn post(path: &str, body: &str) -> String {
+    let text = Value::text(body.replace(':', ": "));
+    format!(
+        r#"{{"method":"POST","path":"{path}","query":{{}},"headers":{{"content-type":"application/json"}},"cookies":{{}},"body":{body},"text":{text},"length":9}}"#
+    )
+}
+
+fn json(status: u16, body: &str) -> String {
+    let text = Value::text(body);
+    format!(
+        r#"{{"status":{status},"headers":{{"content-type":"application/json","date":"Sat"}},"body":{body},"text":{text},"length":9}}"#
+    )
+}
+
+#[test]
+fn what_differs_between_two_runs_varies() {
+    let order = |id: &str, at: &str| json(201, &format!(r#"{{"id":"{id}","items":[{{"at":"{at}","sku":"A1"}}],"total":5}}"#));
+    let one = [
+        ("t", post("/orders", r#"{"key":"k-1","sku":"A1"}"#), order("o-1", "10:00")),
+        ("t", get("/orders/o-1"), json(200, r#"{"state":"new"}"#)),
+        ("t", get("/orders/o-1"), json(200, r#"{"state":"paid","etag":1}"#)),
+        ("t", get("/stock/A1"), json(200, r#"{"n":3}"#)),
+    ];
+    let other = [
+        // Two at once came in another order.
+        ("t", get("/stock/A1"), json(200, r#"{"n":3}"#)),
+        ("t", post("/orders", r#"{"key":"k-2","sku":"A1"}"#), order("o-2", "11:00")),
+        ("t", get("/orders/o-2"), json(200, r#"{"state":"new"}"#)),
+        ("t", get("/orders/o-2"), json(200, r#"{"state":"paid"}"#)),
+    ];
+    let of = |list: &[(&'static str, String, String)]| {
+        let list: Vec<(&str, &str, &str)> =
+            list.iter().map(|(test, request, reply)| (*test, request.as_str(), reply.as_str())).collect();
+        recorded(&list)
+    };
+    let mut recording = of(&one);
+    learn(&mut recording, &of(&other));
+    assert_eq!(
+        volatile(&recording),
+        [
+            "reply.headers.date",
+            "request.headers.user-agent",
+            "reply.body.etag?",
+            "reply.body.id",
+            "reply.body.items.*.at",
+            "request.body.key",
+            "1: request.path.1",
+            "2: request.path.1",
+        ]
+    );
+}
+
+#[test]
+fn of_a_single_run_only_what_looks_like_it_varies() {
+    let mut recording = recorded(&[
+        ("a", &get("/me"), &json(200, r#"{"at":"2026-01-02T03:04:05Z","n":1,"id":"0f8c1b7a-1"}"#)),
+        ("b", &get("/me"), &json(200, r#"{"at":"2026-01-02T03:04:06Z","n":2,"id":"0f8c1b7a-1"}"#)),
+    ]);
+    learn_alone(&mut recording);
+    assert_eq!(
+        volatile(&recording),
+        ["reply.headers.date", "request.headers.user-agent", "reply.body.at"]
+    );
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(5000));
+    let mut recording = recorded(&[
+        ("a", &get("/a?b=$c"), &json(200, r#"{"s":"no","d":"1.0","n":1.50,"m":"a\nb\n","t":"a: b # c","e":[],"o":{},"l":[{"a":[[1],["x, y"]]}],"y":"0123","z":"\u0007\u2028"}"#)),
+        ("a", &post("/b", r#"{"x":"- y","":"","~":null,"true":true}"#), &json(200, &long)),
+        ("", &get("/«token 1»"), &json(204, "null")),
+    ]);
+    recording.interactions[1].volatile.push(Volatile::parse("reply.body.\"a.b\"?").unwrap());
+    learn_alone(&mut recording);
+    let written = write(&recording);
+    assert_eq!(written.beside.len(), 1, "{}", written.text);
+    let mut found = Diagnostics::default();
+    let mut sources = Sources::default();
+    let file = sources.add("r.yaml", written.text.clone());
+    let read_file = |name: &str| {
+        let beside = written.beside.iter().find(|(known, _)| known == name);
+        beside.map(|(_, content)| content.clone()).ok_or_else(|| "not there".to_owned())
+    };
+    let read = read(file, &written.text, &Around { read_file: &read_file }, &mut found);
+    assert!(found.is_empty(), "{found:?}\n{}", written.text);
+    let mut read = read.unwrap();
+    for (one, own) in read.interactions.iter_mut().zip(&recording.interactions) {
+        one.span = None;
+        one.elapsed = own.elapsed;
+    }
+    assert_eq!(read, recording, "{}", written.text);
+}
+
+#[test]
+fn mistakes_are_told_at_their_place() {
+    let head = "recording: 1\nseam: web -> api\nprotocol: http\n";
+    for (text, expected) in [
+        ("recording: 2\nseam: web -> api\n", "version 2; this seam reads up to 1 [2]"),
+        ("recording: one\n", "must be the version of the format [one]"),
+        ("recording: 1\nprotocol: http\nseam: web\n", "`seam` must be a consumer and a provider [web]"),
+        (&format!("{head}volatile: [body.id]\n"), "an interaction has no `body` [body.id]"),
+        (
+            &format!("{head}interactions:\n  - request: {{ body_file: gone.json }}\n"),
+            "`gone.json` can't be read [gone.json]",
+        ),
+        (&format!("{head}interactions:\n  - {{ request: {{}}, elapsed: 3 }}\n"), "no duration [3]"),
+    ] {
+        let (mut found, mut sources) = (Diagnostics::default(), Sources::default());
+        let file = sources.add("r.yaml", text);
+        let read_file = |_: &str| Err("not there".to_owned());
+        assert!(read(file, text, &Around { read_file: &read_file }, &mut found).is_none(), "{text}");
+        let told = found.in_order();
+        let place = told[0].place.as_ref().map(|(span, _)| sources.text(*span)).unwrap_or_default();
+        let told = format!("{} [{place}]", told[0].title);
+        assert!(told.contains(expected), "{text}: {told}");
+    }
+    let newer = format!("{head}mood: good\ninteractions:\n  - {{ stream: 1 }}\n  - {{ request: {{ a: 1 }}, x: 2 }}\n");
+    let mut found = Diagnostics::default();
+    let file = Sources::default().add("r.yaml", newer.clone());
+    let read_file = |_: &str| Err("not there".to_owned());
+    let passed_over = read(file, &newer, &Around { read_file: &read_file }, &mut found).unwrap();
+    assert!(found.is_empty() && passed_over.interactions.len() == 1);
+}
+
+/// Asks a recording's stubs; answers as JSON.
+fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
+    let written = write(recording);
+    let mut found = Diagnostics::default();
+    let file = Sources::default().add("recordings/web-api.yaml", written.text.clone());
+    let read_file = |_: &str| Err("not there".to_owned());
+    let reading = Reading {
+        protocol: seam_wire::protocol("http").unwrap(),
+        knows: &|_| false,
+        read_file: &read_file,
+    };
+    let path = "recordings/web-api.yaml";
+    let stubs = read_stub_file((path, file, &written.text), &reading, &mut found);
+    assert!(found.is_empty(), "{found:?}\n{}", written.text);
+    let set = StubSet::new();
+    let names: Arc<dyn seam_expr::Names + Send + Sync> = Arc::new(seam_stub::Surroundings {
+        chance: seam_expr::Chance::new(1, "x"),
+        now: || "2026-01-01T00:00:00Z".parse().unwrap(),
+        env: Box::new(|_| None),
+        file: Box::new(|_| Err("not there".to_owned())),
+        hostname: "here".to_owned(),
+    });
+    set.put(stubs.unwrap(), &names);
+    let seam = seam_of("web -> api").unwrap();
+    let answer = |request: &&str| {
+        let request = parse(request).unwrap();
+        let asked = Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
+        match set.answer(&asked).map(|answering| answering.say) {
+            Some(Say::Answer(value)) => {
+                let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
+                format!("{} {body}", value.get("status").cloned().unwrap_or_default())
+            }
+            other => format!("{other:?}"),
+        }
+    };
+    asked.iter().map(answer).collect()
+}
+
+#[test]
+fn in_the_providers_place() {
+    let mut recording = recorded(&[
+        ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
+        ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
+        ("", &get("/stock"), &json(200, r#"{"n":2,"price":"$5 ${x}"}"#)),
+        ("", &post("/pay", r#"{"key":"k-1111","card":"«card 1»","cents":5}"#), &json(201, r#"{"id":1,"key":"k-1111"}"#)),
+        ("", &get("/me"), &json(401, r#"{}"#)),
+        (
+            "",
+            &get("/me").replace(r#""host""#, r#""authorization":"Bearer «bearer 1»","host""#),
+            &json(200, r#"{"name":"ann","token":"«bearer 1»"}"#),
+        ),
+    ]);
+    recording.volatile.push(Volatile::parse("request.body.key").unwrap());
+    recording.volatile.push(Volatile::parse("reply.body.key").unwrap());
+    learn_alone(&mut recording);
+    let with = |token: &str| get("/me").replace(r#""host""#, &format!(r#""authorization":"{token}","host""#));
+    let asked = [
+        &get("/stock"),
+        &get("/stock"),
+        &get("/stock"),
+        &get("/stock"),
+        &get("/stock").replace("\"query\":{}", r#""query":{"a":"1"}"#),
+        &post("/pay", r#"{"key":"k-2222","card":"4111","cents":5}"#),
+        &post("/pay", r#"{"key":"k-2222","card":"4111","cents":6}"#),
+        &post("/pay", r#"{"key":"k-2222","card":"4111","cents":5,"more":1}"#),
+        &get("/me"),
+        &with("Bearer abc"),
+        &with("Basic abc"),
+    ];
+    let asked: Vec<&str> = asked.iter().map(|text| text.as_str()).collect();
+    assert_eq!(
+        replay(&recording, &asked),
+        [
+            r#"200 {"n":3}"#,
+            r#"200 {"n":3}"#,
+            r#"200 {"n":2,"price":"$5 ${x}"}"#,
+            r#"200 {"n":2,"price":"$5 ${x}"}"#,
+            "None",
+            r#"201 {"id":1,"key":"k-2222"}"#,
+            "None",
+            "None",
+            "401 {}",
+            r#"200 {"name":"ann","token":"bearer-1"}"#,
+            "None",
+        ]
+    );
+}
+
+#[test]
+fn parts_of_addresses_vary() {
+    let mut recording = recorded(&[
+        ("", &get("/orders/o-1"), &json(200, r#"{"id":"o-1"}"#)),
+        ("", &get("/orders/o-2"), &json(200, r#"{"id":"o-2"}"#)),
+    ]);
+    for one in &mut recording.interactions {
+        one.volatile.push(Volatile::parse("request.path.1").unwrap());
+    }
+    let asked = [get("/orders/o-2"), get("/orders/o-1"), get("/orders/new"), get("/orders/new"), get("/orders")];
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    assert_eq!(
+        replay(&recording, &asked),
+        [
+            r#"200 {"id":"o-2"}"#,
+            r#"200 {"id":"o-1"}"#,
+            r#"200 {"id":"o-1"}"#,
+            r#"200 {"id":"o-2"}"#,
+            "None",
+        ]
+    );
+}
