@@ -7,6 +7,7 @@
 mod chosen;
 mod commands;
 mod explained;
+mod recorded;
 mod reference;
 mod reports;
 mod screen;

@@ -111,7 +111,7 @@ pub(crate) fn long_help() -> String {
 
 /// Puts a whole file in the place of what was there, or leaves that as it was. What is no file (a pipe, /dev/stdout)
 /// is written to as it is.
-fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

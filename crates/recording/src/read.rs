@@ -69,7 +69,9 @@ fn read_node(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Optio
         Some(version) if version > VERSION.cast_signed() => {
             let title = format!("this recording has version {version}; this seam reads up to {VERSION}");
             found.push(
-                Diagnostic::error(title).at(head.span, "").hint("a newer seam wrote it: take that, or record anew"),
+                Diagnostic::error(title)
+                    .at(head.span, "")
+                    .hint("a newer seam wrote it: take that, or record anew"),
             );
             return None;
         }
@@ -178,9 +180,7 @@ fn read_beside(entry: &Entry, around: &Around<'_>, found: &mut Diagnostics) -> O
     match value {
         Ok(value) => Some(value),
         Err(reason) => {
-            found.push(
-                Diagnostic::error(format!("`{path}` can't be read")).at(entry.node.span, reason),
-            );
+            found.push(Diagnostic::error(format!("`{path}` can't be read")).at(entry.node.span, reason));
             None
         }
     }

@@ -71,7 +71,9 @@ fn json(status: u16, body: &str) -> String {
 
 #[test]
 fn what_differs_between_two_runs_varies() {
-    let order = |id: &str, at: &str| json(201, &format!(r#"{{"id":"{id}","items":[{{"at":"{at}","sku":"A1"}}],"total":5}}"#));
+    let order = |id: &str, at: &str| {
+        json(201, &format!(r#"{{"id":"{id}","items":[{{"at":"{at}","sku":"A1"}}],"total":5}}"#))
+    };
     let one = [
         ("t", post("/orders", r#"{"key":"k-1","sku":"A1"}"#), order("o-1", "10:00")),
         ("t", get("/orders/o-1"), json(200, r#"{"state":"new"}"#)),
@@ -114,17 +116,21 @@ fn of_a_single_run_only_what_looks_like_it_varies() {
         ("b", &get("/me"), &json(200, r#"{"at":"2026-01-02T03:04:06Z","n":2,"id":"0f8c1b7a-1"}"#)),
     ]);
     learn_alone(&mut recording);
-    assert_eq!(
-        volatile(&recording),
-        ["reply.headers.date", "request.headers.user-agent", "reply.body.at"]
-    );
+    assert_eq!(volatile(&recording), ["reply.headers.date", "request.headers.user-agent", "reply.body.at"]);
 }
 
 #[test]
 fn what_is_written_is_read_again() {
     let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(5000));
     let mut recording = recorded(&[
-        ("a", &get("/a?b=$c"), &json(200, r#"{"s":"no","d":"1.0","n":1.50,"m":"a\nb\n","t":"a: b # c","e":[],"o":{},"l":[{"a":[[1],["x, y"]]}],"y":"0123","z":"\u0007\u2028"}"#)),
+        (
+            "a",
+            &get("/a?b=$c"),
+            &json(
+                200,
+                r#"{"s":"no","d":"1.0","n":1.50,"m":"a\nb\n","t":"a: b # c","e":[],"o":{},"l":[{"a":[[1],["x, y"]]}],"y":"0123","u":["http://a.test/b:c","a::b","a: b","c:",":d","12ms","1e3ms","- x","a -> b"],"z":"\u0007\u2028"}"#,
+            ),
+        ),
         ("a", &post("/b", r#"{"x":"- y","":"","~":null,"true":true}"#), &json(200, &long)),
         ("", &get("/«token 1»"), &json(204, "null")),
     ]);
@@ -172,7 +178,9 @@ fn mistakes_are_told_at_their_place() {
         let told = format!("{} [{place}]", told[0].title);
         assert!(told.contains(expected), "{text}: {told}");
     }
-    let newer = format!("{head}mood: good\ninteractions:\n  - {{ stream: 1 }}\n  - {{ request: {{ a: 1 }}, x: 2 }}\n");
+    let newer = format!(
+        "{head}mood: good\ninteractions:\n  - {{ stream: 1 }}\n  - {{ request: {{ a: 1 }}, x: 2 }}\n"
+    );
     let mut found = Diagnostics::default();
     let file = Sources::default().add("r.yaml", newer.clone());
     let read_file = |_: &str| Err("not there".to_owned());
@@ -186,11 +194,8 @@ fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
     let mut found = Diagnostics::default();
     let file = Sources::default().add("recordings/web-api.yaml", written.text.clone());
     let read_file = |_: &str| Err("not there".to_owned());
-    let reading = Reading {
-        protocol: seam_wire::protocol("http").unwrap(),
-        knows: &|_| false,
-        read_file: &read_file,
-    };
+    let reading =
+        Reading { protocol: seam_wire::protocol("http").unwrap(), knows: &|_| false, read_file: &read_file };
     let path = "recordings/web-api.yaml";
     let stubs = read_stub_file((path, file, &written.text), &reading, &mut found);
     assert!(found.is_empty(), "{found:?}\n{}", written.text);
@@ -206,7 +211,8 @@ fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
     let seam = seam_of("web -> api").unwrap();
     let answer = |request: &&str| {
         let request = parse(request).unwrap();
-        let asked = Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
+        let asked =
+            Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
         match set.answer(&asked).map(|answering| answering.say) {
             Some(Say::Answer(value)) => {
                 let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
@@ -224,7 +230,11 @@ fn in_the_providers_place() {
         ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
         ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
         ("", &get("/stock"), &json(200, r#"{"n":2,"price":"$5 ${x}"}"#)),
-        ("", &post("/pay", r#"{"key":"k-1111","card":"«card 1»","cents":5}"#), &json(201, r#"{"id":1,"key":"k-1111"}"#)),
+        (
+            "",
+            &post("/pay", r#"{"key":"k-1111","card":"«card 1»","cents":5}"#),
+            &json(201, r#"{"id":1,"key":"k-1111"}"#),
+        ),
         ("", &get("/me"), &json(401, r#"{}"#)),
         (
             "",
@@ -277,16 +287,11 @@ fn parts_of_addresses_vary() {
     for one in &mut recording.interactions {
         one.volatile.push(Volatile::parse("request.path.1").unwrap());
     }
-    let asked = [get("/orders/o-2"), get("/orders/o-1"), get("/orders/new"), get("/orders/new"), get("/orders")];
+    let asked =
+        [get("/orders/o-2"), get("/orders/o-1"), get("/orders/new"), get("/orders/new"), get("/orders")];
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
     assert_eq!(
         replay(&recording, &asked),
-        [
-            r#"200 {"id":"o-2"}"#,
-            r#"200 {"id":"o-1"}"#,
-            r#"200 {"id":"o-1"}"#,
-            r#"200 {"id":"o-2"}"#,
-            "None",
-        ]
+        [r#"200 {"id":"o-2"}"#, r#"200 {"id":"o-1"}"#, r#"200 {"id":"o-1"}"#, r#"200 {"id":"o-2"}"#, "None",]
     );
 }

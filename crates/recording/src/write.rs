@@ -24,7 +24,9 @@ pub struct Written {
 pub fn write(recording: &Recording) -> Written {
     let mut written = Written::default();
     let out = &mut written.text;
-    out.push_str("# Recorded by Seamwork. What stands under `volatile` varies from run to run; «…» was a secret.\n");
+    out.push_str(
+        "# Recorded by Seamwork. What stands under `volatile` varies from run to run; «…» was a secret.\n",
+    );
     yaml::entry("recording", &Value::from(VERSION), 0, out);
     yaml::entry("seam", &Value::text(recording.seam.to_string()), 0, out);
     yaml::entry("protocol", &Value::text(&recording.protocol), 0, out);

@@ -162,9 +162,21 @@ fn scalar_text(text: &str, out: &mut String) {
 fn is_plain(text: &str) -> bool {
     const WORDS: &[&str] = &["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let is_inside =
-        |character: char| character.is_ascii_alphanumeric() || "_-./@+*?=;() '~«»".contains(character);
-    text.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '_' | '«'))
-        && !text.ends_with(' ')
-        && text.chars().all(is_inside)
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+        |character: char| character.is_ascii_alphanumeric() || "_-./@+*?=;() '~«»>:".contains(character);
+    // A colon before a space, or at the end, would make a key of what stands before it.
+    let has_key = text.ends_with(':') || text.contains(": ");
+    is_duration(text)
+        || (text.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '/' | '_' | '«'))
+            && !text.ends_with(' ')
+            && !has_key
+            && text.chars().all(is_inside)
+            && !WORDS.contains(&text.to_ascii_lowercase().as_str()))
+}
+
+/// `12ms`
+fn is_duration(text: &str) -> bool {
+    let digits = text.trim_end_matches(|character: char| character.is_ascii_alphabetic());
+    matches!(&text[digits.len()..], "ms" | "us" | "s")
+        && !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

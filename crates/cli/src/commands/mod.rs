@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod init;
 mod map;
+mod record;
 mod report;
 mod run;
 mod schema;
@@ -32,6 +33,7 @@ static COMMANDS: &[Entry] = &[
     entry::<run::Run>("run"),
     entry::<check::Check>("check"),
     entry::<up::Up>("up"),
+    entry::<record::Record>("record"),
     entry::<map::Map>("map"),
     entry::<report::Report>("report"),
     entry::<init::Init>("init"),

@@ -83,6 +83,14 @@ impl Screen {
         }
     }
 
+    /// Prints nothing of what was asked for while this is done.
+    pub(crate) fn hushed<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let was_open = std::mem::replace(&mut self.out.is_open, false);
+        let done = act(self);
+        self.out.is_open = was_open;
+        done
+    }
+
     /// Prints what else there is to know, on standard error.
     pub(crate) fn tell(&mut self, text: &str) {
         self.clear();

@@ -16,7 +16,7 @@ use crate::testbed::Testbed;
 use seam_diag::Diagnostic;
 use seam_event::{Level, Notice, Phase, Scope, What};
 use seam_expr::{Chance, Names as _};
-use seam_value::Map;
+use seam_value::{Map, Value};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -133,7 +133,13 @@ fn lane(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope) -> Lane {
         bed: Arc::clone(bed),
         bench: Arc::new(AttemptBench::new(bed, test.body.quiet)),
         scope: scope.clone(),
-        variables: Arc::new(Variables::new(Map::new(), chance, bed, &file.folder)),
+        // Stubs that were made of a recording ask which test it is.
+        variables: Arc::new(Variables::new(
+            Map::from_iter([("test".to_owned(), Value::text(test.id().as_str()))]),
+            chance,
+            bed,
+            &file.folder,
+        )),
         actor: actors.get(""),
         actors,
         flows: Arc::clone(&file.flows),
@@ -211,7 +217,7 @@ pub(crate) async fn clean_state(bed: &Arc<Testbed>, lane: &Lane) -> Result<(), S
         let _ = bed.until_quiet(lane.bench.quiet, Instant::now() + SETTLE_WITHIN / 5).await;
     }
     bed.restore_state().await?;
-    bed.reset_stand_ins();
+    bed.reset_stand_ins(&lane.scope);
     bed.reset_components().await
 }
 

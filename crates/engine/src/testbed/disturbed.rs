@@ -3,18 +3,53 @@
 
 use crate::testbed::Testbed;
 use crate::testbed::journal::shown_request;
+use jiff::Timestamp;
 use seam_event::{Level, Notice, Scope, SeamId, What};
 use seam_expr::{Chance, Names};
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
 use seam_steps::{Placed, SeamFilter, Trouble};
 use seam_stub::{StubSet, Surroundings};
-use std::sync::{Arc, PoisonError};
+use seam_value::Value;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What stands in for a component that is not there.
 pub(super) struct StandIn {
     name: String,
     set: Arc<StubSet>,
     rule: Arc<Rule>,
+    names: Arc<OfTest>,
+}
+
+/// The world of a stand-in, and the test that runs: a recording may hold other answers for each.
+struct OfTest {
+    around: Surroundings,
+    test: Mutex<Value>,
+}
+
+impl Names for OfTest {
+    fn get(&self, name: &str) -> Option<Value> {
+        (name == "test").then(|| self.test.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn component(&self, path: &str) -> Option<String> {
+        self.around.component(path)
+    }
+
+    fn chance(&self) -> &Chance {
+        self.around.chance()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.around.now()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        Names::env(&self.around, name)
+    }
+
+    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
+        Names::file(&self.around, path)
+    }
 }
 
 /// What became of a fault that was taken away.
@@ -65,18 +100,19 @@ impl Testbed {
         let set = Arc::new(StubSet::new());
         let root = self.root().to_owned();
         let environment = self.plan.system.environment.clone();
-        let names: Arc<dyn Names + Send + Sync> = Arc::new(Surroundings {
+        let around = Surroundings {
             chance: Chance::new(self.plan.seed, name),
-            now: jiff::Timestamp::now,
+            now: Timestamp::now,
             env: Box::new(move |variable| environment.get(variable)),
             file: Box::new(move |path| {
                 let path = root.join(path);
                 std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
             }),
             hostname: "localhost".to_owned(),
-        });
+        };
+        let names = Arc::new(OfTest { around, test: Mutex::default() });
         let n_stubs = stubs.list.len();
-        set.put(stubs.clone(), &names);
+        set.put(stubs.clone(), &(Arc::clone(&names) as _));
         let rule = Arc::new(Rule::new(RuleSpec {
             name: format!("stub of {name}"),
             kind: Kind::Stub(Arc::clone(&set) as _),
@@ -90,6 +126,7 @@ impl Testbed {
             name: name.to_owned(),
             set,
             rule,
+            names,
         });
         Some(format!("{n_stubs} {} in its place", if n_stubs == 1 { "stub stands" } else { "stubs stand" }))
     }
@@ -102,10 +139,12 @@ impl Testbed {
         }
     }
 
-    /// Stand-ins forget what a test made them remember.
-    pub(crate) fn reset_stand_ins(&self) {
+    /// Stand-ins forget what a test made them remember, and know which one comes.
+    pub(crate) fn reset_stand_ins(&self, scope: &Scope) {
+        let test = Value::from(scope.test.as_ref().map(|test| test.as_str().to_owned()));
         for stand_in in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             stand_in.set.reset();
+            *stand_in.names.test.lock().unwrap_or_else(PoisonError::into_inner) = test.clone();
         }
     }
 

@@ -73,5 +73,5 @@ pub fn read_stub(
         }
     };
     let file = reading.sources.borrow_mut().add(path, text.clone());
-    seam_stub::read_file(file, &text, &stub_reading, reading.found)
+    seam_recording::read_stub_file((path, file, &text), &stub_reading, reading.found)
 }

@@ -5,6 +5,7 @@ mod telling;
 
 use crate::chosen::{Files, Readable, counted};
 use crate::commands::Act;
+use crate::recorded::{Choice, Recording};
 use crate::reports::{Wanted, report_value};
 use crate::screen::Screen;
 use crate::session::{Fetching, Interrupts, Session, SessionError, make_room, runtime};
@@ -12,9 +13,10 @@ use crate::stored::StoredError;
 use clap::Args;
 use seam_diag::Diagnostic;
 use seam_engine::{Ground, RunOptions, Selection, Stopped};
-use seam_history::{Ending, Writer};
+use seam_history::{Ending, RunFolder, Writer};
 use seam_judge::Exit;
 use seam_report::Progress;
+use std::path::PathBuf;
 use telling::Telling;
 
 /// Raise the system, run its tests, and say what they came to
@@ -35,6 +37,25 @@ Exit codes: 0 passed, 1 failed, 2 could not run (files, machine, Seamwork),
 
 Ctrl-C ends everything in order and tells what is known so far; a second one ends at once.")]
 pub(crate) struct Run {
+    #[command(flatten)]
+    tests: Tests,
+    /// Keep what passed between components as recordings, in this folder (else `recordings`)
+    ///
+    /// `seam record` runs the tests twice and so finds out by itself what varies from run to run.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = crate::recorded::USUAL_FOLDER,
+        help_heading = "Reports"
+    )]
+    record: Option<PathBuf>,
+}
+
+/// Which tests are run, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Tests {
     #[command(flatten)]
     files: Files,
 
@@ -75,7 +96,34 @@ pub(crate) struct Run {
 }
 
 impl Act for Run {
-    fn act(mut self, screen: &mut Screen) -> Exit {
+    fn act(self, screen: &mut Screen) -> Exit {
+        let Self { mut tests, record } = self;
+        let ran = match tests.run(&|_| Ok(()), screen) {
+            Ok(ran) => ran,
+            Err(exit) => return exit,
+        };
+        let Some(folder) = record else { return ran.exit };
+        let exit = Recording::new(ran.project.join(folder), Choice::default()).of(&[ran.folder], screen);
+        if ran.exit == Exit::Passed { exit } else { ran.exit }
+    }
+}
+
+/// Tests that were run.
+pub(crate) struct Ran {
+    /// What they came to.
+    pub(crate) exit: Exit,
+    /// Where the run is kept.
+    pub(crate) folder: RunFolder,
+    /// The folder of `seam.yaml`.
+    pub(crate) project: PathBuf,
+}
+
+/// What else has to be right before anything starts.
+pub(crate) type Demand<'a> = &'a dyn Fn(&Readable) -> Result<(), Diagnostic>;
+
+impl Tests {
+    /// Runs them and tells of it. Where they could not be run, that is told, and the exit code comes back.
+    pub(crate) fn run(&mut self, demand: Demand<'_>, screen: &mut Screen) -> Result<Ran, Exit> {
         let selection = match self.selection() {
             Ok((selection, note)) => {
                 screen.tell(&note);
@@ -83,31 +131,32 @@ impl Act for Run {
             }
             Err(error) => {
                 screen.diagnostic(&error.diagnostic());
-                return Exit::CouldNotRun;
+                return Err(Exit::CouldNotRun);
             }
         };
         let seed = *self.seed.get_or_insert_with(any_seed);
         let chooses = !selection.is_all();
-        let read = match self.files.read(selection, seed, screen) {
-            Ok(read) => read,
-            Err(exit) => return exit,
-        };
+        let read = self.files.read(selection, seed, screen)?;
         if read.plan.tests.is_empty() {
             screen.diagnostic(&nothing_to_run(&read, chooses));
-            return Exit::Inconclusive;
+            return Err(Exit::Inconclusive);
         }
-        match self.carry_out(read, screen) {
-            Ok(exit) => exit,
-            Err(error) => {
-                screen.error(&error, error.hint());
-                Exit::CouldNotRun
-            }
+        if let Err(diagnostic) = demand(&read) {
+            screen.diagnostic(&diagnostic);
+            return Err(Exit::CouldNotRun);
         }
+        self.carry_out(read, screen).map_err(|error| {
+            screen.error(&error, error.hint());
+            Exit::CouldNotRun
+        })
     }
-}
 
-impl Run {
-    fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+    /// The files and folders that were named.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.files.paths
+    }
+
+    fn carry_out(&self, read: Readable, screen: &mut Screen) -> Result<Ran, SessionError> {
         let command = self.command();
         let session = Session::open(&read, self.fetching, command.clone())?;
         let Readable { root, plan, .. } = read;
@@ -127,10 +176,11 @@ impl Run {
         telling.while_it_runs(screen, &interrupts);
         let ending = runtime.block_on(running);
         make_room(&telling.root);
+        let (folder, project) = (telling.folder.clone(), telling.root.clone());
         let exit = telling.at_the_end(screen, ending);
         // A name that is still being looked up keeps nobody waiting.
         runtime.shutdown_background();
-        Ok(exit)
+        Ok(Ran { exit, folder, project })
     }
 
     /// The command line that runs the same again.
