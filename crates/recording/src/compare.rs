@@ -52,10 +52,14 @@ impl Walk<'_> {
                 }
             }
             (Some(Value::Map(old)), Some(Value::Map(new))) => {
-                for (name, value) in old {
+                // Where there is a body its text says the same.
+                let text = "text";
+                let is_said = self.at.len() == 1 && old.contains_key("body") && new.contains_key("body");
+                for (name, value) in old.iter().filter(|(name, _)| !is_said || *name != text) {
                     self.below(name, Some(value), new.get(name));
                 }
-                for (name, value) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+                let is_new = |name: &String| !old.contains_key(name) && (!is_said || name != text);
+                for (name, value) in new.iter().filter(|(name, _)| is_new(name)) {
                     self.below(name, None, Some(value));
                 }
             }

@@ -1,7 +1,8 @@
 //! A part of an interaction as recordings keep it: each thing once, and nothing that follows from the rest.
 //!
 //! The History keeps a body decoded and as text, cookies in their header and by name. In a file that people change, that
-//! would be two truths.
+//! would be two truths. Only a reply whose text is not the usual writing of its body keeps both: there are consumers that
+//! look for `"id": 1` with its space. Once somebody changes the body, the text no longer counts.
 
 use crate::lists::OF_THE_CONNECTION;
 use seam_value::{Map, Value};
@@ -15,7 +16,8 @@ pub fn normal(protocol: &str, part: &Value) -> Value {
     if is_http(protocol) {
         http(&mut map);
     }
-    one_body(&mut map);
+    let is_reply = map.contains_key("status");
+    one_body(&mut map, is_reply);
     Value::Map(map)
 }
 
@@ -39,7 +41,7 @@ fn http(map: &mut Map) {
 }
 
 /// Leaves out the text of a body where the body says the same.
-fn one_body(map: &mut Map) {
+fn one_body(map: &mut Map, is_reply: bool) {
     let body = map.get("body").unwrap_or(&Value::Null);
     let is_repeated = match map.get("text") {
         None => return,
@@ -48,7 +50,8 @@ fn one_body(map: &mut Map) {
         Some(Value::Text(text)) => match body {
             Value::Null => false,
             Value::Text(body) if body == text => true,
-            body => seam_value::parse(text).is_ok_and(|parsed| parsed == *body),
+            body if is_reply && body.to_string() != *text => false,
+            body => says_the_same(text, body),
         },
         Some(_) => false,
     };
@@ -59,4 +62,9 @@ fn one_body(map: &mut Map) {
             map.shift_remove("body");
         }
     }
+}
+
+/// Is the text this value, as JSON?
+pub(crate) fn says_the_same(text: &str, body: &Value) -> bool {
+    seam_value::parse(text).is_ok_and(|parsed| parsed == *body)
 }

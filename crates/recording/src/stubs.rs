@@ -7,7 +7,7 @@
 
 use crate::compare::differences;
 use crate::marks::{self, without_marks};
-use crate::normal::is_http;
+use crate::normal::{is_http, says_the_same};
 use crate::recording::{Recorded, Recording};
 use crate::volatile::{Mask, is_address, segments};
 use seam_diag::{Diagnostics, Span};
@@ -227,7 +227,8 @@ impl<'a> Making<'a> {
         let mask = self.mask(recorded);
         let mut reply = recorded.reply.clone();
         if is_http(&self.recording.protocol) {
-            one_http_body(&mut reply);
+            let repeats = !echoes.is_empty() && mask.is_below(&["reply".to_owned(), "body".to_owned()]);
+            one_http_body(&mut reply, !repeats);
         }
         let mut entries = Vec::new();
         for (name, value) in reply.as_map().into_iter().flatten() {
@@ -479,28 +480,26 @@ fn is_same_reply(recording: &Recording, one: &Recorded, other: &Recorded) -> boo
     differences("reply", &one.reply, &other.reply, &mask).is_empty()
 }
 
-/// Leaves one of the ways to give a body.
-fn one_http_body(reply: &mut Value) {
+/// Leaves one of the ways to give a body: as it was written, where that still says the same.
+fn one_http_body(reply: &mut Value, as_written: bool) {
     let Value::Map(map) = reply else { return };
-    if map.contains_key("text") {
+    let media = map.get("headers").and_then(|headers| headers.get("content-type")).and_then(Value::as_text);
+    let is_json = media.unwrap_or_default().contains("json");
+    let Some(body) = map.get("body") else { return };
+    if let Some(text) = map.get("text").and_then(Value::as_text)
+        && (!is_json || (as_written && says_the_same(text, body)))
+    {
         map.shift_remove("body");
         return;
     }
-    let media = map
-        .get("headers")
-        .and_then(|headers| headers.get("content-type"))
-        .and_then(Value::as_text)
-        .unwrap_or_default();
-    let is_json = media.contains("json");
-    let Some(body) = map.get("body") else { return };
-    let name = match body {
+    map.shift_remove("text");
+    let Some(body) = map.shift_remove("body") else { return };
+    let name = match &body {
         Value::Text(_) if !is_json => "text",
-        Value::Map(map) if map.len() == 1 && map.contains_key("base64") => return,
+        Value::Map(map) if map.len() == 1 && map.contains_key("base64") => "body",
         _ => "json",
     };
-    if let Some(body) = map.shift_remove("body") {
-        map.insert(name.to_owned(), body);
-    }
+    map.insert(name.to_owned(), body);
 }
 
 /// Requests that need the same are one group.

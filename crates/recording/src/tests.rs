@@ -216,6 +216,7 @@ fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
         match set.answer(&asked).map(|answering| answering.say) {
             Some(Say::Answer(value)) => {
                 let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
+                let body = body.to_plain_text();
                 format!("{} {body}", value.get("status").cloned().unwrap_or_default())
             }
             other => format!("{other:?}"),
@@ -229,7 +230,7 @@ fn in_the_providers_place() {
     let mut recording = recorded(&[
         ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
         ("", &get("/stock"), &json(200, r#"{"n":3}"#)),
-        ("", &get("/stock"), &json(200, r#"{"n":2,"price":"$5 ${x}"}"#)),
+        ("", &get("/stock"), &json(200, r#"{"n": 2, "price": "$5 ${x}"}"#)),
         (
             "",
             &post("/pay", r#"{"key":"k-1111","card":"«card 1»","cents":5}"#),
@@ -265,8 +266,8 @@ fn in_the_providers_place() {
         [
             r#"200 {"n":3}"#,
             r#"200 {"n":3}"#,
-            r#"200 {"n":2,"price":"$5 ${x}"}"#,
-            r#"200 {"n":2,"price":"$5 ${x}"}"#,
+            r#"200 {"n": 2, "price": "$5 ${x}"}"#,
+            r#"200 {"n": 2, "price": "$5 ${x}"}"#,
             "None",
             r#"201 {"id":1,"key":"k-2222"}"#,
             "None",

@@ -170,6 +170,13 @@ pub trait Splitter: Send {
     /// [`Word`](seam_model::Word) names under `fields`.
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable>;
 
+    /// Does the connection end with the answer to this call, because its consumer said so when it asked? Known until
+    /// [`answer`](Self::answer) is called.
+    fn ends_with(&self, call: Call) -> bool {
+        let _ = call;
+        false
+    }
+
     /// What to send to the provider instead of a request that is answered in its place, so that both sides stay in
     /// step: PostgreSQL's transaction has to fail there, too. What the provider replies to it is not told as a piece.
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {

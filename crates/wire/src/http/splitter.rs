@@ -335,6 +335,10 @@ impl Splitter for HttpSplitter {
         Ok(said)
     }
 
+    fn ends_with(&self, call: Call) -> bool {
+        self.asked.get(&call).is_some_and(|to| to.closes)
+    }
+
     fn forget(&mut self, call: Call) {
         // What is in the middle of its reply keeps its place: the rest of that is still to come.
         if !(self.replies.told && self.awaited.front().is_some_and(|front| front.call == call)) {

@@ -219,6 +219,10 @@ impl Splitter for Splits {
         self.split.forget(call);
     }
 
+    fn ends_with(&self, call: Call) -> bool {
+        self.split.ends_with(call)
+    }
+
     fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
         self.split.again(call, request)
     }

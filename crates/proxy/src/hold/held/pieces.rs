@@ -107,10 +107,11 @@ impl Held {
         let (bytes, then) = match say {
             Say::Answer(value) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+                let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
                 match splitter.answer(call, &value) {
                     Ok(bytes) => {
                         self.drop_request(call, &value, due);
-                        (bytes, Then::Stay)
+                        (bytes, then)
                     }
                     Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
                 }
@@ -146,10 +147,11 @@ impl Held {
     /// Answers a request here, in the protocol's own terms.
     fn answer(&mut self, call: Call, value: &Value, due: Instant, rule: &Arc<Rule>) -> Result<(), Ended> {
         let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+        let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
         match splitter.answer(call, value) {
             Ok(bytes) => {
                 self.drop_request(call, value, due);
-                self.say(call, bytes, (due, Then::Stay), &by_of(rule));
+                self.say(call, bytes, (due, then), &by_of(rule));
                 Ok(())
             }
             Err(unanswerable) => self.unanswerable(&unanswerable.reason),
