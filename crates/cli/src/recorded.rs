@@ -206,7 +206,7 @@ fn summary(table: &[(String, String, String)], left_out: LeftOut) -> String {
         table.iter().map(|row| column(row).chars().count()).max().unwrap_or_default()
     };
     let (first, second) = (width(|row| &row.0), width(|row| &row.1));
-    let mut text = String::from("recorded\n");
+    let mut text = String::from("\nrecorded\n");
     for (path, interactions, volatile) in table {
         let _ = writeln!(text, "  {path:first$}  {interactions:second$}  {volatile}");
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What it keeps in memory, as services should not.
 struct Memory {
@@ -76,6 +76,7 @@ fn answer(request: &Request) -> Answer {
         }
         "soon" => soon(request, number("after")),
         "items" => items(request, rest),
+        "orders" => orders(request, rest),
         "login" => login(request),
         "me" => me(request),
         "env" => reply(200, &json!({"value": std::env::var(request.query("name")).ok()})),
@@ -208,6 +209,22 @@ fn items(request: &Request, key: &str) -> Answer {
             Some((_, value)) => reply(200, &json!({"key": key, "value": value})),
             None => reply(404, &json!({"error": "no such item"})),
         },
+    }
+}
+
+/// Keeps what it is given under an id that is another each time, and says when.
+fn orders(request: &Request, id: &str) -> Answer {
+    let items = &mut MEMORY.lock().unwrap().items;
+    if request.method == "POST" {
+        let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+        let id = format!("{nanos:016x}");
+        items.push((id.clone(), request.text()));
+        let order = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
+        return reply(201, &json!({"id": id, "order": order, "times": [{"at": nanos.to_string()}]}));
+    }
+    match items.iter().find(|(name, _)| name == id) {
+        Some(_) => reply(200, &json!({"id": id, "state": "new"})),
+        None => reply(404, &json!({"error": "no such order"})),
     }
 }
 
