@@ -194,10 +194,11 @@ fn from_bytes(path: &str, bytes: Vec<u8>) -> Result<Value, String> {
             return Ok(Value::map([("base64", Value::Text(STANDARD.encode(bytes)))]));
         }
     };
-    if path.ends_with(".json") {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    if ending == "json" {
         return seam_value::parse(&text).map_err(|error| error.to_string());
     }
-    if path.ends_with(".bin") {
+    if ending == "bin" {
         return Ok(Value::map([("base64", Value::Text(STANDARD.encode(text)))]));
     }
     Ok(Value::Text(text))

@@ -103,19 +103,18 @@ impl<'a> Making<'a> {
     fn stubs(&self, group: &Group<'a>) -> Vec<Node> {
         let mut stubs = Vec::new();
         let nothing = Mask::default();
-        let mut exact: Vec<(String, Vec<(String, Node)>, Vec<&Recorded>)> = Vec::new();
+        let mut exact: Vec<Group<'_>> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         for recorded in &group.list {
             let conditions = self.conditions(recorded, &nothing);
-            let key = key(&conditions);
-            match exact.iter_mut().find(|(known, ..)| *known == key) {
-                Some((_, _, list)) => list.push(recorded),
-                None => exact.push((key, conditions, vec![recorded])),
-            }
+            let index = *known.entry(key(&conditions)).or_insert_with(|| {
+                exact.push(Group { conditions, list: Vec::new() });
+                exact.len() - 1
+            });
+            exact[index].list.push(recorded);
         }
         if exact.len() > 1 {
-            for (_, conditions, list) in &exact {
-                stubs.push(self.stub(EXACT, conditions, list));
-            }
+            stubs.extend(exact.iter().map(|one| self.stub(EXACT, &one.conditions, &one.list)));
         } else {
             stubs.extend(self.of_tests(group));
         }
@@ -504,7 +503,9 @@ fn one_http_body(reply: &mut Value, as_written: bool) {
 
 /// Requests that need the same are one group.
 fn key(conditions: &[(String, Node)]) -> String {
-    conditions.iter().map(|(path, node)| format!("{path}={}\n", node.to_value())).collect()
+    let lines: Vec<String> =
+        conditions.iter().map(|(path, node)| format!("{path}={}", node.to_value())).collect();
+    lines.join("\n")
 }
 
 /// A text in which no variable stands.

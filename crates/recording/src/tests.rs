@@ -236,7 +236,7 @@ fn in_the_providers_place() {
             &post("/pay", r#"{"key":"k-1111","card":"«card 1»","cents":5}"#),
             &json(201, r#"{"id":1,"key":"k-1111"}"#),
         ),
-        ("", &get("/me"), &json(401, r#"{}"#)),
+        ("", &get("/me"), &json(401, "{}")),
         (
             "",
             &get("/me").replace(r#""host""#, r#""authorization":"Bearer «bearer 1»","host""#),

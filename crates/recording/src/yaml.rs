@@ -56,17 +56,16 @@ fn below(value: &Value, indent: usize, out: &mut String) {
             entries(map, indent + 2, out);
         }
         Value::Map(_) => out.push_str(" {}\n"),
-        Value::List(list) => match on_one_line(list) {
-            Some(line) => {
+        Value::List(list) => {
+            if let Some(line) = on_one_line(list) {
                 let _ = writeln!(out, " {line}");
+                return;
             }
-            None => {
-                out.push('\n');
-                for one in list {
-                    element(one, indent + 2, out);
-                }
+            out.push('\n');
+            for one in list {
+                element(one, indent + 2, out);
             }
-        },
+        }
         Value::Text(text) if is_block(text) => {
             out.push_str(if text.ends_with('\n') { " |\n" } else { " |-\n" });
             for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {

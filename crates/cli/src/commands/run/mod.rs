@@ -61,7 +61,7 @@ pub(crate) struct Tests {
 
     /// Only tests whose name, or file and name, holds this text, in capitals or not; may be given several times
     #[arg(long = "test", value_name = "TEXT", help_heading = "Which tests")]
-    tests: Vec<String>,
+    texts: Vec<String>,
     /// Only tests with this tag; may be given several times
     #[arg(long = "tag", value_name = "TAG", help_heading = "Which tests")]
     tags: Vec<String>,
@@ -189,7 +189,7 @@ impl Tests {
         words.extend(self.files.paths.iter().map(|path| path.to_string_lossy().into_owned()));
         let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
         self.files.profile.iter().for_each(|profile| option("--profile", profile));
-        self.tests.iter().for_each(|text| option("--test", text));
+        self.texts.iter().for_each(|text| option("--test", text));
         self.tags.iter().for_each(|tag| option("--tag", tag));
         self.rerun.iter().for_each(|run| option("--rerun", run));
         self.seed.iter().for_each(|seed| option("--seed", &seed.to_string()));
@@ -201,7 +201,7 @@ impl Tests {
 
     /// The tests that are meant.
     fn selection(&mut self) -> Result<(Selection, String), StoredError> {
-        let mut selection = Selection { names: self.tests.clone(), tags: self.tags.clone(), ids: None };
+        let mut selection = Selection { names: self.texts.clone(), tags: self.tags.clone(), ids: None };
         let Some(name) = &self.rerun else { return Ok((selection, String::new())) };
         let earlier = again::earlier(&self.files.paths, name)?;
         self.seed = self.seed.or(Some(earlier.seed));

@@ -220,7 +220,10 @@ fn orders(request: &Request, id: &str) -> Answer {
         let id = format!("{nanos:016x}");
         items.push((id.clone(), request.text()));
         let order = serde_json::from_slice::<Value>(&request.body).unwrap_or_default();
-        return reply(201, &json!({"id": id, "order": order, "times": [{"at": nanos.to_string()}]}));
+        return reply(
+            201,
+            &json!({"id": id, "order": order, "times": [{"at": format!("{:016x}", nanos + 1)}]}),
+        );
     }
     match items.iter().find(|(name, _)| name == id) {
         Some(_) => reply(200, &json!({"id": id, "state": "new"})),
