@@ -19,9 +19,11 @@ struct Need {
 const NEEDS: &[Need] = &[
     Need { why: "PostgreSQL's server", package: "postgresql", there: has_postgres },
     Need { why: "Redis' server", package: "redis-server", there: || on_path("redis-server") },
+    Need { why: "RabbitMQ's server", package: "rabbitmq-server", there: has_rabbitmq },
     Need { why: "services in Python", package: "python3", there: || on_path("python3") },
     Need { why: "PostgreSQL from Python", package: "python3-psycopg2", there: || python_has("psycopg2") },
     Need { why: "Redis from Python", package: "python3-redis", there: || python_has("redis") },
+    Need { why: "RabbitMQ from Python", package: "python3-pika", there: || python_has("pika") },
 ];
 
 /// Installs what is missing where that is possible, and says the rest.
@@ -50,6 +52,11 @@ pub(crate) fn run(_: &[String]) -> Result {
         );
     }
     Ok(())
+}
+
+/// Debian's `rabbitmq-server` on the path only starts it as the system's own; the tests start theirs.
+fn has_rabbitmq() -> bool {
+    Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server").is_file()
 }
 
 fn has_postgres() -> bool {

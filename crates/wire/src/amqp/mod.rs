@@ -69,7 +69,9 @@ static WORD: Word = Word {
         `message` for each that is published, delivered or returned, and where the broker ends a consumer, a channel \
         or the connection unasked. Log-in, channels opened and closed, acknowledgements and heartbeats make none. \
         A delivery that a fault loses stays unacknowledged at the broker until its channel is closed; a published \
-        message that is lost is neither confirmed nor refused.",
+        message that is lost is neither confirmed nor refused. `error` refuses a published message by the code that \
+        closes its channel, or, where it is `nack`, as a broker that can't take it; a delivery is rejected in its \
+        consumer's place.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),

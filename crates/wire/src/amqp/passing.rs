@@ -23,6 +23,9 @@ pub(super) const OURS: u64 = 1 << 63;
 const PUBLISHED_BY_US: u8 = 0x80;
 const NUMBERED: u8 = 0x40;
 
+/// On the flags of what settles: it is in the numbers of who sent it already.
+pub(super) const SETTLED_BY_US: u8 = 0x80;
+
 /// What becomes of a frame.
 enum Act {
     Pass,
@@ -65,6 +68,19 @@ pub(super) fn mark(payload: &mut [u8], number: u64) {
         *reserved = [high, low];
         *flags |= NUMBERED;
     }
+}
+
+/// The number of which a message carries the end; it is at most the newest.
+fn whole_number(end: [u8; 2], newest: u64) -> u64 {
+    let near = (newest & !0xFFFF) | u64::from(u16::from_be_bytes(end));
+    if near > newest { near.saturating_sub(0x1_0000) } else { near }
+}
+
+/// The number that a publisher has given to a message, where it counts.
+pub(super) fn published_number(payload: &[u8], newest: u64) -> Option<u64> {
+    let mut copy = payload.to_vec();
+    let (reserved, flags) = marks(&mut copy)?;
+    (*flags & NUMBERED != 0).then(|| whole_number(*reserved, newest))
 }
 
 /// The bytes of a message that is to be sent a second time.
@@ -197,9 +213,7 @@ impl Cutter {
         let mut number = Some(n_published);
         if let Some((reserved, flags)) = marks(payload) {
             if *flags & NUMBERED != 0 {
-                let low = u64::from(u16::from_be_bytes(*reserved));
-                let near = (n_published & !0xFFFF) | low;
-                number = Some(if near > n_published { near.saturating_sub(0x1_0000) } else { near });
+                number = Some(whole_number(*reserved, n_published));
                 *reserved = ticket.to_be_bytes();
             }
             number = number.filter(|_| *flags & PUBLISHED_BY_US == 0);
@@ -208,13 +222,16 @@ impl Cutter {
         if !written.is_counted {
             return;
         }
-        let numbered = written.published.hand_on(number, true);
-        if self.behind == Behind::Nobody {
-            for settled in written.published.settle(numbered, false, n_published) {
-                let arguments = [&settled.number.to_be_bytes()[..], &[0]].concat();
+        match (self.behind, number) {
+            (Behind::Provider, number) => {
+                written.published.hand_on(number, true);
+            }
+            (Behind::Nobody, Some(number)) => {
+                let arguments = [&number.to_be_bytes()[..], &[SETTLED_BY_US]].concat();
                 let acknowledged = frame::method(channel, ACK, &arguments);
                 self.follows.push(rest(Direction::ToConsumer, acknowledged));
             }
+            (Behind::Nobody, None) => {}
         }
     }
 
@@ -257,9 +274,13 @@ fn opens_or_closes(id: u32, written: &mut Written) -> bool {
 }
 
 /// What settles contents, in the numbers of who sent them.
-fn settle(channel: u16, id: u32, payload: &[u8], settle: impl FnOnce(u64, bool) -> Vec<Settled>) -> Act {
+fn settle(channel: u16, id: u32, payload: &mut [u8], settle: impl FnOnce(u64, bool) -> Vec<Settled>) -> Act {
     let mut reader = Reader(payload.get(4..).unwrap_or_default());
     let (Some(number), Some(flags)) = (reader.long_long(), reader.octet()) else { return Act::Pass };
+    if flags & SETTLED_BY_US != 0 {
+        payload[12] &= !SETTLED_BY_US;
+        return Act::Pass;
+    }
     // Of a rejection the first flag is another one.
     let multiple = id != REJECT && flags & 1 != 0;
     let settled = settle(number, multiple);

@@ -5,12 +5,12 @@ use super::content;
 use super::frame;
 use super::method::{
     self, CANCEL, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK, CLOSE, CLOSE_OK, CONSUME,
-    DELIVER, GET, GET_EMPTY, GET_OK, Method, OPEN, OPEN_OK, QUEUE_DECLARE, SECURE_OK, START, START_OK, TUNE,
-    TX_SELECT, UPDATE_SECRET, UPDATE_SECRET_OK,
+    DELIVER, GET, GET_EMPTY, GET_OK, Method, NACK, OPEN, OPEN_OK, PUBLISH, QUEUE_DECLARE, REJECT, SECURE_OK,
+    START, START_OK, TUNE, TX_SELECT, UPDATE_SECRET, UPDATE_SECRET_OK,
 };
-use super::passing::{OURS, doubled};
+use super::passing::{OURS, SETTLED_BY_US, delivery_tag, doubled, published_number};
 use super::splitter::{Cutter, rest};
-use super::value::{bytes_of, integer, put_arguments, put_short_text};
+use super::value::{Reader, bytes_of, integer, put_arguments, put_short_text};
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{Behind, Call, Piece, Splitter, Unanswerable};
 use seam_value::{Map, Value};
@@ -100,6 +100,19 @@ impl Splitter for Cutter {
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         doubled(message)
+    }
+
+    fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let map =
+            answer.as_map().ok_or_else(|| Unanswerable::new("a refusal of amqp is a map with error"))?;
+        let no_message = || Unanswerable::new("no message can be refused here");
+        let (head, _) = frame::first(message).ok_or_else(no_message)?;
+        let payload = &message[frame::HEAD..head.whole() - 1];
+        match frame::method_id(payload) {
+            Some(PUBLISH) => self.refuse_published(head.channel, payload, map),
+            Some(DELIVER) => self.refuse_delivered(head.channel, payload, map),
+            _ => Err(no_message()),
+        }
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
@@ -202,6 +215,54 @@ impl Cutter {
         let known = self.channels.entry(channel).or_default();
         known.consumer_owes = true;
         known.provider_owes = self.behind == Behind::Provider;
+    }
+
+    /// To a publisher, what the broker has against its message: it is not confirmed, or the channel is closed.
+    fn refuse_published(
+        &mut self,
+        channel: u16,
+        payload: &[u8],
+        answer: &Map,
+    ) -> Result<Vec<u8>, Unanswerable> {
+        let is_nack = answer.get("error").and_then(Value::as_text) == Some("nack");
+        if is_nack {
+            let n_published = self.channels.get(&channel).map_or(0, |known| known.n_published);
+            let number = published_number(payload, n_published);
+            let number = number.ok_or_else(|| Unanswerable::new("the channel has no confirms"))?;
+            let arguments = [&number.to_be_bytes()[..], &[SETTLED_BY_US]].concat();
+            return Ok(frame::method(channel, NACK, &arguments));
+        }
+        let none =
+            || Unanswerable::new("a message is refused by an error: `nack`, or the code of a channel's end");
+        let failure = failure(answer)?.ok_or_else(none)?;
+        if failure.closes_connection() {
+            self.is_closed = true;
+            return Ok(closed((0, CLOSE), failure.code, &failure.text, PUBLISH));
+        }
+        if self.behind == Behind::Provider {
+            self.follows.push(rest(Direction::ToProvider, close(channel, 200, "", 0)));
+        }
+        self.close_here(channel);
+        Ok(close(channel, failure.code, &failure.text, PUBLISH))
+    }
+
+    /// To the broker, that its consumer does not want a delivery.
+    fn refuse_delivered(
+        &mut self,
+        channel: u16,
+        payload: &[u8],
+        answer: &Map,
+    ) -> Result<Vec<u8>, Unanswerable> {
+        let tag = Reader(&payload[4..]).short_text().unwrap_or_default();
+        let mut consumers = self.consumers.iter().rev();
+        let consumer = consumers.find(|one| one.channel == channel && one.tag == tag);
+        let number = delivery_tag(DELIVER, payload).filter(|tag| tag & OURS == 0);
+        let Some(number) = number.filter(|_| consumer.is_none_or(|one| !one.is_unacknowledged)) else {
+            return Err(Unanswerable::new("what need not be acknowledged can't be rejected"));
+        };
+        let requeue = u8::from(answer.get("requeue") == Some(&Value::Bool(true)));
+        let arguments = [&number.to_be_bytes()[..], &[requeue | SETTLED_BY_US]].concat();
+        Ok(frame::method(channel, REJECT, &arguments))
     }
 
     /// The reply to a call that goes well.

@@ -5,6 +5,7 @@ mod captures;
 mod http2;
 mod http2_live;
 mod soup;
+mod split_amqp;
 mod split_mysql;
 mod split_nats;
 mod split_postgres;
