@@ -553,10 +553,11 @@ impl WireMock {
         drop(store);
         self.changed();
         if spec.is_ids_only {
-            let ids = made.iter().map(|mapping| Value::text(&mapping.id)).collect();
+            let ids = made.iter().rev().map(|mapping| Value::text(&mapping.id)).collect();
             return Value::map([("ids", Value::List(ids))]);
         }
-        let made = made.iter().map(|mapping| (*mapping.shown).clone()).collect();
+        // The newest first, as the journal lists what they were made of.
+        let made = made.iter().rev().map(|mapping| (*mapping.shown).clone()).collect();
         Value::map([("mappings", Value::List(made))])
     }
 

@@ -4,6 +4,9 @@
 use super::regex::JavaRegex;
 use seam_value::Value;
 
+/// In longer lists each element simply takes the first that is equal and free.
+const MOST_MATCHED: usize = 200;
+
 /// How strictly.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Leniency {
@@ -40,6 +43,13 @@ fn lists_are_equal(expected: &[Value], actual: &[Value], how: Leniency) -> bool 
         return expected.iter().zip(actual).all(|(expected, actual)| is_equal(expected, actual, how));
     }
     debug_assert!(more_is_fine || actual.len() == expected.len(), "checked above");
+    if expected.len() > MOST_MATCHED {
+        let mut free: Vec<bool> = vec![true; actual.len()];
+        return expected.iter().all(|expected| {
+            let at = (0..actual.len()).find(|at| free[*at] && is_equal(expected, &actual[*at], how));
+            at.is_some_and(|at| std::mem::replace(&mut free[at], false))
+        });
+    }
     // Each expected element takes the first that is equal and still free. Placeholders may want another one than the first,
     // so elements without choice go first.
     let mut choices: Vec<Vec<usize>> = expected

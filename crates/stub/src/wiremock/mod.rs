@@ -26,6 +26,8 @@ mod recording;
 mod regex;
 mod request;
 mod request_pattern;
+#[cfg(test)]
+mod robust;
 mod scenarios;
 mod server;
 mod template;

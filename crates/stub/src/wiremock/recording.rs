@@ -3,7 +3,7 @@
 use super::journal::{Event, body_bytes};
 use super::mapping::{Mapping, new_id};
 use super::place::Place;
-use super::request::Request;
+use super::request::{Request, unescape};
 use super::request_pattern::RequestPattern;
 use super::scenarios::STARTED;
 use super::wrong::Wrong;
@@ -163,7 +163,7 @@ impl Spec {
                     event.response.as_ref().map(|response| definition(response)).unwrap_or_default();
                 let mut map = Map::new();
                 map.insert("id".to_owned(), Value::Text(new_id(chance)));
-                map.insert("name".to_owned(), Value::Text(name_of(event.request.path())));
+                map.insert("name".to_owned(), Value::Text(name_of(&unescape(event.request.path()))));
                 let key = request.to_string();
                 map.insert("request".to_owned(), request);
                 map.insert("response".to_owned(), response);
@@ -308,7 +308,8 @@ fn in_scenarios(made: &mut [(String, Map)]) {
             .or_else(|| request.get("urlPath"))
             .map(Value::to_plain_text)
             .unwrap_or_default();
-        let parts: Vec<&str> = url.split(['/', '?', '=', '&']).filter(|part| !part.is_empty()).collect();
+        let path = unescape(url.split('?').next().unwrap_or_default());
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let name = format!("scenario-{}-{}", number + 1, parts.join("-"));
         for (turn, index) in members.iter().enumerate() {
             let map = &mut made[*index].1;

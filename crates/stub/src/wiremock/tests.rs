@@ -367,7 +367,8 @@ fn what_was_recorded_becomes_mappings() {
         wiremock.answered(&served.id, &json(&reply));
     }
     let made = wiremock.stop_recording().unwrap();
-    let made = made.get("mappings").unwrap().as_list().unwrap().to_vec();
+    let mut made = made.get("mappings").unwrap().as_list().unwrap().to_vec();
+    made.reverse();
     let shown: Vec<String> = made
         .iter()
         .map(|one| {

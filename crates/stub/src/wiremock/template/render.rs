@@ -53,6 +53,7 @@ pub(super) struct Called<'m, 'a> {
 impl Machine<'_> {
     pub(super) fn nodes(&mut self, nodes: &[Node]) -> Result<String, String> {
         let mut out = String::new();
+        self.step()?;
         for node in nodes {
             match node {
                 Node::Text(text) => out.push_str(text),
@@ -80,6 +81,11 @@ impl Machine<'_> {
         let rendered = self.nodes(nodes);
         self.frames.pop();
         rendered
+    }
+
+    fn step(&mut self) -> Result<(), String> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS { Err("there is too much to work out".to_owned()) } else { Ok(()) }
     }
 
     /// Keeps something under a name for the rest of the template.
@@ -110,10 +116,7 @@ impl Machine<'_> {
     }
 
     fn call(&mut self, call: &Call, block: Option<&Block>) -> Result<Item, String> {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return Err("there is too much to work out".to_owned());
-        }
+        self.step()?;
         let Some(helper) = helper(&call.path) else {
             if !call.parameters.is_empty() || !call.named.is_empty() {
                 return Err(format!("could not find helper: '{}'", call.path.text));

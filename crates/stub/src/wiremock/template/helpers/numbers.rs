@@ -80,12 +80,13 @@ fn math(called: Called<'_, '_>) -> Result<Item, String> {
         // The quotient keeps the digits of the left side, rounded half up, as Java's does.
         "/" => {
             let top = left.digits.saturating_mul(10_i128.saturating_pow(right.scale));
-            let (quotient, rest) = (top / right.digits, top % right.digits);
+            let quotient = top.checked_div(right.digits).unwrap_or(i128::MAX);
+            let rest = top.checked_rem(right.digits).unwrap_or(0);
             let up = rest.saturating_mul(2).unsigned_abs() >= right.digits.unsigned_abs() && rest != 0;
             let sign = if (top < 0) == (right.digits < 0) { 1 } else { -1 };
-            Decimal { digits: quotient + if up { sign } else { 0 }, scale: left.scale }
+            Decimal { digits: quotient.saturating_add(if up { sign } else { 0 }), scale: left.scale }
         }
-        "%" => Decimal { digits: a % b, scale },
+        "%" => Decimal { digits: a.checked_rem(b).unwrap_or(0), scale },
         _ => return error(format!("{operator} is not a valid mathematical operator")),
     };
     Ok(result.to_item())
