@@ -5,11 +5,14 @@
 //! answered badly, and the bad answer is followed down the calls to the innermost component that had no such
 //! excuse itself; a call went wrong on the way although nobody who asked was told. Where none of them applies
 //! nobody is named: a wrong name costs more than none.
+//!
+//! What was done on purpose is nobody's mistake: whom a fault struck, or a stub stood in for, is never named for it. But
+//! whoever made the call had to get over it, and is named where nothing else explains the failure.
 
-use crate::chain::{Side, Trouble, is_refusal, status};
+use crate::chain::{Side, Trouble, is_refusal, is_within, status};
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
-use seam_event::{ComponentId, Event, Interaction, Judged, Level, SeamId, TestId};
+use seam_event::{ComponentId, Event, Interaction, InteractionError, Judged, Level, SeamId, TestId};
 use seam_value::Value;
 
 /// A component that the evidence points at.
@@ -52,6 +55,11 @@ pub fn suspects<'a>(
     }
     for suspect in swallowed(&scene, &attempt.findings) {
         push(&mut list, suspect);
+    }
+    if list.is_empty() {
+        for suspect in struck(&scene) {
+            push(&mut list, suspect);
+        }
     }
     list.truncate(MOST_SUSPECTS);
     for suspect in &mut list {
@@ -153,6 +161,16 @@ fn innermost(scene: &Scene<'_>, seq: u64, outer: &Interaction, trouble: &Trouble
 
 /// The one that went wrong without an excuse.
 fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Trouble) -> Suspect {
+    let held_up =
+        (interaction.error == Some(InteractionError::Timeout)).then(|| scene.held_up(interaction)).flatten();
+    if let Some((struck, seam, fault)) = held_up.filter(|_| !interaction.from.is_test()) {
+        // Late on purpose: it is for those who wait to wait long enough, or to make something of it.
+        let (to, from) = (&interaction.to, &interaction.from);
+        let reason = format!("gave {to} up while the fault `{fault}` held up {seam}");
+        let mut evidence = vec![seq, struck];
+        evidence.extend(scene.complaints(from, interaction, MOST_LINES));
+        return Suspect { component: from.clone(), seam: Some(interaction.seam.clone()), reason, evidence };
+    }
     let component = match trouble.side {
         Side::Consumer => &interaction.from,
         Side::Provider => &interaction.to,
@@ -166,7 +184,7 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
         match (fault, away) {
             (Some(((struck, fault), call)), _) => {
                 reason = format!("{reason} when the fault `{fault}` struck {}", call.seam);
-                evidence.push(struck);
+                evidence.extend(struck);
             }
             (None, Some((_, call))) => reason = format!("{reason} while {} was stopped", call.to),
             (None, None) => match scene.missing_provider(component, interaction.at) {
@@ -182,7 +200,8 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
                     .find_map(|(_, call)| Some((call, status(call)?)).filter(|_| is_refusal(call)))
                 {
                     Some((call, status)) => {
-                        reason = format!("{reason}, after {} had answered {status}", call.to);
+                        let who = scene.meddler(call).unwrap_or_else(|| call.to.to_string());
+                        reason = format!("{reason}, after {who} had answered {status}");
                     }
                     None => reason += ", although its own calls went well",
                 },
@@ -197,13 +216,20 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
 /// Who was the first to give a status that others passed on; or, where that one had trouble with a call of its own,
 /// whoever is behind that.
 fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) -> Vec<Suspect> {
+    if scene.meddler(root).is_some() {
+        return Vec::new();
+    }
     let mut evidence = vec![seq];
-    let mut at = root;
+    let (mut at, mut given_by) = (root, None);
     while let Some((seq, inner)) =
         scene.within(at).into_iter().rev().find(|(_, inner)| status(inner) == Some(given))
     {
-        at = inner;
         evidence.push(seq);
+        given_by = scene.meddler(inner);
+        if given_by.is_some() {
+            break;
+        }
+        at = inner;
     }
     let behind: Vec<_> = scene
         .within(at)
@@ -220,9 +246,12 @@ fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) 
         return list;
     }
     evidence.extend(scene.complaints(&at.to, at, MOST_LINES));
-    let how = if at.id == root.id { "answered" } else { "was the first to answer" };
-    let (component, seam) = (at.to.clone(), Some(at.seam.clone()));
-    vec![Suspect { component, seam, reason: format!("{how} {given}"), evidence }]
+    let reason = match given_by {
+        Some(who) => format!("passed on {given}, which {who} had answered"),
+        None if at.id == root.id => format!("answered {given}"),
+        None => format!("was the first to answer {given}"),
+    };
+    vec![Suspect { component: at.to.clone(), seam: Some(at.seam.clone()), reason, evidence }]
 }
 
 /// Calls that went wrong during the test although whoever asked for it all got a good answer, or asked for
@@ -254,4 +283,26 @@ fn swallowed(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Suspect> {
         list.push(suspect);
     }
     list
+}
+
+/// Whoever made a call that a fault broke off or answered.
+fn struck(scene: &Scene<'_>) -> Vec<Suspect> {
+    let hits = scene.passed.iter().filter_map(|(seq, call)| Some((*seq, *call, scene.fault(call)?)));
+    let suspects = hits.filter(|(_, call, _)| !call.from.is_test()).map(|(seq, call, (struck, fault))| {
+        let mut evidence = vec![seq];
+        evidence.extend(struck);
+        let mut reason = format!("was struck by the fault `{fault}`");
+        let around = scene.passed.iter().rev().find(|(_, outer)| is_within(call, outer));
+        if let Some((outer_seq, outer)) = around {
+            evidence.push(*outer_seq);
+            evidence.extend(scene.complaints(&call.from, outer, MOST_LINES));
+            if let Some(status) = status(outer) {
+                let all_the_same = if is_refusal(outer) { "" } else { " all the same" };
+                let whom = if outer.from.is_test() { "the test" } else { outer.from.as_str() };
+                reason = format!("{reason}, and answered {whom} {status}{all_the_same}");
+            }
+        }
+        Suspect { component: call.from.clone(), seam: Some(call.seam.clone()), reason, evidence }
+    });
+    suspects.take(MOST_CALLS).collect()
 }

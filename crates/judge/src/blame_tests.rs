@@ -109,6 +109,58 @@ fn the_innermost_that_went_wrong_is_named() {
 }
 
 #[test]
+fn what_was_done_on_purpose_is_nobodys_mistake() {
+    let cases: &[(&str, &[&str])] = &[
+        // Reset by a fault: orders had to get over it.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pay closed by fault cut\n fault - orders -> pay
+             10-50 pass 1 test -> orders {\"status\":500}\n 55 failed a/0 status\n 60 ended a",
+            &["orders on test -> orders: answered 500 when the fault `cut` struck orders -> pay [4, 5, 6]"],
+        ),
+        // It answered well, and what failed was seen later: nobody but the one who was struck comes into question.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 notify -> mail closed by fault cut\n fault - notify -> mail
+             10-50 pass 1 orders -> notify {\"status\":200}\n 55 failed a/0 count\n 60 ended a",
+            &["notify on notify -> mail: was struck by the fault `cut`, and answered orders 200 all the same [4, 5, 6]"],
+        ),
+        // Something else explains it.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 notify -> mail closed by fault cut\n died pay exit code 1
+             55 failed a/0 count\n 60 ended a",
+            &["pay: died: exit code 1 [5]"],
+        ),
+        // A stub's refusal is the test's own doing.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 pay -> bank {\"status\":402} by stub declined
+             15-40 pass 2 orders -> pay {\"status\":402}\n 10-50 pass 1 test -> orders {\"status\":402}
+             55 failed a/0 status\n 60 ended a",
+            &["pay on orders -> pay: passed on 402, which the stub `declined` had answered [4, 5, 6]"],
+        ),
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 pay -> bank {\"status\":402} by stub declined
+             10-50 pass 1 test -> pay {\"status\":500}\n 55 failed a/0 status\n 60 ended a",
+            &["pay on test -> pay: answered 500, after the stub `declined` had answered 402 [4, 5]"],
+        ),
+        // A fault towards the test itself is nobody's.
+        (
+            "0 began a\n 5 step a/0 s\n 10-50 pass 1 test -> pay {\"status\":503} by fault cut\n 55 failed a/0 status
+             60 ended a",
+            &[],
+        ),
+        // Late on purpose, and given up too early.
+        (
+            "0 began a\n 5 step a/0 s\n 20-90 pass 3 orders -> pay {\"status\":200}\n 15 fault latency orders -> pay
+             15-55 pass 2 gateway -> orders timeout\n 10-60 pass 1 test -> gateway {\"status\":504}
+             65 failed a/0 status\n 99 ended a",
+            &["gateway on gateway -> orders: gave orders up while the fault `latency` held up orders -> pay [5, 6, 7]"],
+        ),
+    ];
+    for (script, expected) in cases {
+        assert_eq!(blame(script), expected.map_strings(), "{script}");
+    }
+}
+
+#[test]
 fn the_dead_and_the_silent_are_named() {
     let cases: &[(&str, &[&str])] = &[
         (
@@ -188,6 +240,11 @@ fn nobody_is_named_without_evidence() {
         "pass 7 orders -> pg {\"error\":{\"code\":\"40001\"}}",
         "pass 8 orders -> mail closed",
         "pass 9 orders -> mail refused",
+        "pass 10 orders -> mail closed by fault cut",
+        "pass 11 orders -> stock {\"status\":402} by stub x",
+        "pass 12 orders -> stock timeout",
+        "fault - orders -> mail",
+        "fault - orders -> stock",
         "fault 4 gateway -> orders",
         "fault 8 orders -> mail",
         "line orders a panic",

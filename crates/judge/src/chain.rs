@@ -29,6 +29,8 @@ pub enum Side {
 const SERVER_CLASSES: &[&str] = &["08", "53", "57", "58", "XX"];
 /// Classes of SQLSTATE that programs meet every day: constraints, transactions to be tried again.
 const EVERYDAY_CLASSES: &[&str] = &["23", "40"];
+/// Commands by which clients of Redis introduce themselves, whether or not this server knows them yet.
+const INTRODUCTIONS: &[&str] = &["CLIENT", "HELLO"];
 /// First words of Redis' errors in which the server, not the command, is at fault.
 const SERVER_WORDS: &[&str] =
     &["LOADING", "OOM", "MISCONF", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "NOREPLICAS"];
@@ -66,7 +68,10 @@ pub fn trouble(interaction: &Interaction) -> Option<Trouble> {
     if SERVER_WORDS.iter().any(|word| said.split_whitespace().next() == Some(word)) {
         return of(Side::Provider, format!("answered {said}"));
     }
-    of(Side::Consumer, format!("sent a command that {provider} refused: {said}"))
+    let command = interaction.request.get("command").and_then(Value::as_text).unwrap_or_default();
+    let is_everyday = INTRODUCTIONS.iter().any(|name| command.eq_ignore_ascii_case(name));
+    let text = format!("sent a command that {provider} refused: {said}");
+    Some(Trouble { side: Side::Consumer, text, is_everyday })
 }
 
 /// The status of the reply, where there is one.
@@ -145,6 +150,15 @@ pub(crate) mod tests {
             let got = trouble(&interaction(1, "a -> b", (0, 1), reply));
             let got = got.as_ref().map(|it| (it.side, it.text.as_str(), it.is_everyday));
             assert_eq!(got, expected, "{reply}");
+        }
+    }
+
+    #[test]
+    fn how_a_client_introduces_itself_is_everyday() {
+        for (command, is_everyday) in [("CLIENT", true), ("hello", true), ("GET", false)] {
+            let mut refused = interaction(1, "a -> b", (0, 1), r#"{"error":"ERR unknown command"}"#);
+            refused.request = Value::map([("command", Value::text(command))]);
+            assert_eq!(trouble(&refused).map(|it| it.is_everyday), Some(is_everyday), "{command}");
         }
     }
 

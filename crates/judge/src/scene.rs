@@ -22,6 +22,8 @@ pub(crate) struct Scene<'a> {
     lines: Vec<(u64, Duration, &'a ComponentId, &'a str)>,
     /// Faults that struck: by interaction, the number of the event and the fault.
     struck: HashMap<u64, (u64, &'a str)>,
+    /// Each time that a fault struck: the number of the event, when, on which seam, the fault.
+    strikes: Vec<(u64, Duration, &'a SeamId, &'a str)>,
     /// What components became, in order.
     states: Vec<(u64, Duration, &'a ComponentId, ComponentState, &'a str)>,
     /// From when to when the last try of each step lasted.
@@ -58,6 +60,9 @@ impl<'a> Scene<'a> {
             What::Line { component, text, .. } => self.lines.push((event.seq, event.at, component, text)),
             What::Fault { interaction: Some(id), fault, .. } => {
                 self.struck.entry(*id).or_insert((event.seq, fault));
+            }
+            What::Fault { interaction: None, fault, seam, action } if action == "struck" => {
+                self.strikes.push((event.seq, event.at, seam, fault));
             }
             What::Step { stage, .. } => {
                 let Some(path) = &event.scope.step else { return };
@@ -120,14 +125,59 @@ impl<'a> Scene<'a> {
         providers.find_map(|provider| Some((self.away_since(provider, at)?, provider)))
     }
 
-    /// The fault that struck an interaction.
-    pub(crate) fn fault(&self, interaction: &Interaction) -> Option<(u64, &'a str)> {
-        self.struck.get(&interaction.id).copied()
+    /// The fault that answered an interaction in the provider's place or broke it off, with the event that says so
+    /// where there is one of its own.
+    pub(crate) fn fault(&self, interaction: &'a Interaction) -> Option<(Option<u64>, &'a str)> {
+        if let Some((seq, fault)) = self.struck.get(&interaction.id) {
+            return Some((Some(*seq), fault));
+        }
+        let fault = interaction.answered_by.as_deref()?.strip_prefix("fault ")?;
+        let is_it = |(_, at, seam, name): &&(u64, Duration, &SeamId, &str)| {
+            **seam == interaction.seam && *name == fault && *at >= interaction.at
+        };
+        Some((self.strikes.iter().find(is_it).map(|(seq, ..)| *seq), fault))
+    }
+
+    /// Who answered an interaction in the provider's place, as words: `the stub `x``, `the fault `reset``.
+    pub(crate) fn meddler(&self, interaction: &'a Interaction) -> Option<String> {
+        if let Some((_, fault)) = self.fault(interaction) {
+            return Some(format!("the fault `{fault}`"));
+        }
+        let by = interaction.answered_by.as_deref()?;
+        Some(format!("the stub `{}`", by.strip_prefix("stub ").unwrap_or(by)))
+    }
+
+    /// The fault that struck one of the calls that an interaction led to, while it lasted.
+    pub(crate) fn held_up(&self, outer: &Interaction) -> Option<(u64, &'a SeamId, &'a str)> {
+        let until = outer.elapsed.map_or(Duration::MAX, |elapsed| outer.at + elapsed + LOG_LAG);
+        let strikes = self.strikes.iter().filter(|(_, at, ..)| (outer.at..=until).contains(at));
+        let leads_to = |seam: &SeamId| {
+            self.passed.iter().any(|(_, inner)| inner.seam == *seam && self.is_beneath(inner, outer))
+        };
+        strikes
+            .filter(|(_, _, seam, _)| leads_to(seam))
+            .map(|(seq, _, seam, fault)| (*seq, *seam, *fault))
+            .next()
+    }
+
+    /// Did an interaction happen because of another, at the end of however many calls?
+    fn is_beneath(&self, inner: &Interaction, outer: &Interaction) -> bool {
+        const DEEPEST: usize = 16;
+        let mut at = inner;
+        for _ in 0..DEEPEST {
+            if at.id == outer.id {
+                return true;
+            }
+            let around = self.passed.iter().rev().find(|(_, around)| is_within(at, around));
+            let Some((_, around)) = around else { return false };
+            at = around;
+        }
+        false
     }
 
     /// What is wrong with an interaction, where nobody did it on purpose.
-    pub(crate) fn trouble(&self, interaction: &Interaction) -> Option<Trouble> {
-        let on_purpose = self.fault(interaction).is_some()
+    pub(crate) fn trouble(&self, interaction: &'a Interaction) -> Option<Trouble> {
+        let on_purpose = self.meddler(interaction).is_some()
             || (interaction.error.is_some() && self.is_away(&interaction.to, interaction.at));
         if on_purpose { None } else { trouble(interaction) }
     }

@@ -92,7 +92,8 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
         }
         "fault" => {
             let seam = chain::tests::interaction(0, text, (0, 0), "null").seam;
-            let (fault, action) = ("cut".into(), "struck".into());
+            let fault = if subject == "latency" { "latency".into() } else { "cut".into() };
+            let action = "struck".into();
             return (
                 Scope::default(),
                 What::Fault { seam, fault, action, interaction: subject.parse().ok() },
@@ -150,10 +151,11 @@ fn plan(tests: &str) -> What {
     }
 }
 
-/// `1 test -> orders {"status":500}`, or an error's name instead of the reply.
+/// `1 test -> orders {"status":500}`, or an error's name instead of the reply, and ` by stub x` or ` by fault x`.
 fn pass(id: &str, text: &str, lasts: (u64, u64)) -> What {
     let split = text.match_indices(' ').nth(2).map_or(text.len(), |(at, _)| at);
     let (seam, reply) = text.split_at(split);
+    let (reply, by) = reply.split_once(" by ").map_or((reply, None), |(reply, by)| (reply, Some(by)));
     let error = match reply.trim() {
         "refused" => Some(InteractionError::Refused),
         "closed" => Some(InteractionError::Closed),
@@ -163,6 +165,7 @@ fn pass(id: &str, text: &str, lasts: (u64, u64)) -> What {
     let reply = if error.is_some() { "null" } else { reply };
     let mut interaction = chain::tests::interaction(id.parse().unwrap(), seam, lasts, reply);
     interaction.error = error;
+    interaction.answered_by = by.map(str::to_owned);
     What::Interaction(interaction)
 }
 

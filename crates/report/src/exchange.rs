@@ -59,9 +59,13 @@ pub(crate) fn is_bad(interaction: &Interaction) -> bool {
     status.is_some_and(|status| status >= 400) || seam_judge::trouble(interaction).is_some()
 }
 
-/// What was answered: `402 {"reason":"card_declined"}`, `3 rows`, `error 23505 …`, `refused`.
+/// What was answered: `402 {"reason":"card_declined"}`, `3 rows`, `error 23505 …`, `refused`; and where that was not the
+/// provider's doing, whose: `(stub a declined card) 402 …`, `(fault reset) reset`.
 pub(crate) fn answered(interaction: &Interaction) -> String {
-    let answer = answer(interaction);
+    let mut answer = answer(interaction);
+    if let Some(by) = &interaction.answered_by {
+        answer = format!("({}) {answer}", one_line(by));
+    }
     if interaction.cut { format!("{answer} (not kept whole)") } else { answer }
 }
 

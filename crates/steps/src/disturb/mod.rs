@@ -151,9 +151,12 @@ impl Disturbance {
     ) -> BoxFuture<'a, Result<Placed, Trouble>> {
         Box::pin(async move {
             let fixed = Arc::new(Fixed::of(&self.uses(), names, &self.title));
+            let mut name = self.title.clone();
             let kind = match &self.what {
                 What::Fault(input) => {
-                    let fault = read_fault(&input.value(names)?);
+                    let value = input.value(names)?;
+                    name = shortened(value.to_plain_text());
+                    let fault = read_fault(&value);
                     Kind::Fault(fault.map_err(|reason| Trouble::errored(reason).at(input.span()))?)
                 }
                 What::Stub(stubs) => {
@@ -171,7 +174,7 @@ impl Disturbance {
                 Box::new(fits) as seam_proxy::Filter
             });
             let spec = RuleSpec {
-                name: self.title.clone(),
+                name,
                 kind,
                 filter,
                 filters_replies: self.filters_replies,
@@ -278,8 +281,11 @@ fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> 
 
 /// A node as people would write it on one line, shortened.
 fn shown(node: &Node) -> String {
+    shortened(node.scalar_text().unwrap_or_else(|| node.to_value().to_string()))
+}
+
+fn shortened(text: String) -> String {
     const MOST: usize = 60;
-    let text = node.scalar_text().unwrap_or_else(|| node.to_value().to_string());
     if text.chars().count() <= MOST {
         return text;
     }
@@ -330,7 +336,7 @@ mod tests {
         let step = step("- fault: { latency: $wait }\n  seam: orders -> paygate");
         let done = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":"5ms"}"#, LIMIT).await;
         assert_eq!(done, Ok(seam_value::Value::Null));
-        assert_eq!(bed.asked(), [r#"put {"latency":"$wait"} on orders -> paygate"#]);
+        assert_eq!(bed.asked(), [r#"put {"latency":"5ms"} on orders -> paygate"#]);
         let wrong = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":5}"#, LIMIT).await;
         assert!(format!("{wrong:?}").contains("takes a duration"), "{wrong:?}");
     }
