@@ -9,8 +9,6 @@
 
 mod answer;
 mod connection;
-// What writes events is used by splitters.
-#[allow(dead_code)]
 pub(crate) mod events;
 mod framing;
 mod reading;

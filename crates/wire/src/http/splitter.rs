@@ -1,12 +1,15 @@
 //! One HTTP connection cut into requests and replies.
 
 use super::answer;
-use super::connection::{Method, ReplyHead, reply_head, request_framing};
-use super::framing::{Message, Reached, Stream};
-use super::reading::HttpExchange;
+use super::connection::{Method, ReplyHead, Upgrade, path_of, reply_head, request_framing, upgrade};
+use super::events;
+use super::framing::{Framing, Message, Reached, Stream};
+use super::reading::{EventRead, HttpExchange};
 use crate::conversation::{Captured, Direction, Limits, Surprise};
+use crate::http2::Cutter;
 use crate::kept::Room;
 use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::websocket::{Agreed, WebSocket};
 use seam_value::Value;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,6 +29,8 @@ pub(super) struct HttpSplitter {
     last: Call,
     gathers: bool,
     tunnel: bool,
+    /// Cuts what is spoken in the tunnel, where that is known.
+    beyond: Option<Box<dyn Splitter>>,
 }
 
 /// One direction.
@@ -37,6 +42,29 @@ struct Side {
     raw: Vec<u8>,
     /// Has its beginning come out?
     told: bool,
+    /// How the rest of it is cut into events, where it is a stream of them.
+    events: Option<EventStream>,
+}
+
+/// A reply that is a stream of events.
+#[derive(Clone, Copy)]
+struct EventStream {
+    cutter: Cutter,
+    is_chunked: bool,
+}
+
+impl EventStream {
+    fn new(framing: Framing) -> Self {
+        Self { cutter: Cutter::events(), is_chunked: framing == Framing::Chunked }
+    }
+
+    /// Bytes of the body as they are sent.
+    fn framed(self, bytes: &[u8]) -> Vec<u8> {
+        if !self.is_chunked || bytes.is_empty() {
+            return bytes.to_vec();
+        }
+        [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+    }
 }
 
 struct Awaited {
@@ -47,6 +75,7 @@ struct Awaited {
     /// Is its reply for nobody, because it was asked a second time?
     is_repeated: bool,
     asks_tunnel: bool,
+    path: String,
 }
 
 /// What an answer to a request must keep to.
@@ -65,11 +94,13 @@ impl Side {
             room: Room::new(limits),
             raw: Vec::new(),
             told: false,
+            events: None,
         }
     }
 
     fn begin_anew(&mut self, limits: Limits) {
         (self.message, self.room, self.told) = (Message::default(), Room::new(limits), false);
+        self.events = None;
     }
 }
 
@@ -85,6 +116,7 @@ impl HttpSplitter {
             last: 0,
             gathers: false,
             tunnel: false,
+            beyond: None,
         }
     }
 
@@ -128,6 +160,7 @@ impl HttpSplitter {
                     continued,
                     is_repeated: false,
                     asks_tunnel: method == Method::Connect || about.upgrades,
+                    path: path_of(side.message.head()),
                 });
                 if self.awaited.len() > self.limits.n_open {
                     return Err(Surprise::new("too many requests without a reply"));
@@ -193,7 +226,15 @@ impl HttpSplitter {
                     return Ok(n_taken);
                 }
                 self.tunnel = opens_tunnel;
+                if opens_tunnel && let Some(Upgrade::WebSocket(extensions)) = upgrade(side.message.head()) {
+                    let agreed = Agreed::new(&awaited.path, &extensions);
+                    let splitting = Splitting { limits: self.limits, behind: self.behind };
+                    self.beyond = Some(Box::new(WebSocket::new(&agreed, splitting)));
+                }
                 streams = head.is_event_stream;
+                // Events come and go as they like only where the body's length isn't said.
+                let is_open = matches!(head.framing, Framing::Chunked | Framing::UntilClose);
+                side.events = (streams && is_open).then(|| EventStream::new(head.framing));
                 side.stream.begin_body(head.framing)
             }
         };
@@ -225,6 +266,8 @@ impl HttpSplitter {
         let is_long = side.message.body().len() >= self.limits.kept_body || side.message.is_cut();
         if is_repeated {
             side.raw.clear();
+        } else if side.told && side.events.is_some() {
+            self.tell_events(whole, out);
         } else if side.told {
             if whole || !side.raw.is_empty() {
                 let bytes = std::mem::take(&mut side.raw);
@@ -241,10 +284,42 @@ impl HttpSplitter {
                 of: Of::Reply { call, whole, awaited, read },
             });
             side.told = true;
+            side.message.passing = side.events.map(|_| Vec::new());
         }
         if whole {
-            side.begin_anew(self.limits);
+            self.replies.begin_anew(self.limits);
             self.awaited.pop_front();
+        }
+    }
+
+    /// Tells the events that are whole by now.
+    fn tell_events(&mut self, whole: bool, out: &mut Vec<Piece>) {
+        let (side, to) = (&mut self.replies, Direction::ToConsumer);
+        let (Some(front), Some(stream), Some(passing)) =
+            (self.awaited.front(), &mut side.events, &mut side.message.passing)
+        else {
+            return;
+        };
+        // What is written is framed anew.
+        side.raw.clear();
+        let call = front.call;
+        while let Some((n_bytes, is_event)) = stream.cutter.next(passing, self.limits.kept_body) {
+            let event: Vec<u8> = passing.drain(..n_bytes).collect();
+            let bytes = stream.framed(&event);
+            let of = if is_event {
+                let read = Box::new(EventRead { path: front.path.clone(), event });
+                Of::Message { call: Some(call), read }
+            } else {
+                Of::More { call, whole: false }
+            };
+            out.push(Piece { to, bytes, of });
+        }
+        if whole {
+            let mut bytes = stream.framed(passing);
+            if stream.is_chunked {
+                bytes.extend_from_slice(b"0\r\n\r\n");
+            }
+            out.push(Piece { to, bytes, of: Of::More { call, whole: true } });
         }
     }
 }
@@ -291,6 +366,9 @@ impl Splitter for HttpSplitter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if let Some(beyond) = &mut self.beyond {
+                return beyond.cut(direction, rest, out);
+            }
             if self.tunnel {
                 out.push(Piece { to: direction, bytes: rest.to_vec(), of: Of::Rest });
                 return Ok(());
@@ -325,7 +403,33 @@ impl Splitter for HttpSplitter {
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
-        std::mem::take(&mut self.side(direction).raw)
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.take_rest(direction);
+        }
+        let side = self.side(direction);
+        if let (Some(stream), Some(passing)) = (side.events, side.message.passing.take()) {
+            return stream.framed(&passing);
+        }
+        std::mem::take(&mut side.raw)
+    }
+
+    fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
+        match (&mut self.beyond, self.replies.events.filter(|_| self.replies.told)) {
+            (Some(beyond), _) => beyond.push(message),
+            (None, Some(stream)) => Ok(stream.framed(&events::write(message))),
+            (None, None) => Err(Unanswerable::new("there is no open stream to push to")),
+        }
+    }
+
+    fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        Some(message.to_vec())
+    }
+
+    fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        match &mut self.beyond {
+            Some(beyond) => beyond.refuse(message, answer),
+            None => Err(Unanswerable::new("an event has nobody to be refused to")),
+        }
     }
 
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
@@ -348,11 +452,12 @@ impl Splitter for HttpSplitter {
 
     fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
         let index = self.awaited.iter().position(|awaited| awaited.call == call)?;
-        let Awaited { method, continued, asks_tunnel, .. } = self.awaited[index];
+        let Awaited { method, continued, asks_tunnel, ref path, .. } = self.awaited[index];
+        let path = path.clone();
         if asks_tunnel || self.behind == Behind::Nobody {
             return None;
         }
-        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel };
+        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel, path };
         self.awaited.insert(index + 1, repeated);
         Some(request.to_vec())
     }

@@ -48,7 +48,7 @@ pub(super) enum Told {
 
 /// How a body is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cutter {
+pub(crate) enum Cutter {
     /// Server-sent events, each ended by an empty line. `skips` says that the one that is passing is too long to be
     /// told, and its beginning has passed.
     Events { events: Events, skips: bool },
@@ -66,7 +66,7 @@ pub(crate) fn message_length(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Cutter {
-    pub(super) fn events() -> Self {
+    pub(crate) fn events() -> Self {
         Self::Events { events: Events::default(), skips: false }
     }
 
@@ -75,7 +75,7 @@ impl Cutter {
     }
 
     /// How many of the pending bytes pass now, and whether they are a message. At most so many are kept for one.
-    pub(super) fn next(&mut self, pending: &[u8], most: usize) -> Option<(usize, bool)> {
+    pub(crate) fn next(&mut self, pending: &[u8], most: usize) -> Option<(usize, bool)> {
         match self {
             Self::Events { events, skips } => match events.next(pending) {
                 Some((n_bytes, says_something)) => {

@@ -29,7 +29,7 @@ mod writing;
 
 pub(crate) use connection::Http2;
 pub(crate) use flavor::Flavor;
-pub(crate) use half::{Kept, MESSAGE_HEAD, Shared, message_length};
+pub(crate) use half::{Cutter, Kept, MESSAGE_HEAD, Shared, message_length};
 pub(crate) use reading::plain;
 pub(crate) use said::{Said, push as push_header};
 pub(crate) use version::Versions;

@@ -12,3 +12,4 @@ mod split_postgres;
 mod split_redis;
 mod split_smtp;
 mod splits;
+mod streams;
