@@ -14,6 +14,7 @@ mod http;
 mod http2;
 mod kept;
 pub mod mail;
+mod mqtt;
 mod mysql;
 mod nats;
 mod pending;

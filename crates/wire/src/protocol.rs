@@ -4,6 +4,7 @@ use crate::amqp::Amqp;
 use crate::conversation::{Conversation, Limits};
 use crate::grpc::Grpc;
 use crate::http::Http;
+use crate::mqtt::Mqtt;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::postgres::Postgres;
@@ -15,7 +16,7 @@ use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
 pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&Http, &Grpc, &Amqp, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
+    &[&Http, &Grpc, &Amqp, &Mqtt, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {

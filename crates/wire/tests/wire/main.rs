@@ -6,6 +6,7 @@ mod http2;
 mod http2_live;
 mod soup;
 mod split_amqp;
+mod split_mqtt;
 mod split_mysql;
 mod split_nats;
 mod split_postgres;

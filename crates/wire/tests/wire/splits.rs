@@ -10,7 +10,7 @@ use seam_wire::{Behind, Call, Direction, Limits, Of, Parts, Piece, Protocol, Spl
 use std::collections::BTreeMap;
 
 /// The protocols whose splitters are tested here.
-const SPLIT: &[&str] = &["amqp", "mysql", "nats", "postgres", "redis", "smtp"];
+const SPLIT: &[&str] = &["amqp", "mqtt", "mysql", "nats", "postgres", "redis", "smtp"];
 
 pub(crate) fn begin(protocol: &dyn Protocol, behind: Behind, limits: Limits) -> Box<dyn Splitter> {
     let conversation = protocol.begin(limits);
