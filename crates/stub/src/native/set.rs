@@ -27,24 +27,31 @@ pub struct StubSet {
     next: AtomicU64,
 }
 
-/// All stubs at one moment, in the order in which they are asked.
+/// All stubs at one moment. Each group has its own index, so that putting one stub above ten thousand costs what one
+/// stub costs.
 #[derive(Default)]
 struct Table {
-    mounted: Vec<Arc<Mounted>>,
-    index: Index,
+    /// In the order in which they are asked.
+    groups: Vec<Arc<Group>>,
     is_stateful: bool,
-    initial: Value,
+}
+
+/// Stubs that were put together, in the order in which they are asked.
+struct Group {
+    put: Put,
+    mounted: Vec<Mounted>,
+    index: Index,
+    names: Arc<dyn Names + Send + Sync>,
+    is_stateful: bool,
+    /// What the state is at first, as their file says.
+    initial: Option<Value>,
 }
 
 /// A stub that serves.
 struct Mounted {
-    put: Put,
     stub: Stub,
-    names: Arc<dyn Names + Send + Sync>,
     /// How often it has answered.
     n: AtomicU64,
-    /// What the state is at first, as its file says.
-    initial: Option<Value>,
 }
 
 thread_local! {
@@ -72,14 +79,9 @@ impl StubSet {
     /// Puts stubs above all that are there. `names` are what their templates may ask besides the stub's own.
     pub fn put(&self, stubs: Stubs, names: &Arc<dyn Names + Send + Sync>) -> Put {
         let put = Put(self.next.fetch_add(1, Ordering::Relaxed));
-        let initial = stubs.state;
-        let new = stubs.list.into_iter().map(|stub| {
-            let (names, initial) = (Arc::clone(names), initial.clone());
-            Arc::new(Mounted { put, stub, names, n: AtomicU64::new(0), initial })
-        });
-        let mut new: Vec<_> = new.collect();
-        new.sort_by_key(|mounted| mounted.stub.priority);
-        self.change(|mounted| drop(mounted.splice(0..0, new)));
+        let group = Arc::new(Group::new(put, stubs, names));
+        let initial = group.initial.clone();
+        self.change(|groups| groups.insert(0, group));
         if let Some(initial) = initial {
             *self.state() = initial;
         }
@@ -88,28 +90,33 @@ impl StubSet {
 
     /// Takes away what was put together.
     pub fn take(&self, put: Put) {
-        self.change(|mounted| mounted.retain(|one| one.put != put));
+        self.change(|groups| groups.retain(|group| group.put != put));
     }
 
     /// As it was when the stubs that stand now had just been put: nothing asked, nothing remembered.
     pub fn reset(&self) {
         let table = self.table();
-        for mounted in &table.mounted {
+        for mounted in table.groups.iter().flat_map(|group| &group.mounted) {
             mounted.n.store(0, Ordering::Relaxed);
         }
-        *self.state() = table.initial.clone();
+        *self.state() = table.groups.iter().find_map(|group| group.initial.clone()).unwrap_or_default();
         self.journal().clear();
     }
 
     /// Are there none?
     pub fn is_empty(&self) -> bool {
-        self.table().mounted.is_empty()
+        self.table().groups.iter().all(|group| group.mounted.is_empty())
     }
 
     /// How often each stub has answered, in the order in which they are asked.
     pub fn counts(&self) -> Vec<(Put, Arc<str>, u64)> {
-        let count = |one: &Arc<Mounted>| (one.put, Arc::clone(&one.stub.name), one.n.load(Ordering::Relaxed));
-        self.table().mounted.iter().map(count).collect()
+        let table = self.table();
+        let counts = table.groups.iter().flat_map(|group| {
+            let count =
+                |one: &Mounted| (group.put, Arc::clone(&one.stub.name), one.n.load(Ordering::Relaxed));
+            group.mounted.iter().map(count)
+        });
+        counts.collect()
     }
 
     /// What was asked and matched by no stub, oldest first, each with the stubs that were nearest.
@@ -129,9 +136,13 @@ impl StubSet {
     /// The stubs that are nearest to a request, each with what is different; those that match it come with nothing.
     pub fn nearest(&self, request: &Value, seam: &seam_event::SeamId) -> Vec<Near> {
         let (table, state) = (self.table(), self.state().clone());
-        let near = table.mounted.iter().map(|mounted| {
-            let scope = mounted.scope(request, &state, seam.consumer.as_str());
-            Near::of(&mounted.stub.name, mounted.stub.span, mounted.stub.misses(&scope), mounted.is_used_up())
+        let near = table.groups.iter().flat_map(|group| {
+            let state = &state;
+            group.mounted.iter().map(move |mounted| {
+                let scope = group.scope(mounted, request, state, seam.consumer.as_str());
+                let misses = mounted.stub.misses(&scope);
+                Near::of(&mounted.stub.name, mounted.stub.span, misses, mounted.is_used_up())
+            })
         });
         Near::first(near)
     }
@@ -139,21 +150,17 @@ impl StubSet {
     /// As [`look`](Layer::look), trying every stub: what the index is held against.
     #[cfg(test)]
     pub(super) fn look_at_all(&self, asked: &Asked<'_>) -> Option<Answering> {
-        let table = self.table();
-        let all: Vec<usize> = (0..table.mounted.len()).collect();
-        self.first(&table, &all, asked)
+        self.first(&self.table(), asked, |group, ranks| {
+            ranks.clear();
+            ranks.extend(0..group.mounted.len());
+        })
     }
 
-    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Mounted>>)) {
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Group>>)) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let mut mounted = table.mounted.clone();
-        change(&mut mounted);
-        *table = Arc::new(Table {
-            index: Index::new(mounted.iter().map(|one| &one.stub)),
-            is_stateful: mounted.iter().any(|one| one.stub.is_stateful()),
-            initial: mounted.iter().find_map(|one| one.initial.clone()).unwrap_or_default(),
-            mounted,
-        });
+        let mut groups = table.groups.clone();
+        change(&mut groups);
+        *table = Arc::new(Table { is_stateful: groups.iter().any(|group| group.is_stateful), groups });
     }
 
     fn table(&self) -> Arc<Table> {
@@ -169,36 +176,71 @@ impl StubSet {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer of the first of these stubs that matches.
-    fn first(&self, table: &Table, ranks: &[usize], asked: &Asked<'_>) -> Option<Answering> {
+    /// The answer of the first stub that matches, of those that `candidates` gives of each group.
+    fn first(
+        &self,
+        table: &Table,
+        asked: &Asked<'_>,
+        candidates: impl Fn(&Group, &mut Vec<usize>),
+    ) -> Option<Answering> {
         // Held from looking to changing, so that two requests at once can't both find the old state.
         let mut state = table.is_stateful.then(|| self.state());
-        for rank in ranks {
-            let mounted = table.mounted.get(*rank)?;
-            let remembered = state.as_deref().unwrap_or(&Value::Null);
-            let mut scope = mounted.scope(asked.request, remembered, asked.seam.consumer.as_str());
-            if !mounted.stub.asks_for(asked.request, &scope) || !mounted.stub.is_time(&scope) {
-                continue;
-            }
-            let Some(n) = mounted.turn() else { continue };
-            scope.n = n;
-            let (answering, after) = mounted.answer(&scope);
-            if let (Some(state), Some(after)) = (&mut state, after) {
-                **state = after;
-            }
-            return Some(answering);
+        CANDIDATES.with_borrow_mut(|ranks| {
+            table.groups.iter().find_map(|group| {
+                candidates(group, ranks);
+                let remembered = state.as_deref().unwrap_or(&Value::Null);
+                let (answering, after) = group.first(ranks, remembered, asked)?;
+                if let (Some(state), Some(after)) = (&mut state, after) {
+                    **state = after;
+                }
+                Some(answering)
+            })
+        })
+    }
+}
+
+impl Group {
+    fn new(put: Put, stubs: Stubs, names: &Arc<dyn Names + Send + Sync>) -> Self {
+        let mut mounted: Vec<Mounted> =
+            stubs.list.into_iter().map(|stub| Mounted { stub, n: AtomicU64::new(0) }).collect();
+        mounted.sort_by_key(|mounted| mounted.stub.priority);
+        Self {
+            put,
+            index: Index::new(mounted.iter().map(|one| &one.stub)),
+            is_stateful: mounted.iter().any(|one| one.stub.is_stateful()),
+            mounted,
+            names: Arc::clone(names),
+            initial: stubs.state,
         }
-        None
+    }
+
+    fn scope<'a>(
+        &'a self,
+        of: &Mounted,
+        request: &'a Value,
+        state: &'a Value,
+        consumer: &'a str,
+    ) -> Scope<'a> {
+        let n = of.n.load(Ordering::Relaxed) + 1;
+        Scope { request, state, n, consumer, outer: &*self.names }
+    }
+
+    /// The answer of the first of these stubs that matches, and what is remembered afterwards.
+    fn first(&self, ranks: &[usize], state: &Value, asked: &Asked<'_>) -> Option<(Answering, Option<Value>)> {
+        ranks.iter().filter_map(|rank| self.mounted.get(*rank)).find_map(|mounted| {
+            let mut scope = self.scope(mounted, asked.request, state, asked.seam.consumer.as_str());
+            if !mounted.stub.asks_for(asked.request, &scope) || !mounted.stub.is_time(&scope) {
+                return None;
+            }
+            scope.n = mounted.turn()?;
+            Some(mounted.answer(&scope))
+        })
     }
 }
 
 impl Layer for StubSet {
     fn look(&self, asked: &Asked<'_>) -> Option<Answering> {
-        let table = self.table();
-        CANDIDATES.with_borrow_mut(|ranks| {
-            table.index.candidates(asked.request, ranks);
-            self.first(&table, ranks, asked)
-        })
+        self.first(&self.table(), asked, |group, ranks| group.index.candidates(asked.request, ranks))
     }
 
     fn missed(&self, asked: &Asked<'_>) {
@@ -217,11 +259,6 @@ impl Answers for StubSet {
 }
 
 impl Mounted {
-    fn scope<'a>(&'a self, request: &'a Value, state: &'a Value, consumer: &'a str) -> Scope<'a> {
-        let n = self.n.load(Ordering::Relaxed) + 1;
-        Scope { request, state, n, consumer, outer: &*self.names }
-    }
-
     /// Takes its turn: which one it is, counted from 1; none where it has had all.
     fn turn(&self) -> Option<u64> {
         let most = self.stub.times.unwrap_or(u64::MAX);
