@@ -83,6 +83,28 @@ pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerab
     Ok(bytes)
 }
 
+/// The bytes of an answer that changes over to WebSocket. Nothing is said of extensions, which are the provider's.
+pub(super) fn change_over(answer: &Value, accept: &str) -> Result<Vec<u8>, Unanswerable> {
+    let mut head =
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n".to_owned();
+    head.extend(["sec-websocket-accept: ", accept, "\r\n"]);
+    for (name, value) in answer.get("headers").and_then(Value::as_map).into_iter().flatten() {
+        const OURS: &[&str] =
+            &["upgrade", "connection", "sec-websocket-accept", "sec-websocket-extensions", "content-length"];
+        if !is_token(name) {
+            return Err(Unanswerable::new(format!("`{name}` is no header's name")));
+        }
+        if OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
+            continue;
+        }
+        for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
+            head.extend([name.as_str(), ": ", one_line(name, &value.to_plain_text())?, "\r\n"]);
+        }
+    }
+    head.push_str("\r\n");
+    Ok(head.into_bytes())
+}
+
 fn status(fields: &Map) -> Result<i64, Unanswerable> {
     let Some(status) = fields.get("status") else { return Ok(200) };
     status

@@ -9,7 +9,7 @@ use crate::conversation::{Captured, Direction, Limits, Surprise};
 use crate::http2::Cutter;
 use crate::kept::Room;
 use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
-use crate::websocket::{Agreed, WebSocket};
+use crate::websocket::{self, Agreed, WebSocket};
 use seam_value::Value;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -76,6 +76,8 @@ struct Awaited {
     is_repeated: bool,
     asks_tunnel: bool,
     path: String,
+    /// The key of one that asks for WebSocket.
+    key: Option<String>,
 }
 
 /// What an answer to a request must keep to.
@@ -146,7 +148,12 @@ impl HttpSplitter {
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
                 let (method, framing) = request_framing(side.message.head())?;
-                let about = About::read(side.message.head());
+                let mut about = About::read(side.message.head());
+                if about.wish == Wish::Http2 {
+                    // Who declines goes on in HTTP/1, as any server may.
+                    side.raw = without_upgrade(&side.raw);
+                    about.wish = Wish::None;
+                }
                 let whole = side.stream.begin_body(framing);
                 let continued = about.expects_continue && !whole;
                 if continued {
@@ -159,8 +166,9 @@ impl HttpSplitter {
                     method,
                     continued,
                     is_repeated: false,
-                    asks_tunnel: method == Method::Connect || about.upgrades,
+                    asks_tunnel: method == Method::Connect || about.wish != Wish::None,
                     path: path_of(side.message.head()),
+                    key: about.key,
                 });
                 if self.awaited.len() > self.limits.n_open {
                     return Err(Surprise::new("too many requests without a reply"));
@@ -324,12 +332,31 @@ impl HttpSplitter {
     }
 }
 
+/// A head without its wish for another protocol.
+fn without_upgrade(head: &[u8]) -> Vec<u8> {
+    let is_wish = |line: &&[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"upgrade") || name.eq_ignore_ascii_case(b"http2-settings")
+    };
+    head.split_inclusive(|byte| *byte == b'\n').filter(|line| !is_wish(line)).flatten().copied().collect()
+}
+
 /// What a request's head says besides its method and its body's framing.
 #[derive(Default)]
 struct About {
     expects_continue: bool,
-    upgrades: bool,
+    wish: Wish,
     closes: bool,
+    key: Option<String>,
+}
+
+/// Which other protocol it would rather speak.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Wish {
+    #[default]
+    None,
+    Http2,
+    Other,
 }
 
 impl About {
@@ -351,7 +378,9 @@ impl About {
             if name.eq_ignore_ascii_case(b"expect") {
                 about.expects_continue |= says(b"100-continue");
             } else if name.eq_ignore_ascii_case(b"upgrade") {
-                about.upgrades = true;
+                about.wish = if says(b"h2c") { Wish::Http2 } else { Wish::Other };
+            } else if name.eq_ignore_ascii_case(b"sec-websocket-key") {
+                about.key = Some(String::from_utf8_lossy(value).into_owned());
             } else if name.eq_ignore_ascii_case(b"connection") {
                 about.closes |= says(b"close");
                 keeps |= says(b"keep-alive");
@@ -433,6 +462,18 @@ impl Splitter for HttpSplitter {
     }
 
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let wishes = self.awaited.iter().find(|awaited| awaited.call == call);
+        if answer.get("status").and_then(Value::as_i64) == Some(101)
+            && let Some((key, path)) =
+                wishes.and_then(|awaited| Some((awaited.key.as_deref()?, awaited.path.as_str())))
+        {
+            let said = answer::change_over(answer, &websocket::accept(key))?;
+            let splitting = Splitting { limits: self.limits, behind: Behind::Nobody };
+            self.beyond = Some(Box::new(WebSocket::new(&Agreed::new(path, ""), splitting)));
+            self.tunnel = true;
+            self.forget(call);
+            return Ok(said);
+        }
         let to = self.asked.get(&call).copied();
         let said = answer::encode(answer, to.unwrap_or(AnswerTo { is_head: false, closes: false }))?;
         self.forget(call);
@@ -453,11 +494,11 @@ impl Splitter for HttpSplitter {
     fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
         let index = self.awaited.iter().position(|awaited| awaited.call == call)?;
         let Awaited { method, continued, asks_tunnel, ref path, .. } = self.awaited[index];
-        let path = path.clone();
+        let (path, key) = (path.clone(), None);
         if asks_tunnel || self.behind == Behind::Nobody {
             return None;
         }
-        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel, path };
+        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel, path, key };
         self.awaited.insert(index + 1, repeated);
         Some(request.to_vec())
     }

@@ -157,7 +157,7 @@ impl Http2 {
         };
         let Some(number) = number else { return };
         let mut bytes = Vec::new();
-        if self.mode != Mode::Watched {
+        if self.mode == Mode::Held || (self.mode == Mode::Alone && direction == Direction::ToConsumer) {
             frame::write(frame::RST_STREAM, 0, number, payload, &mut bytes);
         }
         let Some(stream) = self.streams.get(&number) else {

@@ -181,11 +181,15 @@ impl WebSocket {
         if is_held && (message.is_long || message.is_cut()) {
             // Who holds gets whole messages only; this one passes.
             let bytes = message.part(true);
+            if mode == Mode::Alone && direction == Direction::ToProvider {
+                return Ok(());
+            }
             out.push(Piece { to: direction, bytes, of: Of::Rest });
             return Ok(());
         }
         let bytes = match mode {
             Mode::Watched => Vec::new(),
+            Mode::Alone if direction == Direction::ToProvider => Vec::new(),
             _ if message.is_packed => frames::write(message.opcode, &message.payload, message.key),
             _ => message.raw.clone(),
         };
@@ -210,7 +214,8 @@ impl WebSocket {
                 _ => return,
             }
         }
-        let bytes = control.raw.clone();
+        let goes_nowhere = self.mode == Mode::Alone && direction == Direction::ToProvider;
+        let bytes = if goes_nowhere { Vec::new() } else { control.raw.clone() };
         let of = match control.opcode {
             CLOSE => Of::Message { call: None, read: control.told(Arc::clone(&self.path), direction) },
             _ => Of::Rest,
@@ -220,11 +225,12 @@ impl WebSocket {
 
     /// A message that is longer than what is kept passes as it comes, where it is held.
     fn let_out(&mut self, direction: Direction, out: &mut Vec<Piece>) {
-        let is_held = self.mode != Mode::Watched;
+        let mode = self.mode;
         let Some(message) = &mut self.lane(direction).message else { return };
-        if is_held && message.is_cut() {
+        if mode != Mode::Watched && message.is_cut() {
             let bytes = message.part(false);
-            if !bytes.is_empty() {
+            let goes_nowhere = mode == Mode::Alone && direction == Direction::ToProvider;
+            if !bytes.is_empty() && !goes_nowhere {
                 out.push(Piece { to: direction, bytes, of: Of::Rest });
             }
         }
@@ -318,7 +324,9 @@ impl Splitter for WebSocket {
 
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         // What a consumer sends is masked; what goes to a provider has to be.
-        let is_consumers = message.get(1).is_some_and(|second| second & 0x80 != 0);
+        // Where nobody is behind only the consumer can be told anything.
+        let is_consumers =
+            self.mode == Mode::Alone || message.get(1).is_some_and(|second| second & 0x80 != 0);
         pushed::frame(answer, (!is_consumers).then_some(KEY))
     }
 

@@ -13,7 +13,10 @@ mod inflate;
 mod pushed;
 mod reading;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 pub(crate) use connection::WebSocket;
+use sha1::{Digest as _, Sha1};
 
 /// What both sides agreed on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,5 +44,23 @@ impl Agreed {
             }
         }
         agreed
+    }
+}
+
+/// What a provider says to a consumer's key, so that both know that it understood (RFC 6455, 4.2.2).
+pub(crate) fn accept(key: &str) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key.trim().as_bytes());
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    STANDARD.encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_standard() {
+        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

@@ -150,6 +150,48 @@ fn messages_that_are_made() {
 }
 
 #[test]
+fn a_stub_changes_over() {
+    let mut splitter = begin(Behind::Nobody, Limits::default());
+    let mut out = Vec::new();
+    let asked = b"GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    splitter.cut(UP, asked, &mut out).expect("no surprise");
+    let Some(Of::Request { call, .. }) = out.pop().map(|piece| piece.of) else { panic!("a request") };
+    let answer =
+        parse(r#"{"status":101,"headers":{"x-a":"b","sec-websocket-extensions":"permessage-deflate"}}"#);
+    let said = splitter.answer(call, &answer.expect("JSON")).expect("an answer");
+    assert_eq!(
+        String::from_utf8_lossy(&said),
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nx-a: b\r\n\r\n"
+    );
+    // A message goes nowhere, and can be answered; a ping and a close are answered by themselves.
+    splitter.cut(UP, b"\x81\x82\0\0\0\0hi\x89\x80\0\0\0\0\x88\x80\0\0\0\0", &mut out).expect("no surprise");
+    let told: Vec<(Direction, Vec<u8>)> = out.iter().map(|piece| (piece.to, piece.bytes.clone())).collect();
+    assert_eq!(
+        told,
+        [(UP, Vec::new()), (DOWN, b"\x8a\x00".to_vec()), (DOWN, b"\x88\x00".to_vec()), (UP, Vec::new())]
+    );
+    assert_eq!(splitter.refuse(b"", &Value::text("ho")).expect("an answer"), b"\x81\x02ho");
+}
+
+#[test]
+fn a_wish_for_http2_is_declined() {
+    let mut splitter = begin(Behind::Provider, Limits::default());
+    let mut out = Vec::new();
+    let asked = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+        HTTP2-Settings: AAMAAABk\r\n\r\n";
+    for byte in asked {
+        splitter.cut(UP, &[*byte], &mut out).expect("no surprise");
+    }
+    let passed: Vec<u8> = out.iter().flat_map(|piece| piece.bytes.clone()).collect();
+    assert_eq!(
+        String::from_utf8_lossy(&passed),
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n"
+    );
+}
+
+#[test]
 fn soup() {
     let config = Config { cases: 800, failure_persistence: None, ..Config::default() };
     let limits = Limits { kept_body: 64, head: 512, kept_open: 2048, n_open: 8 };
