@@ -37,6 +37,14 @@ fn shows(bug: &str, test: &str) -> String {
     text
 }
 
+/// Whom the report names first, and never the one that the fault struck.
+fn blames(report: &str, component: &str, seam: &str) {
+    let named: Vec<_> =
+        report.lines().filter(|line| line.trim_start().starts_with("likely cause:")).collect();
+    let expected = format!("likely cause: {component}, on the seam {seam}");
+    assert!(!named.is_empty() && named.iter().all(|line| line.trim() == expected), "{expected}: {report}");
+}
+
 #[test]
 fn without_a_bug_all_tests_pass() {
     let output = run("", "");
@@ -71,6 +79,7 @@ fn b07_without_its_cache_pricing_has_no_prices() {
     let text = shows("B07", test);
     // However the cache fails.
     assert!(told(&text, "PASS").is_empty(), "{text}");
+    blames(&text, "pricing", "gateway -> pricing");
 }
 
 #[test]
@@ -80,33 +89,40 @@ fn b08_a_declined_card_is_taken_for_a_captured_one() {
 
 #[test]
 fn b09_a_mail_that_was_refused_is_taken_for_sent() {
-    shows(
+    let text = shows(
         "B09",
         "While the mail server is down orders are taken, and mailed once it is back [it breaks off]",
     );
+    blames(&text, "notify", "notify -> mail");
 }
 
 #[test]
 fn b10_an_order_is_repeated_without_its_key() {
-    shows("B10", "An order whose answer is lost is asked for again under its key, and placed once");
+    let text =
+        shows("B10", "An order whose answer is lost is asked for again under its key, and placed once");
+    blames(&text, "gateway", "gateway -> orders");
 }
 
 #[test]
 fn b11_whoever_is_asked_is_more_patient_than_whoever_asks() {
-    shows("B11", "A provider that is merely slow is waited for");
+    let text = shows("B11", "A provider that is merely slow is waited for");
+    blames(&text, "gateway", "gateway -> orders");
 }
 
 #[test]
 fn b16_a_message_that_is_lost_is_not_sent_again() {
-    shows("B16", "A message to notify that is lost is sent again, and mailed once [before it was read]");
+    let text =
+        shows("B16", "A message to notify that is lost is sent again, and mailed once [before it was read]");
+    blames(&text, "orders", "orders -> notify");
 }
 
 #[test]
 fn b17_copies_stay_held_when_payments_breaks_off() {
-    shows(
+    let text = shows(
         "B17",
         "When payments breaks off, neither the money nor the copies are kept [before it has the charge]",
     );
+    blames(&text, "orders", "orders -> payments");
 }
 
 #[test]
