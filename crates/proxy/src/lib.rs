@@ -25,6 +25,7 @@ mod refusals;
 mod relay;
 mod socket;
 mod stand;
+mod toxics;
 
 pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
 pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};
@@ -34,3 +35,4 @@ pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;
+pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};

@@ -10,6 +10,7 @@ mod record;
 mod report;
 mod run;
 mod schema;
+pub(crate) mod serve;
 mod up;
 
 use crate::screen::{Colour, Screen};
@@ -34,6 +35,7 @@ static COMMANDS: &[Entry] = &[
     entry::<check::Check>("check"),
     entry::<up::Up>("up"),
     entry::<record::Record>("record"),
+    entry::<serve::Serve>("serve"),
     entry::<map::Map>("map"),
     entry::<report::Report>("report"),
     entry::<init::Init>("init"),

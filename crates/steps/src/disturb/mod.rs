@@ -3,10 +3,12 @@
 //! What is put on a seam outlives the step that put it, so it takes the variables along as they stand.
 
 mod fault;
+mod live;
 mod names;
 mod stub;
 
 pub(crate) use fault::FaultStep;
+pub use live::{Live, read_live};
 pub(crate) use stub::StubStep;
 pub use stub::read_stub;
 

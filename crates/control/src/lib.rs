@@ -1,0 +1,22 @@
+//! The one control address: what a client of Toxiproxy, of WireMock or of our own API does to living seams.
+//!
+//! ```text
+//! client ─▶ guard (loopback's names, no foreign page, bounded) ─┬▶ /proxies, /reset, …   Toxiproxy's API
+//!                                                                └▶ /seam/…               our own
+//! ```
+//!
+//! Nothing here moves bytes of a seam: that is `seam_proxy`'s. What stands behind `/seam/` is whatever is up, a system or
+//! a handful of seams; it comes in as a [`House`].
+#![forbid(unsafe_code)]
+
+mod answer;
+mod guard;
+mod own;
+mod seams;
+mod server;
+mod toxiproxy;
+
+pub use own::{ComponentView, House, HouseError, SeamView};
+pub use seams::Seams;
+pub use server::{Control, ControlError, Served};
+pub use toxiproxy::{Populated, Toxiproxy};

@@ -1,0 +1,182 @@
+//! Seams without a system: `seam serve --seam LISTEN=UPSTREAM`, and stubs where nothing stands behind.
+
+use crate::own::{ComponentView, House, HouseError, SeamView};
+use futures_util::future::BoxFuture;
+use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
+use seam_expr::Names;
+use seam_proxy::{
+    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
+};
+use seam_stub::{StubSet, Stubs, Surroundings};
+use seam_wire::{Limits, Protocol};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Interactions kept to be looked at: the newest.
+const KEPT: usize = 10_000;
+
+/// How long what has passed may take to be told.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Seams that lead to addresses, and stubs that stand at some.
+pub struct Seams {
+    proxy: Proxy,
+    seams: Mutex<Vec<SeamView>>,
+    passed: Passed,
+    names: Arc<Surroundings>,
+}
+
+impl Seams {
+    /// Stands on nothing yet. `names` are what templates of stubs may ask.
+    pub fn start(names: Surroundings) -> Result<Self, ProxyError> {
+        let passed = Passed::default();
+        let pulse = Arc::new(Pulse::new(Instant::now()));
+        let proxy = Proxy::start(pulse, Limits::default(), Box::new(passed.clone()), Box::new(Nobody))?;
+        Ok(Self { proxy, seams: Mutex::default(), passed, names: Arc::new(names) })
+    }
+
+    /// Stands on a seam from an address to an upstream (`host:port`), and gives the address where it listens.
+    pub async fn stand(
+        &self,
+        listen: SocketAddr,
+        upstream: &str,
+        protocol: &'static dyn Protocol,
+    ) -> Result<SeamView, ProxyError> {
+        let leads = match upstream.parse::<SocketAddr>() {
+            Ok(address) => Upstream::Tcp(address),
+            Err(_) => {
+                let (host, port) = upstream.rsplit_once(':').unwrap_or((upstream, "0"));
+                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                Upstream::Name { host, port: port.parse().unwrap_or(0) }
+            }
+        };
+        self.stand_on(listen, (upstream, leads), protocol).await
+    }
+
+    /// Stubs stand at an address, with nothing behind them.
+    pub async fn stand_stubs(
+        &self,
+        (listen, name): (SocketAddr, &str),
+        stubs: Stubs,
+        protocol: &'static dyn Protocol,
+    ) -> Result<SeamView, ProxyError> {
+        let view = self.stand_on(listen, (name, Upstream::Nowhere), protocol).await?;
+        let set = Arc::new(StubSet::new());
+        let names: Arc<dyn Names + Send + Sync> = Arc::clone(&self.names) as _;
+        set.put(stubs, &names);
+        let rule = Arc::new(Rule::new(RuleSpec {
+            name: name.to_owned(),
+            kind: Kind::Stub(set as _),
+            filter: None,
+            filters_replies: false,
+            often: Often::default(),
+            chance: self.names.chance.branch(name),
+        }));
+        self.proxy.put(|seam| *seam == view.id, &rule);
+        self.proxy.pointed(|seam| *seam == view.id).await;
+        Ok(view)
+    }
+
+    async fn stand_on(
+        &self,
+        listen: SocketAddr,
+        (name, upstream): (&str, Upstream),
+        protocol: &'static dyn Protocol,
+    ) -> Result<SeamView, ProxyError> {
+        // Named by the address as it was asked for, or, with a free port, by the one that it got.
+        let listen = if listen.port() == 0 { free(listen).unwrap_or(listen) } else { listen };
+        let id = SeamId {
+            consumer: ComponentId::from(listen.to_string()),
+            provider: ComponentId::from(name),
+            endpoint: Endpoint::main(),
+        };
+        let spec = SeamSpec { seam: id.clone(), protocol, upstream, listen: Some(listen) };
+        let address = self.proxy.stand(spec).await?;
+        let view = SeamView { id, protocol, listens: Some(address), leads_to: name.to_owned() };
+        self.seams.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
+        Ok(view)
+    }
+}
+
+/// A free port there.
+fn free(listen: SocketAddr) -> Option<SocketAddr> {
+    std::net::TcpListener::bind(listen).and_then(|listener| listener.local_addr()).ok()
+}
+
+impl House for Seams {
+    fn name(&self) -> String {
+        "seams".to_owned()
+    }
+
+    fn seams(&self) -> Vec<SeamView> {
+        self.seams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn components(&self) -> Vec<ComponentView> {
+        Vec::new()
+    }
+
+    fn put<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, Result<(), HouseError>> {
+        Box::pin(async move {
+            if self.proxy.put(|other| other == seam, rule) == 0 {
+                return Err(HouseError::Unknown(format!("seam `{seam}`")));
+            }
+            self.proxy.pointed(|other| other == seam).await;
+            Ok(())
+        })
+    }
+
+    fn take_away<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.proxy.take_away(rule);
+            self.proxy.pointed(|other| other == seam).await;
+        })
+    }
+
+    fn interactions(&self) -> BoxFuture<'_, Vec<Arc<Interaction>>> {
+        Box::pin(async move {
+            self.proxy.drain(DRAIN).await;
+            self.passed.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        })
+    }
+
+    fn act<'a>(&'a self, component: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), HouseError>> {
+        let unknown = HouseError::Unknown(format!("component `{component}`: there are only seams"));
+        Box::pin(std::future::ready(Err(unknown)))
+    }
+
+    fn names(&self) -> Arc<dyn Names + Send + Sync> {
+        Arc::clone(&self.names) as _
+    }
+}
+
+/// Keeps what passed.
+#[derive(Clone, Default)]
+struct Passed(Arc<Mutex<VecDeque<Arc<Interaction>>>>);
+
+impl Witness for Passed {
+    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
+
+    fn interaction(&mut self, interaction: Interaction) {
+        let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if passed.len() == KEPT {
+            passed.pop_front();
+        }
+        passed.push_back(Arc::new(interaction));
+    }
+
+    fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
+
+    fn lost(&mut self, _: &SeamId, _: u64) {}
+}
+
+/// Whoever calls a seam without a system is nobody that is known.
+struct Nobody;
+
+impl Callers for Nobody {
+    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
+        connections.iter().map(|_| None).collect()
+    }
+}

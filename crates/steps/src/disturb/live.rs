@@ -1,0 +1,85 @@
+//! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
+
+use super::{Rest, shown};
+use seam_diag::{Diagnostic, Diagnostics};
+use seam_expr::Names;
+use seam_model::{Fields, Node};
+use seam_proxy::{Kind, Rule, RuleSpec, read_fault};
+use seam_stub::StubSet;
+use seam_value::Value;
+use seam_wire::Protocol;
+use std::sync::Arc;
+
+/// What is to be put, read and ready.
+pub struct Live {
+    /// The seam as it was written.
+    pub seam: String,
+    /// What is put there.
+    pub rule: Arc<Rule>,
+    /// The stubs, where it is some.
+    pub stubs: Option<Arc<StubSet>>,
+}
+
+/// Reads a map with `seam`, `fault` or `stub`, and how often. `protocol` says what is spoken on a seam, or why it can't be
+/// said; `names` are what templates may ask.
+pub fn read_live(
+    entry: &Node,
+    protocol: &dyn Fn(&str) -> Result<&'static dyn Protocol, String>,
+    names: &Arc<dyn Names + Send + Sync>,
+    found: &mut Diagnostics,
+) -> Option<Live> {
+    let before = found.n_errors();
+    let mut fields = Fields::of(entry, "the rule", found);
+    if !fields.is_map() {
+        return None;
+    }
+    fields.require("seam", found);
+    let seam = fields.text("seam", found)?;
+    let spoken = protocol(&seam.value);
+    if let Err(reason) = &spoken {
+        found.push(Diagnostic::error(reason.clone()).at(seam.span, ""));
+    }
+    let (fault, stub) = (fields.take("fault"), fields.take("stub"));
+    let rest = Rest::read(&mut fields, found);
+    fields.finish(found);
+    let mut stubs = None;
+    let (title, kind) = match (fault, stub) {
+        (Some(fault), None) => match read_fault(&fault.to_value()) {
+            Ok(kind) => (shown(fault), Some(Kind::Fault(kind))),
+            Err(reason) => {
+                found.push(Diagnostic::error(reason).at(fault.span, ""));
+                (String::new(), None)
+            }
+        },
+        (None, Some(stub)) => {
+            let read_file = |path: &str| names.file(path);
+            let read = spoken.ok().and_then(|protocol| {
+                let reading = seam_stub::Reading { protocol, knows: &|_| false, read_file: &read_file };
+                seam_stub::read_stubs(stub, &reading, found)
+            });
+            let set = read.map(|read| {
+                let set = Arc::new(StubSet::new());
+                set.put(read, names);
+                set
+            });
+            stubs.clone_from(&set);
+            (shown(stub), set.map(|set| Kind::Stub(set as _)))
+        }
+        _ => {
+            let error = Diagnostic::error("a rule has either `fault` or `stub`").at(entry.span, "");
+            found.push(error.hint("`seam explain fault` and `seam explain stub` say what they take"));
+            return None;
+        }
+    };
+    let kind = kind.filter(|_| found.n_errors() == before)?;
+    let Rest { filter, filters_replies, often } = rest;
+    let filter = (!filter.is_empty()).then(|| {
+        let names = Arc::clone(names);
+        let fits =
+            move |interaction: &Value| matches!(filter.holds(interaction, false, &*names), Ok(Some(true)));
+        Box::new(fits) as seam_proxy::Filter
+    });
+    let chance = names.chance().branch(&title);
+    let rule = Arc::new(Rule::new(RuleSpec { name: title, kind, filter, filters_replies, often, chance }));
+    Some(Live { seam: seam.value, rule, stubs })
+}
