@@ -1,8 +1,10 @@
 //! The one control address: what a client of Toxiproxy, of WireMock or of our own API does to living seams.
 //!
 //! ```text
-//! client ─▶ guard (loopback's names, no foreign page, bounded) ─┬▶ /proxies, /reset, …   Toxiproxy's API
-//!                                                                └▶ /seam/…               our own
+//! client ─▶ front (a seam with stubs) ─┬▶ posted mappings answer
+//!                                       └▶ guard ─┬▶ /proxies, /reset, …   Toxiproxy's API
+//!          (names of loopback, no foreign page)   ├▶ /__admin/…            WireMock's
+//!                                                 └▶ /seam/…               our own
 //! ```
 //!
 //! Nothing here moves bytes of a seam: that is `seam_proxy`'s. What stands behind `/seam/` is whatever is up, a system or
@@ -10,13 +12,15 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod front;
 mod guard;
 mod own;
 mod seams;
 mod server;
 mod toxiproxy;
+mod wiremock;
 
 pub use own::{ComponentView, House, HouseError, SeamView};
 pub use seams::Seams;
-pub use server::{Control, ControlError, Served};
+pub use server::{Control, ControlError, Served, serve_wiremock};
 pub use toxiproxy::{Populated, Toxiproxy};

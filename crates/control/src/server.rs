@@ -1,9 +1,12 @@
-//! Listens on the control address: reads each request whole, within bounds, and hands it to whom its path belongs.
+//! Serves an address with stubs and interfaces: reads each request whole, within bounds, and hands it to whom its path
+//! belongs.
 
 use crate::answer::{Answer, Asked};
+use crate::front::{Front, Reserved};
 use crate::guard::refusal;
 use crate::own::{House, Own};
 use crate::toxiproxy::Toxiproxy;
+use crate::wiremock::{Admin, Files, Stands};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -11,38 +14,65 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use seam_expr::Chance;
+use seam_proxy::ProxyError;
+use seam_stub::Surroundings;
+use seam_stub::wiremock::WireMock;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// The most that the body of a request may have.
 const MOST_BODY: usize = 8 * 1024 * 1024;
 
-/// How long reading a head may take, and then a body.
-const READ_WITHIN: Duration = Duration::from_secs(15);
+/// How long a connection may say nothing, or be in the middle of a head. A stub's answer may be late for so long.
+const HEAD_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long reading a body may take.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// Connections at once; more wait to be accepted.
-const MOST_CONNECTIONS: usize = 1024;
+const MOST_CONNECTIONS: usize = 4096;
 
-/// Why there is no control address.
+/// Paths of the control address that no stub answers.
+const OF_CONTROL: Reserved = &["seam", "__admin", "proxies", "populate", "reset", "version", "metrics"];
+
+/// Paths of an address with WireMock's mappings that no stub answers.
+const OF_WIREMOCK: Reserved = &["__admin"];
+
+/// Why there is no such address.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// It is none of loopback's.
     #[error("listen for control on {0}, which is not on loopback")]
     NotLoopback(SocketAddr),
     /// Nothing can listen there.
-    #[error("listen for control on {address}")]
+    #[error("listen on {address}")]
     Listen {
         /// Where.
         address: SocketAddr,
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// No seam can be stood on.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// What a folder of WireMock's holds is wrong.
+    #[error("read the mappings of {root}: {reason}")]
+    Mappings {
+        /// The folder.
+        root: String,
+        /// All that is wrong, one line each.
+        reason: String,
     },
 }
 
@@ -54,29 +84,61 @@ pub struct Control {
     pub house: Arc<dyn House>,
 }
 
-/// The control address while it listens.
+/// An address while it is served.
 pub struct Served {
     address: SocketAddr,
+    front: Front,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
 
 impl Control {
-    /// Listens there; must be called within a runtime.
+    /// Listens there, on loopback; must be called within a runtime.
     pub async fn serve(self, address: SocketAddr) -> Result<Served, ControlError> {
+        let files = Arc::new(Files::of(None));
+        let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
+        let admin = Admin { wiremock, files, stands: Some(Stands::new(Arc::clone(&self.house))) };
+        let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(Own::new(self.house)), admin };
+        Served::begin(address, serving, OF_CONTROL).await
+    }
+}
+
+/// Serves a folder of WireMock's (`mappings`, `__files`), with its admin interface. Gives warnings about the mappings, too.
+pub async fn serve_wiremock(address: SocketAddr, root: &Path) -> Result<(Served, Vec<String>), ControlError> {
+    let files = Arc::new(Files::of(Some(root.to_owned())));
+    let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
+    let failed = |reason: String| ControlError::Mappings { root: root.display().to_string(), reason };
+    if !root.is_dir() {
+        return Err(failed("there is no such folder".to_owned()));
+    }
+    let mappings = files.mappings().map_err(failed)?;
+    let warnings = wiremock.load(&mappings).map_err(|wrong| {
+        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+        failed(lines.join("\n"))
+    })?;
+    let serving = Serving { toxiproxy: None, own: None, admin: Admin { wiremock, files, stands: None } };
+    Ok((Served::begin(address, serving, OF_WIREMOCK).await?, warnings))
+}
+
+impl Served {
+    async fn begin(address: SocketAddr, serving: Serving, reserved: Reserved) -> Result<Self, ControlError> {
         if !address.ip().is_loopback() {
             return Err(ControlError::NotLoopback(address));
         }
         let failed = |source| ControlError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        if address.port() != 0 {
+            // A seam shares its port with whoever else wants to, which nobody would expect here.
+            drop(std::net::TcpListener::bind(address).map_err(failed)?);
+        }
+        let socket = PrivateSocket::make().map_err(failed)?;
+        let listener = UnixListener::bind(&socket.path).map_err(failed)?;
+        let wiremock = Arc::clone(&serving.admin.wiremock);
+        let (front, address) = Front::stand(address, socket.path.clone(), (wiremock, reserved)).await?;
         let (stop, stopped) = oneshot::channel();
-        let serving = Arc::new(Serving { toxiproxy: self.toxiproxy, own: Own::new(self.house) });
-        Ok(Served { address, stop, serving: tokio::spawn(serving.listen(listener, stopped)) })
+        let serving = tokio::spawn(Arc::new(serving).listen((listener, socket), stopped));
+        Ok(Self { address, front, stop, serving })
     }
-}
 
-impl Served {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -85,18 +147,71 @@ impl Served {
     /// Stops listening, closes all connections of clients, and takes down what Toxiproxy's clients have made.
     pub async fn close(self) {
         drop(self.stop);
+        let front = self.front;
+        // Ending the proxy waits for its threads.
+        let _ = tokio::task::spawn_blocking(move || front.stop()).await;
         // A task that has panicked has closed all the same.
         let _ = self.serving.await;
     }
 }
 
+/// A socket that only this user reaches; gone with this.
+struct PrivateSocket {
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+impl PrivateSocket {
+    fn make() -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let folder = std::env::temp_dir().join(format!("seam-control-{}-{number}", std::process::id()));
+            match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => return Ok(Self { path: folder.join("http"), folder }),
+                // Left over from a process of the same number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Drop for PrivateSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_dir(&self.folder);
+    }
+}
+
+/// What templates of posted mappings may ask.
+fn surroundings() -> Surroundings {
+    Surroundings {
+        chance: Chance::new(std::process::id().into(), "mappings"),
+        now: jiff::Timestamp::now,
+        env: Box::new(|name| std::env::var(name).ok()),
+        file: Box::new(|name| Err(format!("{name} is not read"))),
+        hostname: "localhost".to_owned(),
+    }
+}
+
+fn found_in(files: &Arc<Files>) -> seam_stub::FindFile {
+    let files = Arc::clone(files);
+    Box::new(move |name| files.read(name))
+}
+
 struct Serving {
-    toxiproxy: Arc<Toxiproxy>,
-    own: Own,
+    toxiproxy: Option<Arc<Toxiproxy>>,
+    own: Option<Own>,
+    admin: Admin,
 }
 
 impl Serving {
-    async fn listen(self: Arc<Self>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    async fn listen(
+        self: Arc<Self>,
+        (listener, socket): (UnixListener, PrivateSocket),
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let mut open = JoinSet::new();
         loop {
             tokio::select! {
@@ -112,20 +227,21 @@ impl Serving {
                 }
             }
         }
-        drop(listener);
+        drop((listener, socket));
         open.shutdown().await;
-        self.toxiproxy.clear().await;
+        if let Some(toxiproxy) = &self.toxiproxy {
+            toxiproxy.clear().await;
+        }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let _ = stream.set_nodelay(true);
+    async fn connection(self: Arc<Self>, stream: UnixStream) {
         let service = service_fn(|request| {
             let serving = Arc::clone(&self);
             async move { Ok::<_, Infallible>(serving.exchange(request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(READ_WITHIN)
+            .header_read_timeout(HEAD_WITHIN)
             .serve_connection(TokioIo::new(stream), service);
         // An error is the client's: it went away, was too slow, or spoke no HTTP, which it was told.
         let _ = connection.await;
@@ -133,7 +249,8 @@ impl Serving {
 
     async fn exchange(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
-        if let Some(refused) = refusal(&head.headers, head.uri.authority().map(hyper::http::uri::Authority::as_str)) {
+        let authority = head.uri.authority().map(hyper::http::uri::Authority::as_str);
+        if let Some(refused) = refusal(&head.headers, authority) {
             return refused.with("connection", "close").into();
         }
         let body = match read(body).await {
@@ -151,14 +268,21 @@ impl Serving {
     }
 
     async fn answer(&self, asked: &Asked) -> Answer {
-        if let Some(answer) = self.toxiproxy.answer(asked).await {
+        if let Some(toxiproxy) = &self.toxiproxy
+            && let Some(answer) = toxiproxy.answer(asked).await
+        {
             return answer;
         }
-        if let Some(answer) = self.own.answer(asked).await {
+        if let Some(own) = &self.own
+            && let Some(answer) = own.answer(asked).await
+        {
+            return answer;
+        }
+        if let Some(answer) = self.admin.answer(asked).await {
             return answer;
         }
         let message = format!("nothing answers {} {}", asked.method, asked.path);
-        let hint = "Seamwork's own API stands under /seam/ (its description at /seam/openapi.yaml), Toxiproxy's at /proxies";
+        let hint = "Seamwork's own API stands under /seam/ (/seam/openapi.yaml), WireMock's under /__admin, Toxiproxy's at /proxies";
         Answer::error(StatusCode::NOT_FOUND, &message, hint)
     }
 }
@@ -166,7 +290,7 @@ impl Serving {
 /// Reads a body, unless it is too large or too slow.
 async fn read(body: Incoming) -> Result<Bytes, Answer> {
     let reading = Limited::new(body, MOST_BODY).collect();
-    match tokio::time::timeout(READ_WITHIN, reading).await {
+    match tokio::time::timeout(BODY_WITHIN, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             let message = "the body is larger than 8 MiB";

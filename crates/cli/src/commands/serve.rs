@@ -4,7 +4,7 @@ use crate::commands::Act;
 use crate::screen::Screen;
 use crate::session::{Interrupts, SessionError, runtime};
 use clap::Args;
-use seam_control::{Control, ControlError, SeamView, Seams, Toxiproxy};
+use seam_control::{Control, ControlError, SeamView, Seams, Toxiproxy, serve_wiremock};
 use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_expr::Chance;
 use seam_judge::Exit;
@@ -22,14 +22,15 @@ const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Stand on seams, and serve stubs, without a system
 ///
-/// What listens where is printed first. The control address understands clients of Toxiproxy and Seamwork's own API
-/// (`GET /seam/openapi.yaml`).
+/// What listens where is printed first. The control address understands clients of Toxiproxy and of WireMock (`/__admin`),
+/// and Seamwork's own API (`GET /seam/openapi.yaml`); every other path is answered from posted mappings.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   seam serve --control 127.0.0.1:8474
   seam serve --seam 127.0.0.1:5433=127.0.0.1:5432,postgres
   seam serve --stub stubs/paygate.yaml --listen 127.0.0.1:8080
+  seam serve --wiremock stubs/wiremock --listen 127.0.0.1:8080
   seam serve --control 127.0.0.1:8474 --toxiproxy-config toxiproxy.json
 
 Ctrl-C ends it.")]
@@ -40,10 +41,13 @@ pub(crate) struct Serve {
     /// Stand between an address and a server; the protocol is http where none is named
     #[arg(long = "seam", value_name = "LISTEN=UPSTREAM[,PROTOCOL]", value_parser = Between::read)]
     seams: Vec<Between>,
-    /// Serve this file of stubs at the next `--listen`
+    /// Serve this file of stubs at a `--listen`
     #[arg(long = "stub", value_name = "FILE")]
     stubs: Vec<PathBuf>,
-    /// Where files of stubs are served, one address for each of them in their order
+    /// Serve a folder of WireMock's (mappings, __files) at a `--listen`
+    #[arg(long = "wiremock", value_name = "ROOT")]
+    wiremocks: Vec<PathBuf>,
+    /// Where stubs are served: one address for each `--stub` in their order, then one for each `--wiremock`
     #[arg(long = "listen", value_name = "ADDRESS", value_parser = address)]
     listens: Vec<SocketAddr>,
     /// Make the proxies of this configuration file of Toxiproxy's
@@ -105,7 +109,7 @@ enum ServeError {
     Control(#[from] ControlError),
     #[error("failed to make the proxies of {path}: {reason}")]
     Config { path: String, reason: String },
-    #[error("{n_stubs} files of stubs need as many `--listen`; there are {n_listens}")]
+    #[error("{n_stubs} `--stub` and `--wiremock` need as many `--listen`; there are {n_listens}")]
     Uneven { n_stubs: usize, n_listens: usize },
     /// Told already.
     #[error("the stubs have mistakes")]
@@ -116,7 +120,8 @@ impl ServeError {
     fn hint(&self) -> &'static str {
         match self {
             Self::Session(error) => error.hint(),
-            Self::Proxy(_) | Self::Control(ControlError::Listen { .. }) => {
+            Self::Control(ControlError::Mappings { .. }) => "none of its mappings is served before all can be read",
+            Self::Proxy(_) | Self::Control(ControlError::Listen { .. } | ControlError::Proxy(_)) => {
                 "see whether something else listens there; port 0 takes a free one"
             }
             Self::Control(ControlError::NotLoopback(_)) => "whoever reaches it controls it: use 127.0.0.1",
@@ -171,6 +176,15 @@ impl Serve {
         for Standing { listen, name, stubs, protocol } in standing {
             lines += &line("stub", &seams.stand_stubs((listen, &name), stubs, protocol).await?);
         }
+        let mut sites = Vec::new();
+        for (root, listen) in self.wiremocks.iter().zip(self.listens.iter().skip(self.stubs.len())) {
+            let (site, warnings) = serve_wiremock(*listen, root).await?;
+            lines += &format!("wiremock: http://{} ({})\n", site.address(), root.display());
+            for warning in warnings {
+                screen.diagnostic(&Diagnostic::warning(warning));
+            }
+            sites.push(site);
+        }
         if let Some(path) = &self.toxiproxy_config {
             let failed = |reason: String| ServeError::Config { path: path.display().to_string(), reason };
             let config = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
@@ -182,14 +196,21 @@ impl Serve {
         screen.say(&lines);
         // Its sender lives as long as the runtime.
         let _ = interrupts.asked.wait_for(|asked| *asked).await;
-        let _ = tokio::time::timeout(CLOSE_WITHIN, served.close()).await;
+        let closing = async {
+            for site in sites {
+                site.close().await;
+            }
+            served.close().await;
+        };
+        let _ = tokio::time::timeout(CLOSE_WITHIN, closing).await;
         Ok(())
     }
 
     /// Reads all files of stubs; what is wrong in any of them is told.
     fn read_stubs(&self, screen: &mut Screen) -> Result<Vec<Standing>, ServeError> {
-        if self.stubs.len() != self.listens.len() {
-            return Err(ServeError::Uneven { n_stubs: self.stubs.len(), n_listens: self.listens.len() });
+        let n_stubs = self.stubs.len() + self.wiremocks.len();
+        if n_stubs != self.listens.len() {
+            return Err(ServeError::Uneven { n_stubs, n_listens: self.listens.len() });
         }
         let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
         let mut read = Vec::new();

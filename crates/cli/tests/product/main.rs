@@ -9,4 +9,5 @@ mod interrupted;
 mod place;
 mod printing;
 mod reports;
+mod serve;
 mod words;

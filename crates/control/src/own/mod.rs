@@ -5,6 +5,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use rules::named;
 pub use house::{ComponentView, House, HouseError, SeamView};
 
 use crate::answer::{Answer, Asked};

@@ -124,7 +124,7 @@ const EXAMPLE: &str = r#"such as {"seam": "orders -> paygate", "fault": {"latenc
 const LIST: &str = "GET /seam/seams lists all";
 
 /// The seams of this name: without an endpoint in it, those to all endpoints of the provider.
-pub(super) fn named<'a>(seams: &'a [SeamView], written: &str) -> Result<Vec<&'a SeamView>, String> {
+pub(crate) fn named<'a>(seams: &'a [SeamView], written: &str) -> Result<Vec<&'a SeamView>, String> {
     let words: Vec<&str> = written.splitn(2, "->").map(str::trim).collect();
     let [consumer, provider] = words.as_slice() else {
         return Err(format!("`{written}` is no seam: write `orders -> paygate`"));

@@ -154,7 +154,8 @@ impl WireMock {
     /// Answers a request and writes it into the journal, also where nothing matches it.
     pub fn serve(&self, request: Request) -> Served {
         let (id, request) = (self.new_id(), Arc::new(request));
-        let answering = self.find(&id, &request).or_else(|| self.find_elsewhere(&id, &request));
+        let answering =
+            self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request));
         if answering.is_none() {
             self.note_unmatched(&id, request);
         }
@@ -174,6 +175,21 @@ impl WireMock {
         near::report(mapping.as_deref(), request, state)
     }
 
+    /// The seams on which mappings say that they stand (`metadata: { seam: "consumer -> provider" }`), as they are written.
+    pub fn seams(&self) -> Vec<String> {
+        let mut seams: Vec<String> =
+            self.ordered().iter().filter_map(|mapping| seam_of(mapping).map(str::to_owned)).collect();
+        seams.sort();
+        seams.dedup();
+        seams
+    }
+
+    /// What the mappings of a seam answer to what is asked there; what none of them matches is not written down.
+    pub fn look_on(&self, asked: &Asked<'_>, seam: &str) -> Option<Answering> {
+        let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
+        self.find(&self.new_id(), &request, Some(seam))
+    }
+
     /// Tells what somebody else has answered to a request that was passed on ([`Say::Elsewhere`], [`Say::Pass`]), for
     /// recordings. `reply` has the fields of a reply in HTTP.
     pub fn answered(&self, id: &str, reply: &Value) {
@@ -181,11 +197,12 @@ impl WireMock {
     }
 
     /// What becomes of a request that something matches.
-    fn find(&self, id: &str, request: &Arc<Request>) -> Option<Answering> {
+    fn find(&self, id: &str, request: &Arc<Request>, seam: Option<&str>) -> Option<Answering> {
         let table = self.table();
         let prepared = {
-            let matching =
-                table.candidates(request.path()).filter(|one| one.mapping.request.matches(request));
+            let matching = table.candidates(request.path()).filter(|one| {
+                seam_of(&one.mapping) == seam && one.mapping.request.matches(request)
+            });
             let mut matching = matching.peekable();
             // Only where a scenario is at stake is anybody waited for.
             if matching.peek()?.mapping.scenario.is_none() {
@@ -280,6 +297,11 @@ impl WireMock {
     }
 }
 
+/// The seam on which a mapping says that it stands; one that names none answers wherever it was put.
+fn seam_of(mapping: &Mapping) -> Option<&str> {
+    mapping.metadata.as_ref()?.get("seam")?.as_text()
+}
+
 /// What is guarded is whole after every single change, so a panic elsewhere spoils nothing.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -289,7 +311,7 @@ impl Layer for WireMock {
     fn look(&self, asked: &Asked<'_>) -> Option<Answering> {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
         let id = self.new_id();
-        self.find(&id, &request).or_else(|| self.find_elsewhere(&id, &request))
+        self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request))
     }
 
     fn missed(&self, asked: &Asked<'_>) {

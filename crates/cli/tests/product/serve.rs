@@ -1,0 +1,111 @@
+//! `seam serve`: what it prints, what listens there, and that it ends when it is asked to.
+
+use crate::place::Place;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Serving {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Serving {
+    fn start(place: &Place, words: &[&str]) -> Self {
+        let mut child = place.start(words);
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// The address after this word in the next line.
+    fn address(&mut self, word: &str) -> String {
+        let line = self.line();
+        let rest = line.strip_prefix(word).unwrap_or_else(|| panic!("{line} does not begin with {word}"));
+        let rest = rest.trim_start_matches([':', ' ']).trim_start_matches("http://");
+        rest.split(' ').next().unwrap().to_owned()
+    }
+
+    /// Asks it to end, and says how long that took.
+    fn end(mut self) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let code = self.child.wait().unwrap().code();
+        (code, began.elapsed())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request with its whole answer.
+fn ask(address: &str, line: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn stubs_seams_and_proxies_stand_without_a_system() {
+    let place = Place::new();
+    place.write("hello.yaml", "stubs:\n  - { request: GET /hello, reply: { status: 200, json: { said: hello } } }\n");
+    let words = ["serve", "--control", "127.0.0.1:0", "--stub", "hello.yaml", "--listen", "127.0.0.1:0"];
+    let mut first = Serving::start(&place, &words);
+    let control = first.address("control");
+    let stub = first.address("stub");
+    assert!(ask(&stub, "GET /hello", "").contains(r#"{"said":"hello"}"#));
+    place.write("proxies.json", &format!(r#"[{{"name":"hello","listen":"localhost:0","upstream":"{stub}"}}]"#));
+    let seam = format!("127.0.0.1:0={stub}");
+    let words = ["serve", "--seam", &seam, "--toxiproxy-config", "proxies.json"];
+    let mut second = Serving::start(&place, &words);
+    let (other, between, proxy) = (second.address("control"), second.address("seam"), second.address("toxiproxy"));
+    for address in [&between, &proxy] {
+        assert!(ask(address, "GET /hello", "").contains(r#"{"said":"hello"}"#), "{address}");
+    }
+    let rule = format!(r#"{{"seam": "{between} -> {stub}", "fault": {{"status": 503}}, "times": 1}}"#);
+    assert!(ask(&other, "POST /seam/rules", &rule).starts_with("HTTP/1.1 201"));
+    assert!(ask(&between, "GET /hello", "").starts_with("HTTP/1.1 503"));
+    assert!(ask(&between, "GET /hello", "").starts_with("HTTP/1.1 200"));
+    assert!(ask(&other, "GET /seam/interactions", "").contains(r#""count":3"#));
+    assert!(ask(&control, "GET /seam/health", "").contains(r#""status":"up""#));
+    for serving in [first, second] {
+        let (code, took) = serving.end();
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_told() {
+    let place = Place::new();
+    place.write("wrong.yaml", "stubs:\n  - { request: GET /hello, replay: {} }\n");
+    for (words, told) in [
+        (["serve", "--control", "0.0.0.0:0"].as_slice(), "not on loopback"),
+        (&["serve", "--stub", "wrong.yaml", "--listen", "127.0.0.1:0"], "replay"),
+        (&["serve", "--stub", "none.yaml", "--listen", "127.0.0.1:0"], "none.yaml"),
+        (&["serve", "--stub", "wrong.yaml"], "--listen"),
+        (&["serve", "--seam", "127.0.0.1:0=nowhere"], "nowhere"),
+        (&["serve", "--seam", "127.0.0.1:0=127.0.0.1:1,htp"], "there is no protocol `htp`"),
+    ] {
+        let done = place.seam(words).exits(2);
+        assert!(done.err.contains(told), "{words:?}: {}", done.err);
+    }
+}
