@@ -32,7 +32,11 @@ pub(crate) fn refusal(headers: &HeaderMap, authority: Option<&str>) -> Option<An
         && is_foreign(origin.to_str().unwrap_or(""))
     {
         let hint = "pages of other origins may not control what runs here";
-        return Some(Answer::error(StatusCode::FORBIDDEN, "the request comes from a page of another origin", hint));
+        return Some(Answer::error(
+            StatusCode::FORBIDDEN,
+            "the request comes from a page of another origin",
+            hint,
+        ));
     }
     None
 }

@@ -43,7 +43,9 @@ async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 
 async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, Value) {
     let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     let answer = raw(address, (head + body).as_bytes()).await;
     let status = answer[9..12].parse().unwrap();
     let body = answer.split_once("\r\n\r\n").unwrap().1;
@@ -155,7 +157,10 @@ async fn a_connection_ends_as_its_toxic_says() {
     let control = served.address();
     let address = proxied(control).await;
     for (put, ends) in [
-        (json!({ "type": "reset_peer", "attributes": { "timeout": 0 } }), Err(std::io::ErrorKind::ConnectionReset)),
+        (
+            json!({ "type": "reset_peer", "attributes": { "timeout": 0 } }),
+            Err(std::io::ErrorKind::ConnectionReset),
+        ),
         (json!({ "type": "timeout", "attributes": { "timeout": 50 } }), Ok(0)),
         (json!({ "type": "limit_data", "attributes": { "bytes": 3 } }), Ok(3)),
         (json!({ "type": "limit_data", "stream": "upstream", "attributes": { "bytes": 0 } }), Ok(0)),
@@ -179,14 +184,18 @@ async fn a_proxy_that_is_disabled_neither_listens_nor_keeps_connections() {
     assert_eq!(ask(control, "PATCH /proxies/echo", r#"{"enabled": false}"#).await.0, 200);
     assert!(TcpStream::connect(address).await.is_err());
     assert!(matches!(ending(&mut stream).await, Ok(0) | Err(std::io::ErrorKind::ConnectionReset)));
-    assert_eq!(ask(control, "PATCH /proxies/echo", r#"{"enabled": true}"#).await.1["listen"], address.to_string());
+    assert_eq!(
+        ask(control, "PATCH /proxies/echo", r#"{"enabled": true}"#).await.1["listen"],
+        address.to_string()
+    );
     let mut stream = TcpStream::connect(address).await.unwrap();
     turn(&mut stream, b"again").await;
     // Half of a connection may be closed, and the other half lives on.
     stream.write_all(b"last").await.unwrap();
     stream.shutdown().await.unwrap();
     assert_eq!(ending(&mut stream).await, Ok(4));
-    let metrics = raw(control, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    let metrics =
+        raw(control, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     assert!(metrics.contains("toxiproxy_proxy_received_bytes_total{direction=\"upstream\""), "{metrics}");
     served.close().await;
     assert!(TcpStream::connect(address).await.is_err(), "nothing is left");

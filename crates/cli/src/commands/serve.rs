@@ -72,9 +72,9 @@ impl Between {
             return Err("write LISTEN=UPSTREAM, such as 127.0.0.1:5433=127.0.0.1:5432".to_owned());
         };
         let (upstream, protocol) = rest.split_once(',').unwrap_or((rest, "http"));
-        let is_address = upstream.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
+        let is_address = upstream
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
         if !is_address {
             return Err(format!("`{upstream}` is no address: write host:port"));
         }
@@ -120,7 +120,9 @@ impl ServeError {
     fn hint(&self) -> &'static str {
         match self {
             Self::Session(error) => error.hint(),
-            Self::Control(ControlError::Mappings { .. }) => "none of its mappings is served before all can be read",
+            Self::Control(ControlError::Mappings { .. }) => {
+                "none of its mappings is served before all can be read"
+            }
             Self::Proxy(_) | Self::Control(ControlError::Listen { .. } | ControlError::Proxy(_)) => {
                 "see whether something else listens there; port 0 takes a free one"
             }
@@ -190,7 +192,8 @@ impl Serve {
             let config = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
             for proxy in toxiproxy.populate(&config).await.map_err(failed)? {
                 let off = if proxy.is_enabled { "" } else { ", disabled" };
-                lines += &format!("toxiproxy: {} -> {} ({}{off})\n", proxy.listen, proxy.upstream, proxy.name);
+                lines +=
+                    &format!("toxiproxy: {} -> {} ({}{off})\n", proxy.listen, proxy.upstream, proxy.name);
             }
         }
         screen.say(&lines);

@@ -56,8 +56,11 @@ fn ask(address: &str, line: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
-    write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
-        .unwrap();
+    write!(
+        stream,
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -66,17 +69,24 @@ fn ask(address: &str, line: &str, body: &str) -> String {
 #[test]
 fn stubs_seams_and_proxies_stand_without_a_system() {
     let place = Place::new();
-    place.write("hello.yaml", "stubs:\n  - { request: GET /hello, reply: { status: 200, json: { said: hello } } }\n");
+    place.write(
+        "hello.yaml",
+        "stubs:\n  - { request: GET /hello, reply: { status: 200, json: { said: hello } } }\n",
+    );
     let words = ["serve", "--control", "127.0.0.1:0", "--stub", "hello.yaml", "--listen", "127.0.0.1:0"];
     let mut first = Serving::start(&place, &words);
     let control = first.address("control");
     let stub = first.address("stub");
     assert!(ask(&stub, "GET /hello", "").contains(r#"{"said":"hello"}"#));
-    place.write("proxies.json", &format!(r#"[{{"name":"hello","listen":"localhost:0","upstream":"{stub}"}}]"#));
+    place.write(
+        "proxies.json",
+        &format!(r#"[{{"name":"hello","listen":"localhost:0","upstream":"{stub}"}}]"#),
+    );
     let seam = format!("127.0.0.1:0={stub}");
     let words = ["serve", "--seam", &seam, "--toxiproxy-config", "proxies.json"];
     let mut second = Serving::start(&place, &words);
-    let (other, between, proxy) = (second.address("control"), second.address("seam"), second.address("toxiproxy"));
+    let (other, between, proxy) =
+        (second.address("control"), second.address("seam"), second.address("toxiproxy"));
     for address in [&between, &proxy] {
         assert!(ask(address, "GET /hello", "").contains(r#"{"said":"hello"}"#), "{address}");
     }

@@ -5,8 +5,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use rules::named;
 pub use house::{ComponentView, House, HouseError, SeamView};
+pub(crate) use rules::named;
 
 use crate::answer::{Answer, Asked};
 use hyper::{Method, StatusCode};
@@ -142,10 +142,8 @@ impl Own {
             }
         };
         let all = self.house.interactions().await;
-        let fitting: Vec<&Arc<Interaction>> = all
-            .iter()
-            .filter(|one| only.as_ref().is_none_or(|only| only.contains(&one.seam)))
-            .collect();
+        let fitting: Vec<&Arc<Interaction>> =
+            all.iter().filter(|one| only.as_ref().is_none_or(|only| only.contains(&one.seam))).collect();
         let told: Vec<Value> =
             fitting[fitting.len().saturating_sub(most)..].iter().map(|one| told(one)).collect();
         Answer::json(StatusCode::OK, &json!({ "count": fitting.len(), "interactions": told }))
@@ -154,16 +152,18 @@ impl Own {
     async fn act(&self, name: &str, verb: &str) -> Answer {
         if !VERBS.contains(&verb) {
             let message = format!("nothing can be done that is called `{verb}`");
-            return Answer::error(StatusCode::NOT_FOUND, &message, &format!("there are {}", VERBS.join(", ")));
+            return Answer::error(
+                StatusCode::NOT_FOUND,
+                &message,
+                &format!("there are {}", VERBS.join(", ")),
+            );
         }
         match self.house.act(name, verb).await {
             Ok(()) => Answer::json(StatusCode::OK, &json!({ "name": name, "done": verb })),
             Err(error @ HouseError::Unknown(_)) => {
                 Answer::error(StatusCode::NOT_FOUND, &error.to_string(), "GET /seam/components lists all")
             }
-            Err(error @ HouseError::Failed(_)) => {
-                Answer::error(StatusCode::CONFLICT, &error.to_string(), "")
-            }
+            Err(error @ HouseError::Failed(_)) => Answer::error(StatusCode::CONFLICT, &error.to_string(), ""),
         }
     }
 }

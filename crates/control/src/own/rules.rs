@@ -160,7 +160,8 @@ fn wrong(found: &Diagnostics) -> Answer {
     };
     let all = found.in_order();
     let message = all.first().map_or_else(|| "the rule can't be read".to_owned(), |first| line(first));
-    let hint = all.iter().find_map(|diagnostic| diagnostic.hint.clone()).unwrap_or_else(|| EXAMPLE.to_owned());
+    let hint =
+        all.iter().find_map(|diagnostic| diagnostic.hint.clone()).unwrap_or_else(|| EXAMPLE.to_owned());
     let problems: Vec<String> = all.iter().map(|diagnostic| line(diagnostic)).collect();
     let is_unknown = message.starts_with("there is no seam");
     let status = if is_unknown { StatusCode::NOT_FOUND } else { StatusCode::UNPROCESSABLE_ENTITY };

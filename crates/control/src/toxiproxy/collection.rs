@@ -86,8 +86,10 @@ impl Toxiproxy {
 
     pub(super) async fn list(&self) -> String {
         let proxies = self.proxies().await;
-        let entries: Vec<String> =
-            proxies.values().map(|proxy| format!("{}:{}", json::quoted(&proxy.name), proxy.to_json())).collect();
+        let entries: Vec<String> = proxies
+            .values()
+            .map(|proxy| format!("{}:{}", json::quoted(&proxy.name), proxy.to_json()))
+            .collect();
         format!("{{{}}}", entries.join(","))
     }
 
@@ -150,7 +152,11 @@ impl Toxiproxy {
         (Some(names), None)
     }
 
-    async fn add_or_replace(&self, proxies: &mut BTreeMap<String, Made>, input: Input) -> Result<(), ApiError> {
+    async fn add_or_replace(
+        &self,
+        proxies: &mut BTreeMap<String, Made>,
+        input: Input,
+    ) -> Result<(), ApiError> {
         if let Some(existing) = proxies.get_mut(&input.name) {
             if !existing.differs(&input.listen, &input.upstream).await? {
                 return Ok(());
@@ -177,7 +183,9 @@ impl Toxiproxy {
         let empty = Map::new();
         let map = map.unwrap_or(&empty);
         let input = in_body(Input::read(map, "Proxy"))?;
-        let or_as_is = |name: &str, said: String, is: &str| if field(map, name).is_some() { said } else { is.to_owned() };
+        let or_as_is = |name: &str, said: String, is: &str| {
+            if field(map, name).is_some() { said } else { is.to_owned() }
+        };
         let listen = or_as_is("listen", input.listen, &proxy.listen);
         let upstream = or_as_is("upstream", input.upstream, &proxy.upstream);
         let enabled = input.enabled.unwrap_or(proxy.is_enabled());
@@ -239,7 +247,12 @@ impl Toxiproxy {
         Ok(told)
     }
 
-    pub(super) async fn update_toxic(&self, proxy: &str, name: &str, body: &[u8]) -> Result<String, ApiError> {
+    pub(super) async fn update_toxic(
+        &self,
+        proxy: &str,
+        name: &str,
+        body: &[u8],
+    ) -> Result<String, ApiError> {
         let mut proxies = self.proxies().await;
         let proxy = proxies.get_mut(proxy).ok_or_else(ApiError::no_proxy)?;
         let Toxic { kind, attributes, toxicity, .. } =
@@ -298,7 +311,9 @@ fn read_list(body: &[u8]) -> Result<Vec<Input>, ApiError> {
         Value::Null => &[],
         other => {
             let other = json::kind(other);
-            return Err(ApiError::bad_body(&format!("json: cannot unmarshal {other} into Go value of type {LIST}")));
+            return Err(ApiError::bad_body(&format!(
+                "json: cannot unmarshal {other} into Go value of type {LIST}"
+            )));
         }
     };
     let empty = Map::new();

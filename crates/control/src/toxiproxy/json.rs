@@ -52,7 +52,12 @@ pub(super) fn boolean(map: &Map<String, Value>, structure: &str, name: &str) -> 
 }
 
 /// A 64-bit integer; Go takes none that is written with a point.
-pub(super) fn integer(map: &Map<String, Value>, structure: &str, (name, path): (&str, &str), go_type: &str) -> Result<Option<i64>, String> {
+pub(super) fn integer(
+    map: &Map<String, Value>,
+    structure: &str,
+    (name, path): (&str, &str),
+    go_type: &str,
+) -> Result<Option<i64>, String> {
     match field(map, name) {
         None => Ok(None),
         Some(Value::Number(number)) => match number.as_i64() {

@@ -33,9 +33,7 @@ pub(super) async fn resolve(address: &str) -> Result<SocketAddr, String> {
     let number = match port {
         "" => 0,
         port => match port.parse::<i64>() {
-            Ok(number) => {
-                u16::try_from(number).map_err(|_| format!("address {port}: invalid port"))?
-            }
+            Ok(number) => u16::try_from(number).map_err(|_| format!("address {port}: invalid port"))?,
             Err(_) => return Err(format!("lookup tcp/{port}: unknown port")),
         },
     };

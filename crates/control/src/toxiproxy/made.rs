@@ -38,7 +38,9 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn to_json(&self) -> String {
         let mut text = "{\"attributes\":{".to_owned();
-        for (index, (name, value)) in self.toxic.kind.attributes.iter().zip(&self.toxic.attributes).enumerate() {
+        for (index, (name, value)) in
+            self.toxic.kind.attributes.iter().zip(&self.toxic.attributes).enumerate()
+        {
             let comma = if index > 0 { "," } else { "" };
             let _ = write!(text, "{comma}\"{name}\":{value}");
         }
@@ -91,7 +93,9 @@ impl Made {
         if self.stand.is_some() {
             return Ok(());
         }
-        let address = resolve(&self.listen).await.map_err(|error| ApiError::internal(format!("listen tcp: {error}")))?;
+        let address = resolve(&self.listen)
+            .await
+            .map_err(|error| ApiError::internal(format!("listen tcp: {error}")))?;
         // One that can't be read can't be dialled either, which is when Toxiproxy finds out.
         let server = match split(&self.upstream) {
             Ok((host, port)) => {
@@ -121,7 +125,11 @@ impl Made {
         Ok(self.listen != resolved.to_string() || self.upstream != upstream)
     }
 
-    pub(super) async fn update(&mut self, (listen, upstream): (String, String), enabled: bool) -> Result<(), ApiError> {
+    pub(super) async fn update(
+        &mut self,
+        (listen, upstream): (String, String),
+        enabled: bool,
+    ) -> Result<(), ApiError> {
         if self.differs(&listen, &upstream).await? {
             self.stop().await;
             self.listen = listen;

@@ -145,7 +145,9 @@ async fn browsers_are_sent_away_and_the_version_is_known() {
     assert_eq!((answer.status.as_u16(), answer.body.as_ref()), (403, b"User agent not allowed\n".as_slice()));
     let version = whole(&api, "GET /version", "", "curl").await;
     assert_eq!(version.body.as_ref(), b"{\"version\": \"2.12.0\"}\n");
-    let header = |name: &str| version.headers.iter().find(|(is, _)| is == name).map(|(_, value)| value.to_str().unwrap());
+    let header = |name: &str| {
+        version.headers.iter().find(|(is, _)| is == name).map(|(_, value)| value.to_str().unwrap())
+    };
     assert_eq!(header("content-type"), Some("application/json;charset=utf-8"));
     assert_eq!(header("x-toxiproxy-request-id").map(str::len), Some(20));
     let error = whole(&api, "GET /proxies/none", "", "").await;

@@ -32,7 +32,9 @@ impl Files {
             return Ok(());
         };
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        folder.and_then(|()| std::fs::write(&path, bytes)).map_err(|error| format!("{}: {error}", path.display()))
+        folder
+            .and_then(|()| std::fs::write(&path, bytes))
+            .map_err(|error| format!("{}: {error}", path.display()))
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
@@ -56,7 +58,9 @@ impl Files {
             let folder = root.join("__files");
             let mut found = Vec::new();
             walk(&folder, &mut found);
-            names.extend(found.iter().filter_map(|path| Some(path.strip_prefix(&folder).ok()?.display().to_string())));
+            names.extend(
+                found.iter().filter_map(|path| Some(path.strip_prefix(&folder).ok()?.display().to_string())),
+            );
         }
         names.sort();
         names
@@ -81,7 +85,8 @@ impl Files {
         walk(&root.join("mappings"), &mut found);
         found.retain(|path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")));
         let read = |path: PathBuf| {
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok((path.strip_prefix(root).unwrap_or(&path).display().to_string(), text))
         };
         found.into_iter().map(read).collect()

@@ -46,12 +46,18 @@ impl Admin {
 
     fn routed(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {
         match path {
-            [] | ["docs" | "webapp"] => Some(Ok(Answer::of(StatusCode::OK, "text/plain", "WireMock's admin interface, by Seamwork\n"))),
+            [] | ["docs" | "webapp"] => Some(Ok(Answer::of(
+                StatusCode::OK,
+                "text/plain",
+                "WireMock's admin interface, by Seamwork\n",
+            ))),
             ["mappings", rest @ ..] => self.mappings(rest, asked),
             ["requests", rest @ ..] => self.requests(rest, asked),
             ["near-misses", what] if asked.method == Method::POST => match *what {
                 "request" => Some(self.with_body(asked, |json| self.wiremock.near_misses_of_request(json))),
-                "request-pattern" => Some(self.with_body(asked, |json| self.wiremock.near_misses_of_pattern(json))),
+                "request-pattern" => {
+                    Some(self.with_body(asked, |json| self.wiremock.near_misses_of_pattern(json)))
+                }
                 _ => None,
             },
             ["scenarios", rest @ ..] => self.scenarios(rest, asked),
@@ -70,7 +76,9 @@ impl Admin {
         };
         Some(match (asked.method.as_str(), path) {
             ("GET", []) => Ok(ok(&wiremock.mappings(page))),
-            ("POST", []) => body(asked).and_then(|json| wiremock.add_mapping(&json)).map(|added| told(StatusCode::CREATED, &added)),
+            ("POST", []) => body(asked)
+                .and_then(|json| wiremock.add_mapping(&json))
+                .map(|added| told(StatusCode::CREATED, &added)),
             ("DELETE", []) => {
                 wiremock.remove_mappings();
                 Ok(done())
@@ -91,7 +99,9 @@ impl Admin {
             ("POST", ["remove-by-metadata"]) => {
                 body(asked).and_then(|json| wiremock.remove_by_metadata(&json)).map(|()| done())
             }
-            ("POST", ["remove"]) => body(asked).and_then(|json| wiremock.remove_matching(&json)).map(|()| done()),
+            ("POST", ["remove"]) => {
+                body(asked).and_then(|json| wiremock.remove_matching(&json)).map(|()| done())
+            }
             ("GET", ["unmatched"]) => Ok(ok(&wiremock.unmatched_mappings())),
             ("DELETE", ["unmatched"]) => {
                 wiremock.remove_unmatched_mappings();
@@ -156,8 +166,12 @@ impl Admin {
         let wiremock = &self.wiremock;
         Some(match (asked.method.as_str(), path) {
             ("GET", []) => Ok(ok(&wiremock.settings())),
-            ("POST" | "PUT", []) => body(asked).and_then(|json| wiremock.set_settings(&json)).map(|()| done()),
-            ("PATCH", ["extended"]) => body(asked).and_then(|json| wiremock.patch_extended(&json)).map(|()| done()),
+            ("POST" | "PUT", []) => {
+                body(asked).and_then(|json| wiremock.set_settings(&json)).map(|()| done())
+            }
+            ("PATCH", ["extended"]) => {
+                body(asked).and_then(|json| wiremock.patch_extended(&json)).map(|()| done())
+            }
             _ => return None,
         })
     }
@@ -167,7 +181,9 @@ impl Admin {
         let spec = || if asked.body.is_empty() { read_json("{}") } else { body(asked) };
         Some(match (asked.method.as_str(), path) {
             ("GET", ["status"]) => Ok(ok(&wiremock.recording_status())),
-            ("POST", ["start"]) => body(asked).and_then(|json| wiremock.start_recording(&json)).map(|()| done()),
+            ("POST", ["start"]) => {
+                body(asked).and_then(|json| wiremock.start_recording(&json)).map(|()| done())
+            }
             ("POST", ["stop"]) => wiremock.stop_recording().map(|made| ok(&made)),
             ("POST", ["snapshot"]) => spec().and_then(|json| wiremock.snapshot(&json)).map(|made| ok(&made)),
             _ => return None,
@@ -216,7 +232,11 @@ impl Admin {
         }))
     }
 
-    fn with_body(&self, asked: &Asked, act: impl FnOnce(&Value) -> Result<Value, Wrong>) -> Result<Answer, Wrong> {
+    fn with_body(
+        &self,
+        asked: &Asked,
+        act: impl FnOnce(&Value) -> Result<Value, Wrong>,
+    ) -> Result<Answer, Wrong> {
         body(asked).and_then(|json| act(&json)).map(|value| ok(&value))
     }
 }

@@ -57,7 +57,10 @@ impl Stands {
                 often: Often::default(),
                 chance: Chance::new(0, "mappings"),
             }));
-            self.placed.lock().unwrap_or_else(PoisonError::into_inner).insert(seam.clone(), Arc::clone(&rule));
+            self.placed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(seam.clone(), Arc::clone(&rule));
             let failed = |message: &str| Answer::error(StatusCode::CONFLICT, message, "");
             self.house.put(&seam, &rule).await.map_err(|error| failed(&error.to_string()))?;
         }

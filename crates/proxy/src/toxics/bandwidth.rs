@@ -33,7 +33,10 @@ impl Shaper for Bandwidth {
                 Some(Passing::End(ending)) => return Step::Give(Passing::End(ending)),
                 Some(Passing::Bytes(bytes, at)) => {
                     self.held = Some((bytes, at));
-                    let free = self.free.unwrap_or(around.now).max(around.now.checked_sub(SLICE).unwrap_or(around.now));
+                    let free = self
+                        .free
+                        .unwrap_or(around.now)
+                        .max(around.now.checked_sub(SLICE).unwrap_or(around.now));
                     self.free = Some(free);
                 }
             }

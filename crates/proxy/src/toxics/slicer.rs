@@ -54,9 +54,8 @@ impl Shaper for Slicer {
 }
 
 fn sliced(bytes: &[u8], around: &Around<'_>) -> VecDeque<Vec<u8>> {
-    let size = |index: usize| {
-        around.attributes.get(index).and_then(|size| usize::try_from(*size).ok()).unwrap_or(0)
-    };
+    let size =
+        |index: usize| around.attributes.get(index).and_then(|size| usize::try_from(*size).ok()).unwrap_or(0);
     // Slices of nothing would never come to an end.
     let (average, variation) = (size(0).max(1), size(1));
     let mut cuts = Vec::new();
@@ -71,7 +70,12 @@ fn sliced(bytes: &[u8], around: &Around<'_>) -> VecDeque<Vec<u8>> {
 }
 
 /// Halves a stretch, give or take the variation, until the parts are small enough. Gives where each part ends.
-fn cut((from, to): (usize, usize), (average, variation): (usize, usize), chance: &Chance, cuts: &mut Vec<usize>) {
+fn cut(
+    (from, to): (usize, usize),
+    (average, variation): (usize, usize),
+    chance: &Chance,
+    cuts: &mut Vec<usize>,
+) {
     let length = to - from;
     if length <= average.saturating_add(variation) {
         cuts.push(to);

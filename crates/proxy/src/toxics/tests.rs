@@ -218,7 +218,8 @@ fn order_holds_however_toxics_change() {
         let toxics: Vec<Toxic> = (0..3)
             .filter(|index| (round >> index) & 1 == 1)
             .map(|index| {
-                let mut toxic = toxic(index + 1, "latency", &[i64::try_from(index * 7 + round % 5).unwrap(), 0]);
+                let mut toxic =
+                    toxic(index + 1, "latency", &[i64::try_from(index * 7 + round % 5).unwrap(), 0]);
                 toxic.revision = round;
                 toxic
             })
@@ -251,7 +252,6 @@ fn toxicity_is_drawn_for_each_connection() {
 #[test]
 fn all_seven_are_there() {
     let names: Vec<&str> = TOXICS.iter().map(|kind| kind.name).collect();
-    let expected =
-        ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"];
+    let expected = ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"];
     assert_eq!(names, expected);
 }

@@ -154,8 +154,7 @@ impl WireMock {
     /// Answers a request and writes it into the journal, also where nothing matches it.
     pub fn serve(&self, request: Request) -> Served {
         let (id, request) = (self.new_id(), Arc::new(request));
-        let answering =
-            self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request));
+        let answering = self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request));
         if answering.is_none() {
             self.note_unmatched(&id, request);
         }
@@ -200,9 +199,9 @@ impl WireMock {
     fn find(&self, id: &str, request: &Arc<Request>, seam: Option<&str>) -> Option<Answering> {
         let table = self.table();
         let prepared = {
-            let matching = table.candidates(request.path()).filter(|one| {
-                seam_of(&one.mapping) == seam && one.mapping.request.matches(request)
-            });
+            let matching = table
+                .candidates(request.path())
+                .filter(|one| seam_of(&one.mapping) == seam && one.mapping.request.matches(request));
             let mut matching = matching.peekable();
             // Only where a scenario is at stake is anybody waited for.
             if matching.peek()?.mapping.scenario.is_none() {
