@@ -7,6 +7,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Sources, Span, floor_to_character};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::ops::Range;
 
 /// How it should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,18 +64,34 @@ fn snippets<'a>(
         .into_iter()
         .filter_map(|id| {
             let file = sources.file(id)?;
-            let annotations = list.iter().filter(|(span, ..)| span.file == id).map(|(span, label, kind)| {
-                let label = (!label.is_empty()).then_some(*label);
-                kind.span(range(&file.text, *span)).label(label)
+            let places = list.iter().filter(|(span, ..)| span.file == id);
+            let places: Vec<_> =
+                places.map(|(span, label, kind)| (range(&file.text, *span), *label, *kind)).collect();
+            // Whoever draws looks through all that it is given, for each diagnostic anew: it gets the lines in question.
+            let window = lines(&file.text, places.iter().map(|(range, ..)| range));
+            let first_line = file.line(window.start);
+            let annotations = places.into_iter().map(|(range, label, kind)| {
+                let range = range.start - window.start..range.end - window.start;
+                kind.span(range).label((!label.is_empty()).then_some(label))
             });
             let path = file.path.to_str().unwrap_or("?");
-            Some(Snippet::source(file.text.as_str()).path(path).annotations(annotations))
+            let snippet = Snippet::source(&file.text[window.clone()]).line_start(first_line);
+            Some(snippet.path(path).annotations(annotations))
         })
         .collect()
 }
 
+/// The whole lines from the first of these places to the last.
+fn lines<'a>(text: &str, places: impl Iterator<Item = &'a Range<usize>>) -> Range<usize> {
+    let (start, end) =
+        places.fold((text.len(), 0), |(start, end), place| (start.min(place.start), end.max(place.end)));
+    let start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = text[end.max(start)..].find('\n').map_or(text.len(), |newline| end.max(start) + newline + 1);
+    start..end
+}
+
 /// The bytes to underline: on boundaries of characters, at least one where there is one, never past the line.
-fn range(text: &str, span: Span) -> std::ops::Range<usize> {
+fn range(text: &str, span: Span) -> Range<usize> {
     let start = floor_to_character(text, span.start as usize);
     let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
     let end = floor_to_character(text, span.end as usize).clamp(start, line_end.max(start));
@@ -106,6 +123,21 @@ mod tests {
              |\n  = log: orders.log, last line: address in use\n\
              hint: port 8080 is held by `web`; remove `port:`\n"
         );
+    }
+
+    #[test]
+    fn lines_of_a_large_file_have_their_numbers() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.yaml", "- name: x\n".repeat(100_000));
+        for line in 0..300 {
+            let start = 999_000 + line * 3;
+            let text = render(
+                &Diagnostic::error("x").at(Span { file, start, end: start + 1 }, ""),
+                &sources,
+                Look::default(),
+            );
+            assert!(text.contains(&format!("a.yaml:{}:", start / 10 + 1)), "{text}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A place is a file and a range of bytes; line and column are worked out only when somebody has to see them.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// One of the files in [`Sources`], by its order of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +38,18 @@ pub struct SourceFile {
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
+    /// Where each line ends, once somebody has asked: thousands of mistakes in one file each ask for their line.
+    line_ends: OnceLock<Vec<usize>>,
+}
+
+impl SourceFile {
+    /// The number of the line in which a byte stands, from 1.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        let ends = self.line_ends.get_or_init(|| {
+            self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect()
+        });
+        1 + ends.partition_point(|end| *end < offset)
+    }
 }
 
 /// All files that were read, by id.
@@ -71,7 +84,7 @@ impl Sources {
     /// Keeps a file and gives it an id. Files beyond four thousand million are not read at all.
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.into(), text: text.into() });
+        self.files.push(SourceFile { path: path.into(), text: text.into(), line_ends: OnceLock::new() });
         id
     }
 
@@ -105,7 +118,7 @@ impl Sources {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Some(Location {
             path: file.path.clone(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
+            line: file.line(start),
             column: before[line_start..].chars().count() + 1,
         })
     }

@@ -4,9 +4,10 @@ use crate::faults::Effect;
 use crate::hold::{Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::stand::Upstream;
+use rustls::ServerConfig;
 use seam_event::SeamId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -19,6 +20,8 @@ struct Inner {
     observer: Arc<Observer>,
     /// Where time is waited for, whoever asks.
     runtime: tokio::runtime::Handle,
+    /// With what TLS is spoken to consumers, once somebody vouches for the seams.
+    encryption: OnceLock<Arc<ServerConfig>>,
 }
 
 /// What one seam does.
@@ -32,7 +35,7 @@ pub(crate) struct Lead {
 
 impl Leads {
     pub(crate) fn new(observer: Arc<Observer>, runtime: tokio::runtime::Handle) -> Self {
-        Self(Arc::new(Inner { by_seam: Mutex::default(), observer, runtime }))
+        Self(Arc::new(Inner { by_seam: Mutex::default(), observer, runtime, encryption: OnceLock::new() }))
     }
 
     /// A seam leads there from now on.
@@ -61,6 +64,21 @@ impl Leads {
             refusers.push((lead.number, refusing));
         }
         self.0.observer.refused_by(refusers);
+    }
+
+    /// TLS is spoken with this to consumers who want it.
+    pub(crate) fn encrypt_with(&self, config: &Arc<ServerConfig>) {
+        let _ = self.0.encryption.set(Arc::clone(config));
+    }
+
+    /// With what TLS is spoken to consumers.
+    pub(crate) fn encryption(&self) -> Option<Arc<ServerConfig>> {
+        self.0.encryption.get().cloned()
+    }
+
+    /// The consumers of these seams want nothing but TLS.
+    pub(crate) fn insists_on_tls(&self, applies: impl Fn(&SeamId) -> bool) {
+        self.change(applies, |state| !std::mem::replace(&mut state.insists_on_tls, true));
     }
 
     /// Puts a rule on all seams to which this applies. Says on how many.

@@ -25,6 +25,7 @@ mod refusals;
 mod relay;
 mod socket;
 mod stand;
+mod tls;
 mod toxics;
 
 pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
@@ -35,4 +36,5 @@ pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;
+pub use tls::{Authority, AuthorityError};
 pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};

@@ -7,6 +7,7 @@ use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
+use crate::tls::Authority;
 use seam_event::{ComponentId, SeamId};
 use seam_wire::{Limits, Protocol};
 use std::io;
@@ -133,6 +134,17 @@ impl Proxy {
             state.upstream.clone_from(upstream);
             changes
         });
+    }
+
+    /// Consumers who speak TLS to a seam find this authority's certificate there. Once, before anybody connects.
+    pub fn vouch(&self, authority: &Authority) {
+        self.leads.encrypt_with(authority.config());
+    }
+
+    /// The consumers of these seams are known to want nothing but TLS, where they would otherwise be asked to do
+    /// without: PostgreSQL's with `sslmode=require`.
+    pub fn insist_on_tls(&self, applies: impl Fn(&SeamId) -> bool) {
+        self.leads.insists_on_tls(applies);
     }
 
     /// Puts a fault or a stub on all seams to which this applies: at once, also for connections that are open. Says on

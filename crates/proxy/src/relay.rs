@@ -8,6 +8,7 @@ use crate::hold::{By, Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
+use rustls::ServerConfig;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -46,6 +47,12 @@ pub(crate) struct Tap {
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
+    /// With what TLS can be spoken to the consumer, until it is.
+    encryption: Option<Arc<ServerConfig>>,
+    /// Is the consumer known to want nothing but TLS?
+    insists: bool,
+    /// Was TLS declined?
+    declined: bool,
     /// Who says what passes now, where that is not the provider.
     by: Option<By>,
     /// Whose doing it is if what is open now goes wrong.
@@ -73,6 +80,9 @@ impl Tap {
             unopened: true,
             n_open: 0,
             exchanges: Vec::new(),
+            encryption: None,
+            insists: false,
+            declined: false,
             by: None,
             harm: None,
             pulse,
@@ -80,15 +90,30 @@ impl Tap {
         }
     }
 
-    /// What to answer in the provider's place to the bytes with which a consumer opens: PostgreSQL's request for
-    /// TLS gets its `N`, so that the seam stays legible.
-    pub(crate) fn declines(&mut self, direction: Direction, bytes: &[u8]) -> Option<&'static [u8]> {
+    /// What to do about the bytes with which a consumer opens, instead of passing them on. PostgreSQL's request for
+    /// TLS gets its `N`, so that the seam costs no encryption, unless its consumer is known to insist.
+    pub(crate) fn opening(&mut self, direction: Direction, bytes: &[u8]) -> Option<Opening> {
         if direction != Direction::ToProvider || !self.unopened {
             return None;
         }
+        let wanted = self.protocol.wants_tls(bytes).filter(|answer| answer.is_empty() || self.insists);
+        if let Some((answer, encryption)) = wanted.zip(self.encryption.take()) {
+            return Some(Opening::Encrypt(encryption, answer));
+        }
         let answer = self.protocol.declines(bytes);
         self.unopened = answer.is_some();
-        answer
+        self.declined |= answer.is_some();
+        answer.map(Opening::Say)
+    }
+
+    /// Was TLS declined, and did the consumer leave without another word? Then it insists on it.
+    pub(crate) fn left_for_want_of_tls(&self) -> bool {
+        self.declined && self.unopened
+    }
+
+    /// With what TLS can be spoken to the consumer, and whether it is known to insist on that.
+    pub(crate) fn encrypts_with(&mut self, encryption: Option<Arc<ServerConfig>>, insists: bool) {
+        (self.encryption, self.insists) = (encryption, insists);
     }
 
     /// Bytes went to the consumer; `by` somebody else than the provider.
@@ -220,6 +245,14 @@ impl Drop for Tap {
     }
 }
 
+/// What to do about the bytes with which a consumer opens.
+pub(crate) enum Opening {
+    /// This is answered, and the bytes are forgotten.
+    Say(&'static [u8]),
+    /// TLS is spoken from here on, after this answer. Where it is empty the bytes are the handshake's.
+    Encrypt(Arc<ServerConfig>, &'static [u8]),
+}
+
 /// How a whole connection came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
@@ -235,6 +268,8 @@ pub(crate) enum Passed {
     Over(Over),
     /// It is to be held from here on: nothing is in the middle of anything.
     ToBeHeld,
+    /// The consumer speaks TLS from here on, and has sent these bytes of it.
+    ToBeEncrypted(Arc<ServerConfig>, Vec<u8>),
 }
 
 /// The way to stop passing at a moment when nothing is in the middle of anything.
@@ -280,7 +315,8 @@ pub(crate) async fn relay(
     match tokio::try_join!(up, down) {
         Ok((Done::Paused, _) | (_, Done::Paused)) => Passed::ToBeHeld,
         Ok((Done::Ended, Done::Ended)) => Passed::Over(Over::Closed),
-        Err(Reset) => {
+        Err(Stop::Encrypt(config, early)) => Passed::ToBeEncrypted(config, early),
+        Err(Stop::Reset) => {
             consumer.reset_on_close();
             provider.reset_on_close();
             Passed::Over(Over::Reset)
@@ -296,8 +332,13 @@ enum Done {
     Paused,
 }
 
-/// One side reset the connection, so there is no other direction any more.
-struct Reset;
+/// Why there is no other direction any more.
+enum Stop {
+    /// One side reset the connection.
+    Reset,
+    /// The consumer speaks TLS, and has sent these bytes of it.
+    Encrypt(Arc<ServerConfig>, Vec<u8>),
+}
 
 /// Passes one direction until its sender ends it.
 async fn pass(
@@ -305,7 +346,7 @@ async fn pass(
     (from, to): (&Socket, &Socket),
     (tap, switch): (&RefCell<Tap>, &Switch),
     scratch: &Scratch,
-) -> Result<Done, Reset> {
+) -> Result<Done, Stop> {
     loop {
         if switch.pauses(direction, tap) {
             return Ok(Done::Paused);
@@ -333,10 +374,19 @@ async fn pass(
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(_) => return reset(direction, tap),
             };
-            if let Some(answer) = tap.borrow_mut().declines(direction, &buffer[..n_read]) {
+            let opening = tap.borrow_mut().opening(direction, &buffer[..n_read]);
+            match opening {
+                None => {}
                 // A few bytes into a fresh connection always fit.
-                let _ = from.try_write(answer);
-                continue;
+                Some(Opening::Say(answer)) => {
+                    let _ = from.try_write(answer);
+                    continue;
+                }
+                Some(Opening::Encrypt(config, answer)) => {
+                    let _ = from.try_write(answer);
+                    let early = if answer.is_empty() { buffer[..n_read].to_vec() } else { Vec::new() };
+                    return Err(Stop::Encrypt(config, early));
+                }
             }
             let n_written = match to.try_write(&buffer[..n_read]) {
                 Ok(n_written) => n_written,
@@ -371,9 +421,9 @@ async fn write_rest(to: &Socket, mut rest: &[u8]) -> bool {
     true
 }
 
-fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<Done, Reset> {
+fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<Done, Stop> {
     tap.borrow_mut().ended(sender, End::Reset);
-    Err(Reset)
+    Err(Stop::Reset)
 }
 
 fn opposite(direction: Direction) -> Direction {

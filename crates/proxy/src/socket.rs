@@ -3,11 +3,14 @@
 //! All methods take `&self`, so that both directions can use both sockets without locks, and reading waits
 //! before it needs a buffer, so that an idle connection holds none.
 
+use crate::tls::{self, TlsSocket};
 use rustix::net::RecvFlags;
+use rustls::ServerConfig;
 use socket2::SockRef;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -18,6 +21,10 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
+    /// Over TLS, over TCP.
+    Tls(TlsSocket),
+    /// None any more: it is just becoming another kind.
+    Gone,
 }
 
 impl Socket {
@@ -26,6 +33,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.readable().await,
             Self::Unix(stream) => stream.readable().await,
+            Self::Tls(socket) => socket.readable().await,
+            Self::Gone => Err(gone()),
         }
     }
 
@@ -34,6 +43,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.writable().await,
             Self::Unix(stream) => stream.writable().await,
+            Self::Tls(socket) => socket.writable().await,
+            Self::Gone => Err(gone()),
         }
     }
 
@@ -42,6 +53,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
             Self::Unix(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
+            Self::Tls(socket) => socket.try_read(buffer),
+            Self::Gone => Err(gone()),
         }
     }
 
@@ -50,6 +63,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            Self::Tls(socket) => socket.try_write(bytes),
+            Self::Gone => Err(gone()),
         }
     }
 
@@ -68,15 +83,42 @@ impl Socket {
         let _ = match self {
             Self::Tcp(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
             Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+            Self::Tls(socket) => {
+                socket.end_writing();
+                Ok(())
+            }
+            Self::Gone => Ok(()),
         };
     }
 
     /// Makes closing this socket a reset (RST), as far as its kind has such a thing.
     pub(crate) fn reset_on_close(&self) {
-        if let Self::Tcp(stream) = self {
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        match self {
+            Self::Tcp(stream) => drop(SockRef::from(stream).set_linger(Some(Duration::ZERO))),
+            Self::Tls(socket) => socket.reset_on_close(),
+            Self::Unix(_) | Self::Gone => {}
         }
     }
+
+    /// A connection to one of ours that speaks TLS. None where this machine can't.
+    pub(crate) fn encrypted(stream: TcpStream) -> Option<Self> {
+        let config = tls::towards_ours()?;
+        TlsSocket::connect(stream, config).ok().map(Self::Tls)
+    }
+
+    /// Speaks TLS from here on, as a server, with who has sent these bytes already. False where that can't be.
+    pub(crate) fn encrypt(&mut self, config: &Arc<ServerConfig>, early: Vec<u8>) -> bool {
+        let Self::Tcp(stream) = std::mem::replace(self, Self::Gone) else { return false };
+        match TlsSocket::accept(stream, config, early) {
+            Ok(socket) => *self = Self::Tls(socket),
+            Err(_) => return false,
+        }
+        true
+    }
+}
+
+fn gone() -> io::Error {
+    io::ErrorKind::NotConnected.into()
 }
 
 /// Reads once. Where less came than there was room for, nothing more is there: the runtime is told so, and the next

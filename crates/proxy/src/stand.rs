@@ -39,6 +39,8 @@ const DIAL: Duration = Duration::from_secs(10);
 pub enum Upstream {
     /// A TCP address.
     Tcp(SocketAddr),
+    /// A TCP address of one of ours that speaks TLS.
+    Tls(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
     /// Somebody else's port, by a name that is looked up anew for each connection.
@@ -192,6 +194,7 @@ impl Accepted {
             Rc::new(RefCell::new(Tap::new(connection, seam, (protocol, shared.limits), &shared.observer)));
         let (first, stands_in, refuses, n_cuts) = {
             let state = state.borrow();
+            tap.borrow_mut().encrypts_with(shared.leads.encryption(), state.insists_on_tls);
             (state.upstream.clone(), state.stands_in(), state.refuses(), state.n_cuts)
         };
         let stands_in = stands_in && tap.borrow().split(shared.splitting(Behind::Nobody)).is_some();
@@ -217,7 +220,7 @@ impl Accepted {
             consumer: Socket::Tcp(stream),
             provider,
             protocol,
-            seam: (seam, id),
+            seam: (seam, id.clone()),
             connection,
             tap,
             n_cuts,
@@ -228,6 +231,9 @@ impl Accepted {
         };
         if let Some(tap) = shared.taps.borrow_mut().remove(&connection) {
             shared.remember(&tap.borrow());
+            if tap.borrow().left_for_want_of_tls() {
+                shared.leads.insists_on_tls(|seam| *seam == id);
+            }
         }
         shared.observer.tell(Seen::Closed { seam, connection, state });
     }
@@ -247,9 +253,9 @@ struct Open {
 
 impl Open {
     /// Passes bytes while the seam has no rules, and pieces from then on.
-    async fn pass(self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
+    async fn pass(mut self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
         let mut behind = Behind::Nobody;
-        if let Some(provider) = &self.provider {
+        while let Some(provider) = &self.provider {
             behind = Behind::Provider;
             let switch = Switch::new(state.clone());
             let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
@@ -269,8 +275,14 @@ impl Open {
                     Passed::Over(Over::Reset)
                 }
             };
-            if let Passed::Over(over) = passed {
-                return over;
+            match passed {
+                Passed::Over(over) => return over,
+                Passed::ToBeHeld => break,
+                Passed::ToBeEncrypted(config, early) => {
+                    if !self.consumer.encrypt(&config, early) {
+                        return Over::Reset;
+                    }
+                }
             }
         }
         let splitter = self.tap.borrow().split(shared.splitting(behind));
@@ -339,6 +351,11 @@ pub(crate) async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
                 let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
                 let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
+            }
+            Upstream::Tls(address) => {
+                let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
+                let _ = stream.set_nodelay(true);
+                Socket::encrypted(stream).ok_or(Undialled::Ours)
             }
             Upstream::Unix(path) => {
                 UnixStream::connect(path).await.map(Socket::Unix).map_err(|_| Undialled::Ours)

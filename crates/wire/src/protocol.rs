@@ -74,6 +74,13 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// Does a consumer who opens a connection with these bytes want TLS? Then what to answer before the handshake; the
+    /// opening bytes belong to the handshake only where that is nothing.
+    fn wants_tls(&self, opening: &[u8]) -> Option<&'static [u8]> {
+        // A record of a handshake, of TLS 1.0 or later (RFC 8446, 5.1). No protocol here begins so otherwise.
+        matches!(opening, [0x16, 3, ..]).then_some(b"")
+    }
+
     /// Begins to watch one connection.
     fn begin(&self, limits: Limits) -> Box<dyn Conversation>;
 }

@@ -134,6 +134,7 @@ fn table(up: &Addresses, system: &SystemPlan, hidden: &Hidden) -> String {
     for (name, address) in &rows {
         let _ = writeln!(text, "  {name:width$}  {address}");
     }
+    let _ = writeln!(text, "each also speaks TLS, by the certificate in {}", up.authority.display());
     if rows.iter().any(|(_, address)| address.contains('«')) {
         text.push_str("`--unmasked` shows the passwords\n");
     }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use seam_diag::Diagnostic;
 use seam_event::{ComponentId, Level, Notice, RunId, Scope, SeamId, StoredFile, What};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -107,6 +108,8 @@ pub async fn up(
 pub struct Up {
     /// Component, endpoint, and the address where the test's own seam to it listens.
     pub addresses: Vec<(String, String, String)>,
+    /// The file with the certificate of the run's authority, for whoever dials a seam with TLS.
+    pub authority: PathBuf,
 }
 
 impl Up {
@@ -119,7 +122,7 @@ impl Up {
                 }
             }
         }
-        Self { addresses }
+        Self { addresses, authority: bed.authority_file().to_owned() }
     }
 }
 

@@ -20,6 +20,7 @@ mod seen;
 mod settled;
 mod state;
 mod told;
+mod vouched;
 pub(crate) mod wiring;
 
 use crate::plan::Plan;
@@ -34,6 +35,7 @@ use crate::testbed::journal::{Journal, JournalWitness};
 use crate::testbed::quiet::{NotQuiet, until_quiet};
 use crate::testbed::settled::LastSettled;
 use crate::testbed::state::KeptStates;
+use crate::testbed::vouched::Vouched;
 use crate::testbed::wiring::Wiring;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -96,6 +98,8 @@ pub(crate) struct Testbed {
     judges: Arc<Actors>,
     /// What the tests' HTTP steps leave open for the next ones.
     connections: Connections,
+    /// Who vouches for the seams, for consumers that want TLS.
+    vouched: Vouched,
     /// What stands in for components that are not there, by their names.
     stand_ins: Mutex<Vec<StandIn>>,
 }
@@ -129,6 +133,8 @@ impl Testbed {
         let callers = ProcCallers::new(watcher.clone());
         let proxy = Proxy::start(pulse, Limits::default(), Box::new(witness), Box::new(callers))
             .map_err(BedError::Proxy)?;
+        let vouched = Vouched::new(&plan, &folder)?;
+        proxy.vouch(&vouched.authority);
         let mut wiring = Wiring::new(&plan.system, &folder);
         for (id, protocol) in all_seams(&plan) {
             let spec = SeamSpec { seam: id.clone(), protocol, upstream: Upstream::Nowhere, listen: None };
@@ -153,6 +159,7 @@ impl Testbed {
             interrupt,
             judges: Arc::default(),
             connections: Connections::default(),
+            vouched,
             stand_ins: Mutex::default(),
         })
     }
@@ -299,6 +306,11 @@ impl Testbed {
     /// A folder of the run's own, which goes with it.
     pub(crate) fn temporary(&self) -> PathBuf {
         self.wiring.dir("tmp")
+    }
+
+    /// The file with the certificate of the run's authority.
+    pub(crate) fn authority_file(&self) -> &Path {
+        self.vouched.file()
     }
 
     /// The folder that a file's `./x` begins at.

@@ -282,9 +282,15 @@ impl Testbed {
                 about(title, planned.declared.name.span)
             })?;
         }
+        let mut base = base_environment(&self.temporary());
+        base.extend(self.vouched.environment());
+        let texts: Vec<String> = planned.texts.iter().map(rendered).collect::<Result<_, _>>()?;
+        if own.iter().map(|(_, value)| value).chain(&texts).any(|text| insists_on_tls(text)) {
+            self.proxy.insist_on_tls(|seam| seam.consumer.as_str() == name);
+        }
         Ok(Prepared {
-            env: laid_over(base_environment(&self.temporary()), &own),
-            texts: planned.texts.iter().map(rendered).collect::<Result<_, _>>()?,
+            env: laid_over(base, &own),
+            texts,
             ready_texts: planned.ready_texts.iter().map(rendered).collect::<Result<_, _>>()?,
             dir,
         })
@@ -353,6 +359,14 @@ impl Testbed {
             self.components[name].paused.store(true, Ordering::SeqCst);
         }
     }
+}
+
+/// Does a setting say that PostgreSQL is to be spoken to over TLS or not at all?
+fn insists_on_tls(text: &str) -> bool {
+    ["sslmode=require", "sslmode=verify-", "ssl=true", "ssl=require", "ssl=verify-"]
+        .iter()
+        .any(|says| text.contains(says))
+        || matches!(text, "require" | "verify-ca" | "verify-full")
 }
 
 /// What a process is started with, rendered.

@@ -15,6 +15,9 @@ pub enum BedError {
     /// The run's own folder could not be made.
     #[error("failed to make the run's folder")]
     Folder(#[source] std::io::Error),
+    /// Nobody could be made who vouches for the seams.
+    #[error("failed to make the authority of the run")]
+    Authority(#[source] seam_proxy::AuthorityError),
     /// A seam could not be stood on.
     #[error(transparent)]
     Proxy(#[from] seam_proxy::ProxyError),

@@ -8,7 +8,7 @@ use crate::callbacks::Callbacks;
 use crate::faults::{Effect, Moment};
 use crate::leads::Leads;
 use crate::observer::{Observer, Seen};
-use crate::relay::{Over, Scratch, Tap};
+use crate::relay::{Opening, Over, Scratch, Tap};
 use crate::socket::Socket;
 use crate::stand::{Undialled, Upstream, dial};
 use seam_event::SeamId;
@@ -278,10 +278,19 @@ impl Held {
             self.tell_struck(&rule);
         }
         if direction == Direction::ToProvider {
-            let declined = self.with.tap.borrow_mut().declines(direction, &bytes);
-            if let Some(answer) = declined {
-                let _ = self.with.consumer.try_write(answer);
-                return Ok(());
+            let opening = self.with.tap.borrow_mut().opening(direction, &bytes);
+            match opening {
+                None => {}
+                Some(Opening::Say(answer)) => {
+                    let _ = self.with.consumer.try_write(answer);
+                    return Ok(());
+                }
+                Some(Opening::Encrypt(config, answer)) => {
+                    let _ = self.with.consumer.try_write(answer);
+                    let early = if answer.is_empty() { bytes } else { Vec::new() };
+                    let encrypted = self.with.consumer.encrypt(&config, early);
+                    return if encrypted { Ok(()) } else { Err(Ended(Over::Reset)) };
+                }
             }
             self.with.tap.borrow_mut().saw(direction, &bytes);
         }

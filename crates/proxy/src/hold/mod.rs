@@ -30,11 +30,13 @@ pub(crate) struct SeamState {
     pub(crate) n_cuts: u64,
     /// Is it cut for a while?
     pub(crate) is_cut: bool,
+    /// Is its consumer known to want nothing but TLS?
+    pub(crate) insists_on_tls: bool,
 }
 
 impl SeamState {
     pub(crate) fn new(upstream: Upstream) -> Self {
-        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false }
+        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false, insists_on_tls: false }
     }
 
     /// Does nobody listen on the seam at present?

@@ -50,6 +50,14 @@ impl Protocol for Postgres {
         (opening == frames::SSL_REQUEST || opening == frames::GSS_REQUEST).then_some(b"N")
     }
 
+    fn wants_tls(&self, opening: &[u8]) -> Option<&'static [u8]> {
+        match opening {
+            [0x16, 3, ..] => Some(b""),
+            _ if opening == frames::SSL_REQUEST => Some(b"S"),
+            _ => None,
+        }
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Connection::new(limits))
     }

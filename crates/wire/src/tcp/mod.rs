@@ -29,6 +29,11 @@ impl Protocol for Tcp {
         None
     }
 
+    /// What is spoken here is none of our business, TLS included.
+    fn wants_tls(&self, _: &[u8]) -> Option<&'static [u8]> {
+        None
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Connection { limits, room: Room::new(limits), began: None, captured: Bytes::default() })
     }

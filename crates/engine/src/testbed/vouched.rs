@@ -1,0 +1,66 @@
+//! Who vouches for the seams of a run: an authority of its own, and the ways in which components come to know it.
+
+use crate::plan::Plan;
+use crate::testbed::told::BedError;
+use seam_proxy::Authority;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the certificates that this machine trusts mostly stand, the first that is there counts.
+const MACHINES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// What names a file with all certificates to trust: OpenSSL and Go, Python's requests, curl, libpq.
+const ALL: [&str; 4] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PGSSLROOTCERT"];
+
+/// What names a file with certificates to trust besides: Node.
+const BESIDES: [&str; 1] = ["NODE_EXTRA_CA_CERTS"];
+
+/// The authority with its files.
+pub(super) struct Vouched {
+    pub(super) authority: Authority,
+    /// Its certificate alone.
+    own: PathBuf,
+    /// Its certificate beside those that this machine trusts.
+    all: PathBuf,
+}
+
+impl Vouched {
+    /// A new authority for a run, whose files go with the run's folder.
+    pub(super) fn new(plan: &Plan, folder: &Path) -> Result<Self, BedError> {
+        let is_host = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let names: Vec<&str> = plan.system.components.keys().map(String::as_str).filter(is_host).collect();
+        let authority = Authority::new(&names).map_err(BedError::Authority)?;
+        let (own, all) = (folder.join("ca.pem"), folder.join("ca-all.pem"));
+        write(&authority, &own, &all).map_err(BedError::Folder)?;
+        Ok(Self { authority, own, all })
+    }
+
+    /// The file with the authority's certificate.
+    pub(super) fn file(&self) -> &Path {
+        &self.own
+    }
+
+    /// The variables by which programs come to trust it.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        let pair = |file: &Path| {
+            let file = file.display().to_string();
+            move |name: &&str| ((*name).to_owned(), file.clone())
+        };
+        ALL.iter().map(pair(&self.all)).chain(BESIDES.iter().map(pair(&self.own))).collect()
+    }
+}
+
+fn write(authority: &Authority, own: &Path, all: &Path) -> io::Result<()> {
+    std::fs::write(own, authority.certificate())?;
+    let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let machines = named.into_iter().chain(MACHINES.map(PathBuf::from));
+    let mut text = machines.filter_map(|file| std::fs::read(file).ok()).next().unwrap_or_default();
+    text.push(b'\n');
+    text.extend_from_slice(authority.certificate().as_bytes());
+    std::fs::write(all, text)
+}
