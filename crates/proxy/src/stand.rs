@@ -113,6 +113,7 @@ impl Stand {
         let held = bound(wanted)?;
         let address = held.local_addr()?.as_socket().unwrap_or(wanted);
         let listener = if *upstream == Upstream::Nowhere { None } else { Some(listen(address)?) };
+        // Known before anybody knows the address.
         listens.send_replace(listener.is_some());
         Ok(Self { held, address, listener, listens })
     }

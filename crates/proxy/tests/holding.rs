@@ -335,6 +335,19 @@ async fn where_nth_and_times_narrow_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asked_to_close_is_closed() {
+    let bed = bed(provider).await;
+    bed.put(r#"{"status":503}"#).await;
+    for request in ["GET /a HTTP/1.1\r\nconnection: close\r\n\r\n", "GET /a HTTP/1.0\r\n\r\n"] {
+        let mut client = bed.client();
+        client.0.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut all = String::new();
+        client.0.read_to_string(&mut all).unwrap();
+        assert!(all.contains("503") && all.contains("connection: close"), "{all}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_their_order() {
     let bed = bed(provider).await;
     bed.put_on(r#"{"status":503}"#, Some("/b"), Often::default()).await;

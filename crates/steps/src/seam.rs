@@ -29,6 +29,11 @@ const INTERACTION: &[Field] = &[
     Field::optional("request", Shape::Any, "what was asked, as its protocol says"),
     Field::optional("reply", Shape::Any, "what was answered, as its protocol says; null where nothing was"),
     Field::optional("message", Shape::Any, "what was pushed or published; else null"),
+    Field::optional(
+        "answered_by",
+        Shape::Text,
+        "the stub or fault that answered in the provider's place; null where the provider did",
+    ),
 ];
 
 static WORD: Word = Word {

@@ -27,6 +27,8 @@ pub(super) struct Vouched {
     own: PathBuf,
     /// Its certificate beside those that this machine trusts.
     all: PathBuf,
+    /// Are these files whole?
+    is_written: bool,
 }
 
 impl Vouched {
@@ -36,8 +38,9 @@ impl Vouched {
         let names: Vec<&str> = plan.system.components.keys().map(String::as_str).filter(is_host).collect();
         let authority = Authority::new(&names).map_err(BedError::Authority)?;
         let (own, all) = (folder.join("ca.pem"), folder.join("ca-all.pem"));
-        write(&authority, &own, &all).map_err(BedError::Folder)?;
-        Ok(Self { authority, own, all })
+        // A run without room for these files goes on: only those who want TLS can't know whom to trust.
+        let is_written = write(&authority, &own, &all).is_ok();
+        Ok(Self { authority, own, all, is_written })
     }
 
     /// The file with the authority's certificate.
@@ -47,6 +50,9 @@ impl Vouched {
 
     /// The variables by which programs come to trust it.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
+        if !self.is_written {
+            return Vec::new();
+        }
         let pair = |file: &Path| {
             let file = file.display().to_string();
             move |name: &&str| ((*name).to_owned(), file.clone())

@@ -23,7 +23,7 @@ use names::Fixed;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{NameUse, Names};
 use seam_model::{Entry, Field, Fields, Node, NodeKind, Shape};
-use seam_proxy::{Kind, Often, Rule, RuleSpec, read_fault};
+use seam_proxy::{FAULTS, Kind, Often, Rule, RuleSpec, read_fault};
 use seam_stub::{StubSet, Stubs};
 use seam_value::Value;
 use std::sync::Arc;
@@ -80,6 +80,8 @@ impl Disturbance {
         let entries = entry.as_map().unwrap_or_default();
         let mut fields = Fields::over(entries, entry.span, "the entry of `under`");
         let disturbance = match (fields.take("fault"), fields.take("stub")) {
+            // A fault that there is not was told by whoever read the entry.
+            (Some(fault), None) if is_unknown(fault) => return None,
             (Some(fault), None) => Self::of_fault(fault, &mut fields, entry.span, reading),
             (None, Some(stub)) => Self::of_stub(stub, &mut fields, entry.span, reading),
             // Told already.
@@ -105,7 +107,8 @@ impl Disturbance {
             };
             reading.found.push(Diagnostic::error(reason).at(at, ""));
         }
-        let title = shown(fault);
+        let title = shown(fault, reading);
+        check_answer(fault, fields, reading);
         Self::with(What::Fault(input), fields, (span, title), reading)
     }
 
@@ -113,7 +116,7 @@ impl Disturbance {
         let ends = seam_of(fields, span, reading)?;
         let endpoint = ends.endpoint.as_deref().unwrap_or_default();
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
-        let title = shown(stub);
+        let title = shown(stub, reading);
         let rest = Rest::read(fields, reading.found);
         Some(rest.into_disturbance(ends, What::Stub(stubs), title))
     }
@@ -223,6 +226,33 @@ impl Rest {
     }
 }
 
+/// Tells fields that an answer of the seam's protocol does not have.
+fn check_answer(fault: &Node, fields: &mut Fields<'_>, reading: &mut Reading<'_>) {
+    let Some(entries) = fault.as_map() else { return };
+    let is_answer = |entry: &Entry| matches!(entry.key.value.as_str(), "status" | "error");
+    let seam = fields.take("seam").and_then(Node::as_text).and_then(|text| text.split_once("->"));
+    let (true, Some((_, provider))) = (entries.iter().any(is_answer), seam) else { return };
+    let (component, endpoint) = provider.trim().split_once('.').unwrap_or((provider.trim(), ""));
+    let protocol = reading.system.protocol(component, endpoint).and_then(seam_wire::protocol);
+    let Some(protocol) = protocol.filter(|protocol| !protocol.word().fields.is_empty()) else { return };
+    let names = || protocol.word().fields.iter().map(|field| field.name);
+    for entry in entries.iter().filter(|entry| names().all(|name| name != entry.key.value)) {
+        let title = format!("an answer of `{}` has no `{}`", protocol.name(), entry.key.value);
+        let error = Diagnostic::error(title).at(entry.key.span, "");
+        reading.found.push(error.suggest(&entry.key.value, names()));
+    }
+}
+
+/// Is it, by its first word, no fault at all?
+fn is_unknown(fault: &Node) -> bool {
+    let name = match &fault.kind {
+        NodeKind::Text { text, .. } => text.as_str(),
+        NodeKind::Map(entries) => entries.first().map_or("", |entry| entry.key.value.as_str()),
+        _ => return false,
+    };
+    !name.starts_with('$') && FAULTS.iter().all(|kind| kind.word.name != name)
+}
+
 fn seam_of(fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Ends> {
     let Some(seam) = fields.take("seam") else {
         let error = Diagnostic::error("on which seam?").at(span, "");
@@ -281,9 +311,11 @@ fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> 
     value
 }
 
-/// A node as people would write it on one line, shortened.
-fn shown(node: &Node) -> String {
-    shortened(node.scalar_text().unwrap_or_else(|| node.to_value().to_string()))
+/// A node as it was written, on one line, shortened.
+fn shown(node: &Node, reading: &Reading<'_>) -> String {
+    let sources = reading.sources.borrow();
+    let text = sources.text(node.span).split_whitespace().collect::<Vec<_>>().join(" ");
+    shortened(if text.is_empty() { node.to_value().to_string() } else { text })
 }
 
 fn shortened(text: String) -> String {
