@@ -190,10 +190,6 @@ impl Splitter for Splits {
         self.split.gather_replies(gather);
     }
 
-    fn closes_after(&self, call: Call) -> bool {
-        self.split.closes_after(call)
-    }
-
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         self.split.refuse(message, answer)
     }
