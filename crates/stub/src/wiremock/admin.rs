@@ -16,6 +16,9 @@ use super::wrong::Wrong;
 use seam_value::{Map, Value};
 use std::sync::{Arc, PoisonError};
 
+/// How many requests are compared with mappings for one answer: more would take minutes.
+const MOST_COMPARED: usize = 1_000_000;
+
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Page {
@@ -364,8 +367,8 @@ impl WireMock {
         };
         let wanted: Vec<&Event> = all.iter().rev().filter(wanted).collect();
         let total = wanted.len();
-        let shown =
-            wanted.into_iter().take(filter.limit.unwrap_or(usize::MAX)).map(|event| self.shown(event));
+        let n_shown = total.min(filter.limit.unwrap_or(usize::MAX));
+        let shown = wanted.into_iter().take(n_shown).map(|event| self.shown(event, n_shown));
         Ok(Value::map([
             ("requests", Value::List(shown.collect())),
             ("meta", Value::map([("total", Value::from(total))])),
@@ -377,7 +380,7 @@ impl WireMock {
     pub fn event(&self, id: &str) -> Result<Value, Wrong> {
         let id = checked_id(id)?;
         let found = lock(&self.journal).events().find(|event| event.id == id).cloned();
-        found.map(|event| self.shown(&event)).ok_or_else(Wrong::missing)
+        found.map(|event| self.shown(&event, 1)).ok_or_else(Wrong::missing)
     }
 
     /// `DELETE /requests/{id}`
@@ -432,7 +435,8 @@ impl WireMock {
     pub fn near_misses(&self) -> Value {
         let mappings = self.ordered();
         let all = self.journalled();
-        let unmatched = all.iter().rev().filter(|event| event.mapping.is_none());
+        let most = (MOST_COMPARED / mappings.len().max(1)).max(1);
+        let unmatched = all.iter().rev().filter(|event| event.mapping.is_none()).take(most);
         let misses: Vec<Value> = unmatched
             .flat_map(|event| Self::misses(&mappings, &event.request, &event.request.to_value()))
             .collect();
@@ -581,15 +585,17 @@ impl WireMock {
         Ok(all)
     }
 
-    fn shown(&self, event: &Event) -> Value {
-        if event.mapping.is_some() {
+    /// An event with the report of what did not match, as long as that is no work for minutes.
+    fn shown(&self, event: &Event, n_others: usize) -> Value {
+        let n_mappings = lock(&self.store).list.len();
+        if event.mapping.is_some() || n_mappings.saturating_mul(n_others) > MOST_COMPARED {
             return event.to_value();
         }
         Event { report: Some(self.not_matched(&event.request)), ..event.clone() }.to_value()
     }
 
     fn taken(&self, events: &[Event]) -> Value {
-        let shown = events.iter().rev().map(|event| self.shown(event)).collect();
+        let shown = events.iter().rev().map(|event| self.shown(event, events.len())).collect();
         Value::map([("serveEvents", Value::List(shown))])
     }
 }

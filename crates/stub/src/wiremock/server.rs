@@ -54,7 +54,7 @@ pub(crate) struct Store {
 
 #[derive(Default)]
 struct Table {
-    ordered: Vec<Prepared>,
+    ordered: Vec<Arc<Prepared>>,
     /// Mappings that ask for one path, by it.
     by_path: HashMap<String, Vec<usize>>,
     /// All others.
@@ -97,7 +97,10 @@ impl Store {
 }
 
 impl Table {
-    fn new(mappings: &[Arc<Mapping>], everything_is_template: bool) -> Self {
+    /// Of mappings in their order. What was prepared for the table before is taken over.
+    fn new(mappings: &[Arc<Mapping>], before: &Self, everything_is_template: bool) -> Self {
+        let known: HashMap<*const Mapping, &Arc<Prepared>> =
+            before.ordered.iter().map(|prepared| (Arc::as_ptr(&prepared.mapping), prepared)).collect();
         let mut table = Self::default();
         for (rank, mapping) in mappings.iter().enumerate() {
             let path = match &mapping.request.url {
@@ -109,7 +112,10 @@ impl Table {
                 Some(path) => table.by_path.entry(path.to_owned()).or_default().push(rank),
                 None => table.others.push(rank),
             }
-            table.ordered.push(Prepared::new(mapping, everything_is_template));
+            table.ordered.push(match known.get(&Arc::as_ptr(mapping)) {
+                Some(prepared) => Arc::clone(prepared),
+                None => Arc::new(Prepared::new(mapping, everything_is_template)),
+            });
         }
         table
     }
@@ -124,7 +130,7 @@ impl Table {
             (Some(_), None) => named.next(),
             (None, None) => None,
         };
-        std::iter::from_fn(next).filter_map(|rank| self.ordered.get(rank))
+        std::iter::from_fn(next).filter_map(|rank| self.ordered.get(rank).map(|prepared| &**prepared))
     }
 }
 
@@ -288,8 +294,8 @@ impl WireMock {
             // The store is held while the table is made, so that no change falls between.
             let store = lock(&self.store);
             if self.is_stale.swap(false, Ordering::AcqRel) {
-                let made = Arc::new(Table::new(&store.ordered(), self.everything_is_template));
-                *self.table.write().unwrap_or_else(PoisonError::into_inner) = made;
+                let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+                *table = Arc::new(Table::new(&store.ordered(), &table, self.everything_is_template));
             }
         }
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
