@@ -6,11 +6,10 @@
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
 use socket2::SockRef;
-use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -18,15 +17,15 @@ use tokio::net::TcpStream;
 const BUFFER: usize = 64 * 1024;
 
 /// One end of a connection, over TLS.
-pub(crate) struct TlsSocket(Rc<Inner>);
+pub(crate) struct TlsSocket(Arc<Inner>);
 
 struct Inner {
     stream: TcpStream,
-    tls: RefCell<Connection>,
+    tls: Mutex<Connection>,
     /// Bytes that were read before it was known that they are TLS.
-    early: RefCell<Vec<u8>>,
+    early: Mutex<Vec<u8>>,
     /// Is somebody writing out already what the kernel did not take at once?
-    flushing: Cell<bool>,
+    flushing: AtomicBool,
 }
 
 impl TlsSocket {
@@ -52,13 +51,13 @@ impl TlsSocket {
 
     fn over(stream: TcpStream, mut tls: Connection, early: Vec<u8>) -> Self {
         tls.set_buffer_limit(Some(BUFFER));
-        let (tls, early) = (RefCell::new(tls), RefCell::new(early));
-        Self(Rc::new(Inner { stream, tls, early, flushing: Cell::new(false) }))
+        let (tls, early) = (Mutex::new(tls), Mutex::new(early));
+        Self(Arc::new(Inner { stream, tls, early, flushing: AtomicBool::new(false) }))
     }
 
     /// Waits until plain bytes may have come.
     pub(crate) async fn readable(&self) -> io::Result<()> {
-        if self.0.has_plain() || !self.0.early.borrow().is_empty() {
+        if self.0.has_plain() || !lock(&self.0.early).is_empty() {
             return Ok(());
         }
         self.0.stream.readable().await
@@ -73,7 +72,7 @@ impl TlsSocket {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let inner = &self.0;
         loop {
-            let mut tls = inner.tls.borrow_mut();
+            let mut tls = lock(&inner.tls);
             match tls.reader().read(buffer) {
                 Ok(n_read) => return Ok(n_read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -81,7 +80,7 @@ impl TlsSocket {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 Err(error) => return Err(error),
             }
-            let mut early = inner.early.borrow_mut();
+            let mut early = lock(&inner.early);
             let n_read = if early.is_empty() {
                 tls.read_tls(&mut Tries(&inner.stream))?
             } else {
@@ -107,7 +106,7 @@ impl TlsSocket {
         if !inner.send()? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let n_written = inner.tls.borrow_mut().writer().write(bytes)?;
+        let n_written = lock(&inner.tls).writer().write(bytes)?;
         inner.flush();
         if n_written == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -118,9 +117,9 @@ impl TlsSocket {
     /// Tells the other side that nothing more comes.
     pub(crate) fn end_writing(&self) {
         let inner = &self.0;
-        inner.tls.borrow_mut().send_close_notify();
+        lock(&inner.tls).send_close_notify();
         inner.flush();
-        if !inner.flushing.get() {
+        if !inner.flushing.load(Ordering::SeqCst) {
             let _ = SockRef::from(&inner.stream).shutdown(Shutdown::Write);
         }
     }
@@ -134,13 +133,13 @@ impl TlsSocket {
 impl Inner {
     /// Is there something to read without waiting?
     fn has_plain(&self) -> bool {
-        let mut tls = self.tls.borrow_mut();
+        let mut tls = lock(&self.tls);
         tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
     }
 
     /// Sends what is encrypted; false if the kernel does not take all of it now.
     fn send(&self) -> io::Result<bool> {
-        let mut tls = self.tls.borrow_mut();
+        let mut tls = lock(&self.tls);
         while tls.wants_write() {
             match tls.write_tls(&mut Tries(&self.stream)) {
                 Ok(_) => {}
@@ -152,21 +151,26 @@ impl Inner {
     }
 }
 
+/// What is inside is whole after every single change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 trait Flush {
     fn flush(&self);
 }
 
-impl Flush for Rc<Inner> {
+impl Flush for Arc<Inner> {
     /// Sends what is encrypted, now or as soon as the kernel takes it.
     fn flush(&self) {
         // An error shows where somebody reads or writes.
-        if !matches!(self.send(), Ok(false)) || self.flushing.replace(true) {
+        if !matches!(self.send(), Ok(false)) || self.flushing.swap(true, Ordering::SeqCst) {
             return;
         }
-        let inner = Rc::clone(self);
-        tokio::task::spawn_local(async move {
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
             while inner.stream.writable().await.is_ok() && matches!(inner.send(), Ok(false)) {}
-            inner.flushing.set(false);
+            inner.flushing.store(false, Ordering::SeqCst);
         });
     }
 }
