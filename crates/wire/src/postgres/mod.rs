@@ -67,7 +67,10 @@ static WORD: Word = Word {
     text: "One interaction for each statement that is executed, also where several are sent at once; one for each \
         notification, as `message`; one for a connection that was refused (`request.user`, `request.database`, \
         `reply.error`). Statements that only were prepared make none, unless they were refused. A portal that is \
-        read in parts makes one for each part. Passwords are never kept.",
+        read in parts makes one for each part. Passwords are never kept. \
+        A stub with no provider behind it is asked for data only: log-in, SET, SHOW, BEGIN, COMMIT and their like are \
+        answered by themselves. It is asked once more, without parameters, where a driver wants to know the columns \
+        of what it has prepared.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),

@@ -48,7 +48,9 @@ impl Protocol for Redis {
 static WORD: Word = Word {
     text: "One interaction for each command, also inside MULTI, where the reply is `QUEUED` and that of EXEC is the \
         list of results. What is pushed (published messages, invalidations, MONITOR) is a `message`. A command \
-        that waits, such as BLPOP, and a subscription are not open calls. Passwords stand as `«password»`.",
+        that waits, such as BLPOP, and a subscription are not open calls. Passwords stand as `«password»`. \
+        A stub with no provider behind it is asked for data only: HELLO, AUTH, SELECT, PING, CLIENT, subscriptions and \
+        transactions are answered by themselves.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),

@@ -32,6 +32,8 @@ pub(super) struct Cutter {
     pub(super) due: VecDeque<Due>,
     pub(super) envelope: Option<Envelope>,
     pub(super) mail: Option<Mail>,
+    /// Once it was taken it is sent again.
+    pub(super) twice: Option<Twice>,
     /// The last call that was told, and whether its reply has come.
     pub(super) last: Option<(Call, bool)>,
     /// The content that is passing is a mail of its own, not one that passes as it is.
@@ -50,6 +52,15 @@ pub(super) struct Cutter {
 pub(super) struct Envelope {
     pub(super) sender: Vec<u8>,
     pub(super) recipients: Vec<Vec<u8>>,
+    /// The commands that announced it, to say them again.
+    pub(super) lines: Vec<Vec<u8>>,
+}
+
+/// A mail that is to be sent a second time.
+pub(super) struct Twice {
+    pub(super) call: Call,
+    pub(super) lines: Vec<Vec<u8>>,
+    pub(super) content: Vec<u8>,
 }
 
 /// A mail whose content waits for the server's leave.
@@ -68,8 +79,8 @@ pub(super) struct Mail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Greeting,
-    Mail(Vec<u8>),
-    Recipient(Vec<u8>),
+    Mail(Vec<u8>, Vec<u8>),
+    Recipient(Vec<u8>, Vec<u8>),
     /// DATA, to which we give leave ourselves once its turn has come.
     OurData,
     /// DATA that passed as it is.
@@ -84,14 +95,18 @@ pub(super) enum Due {
     Auth,
     StartTls,
     Other,
-    /// RSET, sent for a mail that is answered here.
+    /// Something of ours: RSET for a mail that is answered here, the envelope of one that is sent again.
     Unseen,
+    /// DATA of a mail that is sent again.
+    DataAgain,
+    /// What ends one that was sent again.
+    EndAgain,
     /// Nothing: the mail is answered here.
     Nothing(Call),
 }
 
 /// So many recipients of one mail are told.
-const MOST_RECIPIENTS: usize = 1000;
+pub(super) const MOST_RECIPIENTS: usize = 1000;
 
 const TO_PROVIDER: Direction = Direction::ToProvider;
 const TO_CONSUMER: Direction = Direction::ToConsumer;
@@ -113,6 +128,7 @@ impl Cutter {
             due: owes_greeting.then_some(Due::Greeting).into_iter().collect(),
             envelope: None,
             mail: None,
+            twice: None,
             last: None,
             gathers: false,
             kept: Vec::new(),
@@ -161,7 +177,8 @@ impl Cutter {
 
     /// Is a mail on its way to the server, so that what stands behind it has to wait?
     fn is_held(&self) -> bool {
-        self.behind == Behind::Provider && self.mail.as_ref().is_some_and(|mail| mail.is_whole)
+        let is_on_its_way = self.twice.is_some() || self.mail.as_ref().is_some_and(|mail| mail.is_whole);
+        self.behind == Behind::Provider && is_on_its_way
     }
 
     fn cut_commands(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
@@ -229,8 +246,8 @@ impl Cutter {
             return Ok(());
         }
         let due = match word.as_slice() {
-            b"MAIL" => Due::Mail(short(address(&rest))),
-            b"RCPT" => Due::Recipient(short(address(&rest))),
+            b"MAIL" => Due::Mail(short(address(&rest)), self.commands.seen().to_vec()),
+            b"RCPT" => Due::Recipient(short(address(&rest)), self.commands.seen().to_vec()),
             b"DATA" => {
                 self.mode = Mode::Waits;
                 self.commands.take();
@@ -341,7 +358,7 @@ impl Cutter {
     }
 
     pub(super) fn told_mail(&self, content: &[u8], is_whole: bool) -> SmtpExchange {
-        let Envelope { sender, recipients } = self.envelope.clone().unwrap_or_default();
+        let Envelope { sender, recipients, .. } = self.envelope.clone().unwrap_or_default();
         let n_kept = content.len().min(self.limits.kept_body);
         // What is not there counts as one byte at least.
         let length = content.len() as u64 + u64::from(!is_whole);
@@ -391,6 +408,14 @@ impl Cutter {
         let bytes = self.replies.take();
         match due {
             Some(Due::Unseen) => return Ok(()),
+            Some(Due::DataAgain) => {
+                self.send_content_again(status, out);
+                return Ok(());
+            }
+            Some(Due::EndAgain) => {
+                self.twice = None;
+                return Ok(());
+            }
             Some(Due::DataOf(call)) => {
                 self.data_replied(call, status, bytes, out);
                 return Ok(());
@@ -398,20 +423,22 @@ impl Cutter {
             Some(Due::ContentOf(call)) => {
                 self.envelope = None;
                 self.tell_reply(call, bytes, out);
+                self.send_again(call, is_refused, out);
                 return Ok(());
             }
             _ => {}
         }
         self.pass(TO_CONSUMER, bytes, out);
         match due {
-            Some(Due::Mail(sender)) if !is_refused => {
-                self.envelope = Some(Envelope { sender, recipients: Vec::new() });
+            Some(Due::Mail(sender, line)) if !is_refused => {
+                self.envelope = Some(Envelope { sender, recipients: Vec::new(), lines: vec![line] });
             }
-            Some(Due::Recipient(recipient)) if !is_refused => {
+            Some(Due::Recipient(recipient, line)) if !is_refused => {
                 if let Some(envelope) = &mut self.envelope
                     && envelope.recipients.len() < MOST_RECIPIENTS
                 {
                     envelope.recipients.push(recipient);
+                    envelope.lines.push(line);
                 }
             }
             Some(Due::Data) if status == 354 => (self.mode, self.gathers) = (Mode::Content(2), false),
@@ -430,6 +457,7 @@ impl Cutter {
     /// The server gives leave for a mail that is let go, or does not.
     fn data_replied(&mut self, call: Call, status: u16, bytes: Vec<u8>, out: &mut Vec<Piece>) {
         if status != 354 {
+            self.twice = None;
             if let Some(mail) = &mut self.mail {
                 (mail.is_dropped, mail.content) = (true, Vec::new());
             }
@@ -444,6 +472,29 @@ impl Cutter {
         let of = Of::More { call, whole: mail.is_whole };
         out.push(Piece { to: TO_PROVIDER, bytes: content, of });
         self.mail.take_if(|mail| mail.is_whole);
+    }
+
+    /// A mail was taken. Is it to be sent again?
+    fn send_again(&mut self, call: Call, is_refused: bool, out: &mut Vec<Piece>) {
+        let Some(twice) = self.twice.as_mut().filter(|twice| twice.call == call) else { return };
+        if is_refused {
+            self.twice = None;
+            return;
+        }
+        let lines = std::mem::take(&mut twice.lines);
+        self.due.extend(lines.iter().map(|_| Due::Unseen));
+        self.due.push_back(Due::DataAgain);
+        let mut bytes = lines.concat();
+        bytes.extend_from_slice(b"DATA\r\n");
+        self.pass(TO_PROVIDER, bytes, out);
+    }
+
+    /// The server gives leave to send it again, or does not.
+    fn send_content_again(&mut self, status: u16, out: &mut Vec<Piece>) {
+        let content = self.twice.as_mut().map(|twice| std::mem::take(&mut twice.content));
+        let bytes = if status == 354 { content.unwrap_or_default() } else { b"RSET\r\n".to_vec() };
+        self.due.push_front(Due::EndAgain);
+        self.pass(TO_PROVIDER, bytes, out);
     }
 
     fn tell_reply(&mut self, call: Call, bytes: Vec<u8>, out: &mut Vec<Piece>) {

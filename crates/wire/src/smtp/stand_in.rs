@@ -2,7 +2,7 @@
 
 use super::connection::Mode;
 use super::session::address;
-use super::splitter::{Cutter, Due, Envelope, LEAVE, short};
+use super::splitter::{Cutter, Due, Envelope, LEAVE, MOST_RECIPIENTS, Twice, short};
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{Behind, Call, Of, Piece, Splitter, Unanswerable};
 use crate::unmatched::unmatched;
@@ -55,6 +55,17 @@ impl Splitter for Cutter {
         b"RSET\r\n".to_vec()
     }
 
+    /// Only once the server has taken the mail is it sent again.
+    fn again(&mut self, call: Call, _: &[u8]) -> Option<Vec<u8>> {
+        let mail =
+            self.mail.as_ref().filter(|mail| mail.call == call && mail.is_whole && !mail.is_dropped)?;
+        let envelope =
+            self.envelope.as_ref().filter(|envelope| envelope.recipients.len() < MOST_RECIPIENTS)?;
+        let (lines, content) = (envelope.lines.clone(), mail.content.clone());
+        self.twice = Some(Twice { call, lines, content });
+        Some(Vec::new())
+    }
+
     fn forget(&mut self, call: Call) {
         if self.last == Some((call, false)) {
             self.let_drop(call);
@@ -67,7 +78,7 @@ impl Cutter {
     /// A mail goes nowhere.
     fn let_drop(&mut self, call: Call) {
         self.last = Some((call, true));
-        self.envelope = None;
+        (self.envelope, self.twice) = (None, None);
         if let Some(due) = self.due.iter_mut().find(|due| **due == Due::DataOf(call)) {
             *due = Due::Nothing(call);
         }
@@ -110,7 +121,7 @@ impl Cutter {
                 b"250 2.0.0 OK\r\n"
             }
             b"MAIL" => {
-                self.envelope = Some(Envelope { sender: short(address(rest)), recipients: Vec::new() });
+                self.envelope = Some(Envelope { sender: short(address(rest)), ..Envelope::default() });
                 b"250 2.1.0 OK\r\n"
             }
             b"RCPT" => match &mut self.envelope {

@@ -99,6 +99,26 @@ fn a_reply_is_replaced() {
 }
 
 #[test]
+fn a_mail_is_sent_twice() {
+    let (mut talk, call, bytes) = held();
+    assert_eq!(talk.splitter.again(call, &bytes).unwrap(), b"");
+    talk.write(Direction::ToProvider, &bytes);
+    talk.says(b"354 go on\r\n250 queued\r\n");
+    assert_eq!(talk.heard(), "250 queued\r\n");
+    // What the consumer says meanwhile waits.
+    talk.asks(b"QUIT\r\n");
+    let first = [b"DATA\r\n", MAIL].concat();
+    let second = [&first, &b"MAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n"[..]].concat();
+    assert_eq!(talk.passed().as_bytes(), second);
+    talk.says(b"250 ok\r\n250 ok\r\n354 go on\r\n");
+    assert_eq!(talk.passed().as_bytes(), MAIL);
+    talk.says(b"250 queued\r\n");
+    assert_eq!((talk.heard().as_str(), talk.passed().as_str()), ("", "QUIT\r\n"));
+    talk.says(b"221 bye\r\n");
+    assert_eq!(talk.heard(), "221 bye\r\n");
+}
+
+#[test]
 fn commands_may_come_at_once() {
     let mut talk = Talk::new("smtp", Behind::Provider);
     talk.says(b"220 hi\r\n");
