@@ -28,8 +28,10 @@ const LEFT_OUT: &[&str] = &["connection", "keep-alive", "proxy-connection", "tra
 const UNDONE: &[&str] = &["gzip", "x-gzip", "deflate", "br", "identity"];
 
 /// The fields that an answer may have.
-const KNOWN: &[&str] =
-    &["status", "headers", "json", "body", "text", "length", "trailers", "events", "open", "cookies"];
+/// The words behind a status have no place in HTTP/2: an answer that has them for HTTP/1 is one all the same.
+const KNOWN: &[&str] = &[
+    "status", "reason", "headers", "json", "body", "text", "length", "trailers", "events", "open", "cookies",
+];
 
 /// Reads an answer. `has_body` says whether a reply to this request may have one at all.
 pub(super) fn read(answer: &Value, has_body: bool) -> Result<Said, Unanswerable> {
