@@ -20,18 +20,30 @@ pub(crate) const USUAL_FOLDER: &str = "recordings";
 pub(crate) struct Choice {
     /// As people wrote them; all between components where there are none.
     seams: Vec<SeamId>,
+    /// Where there are none: those of the tests instead.
+    of_tests: bool,
 }
 
 impl Choice {
+    /// Of what stands behind `--seam`; what the tests ask themselves where nothing does.
+    pub(crate) fn of_tests(seams: Vec<SeamId>) -> Self {
+        Self { seams, of_tests: true }
+    }
+
+    /// Is it what the tests ask themselves?
+    pub(crate) fn is_of_tests(&self) -> bool {
+        self.of_tests && self.seams.is_empty()
+    }
+
     /// Of what stands behind `--seam`.
     pub(crate) fn new(seams: Vec<SeamId>) -> Self {
-        Self { seams }
+        Self { seams, of_tests: false }
     }
 
     /// Is this one of them?
     pub(crate) fn takes(&self, seam: &SeamId) -> bool {
         if self.seams.is_empty() {
-            return !seam.consumer.is_test();
+            return seam.consumer.is_test() == self.of_tests;
         }
         self.seams.iter().any(|wanted| {
             wanted.consumer == seam.consumer
@@ -86,6 +98,16 @@ impl Recording {
     /// Into this folder.
     pub(crate) fn new(folder: PathBuf, choice: Choice) -> Self {
         Self { folder, choice }
+    }
+
+    /// Where they go.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is recorded.
+    pub(crate) fn choice(&self) -> &Choice {
+        &self.choice
     }
 
     /// Makes them of a stored run, or of two runs of the same, and tells what there is now.

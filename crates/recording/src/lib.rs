@@ -10,6 +10,9 @@
 #![forbid(unsafe_code)]
 
 mod compare;
+mod drive;
+mod drive_step;
+mod har;
 mod learn;
 mod lists;
 mod marks;
@@ -21,11 +24,14 @@ mod recording;
 mod stubs;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod volatile;
 mod write;
 mod yaml;
 
 pub use compare::{Difference, differences};
+pub use drive::{Driver, Drivers, Thoroughness, as_tests, written_tests};
+pub use har::{HarError, from_har, to_har};
 pub use learn::{learn, learn_alone};
 pub use marks::{has_marks, names_in, without_marks};
 pub use normal::normal;

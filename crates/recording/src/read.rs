@@ -1,12 +1,13 @@
 //! Reads a recording: all mistakes at once, each at its place. What it does not know it passes over, because a later version
 //! may have written it; a version that is newer as a whole is refused.
 
+use crate::har::from_har;
 use crate::recording::{Recorded, Recording, VERSION, seam_of};
 use crate::stubs::as_stubs;
 use crate::volatile::Volatile;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use seam_diag::{Diagnostic, Diagnostics, FileId};
+use seam_diag::{Diagnostic, Diagnostics, FileId, Span};
 use seam_manifest::parse;
 use seam_model::{Entry, Fields, Node, NodeKind};
 use seam_stub::{Reading, Stubs};
@@ -30,6 +31,9 @@ pub fn read_stub_file(
     reading: &Reading<'_>,
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
+    if path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("har")) {
+        return read_har(file, text, reading, found);
+    }
     let mut ignored = Diagnostics::default();
     // Only a head makes a recording; whatever is wrong in anything else is told by whoever reads that.
     let has_head = text.lines().any(|line| line.starts_with("recording:"));
@@ -50,6 +54,23 @@ pub fn read_stub_file(
         found.push(Diagnostic::error(title).at(node.span.part(0, 1), ""));
     }
     (found.n_errors() == before).then(|| as_stubs(&recording, node.span, reading, found)).flatten()
+}
+
+/// An archive of HTTP in a provider's place, whichever of its hosts was asked.
+fn read_har(file: FileId, text: &str, reading: &Reading<'_>, found: &mut Diagnostics) -> Option<Stubs> {
+    let span = Span::at_start(file);
+    let recordings = match from_har(text) {
+        Ok(recordings) => recordings,
+        Err(error) => {
+            found.push(Diagnostic::error("this is no HAR").at(span, error.to_string()));
+            return None;
+        }
+    };
+    let mut stubs = Stubs { list: Vec::new(), state: None };
+    for recording in &recordings {
+        stubs.list.extend(as_stubs(recording, span, reading, found)?.list);
+    }
+    Some(stubs)
 }
 
 /// Reads a recording whose text is known. None where anything is wrong, which is told.
@@ -98,6 +119,8 @@ fn read_node(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Optio
         .list("interactions", found)
         .iter()
         .filter_map(|node| read_interaction(node, around, found))
+        .zip(1..)
+        .map(|(recorded, number)| Recorded { number, ..recorded })
         .collect();
     // What else stands there a later version may have written.
     fields.rest();
@@ -144,6 +167,7 @@ fn read_interaction(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -
         error: fields.text("error", found).map(|text| text.value),
         elapsed: fields.duration("elapsed", found),
         volatile,
+        number: 0,
         span: Some(node.span),
     };
     fields.rest();

@@ -68,6 +68,7 @@ fn recorded(passed: &Interaction, scope: &Scope) -> Recorded {
         message: normal(&passed.protocol, &passed.message),
         error: passed.error.map(|error| error.name().to_owned()),
         elapsed: passed.elapsed,
+        number: passed.id,
         ..Recorded::default()
     }
 }

@@ -39,6 +39,8 @@ pub struct Recorded {
     pub elapsed: Option<Duration>,
     /// What varies from run to run in this one.
     pub volatile: Vec<Volatile>,
+    /// Its place among all that passed in the run, on whatever seam; the order in its file, once it was read.
+    pub number: u64,
     /// Where it stands, once it was read.
     pub span: Option<Span>,
 }

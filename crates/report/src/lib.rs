@@ -6,7 +6,7 @@
 //! | to | call |
 //! |---|---|
 //! | write a form by name (`--report junit=FILE`, `seam report RUN`) | [`find`]`("junit")`, then its `write(&history, &verdict, &options)` with `seam_judge::verdict(&history.events)` |
-//! | name them (help, completions, `seam explain`) | [`REPORTS`]: `terminal junit json github markdown` |
+//! | name them (help, completions, `seam explain`) | [`REPORTS`]: `terminal junit json har github markdown` |
 //! | print while a run goes on | [`Progress`]: `push` each event and print what it gives; at the end print `rest` |
 //! | draw what is being done | [`Progress::status`] whenever the drawing is due; on a terminal only |
 //! | annotate and sum up where `GITHUB_ACTIONS` is set | the forms `github` (to standard output) and `markdown` (appended to the file that `GITHUB_STEP_SUMMARY` names), and [`github::stop`] and [`github::resume`] around the terminal's |
@@ -18,6 +18,7 @@
 mod clean;
 mod exchange;
 pub mod github;
+mod har;
 mod json;
 mod junit;
 mod paint;
@@ -57,7 +58,7 @@ pub struct Options {
 
 /// All forms of report.
 pub const REPORTS: &[Report] =
-    &[terminal::REPORT, junit::REPORT, json::REPORT, github::ANNOTATIONS, github::SUMMARY];
+    &[terminal::REPORT, junit::REPORT, json::REPORT, har::REPORT, github::ANNOTATIONS, github::SUMMARY];
 
 /// The form of a name.
 pub fn find(name: &str) -> Option<&'static Report> {

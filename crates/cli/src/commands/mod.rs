@@ -7,6 +7,7 @@ mod explain;
 mod init;
 mod map;
 mod record;
+mod replay;
 mod report;
 mod run;
 mod schema;
@@ -35,6 +36,7 @@ static COMMANDS: &[Entry] = &[
     entry::<check::Check>("check"),
     entry::<up::Up>("up"),
     entry::<record::Record>("record"),
+    entry::<replay::Replay>("replay"),
     entry::<serve::Serve>("serve"),
     entry::<map::Map>("map"),
     entry::<report::Report>("report"),

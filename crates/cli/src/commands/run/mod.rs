@@ -12,7 +12,7 @@ use crate::session::{Fetching, Interrupts, Session, SessionError, make_room, run
 use crate::stored::StoredError;
 use clap::Args;
 use seam_diag::Diagnostic;
-use seam_engine::{Ground, RunOptions, Selection, Stopped};
+use seam_engine::{Ground, Request, RunOptions, Selection, Stopped};
 use seam_history::{Ending, RunFolder, Writer};
 use seam_judge::Exit;
 use seam_report::Progress;
@@ -149,6 +149,29 @@ impl Tests {
             screen.error(&error, error.hint());
             Exit::CouldNotRun
         })
+    }
+
+    /// The names of the secrets that the system declares; none where its files can't be read, which a run tells.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let request = Request {
+            paths: self.files.paths.clone(),
+            profile: self.files.profile.clone(),
+            ..Request::default()
+        };
+        let plan = seam_engine::plan(&request).plan;
+        let names = plan.map(|plan| plan.system.secrets().map(|(name, _)| name.to_owned()).collect());
+        names.unwrap_or_default()
+    }
+
+    /// The same way of running, of all tests in these files.
+    pub(crate) fn of(&self, paths: Vec<PathBuf>) -> Self {
+        Self { files: Files { paths, profile: self.files.profile.clone() }, ..self.clone() }
+    }
+
+    /// The same, of all tests in this file and without reports.
+    pub(crate) fn only(&self, path: PathBuf) -> Self {
+        let (texts, tags, reports) = (Vec::new(), Vec::new(), Vec::new());
+        Self { texts, tags, reports, rerun: None, ..self.of(vec![path]) }
     }
 
     /// The files and folders that were named.

@@ -1,15 +1,19 @@
 //! `seam record`: keeps what passes chosen seams as files that belong in a repository.
 
+mod written;
+
 use crate::commands::Act;
 use crate::commands::run::Tests;
 use crate::recorded::{Choice, Recording, USUAL_FOLDER, seam_value};
 use crate::screen::Screen;
 use crate::stored::stored_run;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use seam_diag::Diagnostic;
 use seam_event::SeamId;
+use seam_history::RunFolder;
 use seam_judge::Exit;
-use std::path::PathBuf;
+use seam_recording::{Made, from_har};
+use std::path::{Path, PathBuf};
 
 /// Run the tests twice, and keep what passed the seams as recordings
 ///
@@ -23,6 +27,9 @@ Examples:
   seam record                                 all seams between components, into recordings/
   seam record --seam 'web -> api' --tag smoke one seam, by some of the tests
   seam record --from latest                   of a run that is stored already
+  seam record --from traffic.har              of an archive of HTTP
+  seam record --as tests                      what the tests ask, as tests/recorded.seam.yaml
+  seam record --as tests --seam 'web -> api'  what web asks of api, as tests of api
 
 The exit code is that of the runs: 0 passed, 1 failed, 2 could not run, 3 inconclusive, 130 interrupted.")]
 pub(crate) struct Record {
@@ -34,7 +41,10 @@ pub(crate) struct Record {
     /// Where nothing is said all seams between components are recorded. 'test -> api' is what the tests ask themselves.
     #[arg(long = "seam", value_name = "SEAM", value_parser = seam_value, help_heading = "What is recorded")]
     seams: Vec<SeamId>,
-    /// Into this folder; else into `recordings` beside seam.yaml
+    /// As what: `recordings`, or `tests` in the language of tests, which pass as they are
+    #[arg(long = "as", value_name = "FORM", default_value = "recordings", help_heading = "What is recorded")]
+    form: Form,
+    /// Into this folder; else into `recordings`, or `tests`, beside seam.yaml
     #[arg(long, value_name = "FOLDER", help_heading = "What is recorded")]
     out: Option<PathBuf>,
     /// Of this stored run instead of new ones; given twice, what differs between the two varies
@@ -44,13 +54,25 @@ pub(crate) struct Record {
     from: Vec<String>,
 }
 
+/// As what the interactions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// As recordings
+    Recordings,
+    /// As tests
+    Tests,
+}
+
 impl Act for Record {
     fn act(mut self, screen: &mut Screen) -> Exit {
-        let choice = Choice::new(std::mem::take(&mut self.seams));
+        let choice = match self.form {
+            Form::Recordings => Choice::new(std::mem::take(&mut self.seams)),
+            Form::Tests => Choice::of_tests(std::mem::take(&mut self.seams)),
+        };
         if self.from.is_empty() {
             self.of_new_runs(&choice, screen)
         } else {
-            self.of_stored_runs(choice, screen)
+            self.of_stored_runs(&choice, screen)
         }
     }
 }
@@ -81,12 +103,18 @@ impl Record {
         } else if first.exit == Exit::Failed {
             screen.diagnostic(&Diagnostic::warning("tests failed: what is recorded may be what is wrong"));
         }
-        let folder = self.out.unwrap_or_else(|| first.project.join(USUAL_FOLDER));
-        let kept = Recording::new(folder, choice.clone()).of(&[first.folder, second.folder], screen);
+        let runs = [first.folder, second.folder];
+        let kept = self.keep(choice, &first.project, &runs, screen);
         if first.exit == Exit::Passed { kept } else { first.exit }
     }
 
-    fn of_stored_runs(self, choice: Choice, screen: &mut Screen) -> Exit {
+    fn of_stored_runs(self, choice: &Choice, screen: &mut Screen) -> Exit {
+        if let [archive] = self.from.as_slice()
+            && archive.to_ascii_lowercase().ends_with(".har")
+        {
+            let archive = archive.clone();
+            return self.of_archive(&archive, screen);
+        }
         let mut project = PathBuf::new();
         let mut runs = Vec::new();
         for name in &self.from {
@@ -101,7 +129,34 @@ impl Record {
                 }
             }
         }
-        let folder = self.out.unwrap_or_else(|| project.join(USUAL_FOLDER));
-        Recording::new(folder, choice).of(&runs, screen)
+        self.keep(choice, &project, &runs, screen)
+    }
+
+    fn keep(self, choice: &Choice, project: &Path, runs: &[RunFolder], screen: &mut Screen) -> Exit {
+        match self.form {
+            Form::Recordings => {
+                let folder = self.out.unwrap_or_else(|| project.join(USUAL_FOLDER));
+                Recording::new(folder, choice.clone()).of(runs, screen)
+            }
+            Form::Tests => {
+                let folder = self.out.unwrap_or_else(|| project.join("tests"));
+                written::write(&Recording::new(folder, choice.clone()), runs, &self.tests, screen)
+            }
+        }
+    }
+
+    fn of_archive(self, path: &str, screen: &mut Screen) -> Exit {
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        let read = read.and_then(|text| from_har(&text).map_err(|error| error.to_string()));
+        let recordings = match read {
+            Ok(recordings) => recordings,
+            Err(reason) => {
+                screen.diagnostic(&Diagnostic::error(format!("failed to read {path}: {reason}")));
+                return Exit::CouldNotRun;
+            }
+        };
+        let folder = self.out.unwrap_or_else(|| PathBuf::from(USUAL_FOLDER));
+        let made = Made { recordings, ..Made::default() };
+        Recording::new(folder, Choice::default()).keep(made, screen)
     }
 }

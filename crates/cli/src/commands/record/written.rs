@@ -1,0 +1,117 @@
+//! Writes what was recorded as tests, runs them, and leaves those that do not pass as they are: they did more than ask, or
+//! said a secret that nobody keeps.
+
+use crate::chosen::counted;
+use crate::commands::run::Tests;
+use crate::recorded::{Recording, shown};
+use crate::reports::whole;
+use crate::screen::Screen;
+use seam_diag::Diagnostic;
+use seam_event::TestId;
+use seam_history::{Reader, RunFolder};
+use seam_judge::{Exit, TestOutcome, verdict};
+use seam_recording::{Driver, Thoroughness, as_tests, written_tests};
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// How the files that are ours begin.
+const HEAD: &str = "Recorded by Seamwork: each test asks what was asked, and expects what was answered.";
+
+/// The names of tests that are left out and shown.
+const MOST_NAMED: usize = 5;
+
+/// Writes the files of tests, and says what there is.
+pub(super) fn write(recording: &Recording, runs: &[RunFolder], tests: &Tests, screen: &mut Screen) -> Exit {
+    let made = match recording.made(runs) {
+        Ok(made) => made,
+        Err(error) => {
+            screen.error(&error, "");
+            return Exit::CouldNotRun;
+        }
+    };
+    let together = made.recordings;
+    let groups: Vec<(String, Vec<_>)> = if recording.choice().is_of_tests() {
+        vec![("recorded".to_owned(), together)]
+    } else {
+        together.into_iter().map(|one| (one.stem(), vec![one])).collect()
+    };
+    let secrets = tests.secrets();
+    let mut is_any = false;
+    for (stem, recordings) in groups {
+        let drivers =
+            as_tests(&recordings, Thoroughness::Gist, &|name| secrets.iter().any(|known| known == name));
+        if drivers.list.is_empty() {
+            continue;
+        }
+        let path = recording.folder().join(format!("{stem}.seam.yaml"));
+        match write_file(&path, drivers.list, tests, screen) {
+            Ok(written) => is_any |= written,
+            Err(exit) => return exit,
+        }
+    }
+    if is_any {
+        return Exit::Passed;
+    }
+    screen.diagnostic(&Diagnostic::warning("nothing was recorded that a test could ask again"));
+    Exit::Inconclusive
+}
+
+/// Was anything written?
+fn write_file(path: &Path, drivers: Vec<Driver>, tests: &Tests, screen: &mut Screen) -> Result<bool, Exit> {
+    let is_ours = |text: String| text.starts_with(&format!("# {HEAD}"));
+    if std::fs::read_to_string(path).is_ok_and(|text| !is_ours(text)) {
+        let there = Diagnostic::error(format!("{} is there already, and not ours", shown(path)));
+        screen.diagnostic(&there.hint("`--out FOLDER` puts the tests elsewhere"));
+        return Err(Exit::CouldNotRun);
+    }
+    put(path, &drivers, screen)?;
+    screen.tell(&format!("running {} as written\n", shown(path)));
+    let ran = screen.hushed(|screen| tests.only(path.to_owned()).run(&|_| Ok(()), screen))?;
+    if ran.exit == Exit::Interrupted {
+        return Err(ran.exit);
+    }
+    let passed = passed(&ran.folder, screen)?;
+    let (good, bad): (Vec<Driver>, Vec<Driver>) =
+        drivers.into_iter().partition(|driver| passed.contains(driver.name.as_str()));
+    if good.is_empty() {
+        let _ = std::fs::remove_file(path);
+    } else {
+        put(path, &good, screen)?;
+    }
+    screen.say(&summary(path, &good, &bad));
+    Ok(!good.is_empty())
+}
+
+fn put(path: &Path, drivers: &[Driver], screen: &mut Screen) -> Result<(), Exit> {
+    whole(path, written_tests(HEAD, drivers).as_bytes()).map_err(|error| {
+        screen.error(&error, &format!("{} must be a file that can be written", path.display()));
+        Exit::CouldNotRun
+    })
+}
+
+/// The names of the tests that passed.
+fn passed(run: &RunFolder, screen: &mut Screen) -> Result<HashSet<String>, Exit> {
+    let stored = Reader::open(run).and_then(Reader::read).map_err(|error| {
+        screen.error(&error, "");
+        Exit::CouldNotRun
+    })?;
+    let name = |id: &TestId| id.as_str().split_once("::").map_or(id.as_str(), |(_, name)| name).to_owned();
+    let tests = verdict(&stored.history.events).tests;
+    Ok(tests.iter().filter(|test| test.outcome == TestOutcome::Passed).map(|test| name(&test.id)).collect())
+}
+
+fn summary(path: &Path, good: &[Driver], bad: &[Driver]) -> String {
+    let mut text = format!("\nrecorded\n  {}  {}\n", shown(path), counted(good.len(), "test", "tests"));
+    if !bad.is_empty() {
+        let count = counted(bad.len(), "test that does", "tests that do");
+        let _ = writeln!(text, "  left out: {count} not pass by asking alone");
+        for driver in bad.iter().take(MOST_NAMED) {
+            let _ = writeln!(text, "    {}", driver.name);
+        }
+        if bad.len() > MOST_NAMED {
+            let _ = writeln!(text, "    and {} more", bad.len() - MOST_NAMED);
+        }
+    }
+    text
+}

@@ -1,0 +1,180 @@
+//! `seam replay`: asks a provider what its consumer asked when it was recorded, and compares the answers.
+//!
+//! A recording is written out as tests, and these are run: so a difference is told like every other failure, and what is
+//! raised, put back and masked is the same as in a run.
+
+use crate::chosen::counted;
+use crate::commands::Act;
+use crate::commands::run::Tests;
+use crate::reports::whole;
+use crate::screen::{Screen, chain};
+use clap::Args;
+use seam_diag::{Diagnostic, Diagnostics, Sources};
+use seam_judge::Exit;
+use seam_manifest::find_project;
+use seam_recording::{Around, Recording, Thoroughness, as_tests, from_har, read, written_tests};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Ask the provider again what was recorded, and compare its answers
+///
+/// The system is raised; each request of the recording goes to the provider itself, in the recorded order, test by test,
+/// each from a clean state. Answers must be as recorded, apart from what varies. What an earlier answer gave and a later
+/// request used (an id, a token) is what the provider says now.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  seam replay recordings/web-api.yaml                               in the system of this folder
+  seam replay recordings/web-api.yaml shop                          in that of the folder shop
+  seam replay recordings/*.yaml --against http://localhost:8080     without a system
+  seam replay traffic.har --against http://localhost:8080
+
+Exit codes: 0 all as recorded, 1 something differs, 2 could not run, 3 nothing to ask, 130 interrupted.")]
+pub(crate) struct Replay {
+    #[command(flatten)]
+    tests: Tests,
+    /// Ask whoever listens there, instead of raising a system
+    #[arg(long, value_name = "URL", help_heading = "How")]
+    against: Option<String>,
+}
+
+/// What keeps a replay from beginning.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write {path}", path = path.display())]
+struct Unwritten {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl Act for Replay {
+    fn act(self, screen: &mut Screen) -> Exit {
+        let is_file = |path: &&PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            !path.is_dir() && name != "seam.yaml"
+        };
+        let (files, projects): (Vec<&PathBuf>, Vec<&PathBuf>) = self.tests.paths().iter().partition(is_file);
+        if files.is_empty() {
+            let nothing = Diagnostic::error("which recording?");
+            screen
+                .diagnostic(&nothing.hint("`seam replay recordings/web-api.yaml`; `seam record` makes them"));
+            return Exit::CouldNotRun;
+        }
+        let Some(recordings) = read_all(&files, screen) else { return Exit::CouldNotRun };
+        let root = match self.root(&projects) {
+            Ok(root) => root,
+            Err(diagnostic) => {
+                screen.diagnostic(&diagnostic);
+                return Exit::CouldNotRun;
+            }
+        };
+        match self.write(&recordings, &root) {
+            Err(error) => {
+                screen.error(&error, "");
+                Exit::CouldNotRun
+            }
+            Ok((written, n_left_out)) => {
+                if n_left_out > 0 {
+                    let count = counted(n_left_out, "interaction is", "interactions are");
+                    screen.tell(&format!("{count} not asked: no step asks such a thing\n"));
+                }
+                if written.is_empty() {
+                    screen.diagnostic(&Diagnostic::error("nothing in these recordings can be asked"));
+                    return Exit::Inconclusive;
+                }
+                self.tests.of(written).run(&|_| Ok(()), screen).map_or_else(|exit| exit, |ran| ran.exit)
+            }
+        }
+    }
+}
+
+impl Replay {
+    /// The folder of the project in which the tests are written and run.
+    fn root(&self, projects: &[&PathBuf]) -> Result<PathBuf, Diagnostic> {
+        if self.against.is_some() {
+            return Ok(PathBuf::from(".seam/replay/against"));
+        }
+        let paths: Vec<PathBuf> = projects.iter().map(|path| (*path).clone()).collect();
+        find_project(&paths).map(|project| project.root).map_err(|error| {
+            let diagnostic = error.diagnostic();
+            Diagnostic {
+                hint: Some("name its folder, or the provider with `--against URL`".to_owned()),
+                ..diagnostic
+            }
+        })
+    }
+
+    /// Writes the tests, one file for each recording, and says where they are and what is in none of them.
+    fn write(&self, recordings: &[Recording], root: &Path) -> Result<(Vec<PathBuf>, usize), Unwritten> {
+        let folder = if self.against.is_some() { root.join("tests") } else { root.join(".seam/replay") };
+        let put = |path: PathBuf, text: &str| {
+            whole(&path, text.as_bytes()).map(|()| path.clone()).map_err(|source| Unwritten { path, source })
+        };
+        let mut written = Vec::new();
+        let mut n_left_out = 0;
+        for recording in recordings {
+            let drivers = as_tests(std::slice::from_ref(recording), Thoroughness::Whole, &|_| false);
+            n_left_out += drivers.n_left_out;
+            if drivers.list.is_empty() {
+                continue;
+            }
+            let head = format!("Made by `seam replay` of what was recorded on {}.", recording.seam);
+            let path = folder.join(format!("{}.seam.yaml", recording.stem()));
+            written.push(put(path, &written_tests(&head, &drivers.list))?);
+        }
+        if let Some(against) = &self.against {
+            put(PathBuf::from(".seam/.gitignore"), "*\n")?;
+            put(root.join("seam.yaml"), &system(recordings, against))?;
+        }
+        Ok((written, n_left_out))
+    }
+}
+
+/// A system of nothing but somebody who listens already.
+fn system(recordings: &[Recording], against: &str) -> String {
+    let mut providers: Vec<(&str, &str)> = recordings
+        .iter()
+        .map(|recording| (recording.seam.provider.as_str(), recording.protocol.as_str()))
+        .collect();
+    providers.sort_unstable();
+    providers.dedup();
+    let address = seam_value::Value::text(against.trim_end_matches('/'));
+    let mut text = String::from("system: replay\ncomponents:\n");
+    for (name, protocol) in providers {
+        let protocol = if protocol.starts_with("http") { "http" } else { protocol };
+        let _ = writeln!(text, "  {name}: {{ external: {address}, live: true, protocol: {protocol} }}");
+    }
+    text
+}
+
+/// Reads recordings and archives; none where anything is wrong, which is told.
+fn read_all(files: &[&PathBuf], screen: &mut Screen) -> Option<Vec<Recording>> {
+    let (mut sources, mut found, mut all) = (Sources::default(), Diagnostics::default(), Vec::new());
+    for path in files {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => {
+                found.push(Diagnostic::error(format!(
+                    "failed to read {}: {}",
+                    path.display(),
+                    chain(&error)
+                )));
+                continue;
+            }
+        };
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("har")) {
+            match from_har(&text) {
+                Ok(recordings) => all.extend(recordings),
+                Err(error) => {
+                    found.push(Diagnostic::error(format!("{} is no HAR: {}", path.display(), chain(&error))));
+                }
+            }
+            continue;
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let read_file = |name: &str| std::fs::read(folder.join(name)).map_err(|error| error.to_string());
+        let file = sources.add(path.as_path(), text.clone());
+        all.extend(read(file, &text, &Around { read_file: &read_file }, &mut found));
+    }
+    screen.diagnostics(&found, &sources);
+    (!found.has_errors()).then_some(all)
+}

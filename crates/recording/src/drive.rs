@@ -1,0 +1,130 @@
+//! Recordings as tests: the provider is asked what the consumer asked, and must answer as recorded, apart from what varies.
+//!
+//! They are written in the language of tests, so that they are run, judged and told like all others. What an earlier answer
+//! gave and a later request used is saved and used again.
+
+use crate::drive_step::{Asking, step};
+use crate::recording::{Recorded, Recording};
+use crate::thread::Threads;
+use crate::volatile::Mask;
+use crate::yaml;
+use seam_value::{Map, Value};
+
+/// How much of an answer is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thoroughness {
+    /// All that does not vary, and nothing more may be there: a replay.
+    Whole,
+    /// What people would write: the status and the body's fields.
+    Gist,
+}
+
+/// One test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Driver {
+    /// Its name, unique among those made together.
+    pub name: String,
+    /// The test in which it was recorded; none for what passed outside of tests.
+    pub recorded_in: Option<String>,
+    /// As it stands in the list of a file's tests.
+    pub text: String,
+}
+
+/// Tests made of recordings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drivers {
+    /// In the order in which they were recorded.
+    pub list: Vec<Driver>,
+    /// How many interactions are in none of them, because no step asks such a thing: messages, mails, transactions.
+    pub n_left_out: usize,
+}
+
+/// An interaction with the recording in which it stands.
+type Passed<'a> = (&'a Recording, &'a Recorded);
+
+/// Makes tests of recordings that belong together: one for each in which anything was asked. `knows_secret` says whether
+/// the system has a secret of this name.
+pub fn as_tests(
+    recordings: &[Recording],
+    thoroughness: Thoroughness,
+    knows_secret: &dyn Fn(&str) -> bool,
+) -> Drivers {
+    let mut passed: Vec<Passed<'_>> = recordings
+        .iter()
+        .flat_map(|recording| recording.interactions.iter().map(move |one| (recording, one)))
+        .collect();
+    passed.sort_by_key(|(_, one)| one.number);
+    let mut groups: Vec<(Option<&str>, Vec<Passed<'_>>)> = Vec::new();
+    for (recording, recorded) in passed {
+        let test = recorded.test.as_deref();
+        match groups.iter_mut().find(|(known, _)| *known == test) {
+            Some((_, list)) => list.push((recording, recorded)),
+            None => groups.push((test, vec![(recording, recorded)])),
+        }
+    }
+    let mut drivers = Drivers::default();
+    for (test, list) in groups {
+        let mut steps = Vec::new();
+        let mut vars = Map::new();
+        let mut threads = Threads::default();
+        for (recording, recorded) in list {
+            let mask = Mask::new(&recording.volatile, &recorded.volatile);
+            let asking =
+                Asking { recording, recorded, mask: &mask, thoroughness, knows_secret, number: steps.len() };
+            match step(&asking, &mut threads, &mut vars) {
+                Some(made) => {
+                    threads.take_in(steps.len(), &recorded.reply, &mask);
+                    steps.push(made);
+                }
+                None => drivers.n_left_out += 1,
+            }
+        }
+        if steps.is_empty() {
+            continue;
+        }
+        for (index, name, path) in threads.saved() {
+            if let Value::Map(save) =
+                steps[*index].entry("save".to_owned()).or_insert_with(|| Value::Map(Map::new()))
+            {
+                save.insert(name.clone(), Value::text(path));
+            }
+        }
+        let name = unique(title(test), &drivers.list);
+        let text = written(&name, vars, steps);
+        drivers.list.push(Driver { name, recorded_in: test.map(str::to_owned), text });
+    }
+    drivers
+}
+
+/// A file of these tests; `head` are lines of comment.
+pub fn written_tests(head: &str, drivers: &[Driver]) -> String {
+    let comment: String = head.lines().flat_map(|line| ["# ", line, "\n"]).collect();
+    let tests: Vec<&str> = drivers.iter().map(|driver| driver.text.as_str()).collect();
+    format!("{comment}tests:\n{}", tests.join("\n"))
+}
+
+fn written(name: &str, vars: Map, steps: Vec<Map>) -> String {
+    let mut test = Map::new();
+    test.insert("name".to_owned(), Value::text(name));
+    if !vars.is_empty() {
+        test.insert("vars".to_owned(), Value::Map(vars));
+    }
+    test.insert("steps".to_owned(), Value::List(steps.into_iter().map(Value::Map).collect()));
+    let mut text = String::new();
+    yaml::element(&Value::Map(test), 2, &mut text);
+    text
+}
+
+/// The name of a test without its file's.
+fn title(test: Option<&str>) -> &str {
+    test.map_or("Outside of tests", |test| test.split_once("::").map_or(test, |(_, name)| name))
+}
+
+fn unique(title: &str, list: &[Driver]) -> String {
+    let is_taken = |name: &str| list.iter().any(|driver| driver.name == name);
+    let numbered = (2..).map(|n| format!("{title} ({n})"));
+    std::iter::once(title.to_owned())
+        .chain(numbered)
+        .find(|name| !is_taken(name))
+        .expect("there are more numbers than tests")
+}
