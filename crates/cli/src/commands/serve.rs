@@ -10,7 +10,8 @@ use seam_expr::Chance;
 use seam_judge::Exit;
 use seam_manifest::parse;
 use seam_proxy::ProxyError;
-use seam_stub::{Reading, Stubs, Surroundings, read_file};
+use seam_recording::read_stub_file;
+use seam_stub::{Reading, Stubs, Surroundings};
 use seam_wire::Protocol;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -261,7 +262,8 @@ fn read_one(
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let reading = Reading { protocol, knows: &|_| false, read_file: &read_bytes };
-    read_file(file, text, &reading, found).map(|stubs| (stubs, protocol))
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    read_stub_file((&name, file, text), &reading, found).map(|stubs| (stubs, protocol))
 }
 
 /// What templates of stubs may ask where there is no system.
