@@ -1,6 +1,6 @@
 //! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
 
-use super::{Rest, shown};
+use super::{Rest, value_of};
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::Names;
 use seam_model::{Fields, Node};
@@ -45,7 +45,7 @@ pub fn read_live(
     let mut stubs = None;
     let (title, kind) = match (fault, stub) {
         (Some(fault), None) => match read_fault(&fault.to_value()) {
-            Ok(kind) => (shown(fault), Some(Kind::Fault(kind))),
+            Ok(kind) => (value_of(fault), Some(Kind::Fault(kind))),
             Err(reason) => {
                 found.push(Diagnostic::error(reason).at(fault.span, ""));
                 (String::new(), None)
@@ -63,7 +63,7 @@ pub fn read_live(
                 set
             });
             stubs.clone_from(&set);
-            (shown(stub), set.map(|set| Kind::Stub(set as _)))
+            (value_of(stub), set.map(|set| Kind::Stub(set as _)))
         }
         _ => {
             let error = Diagnostic::error("a rule has either `fault` or `stub`").at(entry.span, "");

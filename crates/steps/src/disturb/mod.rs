@@ -318,6 +318,11 @@ fn shown(node: &Node, reading: &Reading<'_>) -> String {
     shortened(if text.is_empty() { node.to_value().to_string() } else { text })
 }
 
+/// The value of a node on one line, shortened, for what stands in no file.
+fn value_of(node: &Node) -> String {
+    shortened(node.scalar_text().unwrap_or_else(|| node.to_value().to_string()))
+}
+
 fn shortened(text: String) -> String {
     const MOST: usize = 60;
     if text.chars().count() <= MOST {
