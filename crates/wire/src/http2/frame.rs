@@ -227,11 +227,28 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Head, &[u8], &[u8])> {
 }
 
 /// Are these whole frames, and nothing else?
-pub(super) fn are_frames(mut bytes: &[u8]) -> bool {
-    while let Some((_, _, rest)) = first(bytes) {
-        bytes = rest;
+pub(super) fn are_frames(bytes: &[u8]) -> bool {
+    n_whole(bytes) == bytes.len()
+}
+
+/// How many bytes the whole frames have with which these begin.
+pub(super) fn n_whole(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    while let Some((_, _, later)) = first(rest) {
+        rest = later;
     }
-    bytes.is_empty()
+    bytes.len() - rest.len()
+}
+
+/// May these be the beginning of a frame of ours, which never is long?
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    match bytes.first_chunk::<HEAD>() {
+        Some(head) => {
+            let head = Head::read(*head);
+            head.length <= MAX_FRAME && head.kind <= CONTINUATION
+        }
+        None => bytes.first().is_none_or(|first| *first == 0),
+    }
 }
 
 /// Appends a frame.

@@ -27,6 +27,8 @@ pub(super) struct Writing {
     to_provider: Valve,
     to_consumer: Valve,
     numbers: Numbers,
+    /// The beginning of a frame that is written in parts, for each direction: the rest comes with a later run.
+    parts: [Vec<u8>; 2],
 }
 
 /// What the receiver of a direction has room for, and what waits until it has more.
@@ -61,7 +63,8 @@ struct Numbers {
 impl Writing {
     pub(super) fn new() -> Self {
         let valve = Valve { window: FIRST_WINDOW, first: FIRST_WINDOW, streams: BTreeMap::new() };
-        Self { to_provider: valve.clone(), to_consumer: valve, numbers: Numbers::default() }
+        let numbers = Numbers::default();
+        Self { to_provider: valve.clone(), to_consumer: valve, numbers, parts: Default::default() }
     }
 
     fn valve(&mut self, to: Direction) -> &mut Valve {
@@ -180,12 +183,23 @@ impl Writing {
     /// These bytes are about to be written: gives those that may be. `is_open` says whether a stream still is.
     pub(super) fn passes(&mut self, to: Direction, bytes: Vec<u8>, is_open: impl Fn(u32) -> bool) -> Vec<u8> {
         self.numbers.are_used = true;
+        let part = &mut self.parts[usize::from(to == Direction::ToConsumer)];
         let frames = bytes.strip_prefix(frame::PREFACE).unwrap_or(&bytes);
         let mut out = bytes[..bytes.len() - frames.len()].to_vec();
-        if !frame::are_frames(frames) {
-            // Bytes that are to be no HTTP/2.
-            return bytes;
-        }
+        let joined;
+        let frames = if frame::are_frames(frames) {
+            frames
+        } else {
+            // An answer may be said in parts; what others say must not come between the bytes of a frame.
+            joined = [std::mem::take(part), frames.to_vec()].concat();
+            let (whole, rest) = joined.split_at(frame::n_whole(&joined));
+            if !frame::may_begin(rest) {
+                // Bytes that are to be no HTTP/2.
+                return bytes;
+            }
+            rest.clone_into(part);
+            whole
+        };
         let numbers = match to {
             Direction::ToProvider => Some(&mut self.numbers),
             Direction::ToConsumer => None,

@@ -376,6 +376,29 @@ fn an_answer_waits_for_room_and_the_provider_hears_nothing_of_it() {
     assert_eq!(talk.passed(), []);
 }
 
+/// What is said in parts keeps its frames in one piece, whatever else is said meanwhile.
+#[test]
+fn an_answer_in_parts() {
+    let mut talk = Talk::new(Behind::Nobody);
+    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
+    talk.says(UP, &frame(1, END | END_HEADERS, 3, GET));
+    talk.heard();
+    let answer = parse(r#"{"body":"hello world, this takes its time"}"#).expect("JSON");
+    let said = talk.splitter.answer(talk.held[0].0, &answer).expect("an answer");
+    for part in said.chunks(7) {
+        talk.write(DOWN, part.to_vec());
+        talk.says(UP, &frame(6, 0, 0, b"12345678"));
+    }
+    let heard = talk.heard();
+    assert_eq!(heard.iter().filter(|(kind, ..)| *kind == 6).count(), said.len().div_ceil(7));
+    let answered: Vec<_> = heard.iter().filter(|(.., stream, _)| *stream == 1).collect();
+    assert_eq!(answered.len(), 2);
+    assert_eq!(answered[1].3, b"hello world, this takes its time");
+    // What is no HTTP/2 is written as it is.
+    talk.write(DOWN, b"HTTP/1.1 500 garbled".to_vec());
+    assert_eq!(std::mem::take(&mut talk.to_consumer), b"HTTP/1.1 500 garbled");
+}
+
 #[test]
 fn a_request_is_sent_a_second_time() {
     let mut talk = Talk::new(Behind::Provider);

@@ -297,7 +297,15 @@ impl Held {
             return Ok(());
         }
         let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
-        let due = Instant::now() + verdict.wait;
+        let mut due = Instant::now() + verdict.wait;
+        if let Some(call) = call
+            && let Some(Fate::Later(earlier)) = self.fates.get_mut(&call)
+        {
+            // What belongs to one call keeps its order: nothing comes before its beginning, or before what was said
+            // earlier.
+            due = due.max(*earlier);
+            *earlier = due;
+        }
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
             _ => None,
