@@ -23,6 +23,7 @@ const NEEDS: &[Need] = &[
     Need { why: "services in Python", package: "python3", there: || on_path("python3") },
     Need { why: "PostgreSQL from Python", package: "python3-psycopg2", there: || python_has("psycopg2") },
     Need { why: "Redis from Python", package: "python3-redis", there: || python_has("redis") },
+    Need { why: "Kafka's client in Python", package: "python3-kafka", there: || python_has("kafka") },
     Need { why: "RabbitMQ from Python", package: "python3-pika", there: || python_has("pika") },
 ];
 

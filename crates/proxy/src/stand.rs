@@ -189,6 +189,7 @@ impl Accepted {
         let Self { stream, between, seam: (seam, id), protocol } = self;
         let connection = shared.connections.get() + 1;
         shared.connections.set(connection);
+        let address = between.dialled;
         shared.observer.tell(Seen::Opened { seam, connection, between });
         let _ = stream.set_nodelay(true);
         let tap =
@@ -225,6 +226,7 @@ impl Accepted {
             connection,
             tap,
             n_cuts,
+            address,
         };
         let state = match open.pass(state, &shared).await {
             Over::Closed => "closed",
@@ -250,14 +252,18 @@ struct Open {
     tap: Rc<RefCell<Tap>>,
     /// How often the seam had been cut when the connection came.
     n_cuts: u64,
+    /// Where it was made to.
+    address: SocketAddr,
 }
 
 impl Open {
     /// Passes bytes while the seam has no rules, and pieces from then on.
     async fn pass(mut self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
         let mut behind = Behind::Nobody;
-        while let Some(provider) = &self.provider {
+        if self.provider.is_some() {
             behind = Behind::Provider;
+        }
+        while let Some(provider) = self.provider.as_ref().filter(|_| !self.protocol.is_always_held()) {
             let switch = Switch::new(state.clone());
             let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
             let passed = tokio::select! {
@@ -286,8 +292,11 @@ impl Open {
                 }
             }
         }
-        let splitter = self.tap.borrow().split(shared.splitting(behind));
-        let Self { consumer, provider, protocol, seam, connection, tap, n_cuts } = self;
+        let mut splitter = self.tap.borrow().split(shared.splitting(behind));
+        if let Some(splitter) = &mut splitter {
+            splitter.stands_at(self.address);
+        }
+        let Self { consumer, provider, protocol, seam, connection, tap, n_cuts, address: _ } = self;
         hold(Holding {
             consumer,
             provider,

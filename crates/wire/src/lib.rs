@@ -12,6 +12,7 @@ mod conversation;
 pub mod grpc;
 mod http;
 mod http2;
+mod kafka;
 mod kept;
 pub mod mail;
 mod mqtt;

@@ -4,6 +4,7 @@ use crate::amqp::Amqp;
 use crate::conversation::{Conversation, Limits};
 use crate::grpc::Grpc;
 use crate::http::Http;
+use crate::kafka::Kafka;
 use crate::mqtt::Mqtt;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
@@ -16,7 +17,7 @@ use std::fmt;
 
 /// All protocols, in the order in which the reference lists them.
 pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&Http, &Grpc, &Amqp, &Mqtt, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
+    &[&Http, &Grpc, &Amqp, &Kafka, &Mqtt, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {
@@ -59,6 +60,11 @@ pub trait Protocol: Sync {
     fn order(&self, bytes: &[u8]) -> Order {
         let _ = bytes;
         Order::Free
+    }
+
+    /// Are its connections always held, because something has to be rewritten in them for clients to stay on the seam?
+    fn is_always_held(&self) -> bool {
+        false
     }
 
     /// Can a connection that nobody stood behind be passed on to a provider later, because no log-in or greeting ties

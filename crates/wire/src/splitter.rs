@@ -15,6 +15,7 @@ use crate::conversation::{Captured, Direction, Limits, Parts, Surprise};
 use seam_event::InteractionError;
 use seam_value::Value;
 use std::borrow::Cow;
+use std::net::SocketAddr;
 
 /// Numbers a call within its connection.
 pub type Call = u64;
@@ -124,6 +125,11 @@ pub trait Splitter: Send {
     /// What is to be said before anybody has said anything: a greeting, where nobody is behind.
     fn begin(&mut self, out: &mut Vec<Piece>) {
         let _ = out;
+    }
+
+    /// Where the seam listens, for a protocol whose providers say how they can be reached. Told right at the beginning.
+    fn stands_at(&mut self, address: SocketAddr) {
+        let _ = address;
     }
 
     /// Takes the next bytes of a direction and pushes the pieces that are whole with them, in order. What is not whole

@@ -1,0 +1,124 @@
+//! Kafka's protocol: requests with a number, replied to in their order, and the records in them.
+//!
+//! ```text
+//! ApiVersions, Metadata ───▶  ◀─── brokers with their addresses, which are rewritten to the seam's
+//! Produce (batches of records) ───▶  ◀─── offsets          one interaction, and one message for each record
+//! Fetch ───▶                         ◀─── batches          the same, once there is something
+//! ```
+
+mod addresses;
+mod api;
+mod bytes;
+mod calls;
+mod reading;
+mod records;
+mod splitter;
+mod stand_in;
+
+use crate::conversation::{Conversation, Limits};
+use crate::protocol::Protocol;
+use crate::watching::Watching;
+use seam_model::{Field, Shape, Word};
+use splitter::Cutter;
+
+/// The protocol `kafka`.
+pub(crate) struct Kafka;
+
+impl Protocol for Kafka {
+    fn word(&self) -> &'static Word {
+        &WORD
+    }
+
+    fn scheme(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn default_port(&self) -> Option<u16> {
+        Some(9092)
+    }
+
+    fn is_always_held(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
+        Box::new(Watching::new(Cutter::watching(limits), limits))
+    }
+}
+
+static WORD: Word = Word {
+    text: "One interaction for each request, and one `message` for each record that is produced or fetched. A `Fetch` that \
+        waits for records is not an open call. The addresses that a broker tells of itself are rewritten to the seam's, so \
+        that its clients stay on the seam; where there are several brokers they are left as they are. Both sides are \
+        held to versions that are understood (Produce 9, Fetch 12, Metadata 12). Records that are compressed by \
+        anything but gzip are told as a batch.",
+    fields: ANSWER,
+    results: &[
+        Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
+        Field::optional("reply", Shape::Fields(REPLY), "what was answered; null where nothing was"),
+        Field::optional("message", Shape::Fields(MESSAGE), "one record"),
+    ],
+    example: "system: hello\n\
+        components:\n  \
+          broker: { external: \"tcp://127.0.0.1:9092\", protocol: kafka }\n",
+    ..Word::new("kafka", "Kafka: requests, and the records that are produced and fetched")
+};
+
+const ANSWER: &[Field] = &[
+    Field::optional(
+        "error",
+        Shape::Any,
+        "in an answer: the code (`3`) or its name (`UNKNOWN_TOPIC_OR_PARTITION`)",
+    ),
+    Field::optional(
+        "offset",
+        Shape::Integer,
+        "in an answer to Produce: from which offset on the records stand",
+    ),
+    Field::optional(
+        "partitions",
+        Shape::List(&Shape::Any),
+        "in an answer: topic, partition, error, offset of each",
+    ),
+    Field::optional(
+        "records",
+        Shape::List(&Shape::Any),
+        "in an answer to Fetch: topic, partition, key, headers, body",
+    ),
+    Field::optional("raw", Shape::Any, "in an answer to any other request: the reply's bytes, as recorded"),
+];
+
+const REQUEST: &[Field] = &[
+    Field::optional("api", Shape::Text, "`Produce`, `Fetch`, `Metadata`, `JoinGroup` …"),
+    Field::optional("version", Shape::Integer, "its version"),
+    Field::optional("client", Shape::Text, "the client's name for itself"),
+    Field::optional("topics", Shape::List(&Shape::Text), "the topics that it is about"),
+    Field::optional("acks", Shape::Integer, "of Produce: how many replicas; -1 is all, 0 wants no reply"),
+    Field::optional("group", Shape::Text, "the consumer group, where it is about one"),
+];
+
+const REPLY: &[Field] = &[
+    Field::optional("api", Shape::Text, "the request's name"),
+    Field::optional("error", Shape::Any, "code and text of the first error; null where there is none"),
+    Field::optional("partitions", Shape::List(&Shape::Any), "topic, partition, error and offset of each"),
+    Field::optional("records", Shape::List(&Shape::Any), "of Fetch: the records"),
+    Field::optional("raw", Shape::Any, "of other requests: the reply's bytes"),
+];
+
+const MESSAGE: &[Field] = &[
+    Field::optional("kind", Shape::OneOf(&["published", "delivered"]), "which way it went"),
+    Field::optional("topic", Shape::Text, "the topic"),
+    Field::optional("partition", Shape::Integer, "the partition"),
+    Field::optional("offset", Shape::Integer, "its offset, where it was delivered"),
+    Field::optional("key", Shape::Any, "the key"),
+    Field::optional("headers", Shape::MapOf(&Shape::Any), "the headers"),
+    Field::optional("body", Shape::Any, "the value, decoded where it is JSON"),
+    Field::optional("text", Shape::Text, "the value as sent; null where it is no text"),
+    Field::optional("compression", Shape::Text, "of a batch that is compressed: by what"),
+    Field::optional("count", Shape::Integer, "of a batch that is compressed: how many records"),
+    Field::optional(
+        "records",
+        Shape::List(&Shape::Any),
+        "of a batch packed by gzip: key, headers, body of each",
+    ),
+];

@@ -1,0 +1,356 @@
+//! A Kafka connection in pieces: requests, and their replies in the same order.
+
+use super::addresses;
+use super::api::{
+    self, API_VERSIONS, FETCH, JOIN_GROUP, PRODUCE, SASL_AUTHENTICATE, SASL_HANDSHAKE, SYNC_GROUP,
+};
+use super::bytes::Reader;
+use super::calls::{Head, each_record, produced, wanted};
+use super::reading::{Kept, Told};
+use crate::conversation::{Direction, Limits, Surprise};
+use crate::pending::Pending;
+use crate::splitter::{Behind, Call, Of, Piece, Splitting};
+use crate::watching::Resumed;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+
+/// Cuts one connection.
+pub(super) struct Cutter {
+    pub(super) limits: Limits,
+    pub(super) behind: Behind,
+    is_watched: bool,
+    /// Where the seam listens.
+    pub(super) address: Option<SocketAddr>,
+    n_calls: Call,
+    lanes: [Lane; 2],
+    /// Requests without their reply, the oldest first.
+    pub(super) due: VecDeque<Due>,
+    pub(super) asked: BTreeMap<Call, Asked>,
+    /// Replies that the consumer waits for, by their number, in the order in which it wants them.
+    owed: VecDeque<i32>,
+    /// Replies whose turn has not come.
+    early: HashMap<i32, Vec<u8>>,
+    /// So much of the reply that is being written is missing.
+    n_missing: usize,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Lane {
+    pending: Pending,
+    /// What is missing of a frame that has begun to pass, and what it belongs to.
+    passing: Option<(usize, Belongs)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Belongs {
+    Call(Call),
+    Rest,
+    Unseen,
+}
+
+/// A request without its reply.
+pub(super) struct Due {
+    pub(super) call: Call,
+    pub(super) head: Head,
+    pub(super) fate: Fate,
+}
+
+/// What becomes of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Told,
+    Rest,
+    Unseen,
+}
+
+/// A request that may be answered.
+pub(super) struct Asked {
+    pub(super) head: Head,
+    /// Topic, partition and offset, where it is about some.
+    pub(super) partitions: Vec<(Vec<u8>, i32, i64)>,
+}
+
+/// Requests whose reply has come, and so many of which are remembered.
+const MOST_PAST: usize = 1024;
+
+/// No request or reply is so long.
+const MOST_LONG: usize = 1 << 30;
+
+fn index(direction: Direction) -> usize {
+    usize::from(direction == Direction::ToConsumer)
+}
+
+impl Cutter {
+    /// One that only looks, from the beginning of a connection.
+    pub(super) fn watching(limits: Limits) -> Self {
+        Self::new(Splitting { limits, behind: Behind::Provider }, true)
+    }
+
+    fn new(splitting: Splitting, is_watched: bool) -> Self {
+        Self {
+            limits: splitting.limits,
+            behind: splitting.behind,
+            is_watched,
+            address: None,
+            n_calls: 0,
+            lanes: [Lane::default(), Lane::default()],
+            due: VecDeque::new(),
+            asked: BTreeMap::new(),
+            owed: VecDeque::new(),
+            early: HashMap::new(),
+            n_missing: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, to: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        self.lanes[index(to)].pending.push(bytes);
+        loop {
+            let lane = &mut self.lanes[index(to)];
+            let unseen = lane.pending.unseen();
+            if let Some((n_missing, belongs)) = lane.passing {
+                if unseen.is_empty() {
+                    return Ok(());
+                }
+                let n_now = n_missing.min(unseen.len());
+                lane.pending.see(n_now);
+                let bytes = lane.pending.take();
+                let left = n_missing - n_now;
+                lane.passing = (left > 0).then_some((left, belongs));
+                match belongs {
+                    Belongs::Call(call) => {
+                        out.push(Piece { to, bytes, of: Of::More { call, whole: left == 0 } });
+                    }
+                    Belongs::Rest => out.push(Piece { to, bytes, of: Of::Rest }),
+                    Belongs::Unseen => {}
+                }
+                continue;
+            }
+            let Some(length) = Reader::new(unseen, false).i32() else { return Ok(()) };
+            let length = usize::try_from(length).ok().filter(|length| (4..MOST_LONG).contains(length));
+            let Some(length) = length else { return Err(Surprise::new("a length that can't be")) };
+            let (is_whole, n_here) = (unseen.len() >= length + 4, unseen.len().min(length + 4));
+            if !is_whole && n_here <= self.most_gathered(to) {
+                return Ok(());
+            }
+            let lane = &mut self.lanes[index(to)];
+            lane.pending.see(n_here);
+            let frame = lane.pending.take();
+            let belongs = match to {
+                Direction::ToProvider => self.request(frame, is_whole, out)?,
+                Direction::ToConsumer => self.reply(frame, is_whole, out)?,
+            };
+            if !is_whole {
+                self.lanes[index(to)].passing = Some((length + 4 - n_here, belongs));
+            }
+        }
+    }
+
+    /// So much of a frame is gathered before it passes as it comes. Where addresses may stand in it, it must be whole.
+    fn most_gathered(&self, to: Direction) -> usize {
+        let least = self.limits.kept_body.max(self.limits.head);
+        let is_changed = to == Direction::ToConsumer
+            && !self.is_watched
+            && self.due.front().is_some_and(|due| !matches!(due.head.api, PRODUCE | FETCH));
+        if is_changed { least.max(self.limits.kept_open) } else { least }
+    }
+
+    fn request(&mut self, frame: Vec<u8>, is_whole: bool, out: &mut Vec<Piece>) -> Result<Belongs, Surprise> {
+        let to = Direction::ToProvider;
+        let read =
+            Head::read(&frame[4..]).filter(|head| (0..=api::LAST).contains(&head.api) && head.version >= 0);
+        let Some(head) = read else { return Err(Surprise::new("no request of Kafka")) };
+        if self.due.len() >= self.limits.n_open {
+            return Err(Surprise::new("too many requests without a reply"));
+        }
+        let body = head.body(&frame[4..]).map(|(_, reader)| reader);
+        let acks = body
+            .filter(|_| head.api == PRODUCE)
+            .and_then(|reader| produced(head.version, reader, &mut |_| {}));
+        let has_reply = acks != Some(0);
+        if has_reply {
+            self.owed.push_back(head.correlation);
+        }
+        self.n_calls += 1;
+        let call = self.n_calls;
+        let said = if self.behind == Behind::Nobody && is_whole {
+            body.and_then(|reader| self.alone(head, reader))
+        } else {
+            None
+        };
+        if let Some(said) = said {
+            out.push(Piece { to, bytes: frame, of: Of::Rest });
+            out.push(Piece { to: Direction::ToConsumer, bytes: said, of: Of::Rest });
+            return Ok(Belongs::Rest);
+        }
+        if matches!(head.api, API_VERSIONS | SASL_HANDSHAKE | SASL_AUTHENTICATE) {
+            self.due.push_back(Due { call, head, fate: Fate::Rest });
+            out.push(Piece { to, bytes: frame, of: Of::Rest });
+            return Ok(Belongs::Rest);
+        }
+        if self.is_watched {
+            self.tell_records(head, (false, body), &frame, out);
+        } else {
+            self.remember(call, head, body);
+        }
+        // These wait at the broker until there is something, or for the others.
+        let waits = matches!(head.api, FETCH | JOIN_GROUP | SYNC_GROUP);
+        let kept = Kept::new(head, false, &frame[4..], (self.limits.kept_body, is_whole));
+        let awaited = has_reply && !waits;
+        let of = Of::Request { call, whole: is_whole, awaited, read: Box::new(kept) };
+        out.push(Piece { to, bytes: frame, of });
+        if has_reply {
+            self.due.push_back(Due { call, head, fate: Fate::Told });
+        } else {
+            let read = Box::new(Kept::new(head, true, &[], (0, true)));
+            let of = Of::Reply { call, whole: true, awaited: false, read };
+            out.push(Piece { to: Direction::ToConsumer, bytes: Vec::new(), of });
+        }
+        Ok(Belongs::Call(call))
+    }
+
+    fn remember(&mut self, call: Call, head: Head, body: Option<Reader<'_>>) {
+        let mut partitions = Vec::new();
+        let mut add = |partition: super::calls::Partition<'_>| {
+            partitions.push((partition.topic.to_vec(), partition.number, partition.offset));
+        };
+        match (head.api, body) {
+            (PRODUCE, Some(reader)) => drop(produced(head.version, reader, &mut add)),
+            (FETCH, Some(reader)) => drop(wanted(head.version, reader, &mut add)),
+            _ => {}
+        }
+        self.asked.insert(call, Asked { head, partitions });
+        while self.asked.len() > MOST_PAST + self.due.len() {
+            self.asked.pop_first();
+        }
+    }
+
+    fn reply(
+        &mut self,
+        mut frame: Vec<u8>,
+        is_whole: bool,
+        out: &mut Vec<Piece>,
+    ) -> Result<Belongs, Surprise> {
+        let to = Direction::ToConsumer;
+        let correlation = Reader::new(&frame[4..], false).i32().unwrap_or_default();
+        let place = self.due.iter().position(|due| due.head.correlation == correlation);
+        let Some(due) = place.and_then(|place| self.due.remove(place)) else {
+            return Err(Surprise::new("a reply that nobody asked for"));
+        };
+        if is_whole && !self.is_watched {
+            self.change(due.head, &mut frame);
+        }
+        Ok(match due.fate {
+            Fate::Unseen => Belongs::Unseen,
+            Fate::Rest => {
+                out.push(Piece { to, bytes: frame, of: Of::Rest });
+                Belongs::Rest
+            }
+            Fate::Told => {
+                let reader = Reader::new(&frame[8..], due.head.is_compact());
+                if self.is_watched {
+                    let mut body = reader;
+                    let is_there = body.tags().is_some();
+                    self.tell_records(due.head, (true, Some(body).filter(|_| is_there)), &frame, out);
+                }
+                let kept = Kept::new(due.head, true, &frame[8..], (self.limits.kept_body, is_whole));
+                let call = due.call;
+                let of = Of::Reply { call, whole: is_whole, awaited: true, read: Box::new(kept) };
+                out.push(Piece { to, bytes: frame, of });
+                Belongs::Call(call)
+            }
+        })
+    }
+
+    /// Puts the seam's address in, and has both sides speak what is understood here.
+    fn change(&self, head: Head, frame: &mut Vec<u8>) {
+        if head.api == API_VERSIONS {
+            addresses::agree(head.version, &mut frame[8..]);
+            return;
+        }
+        let Some(address) = self.address else { return };
+        if let Some(body) = addresses::rewritten(head, &frame[8..], address) {
+            let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX).to_be_bytes();
+            *frame = [&length[..], &frame[4..8], &body].concat();
+        }
+    }
+
+    /// Tells of each record by itself.
+    fn tell_records(
+        &self,
+        head: Head,
+        (is_reply, body): (bool, Option<Reader<'_>>),
+        frame: &[u8],
+        out: &mut Vec<Piece>,
+    ) {
+        let Some(reader) = body.filter(|reader| reader.rest.len() <= frame.len()) else { return };
+        let to = if is_reply { Direction::ToConsumer } else { Direction::ToProvider };
+        let most = self.limits.kept_body;
+        each_record(head, (is_reply, reader), &mut |partition, record| {
+            let read = Box::new(Told::new(is_reply, partition, &record, most));
+            out.push(Piece { to, bytes: Vec::new(), of: Of::Message { call: None, read } });
+        });
+    }
+
+    /// What is written to the consumer: replies in the order of their requests.
+    pub(super) fn in_order(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        if bytes.len() < 8 && self.n_missing == 0 {
+            return bytes;
+        }
+        if self.n_missing > 0 {
+            self.n_missing = self.n_missing.saturating_sub(bytes.len());
+            let mut bytes = bytes;
+            self.add_early(&mut bytes);
+            return bytes;
+        }
+        let mut reader = Reader::new(&bytes, false);
+        let (length, correlation) = (reader.i32().unwrap_or_default(), reader.i32().unwrap_or_default());
+        let whole = usize::try_from(length).unwrap_or_default().saturating_add(4);
+        if self.owed.front() != Some(&correlation) && self.owed.contains(&correlation) && whole <= bytes.len()
+        {
+            self.early.insert(correlation, bytes);
+            return Vec::new();
+        }
+        self.no_longer_owed(correlation);
+        self.n_missing = whole.saturating_sub(bytes.len());
+        let mut bytes = bytes;
+        self.add_early(&mut bytes);
+        bytes
+    }
+
+    pub(super) fn no_longer_owed(&mut self, correlation: i32) {
+        if let Some(place) = self.owed.iter().position(|other| *other == correlation) {
+            self.owed.remove(place);
+        }
+    }
+
+    /// What has waited for its turn.
+    fn add_early(&mut self, bytes: &mut Vec<u8>) {
+        while self.n_missing == 0
+            && let Some(early) = self.owed.front().and_then(|next| self.early.remove(next))
+        {
+            bytes.extend_from_slice(&early);
+            self.owed.pop_front();
+        }
+    }
+
+    pub(super) fn take_kept(&mut self, to: Direction) -> Vec<u8> {
+        self.lanes[index(to)].pending.take_all()
+    }
+}
+
+impl Resumed for Cutter {
+    fn resume(&self, splitting: Splitting) -> Self {
+        let mut cutter = Self::new(splitting, false);
+        let due = self.due.iter().map(|due| Due { fate: Fate::Rest, ..*due });
+        cutter.due.extend(due);
+        cutter.owed.extend(self.due.iter().map(|due| due.head.correlation));
+        cutter.n_calls = self.n_calls;
+        cutter
+    }
+
+    fn is_within(&self, direction: Direction) -> bool {
+        let lane = &self.lanes[index(direction)];
+        lane.passing.is_some() || !lane.pending.unseen().is_empty()
+    }
+}
