@@ -296,3 +296,179 @@ fn parts_of_addresses_vary() {
         [r#"200 {"id":"o-2"}"#, r#"200 {"id":"o-1"}"#, r#"200 {"id":"o-1"}"#, r#"200 {"id":"o-2"}"#, "None",]
     );
 }
+
+/// The tests made of a recording, as a file.
+fn driven(recording: &Recording, thoroughness: Thoroughness) -> String {
+    let drivers = as_tests(std::slice::from_ref(recording), thoroughness, &|name| name == "ann_password");
+    let text = written_tests("Made here.", &drivers.list);
+    let mut found = Diagnostics::default();
+    let file = Sources::default().add("t.seam.yaml", text.clone());
+    assert!(seam_manifest::parse(file, &text, &mut found).is_some() && found.is_empty(), "{found:?}\n{text}");
+    text
+}
+
+#[test]
+fn as_tests_with_what_was_given_and_used_again() {
+    let login = post("/login", r#"{"name":"ann","password":"«ann_password»"}"#);
+    let me = get("/me").replace(r#""host""#, r#""authorization":"Bearer «bearer 1»","host""#);
+    let mut recording = recorded(&[
+        ("t.seam.yaml::Ann", &login, &json(200, r#"{"token":"«bearer 1»","user":{"id":7,"seen":"10:00"}}"#)),
+        ("t.seam.yaml::Ann", &me, &json(200, r#"{"name":"$ann"}"#)),
+        ("t.seam.yaml::Ann", &get("/users/7/a%20b"), &json(200, r#"{"id":7,"ids":[1,2],"of":{}}"#)),
+    ]);
+    recording.volatile.push(Volatile::parse("reply.body.user.seen").unwrap());
+    assert_eq!(
+        driven(&recording, Thoroughness::Gist),
+        "\
+# Made here.
+tests:
+  - name: Ann
+    steps:
+      - name: POST /login
+        http: POST api/login
+        json:
+          name: ann
+          password: $secrets.ann_password
+        expect:
+          status: 200
+          headers.content-type: application/json
+          body.token:
+            exists: true
+          body.user.id: 7
+          body.user.seen:
+            type: string
+        save:
+          token: body.token
+          user_id: body.user.id
+      - name: GET /me
+        http: GET api/me
+        bearer: $token
+        expect:
+          status: 200
+          headers.content-type: application/json
+          body.name: $$ann
+      - name: GET /users/7/a%20b
+        http: GET api/users/$user_id/a%20b
+        expect:
+          status: 200
+          headers.content-type: application/json
+          body.id: 7
+          body.ids: [1, 2]
+          body.of:
+            equals: {}
+"
+    );
+    assert!(driven(&recording, Thoroughness::Whole).contains("body.user:\n            size: 2\n"));
+}
+
+#[test]
+fn stores_are_asked_as_well() {
+    let of = |protocol: &str, seam: &str, passed: &[(&str, &str)]| Recording {
+        seam: seam_of(seam).unwrap(),
+        protocol: protocol.to_owned(),
+        volatile: Vec::new(),
+        interactions: passed
+            .iter()
+            .map(|(request, reply)| Recorded {
+                request: parse(request).unwrap(),
+                reply: parse(reply).unwrap(),
+                ..Recorded::default()
+            })
+            .collect(),
+    };
+    let sql = of(
+        "postgres",
+        "orders -> pg.stock",
+        &[
+            (r#"{"statement":"begin","parameters":[]}"#, r#"{"rows":[]}"#),
+            (
+                r#"{"statement":"select n from s where id = $1","parameters":["A$1"]}"#,
+                r#"{"rows":[{"n":3}]}"#,
+            ),
+            (r#"{"statement":"update s set n = 1","parameters":[]}"#, r#"{"rows":[],"affected":2}"#),
+            (
+                r#"{"statement":"insert into s values ($1)","parameters":[1]}"#,
+                r#"{"rows":[],"error":{"code":"23505"}}"#,
+            ),
+        ],
+    );
+    assert_eq!(
+        driven(&sql, Thoroughness::Whole),
+        "\
+# Made here.
+tests:
+  - name: Outside of tests
+    vars:
+      p1_1: A$$1
+      p3_1: 1
+    steps:
+      - name: select n from s where id = $$1
+        sql: pg.stock
+        query: select n from s where id = $p1_1
+        expect:
+          rows:
+            - \"n\": 3
+      - name: update s set n = 1
+        sql: pg.stock
+        query: update s set n = 1
+        expect:
+          affected: 2
+      - name: insert into s values ($$1)
+        sql: pg.stock
+        query: insert into s values ($p3_1)
+        expect:
+          error.code: \"23505\"
+"
+    );
+    let redis = of(
+        "redis",
+        "cart -> redis",
+        &[
+            (r#"{"command":"GET","args":["cart:1"]}"#, r#"{"value":"2"}"#),
+            (r#"{"command":"BLPOP","args":["q","0"]}"#, r#"{"value":null}"#),
+        ],
+    );
+    let text = driven(&redis, Thoroughness::Whole);
+    assert!(
+        text.contains("command: [GET, cart:1]") && text.contains("value: \"2\"") && !text.contains("BLPOP"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_archive_out_and_in() {
+    let long = post("/pay", r#"{"cents":5}"#);
+    let passed = [
+        ("t", get("/a").replace("\"query\":{}", r#""query":{"q":"x y"}"#), json(200, r#"{"n": 1}"#)),
+        ("t", long, json(402, "{}")),
+    ];
+    let list: Vec<(&str, &str, &str)> =
+        passed.iter().map(|(test, request, reply)| (*test, request.as_str(), reply.as_str())).collect();
+    let har = to_har(&run(&list), "1.0");
+    let entries = har.get("log").and_then(|log| log.get("entries")).and_then(Value::as_list).unwrap();
+    let url = |index: usize| entries[index].get("request").and_then(|request| request.get("url")).cloned();
+    assert_eq!(url(0), Some(Value::text("http://h:1/a?q=x%20y")));
+    let mut read = from_har(&har.to_pretty()).unwrap();
+    let mut own = recorded(&list);
+    learn_alone(&mut own);
+    for one in &mut read[0].interactions {
+        one.elapsed = Some(Duration::from_micros(2500));
+    }
+    assert_eq!((read.len(), &read[0]), (1, &own));
+    for (text, expected) in [("{", "it is no JSON"), ("{}", "it has no `log.entries`")] {
+        assert!(from_har(text).unwrap_err().to_string().contains(expected), "{text}");
+    }
+    let foreign = r#"{"log":{"entries":[{"request":{"method":"GET","url":"https://api.test:8/x?a=1","headers":
+        [{"name":"Sec-Fetch-Mode","value":"cors"},{"name":"Accept","value":"text/plain"}]},
+        "response":{"status":200,"headers":[{"name":"Set-Cookie","value":"a=1\nb=2"}],
+        "content":{"mimeType":"text/plain","text":"aGk=","encoding":"base64"}}}]}}"#;
+    let read = &from_har(foreign).unwrap()[0];
+    assert_eq!(read.stem(), "client-api-test-8");
+    let one = &read.interactions[0];
+    let whole = format!("{} {}", one.request, one.reply);
+    let expected = concat!(
+        r#"{"method":"GET","path":"/x","query":{"a":"1"},"headers":{"accept":"text/plain"}} "#,
+        r#"{"status":200,"body":"hi","headers":{"set-cookie":["a=1","b=2"]}}"#,
+    );
+    assert_eq!(whole, expected);
+}

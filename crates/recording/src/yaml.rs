@@ -161,7 +161,7 @@ fn scalar_text(text: &str, out: &mut String) {
 fn is_plain(text: &str) -> bool {
     const WORDS: &[&str] = &["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let is_inside =
-        |character: char| character.is_ascii_alphanumeric() || "_-./@+*?=;() '~«»>:$…".contains(character);
+        |character: char| character.is_ascii_alphanumeric() || "_-./@+*?=;() '~«»>:$%…".contains(character);
     // A colon before a space, or at the end, would make a key of what stands before it.
     let has_key = text.ends_with(':') || text.contains(": ");
     is_duration(text)
