@@ -62,15 +62,15 @@ pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerab
         }
         for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
             let text = value.to_plain_text();
-            head.push_str(&format!("{name}: {}\r\n", one_line(name, &text)?));
+            head.extend([name.as_str(), ": ", one_line(name, &text)?, "\r\n"]);
         }
     }
     if let Some(media) = media.filter(|_| !has_type) {
-        head.push_str(&format!("content-type: {media}\r\n"));
+        head.extend(["content-type: ", media, "\r\n"]);
     }
     let has_body = !matches!(status, 100..=199 | 204 | 304);
     if has_body && !has_length {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
+        head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
     }
     if to.closes {
         head.push_str("connection: close\r\n");

@@ -8,9 +8,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use seam_value::{Value, parse};
 use seam_wire::grpc::{self, Descriptors};
-use seam_wire::{Behind, Call, Direction, Limits, Of, Piece, Protocol, Splitter, Splitting, protocol};
+use seam_wire::{
+    Behind, Call, Conversation, Direction, Exchange, Limits, Of, Piece, Position, Protocol, Splitter,
+    Splitting, protocol,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 const UP: Direction = Direction::ToProvider;
 const DOWN: Direction = Direction::ToConsumer;
@@ -374,6 +378,88 @@ fn an_answer_waits_for_room_and_the_provider_hears_nothing_of_it() {
     assert_eq!(heard[0].3.len() + heard[1].3.len(), 70_000 - 65_535);
     assert_eq!(heard[2].1, END | END_HEADERS);
     assert_eq!(talk.passed(), []);
+}
+
+/// A connection that was only watched so far, seen from both sides.
+struct Watched {
+    conversation: Box<dyn Conversation>,
+    exchanges: Vec<Exchange>,
+}
+
+impl Watched {
+    fn new() -> Self {
+        Self { conversation: grpc().begin(Limits::default()), exchanges: Vec::new() }
+    }
+
+    fn feed(&mut self, direction: Direction, bytes: &[u8]) {
+        self.conversation.feed(direction, bytes, Duration::ZERO, &mut self.exchanges).expect("no surprise");
+    }
+
+    fn is_idle(&self) -> bool {
+        let between = |direction| self.conversation.position(direction) == Position::Between;
+        self.conversation.n_open() == 0 && between(UP) && between(DOWN)
+    }
+
+    fn told(self) -> Vec<String> {
+        let mut told: Vec<String> =
+            self.exchanges.into_iter().map(|exchange| format!("{:?}", exchange.captured.read())).collect();
+        told.sort();
+        told
+    }
+}
+
+/// Wherever a connection is idle it can be held from there on: the consumer is understood with the tables that it has
+/// built, and both sides understand what they get then.
+#[test]
+fn held_from_the_middle_of_a_connection() {
+    for name in ["http-two-httpx.capture", "grpc-grpcio.capture"] {
+        let case = all().into_iter().find(|case| case.path.ends_with(name)).expect("the capture");
+        let chunks: Vec<(Direction, Vec<u8>)> = case
+            .pieces
+            .iter()
+            .filter_map(|chunk| match chunk {
+                Chunk::Bytes(direction, bytes) => Some((*direction, bytes.clone())),
+                Chunk::End(..) => None,
+            })
+            .collect();
+        let mut original = Watched::new();
+        for (direction, bytes) in &chunks {
+            original.feed(*direction, bytes);
+        }
+        let original = original.told();
+        let mut n_places = 0;
+        for place in 1..chunks.len() {
+            let (mut consumer, mut provider) = (Watched::new(), Watched::new());
+            for (direction, bytes) in &chunks[..place] {
+                consumer.feed(*direction, bytes);
+                provider.feed(*direction, bytes);
+            }
+            if !consumer.is_idle() {
+                continue;
+            }
+            let splitting = Splitting { limits: Limits::default(), behind: Behind::Provider };
+            let mut splitter = consumer.conversation.split(splitting).expect("a splitter");
+            let mut pieces = Vec::new();
+            for (direction, bytes) in &chunks[place..] {
+                match *direction {
+                    UP => consumer.feed(UP, bytes),
+                    DOWN => provider.feed(DOWN, bytes),
+                }
+                splitter.cut(*direction, bytes, &mut pieces).expect("no surprise");
+                for piece in pieces.drain(..) {
+                    let bytes = splitter.passes(piece.to, piece.bytes);
+                    match piece.to {
+                        UP => provider.feed(UP, &bytes),
+                        DOWN => consumer.feed(DOWN, &bytes),
+                    }
+                }
+            }
+            assert_eq!(consumer.told(), original, "{name}, from chunk {place} on, the consumer's side");
+            assert_eq!(provider.told(), original, "{name}, from chunk {place} on, the provider's side");
+            n_places += 1;
+        }
+        assert!(n_places > 0, "{name} is never idle");
+    }
 }
 
 /// What is said in parts keeps its frames in one piece, whatever else is said meanwhile.

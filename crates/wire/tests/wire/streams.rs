@@ -6,7 +6,8 @@ use crate::splits::meddle;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use seam_value::{Value, parse};
-use seam_wire::{Behind, Direction, Limits, Of, Splitter, Splitting, protocol};
+use seam_wire::{Behind, Direction, Limits, Of, Position, Splitter, Splitting, protocol};
+use std::time::Duration;
 
 const UP: Direction = Direction::ToProvider;
 const DOWN: Direction = Direction::ToConsumer;
@@ -120,6 +121,48 @@ fn a_message_that_is_left_out_doubled_or_made_spoils_nothing() {
     );
     assert!(texts.contains(&r#"p {"order":4}"#.to_owned()), "{texts:?}");
     assert_eq!(texts.last().map(String::as_str), Some("c bye"));
+}
+
+/// Held from the middle on, packed messages are understood with what came before as their dictionary.
+#[test]
+fn held_from_the_middle_of_a_connection() {
+    let pieces = case("http-websocket-packed.capture").pieces;
+    let original: Vec<String> = lines(&pieces)
+        .iter()
+        .filter_map(|line| Some(parse(line).expect("JSON").get("message")?.to_string()))
+        .collect();
+    let mut n_places = 0;
+    for place in 1..pieces.len() {
+        let mut conversation = protocol("http").expect("a protocol").begin(Limits::default());
+        let (mut exchanges, mut told, mut out) = (Vec::new(), Vec::new(), Vec::new());
+        for piece in &pieces[..place] {
+            if let Chunk::Bytes(direction, bytes) = piece {
+                conversation.feed(*direction, bytes, Duration::ZERO, &mut exchanges).expect("no surprise");
+            }
+        }
+        let between = |direction| conversation.position(direction) == Position::Between;
+        if conversation.n_open() > 0 || !between(UP) || !between(DOWN) {
+            continue;
+        }
+        let splitting = Splitting { limits: Limits::default(), behind: Behind::Provider };
+        let mut splitter = conversation.split(splitting).expect("a splitter");
+        for exchange in exchanges {
+            let message = exchange.captured.read().message;
+            told.extend((message != Value::Null).then(|| message.to_string()));
+        }
+        for piece in &pieces[place..] {
+            let Chunk::Bytes(direction, bytes) = piece else { continue };
+            splitter.cut(*direction, bytes, &mut out).expect("no surprise");
+            for piece in out.drain(..) {
+                if let Of::Message { read, .. } = piece.of {
+                    told.push(read.read().message.to_string());
+                }
+            }
+        }
+        assert_eq!(told, original, "from chunk {place} on");
+        n_places += 1;
+    }
+    assert!(n_places > 10, "only {n_places}");
 }
 
 #[test]
