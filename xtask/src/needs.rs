@@ -20,10 +20,15 @@ const NEEDS: &[Need] = &[
     Need { why: "PostgreSQL's server", package: "postgresql", there: has_postgres },
     Need { why: "Redis' server", package: "redis-server", there: || on_path("redis-server") },
     Need { why: "RabbitMQ's server", package: "rabbitmq-server", there: has_rabbitmq },
+    Need { why: "MariaDB's server", package: "mariadb-server", there: || on_path("mariadbd") || on_path("mysqld") },
+    Need { why: "NATS' server", package: "nats-server", there: || on_path("nats-server") },
+    Need { why: "an MQTT broker", package: "mosquitto", there: || on_path("mosquitto") },
     Need { why: "services in Python", package: "python3", there: || on_path("python3") },
     Need { why: "PostgreSQL from Python", package: "python3-psycopg2", there: || python_has("psycopg2") },
     Need { why: "Redis from Python", package: "python3-redis", there: || python_has("redis") },
     Need { why: "Kafka's client in Python", package: "python3-kafka", there: || python_has("kafka") },
+    Need { why: "MariaDB from Python", package: "python3-pymysql", there: || python_has("pymysql") },
+    Need { why: "MQTT from Python", package: "python3-paho-mqtt", there: || python_has("paho.mqtt") },
     Need { why: "RabbitMQ from Python", package: "python3-pika", there: || python_has("pika") },
 ];
 

@@ -1,0 +1,202 @@
+//! What each of these tests needs: a server that ends with it, a seam to it, and a client that waits where it is told to.
+
+use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
+use seam_expr::Chance;
+use seam_proxy::{
+    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
+    read_fault,
+};
+use seam_value::{Value, parse};
+use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// Ends a program when the test does.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A server of the test's own.
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    pub(crate) dir: tempfile::TempDir,
+    _program: Ended,
+}
+
+impl Server {
+    /// Starts a program, which is given its folder and port, and waits until it listens.
+    pub(crate) fn start(dir: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let program = Ended(command.spawn().unwrap());
+        let end = Instant::now() + Duration::from_secs(60);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < end, "{command:?} does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { port, dir, _program: program }
+    }
+
+    pub(crate) fn upstream(&self) -> Upstream {
+        Upstream::Tcp(SocketAddr::from(([127, 0, 0, 1], self.port)))
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Where a program is; says loudly where it is not.
+pub(crate) fn program(name: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/usr/local/sbin"].map(std::path::PathBuf::from);
+    let found =
+        std::env::split_paths(&path).chain(more).map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: needs {name}");
+    }
+    found
+}
+
+/// The Python that has this module; says loudly where none has.
+pub(crate) fn python(module: &str) -> Option<&'static str> {
+    let has = |python: &&str| {
+        let import = format!("import {module}");
+        Command::new(python).args(["-c", &import]).output().is_ok_and(|out| out.status.success())
+    };
+    let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
+    if found.is_none() {
+        eprintln!("SKIPPED: needs {module} for Python");
+    }
+    found
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<Interaction>>>, Arc<Mutex<Vec<String>>>);
+
+impl Witness for Notes {
+    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
+
+    fn interaction(&mut self, interaction: Interaction) {
+        self.0.lock().unwrap().push(interaction);
+    }
+
+    fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
+        self.1.lock().unwrap().push(reason.to_owned());
+    }
+
+    fn struck(&mut self, _: &SeamId, _: &Rule) {}
+
+    fn lost(&mut self, _: &SeamId, _: u64) {}
+}
+
+struct Nobody;
+
+impl Callers for Nobody {
+    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
+        connections.iter().map(|_| None).collect()
+    }
+}
+
+/// A seam to the server, or to where nobody is.
+pub(crate) struct Seam {
+    proxy: Proxy,
+    notes: Notes,
+    pub(crate) address: SocketAddr,
+}
+
+/// What a fault is about.
+pub(crate) type About = fn(&Value) -> bool;
+
+impl Seam {
+    pub(crate) async fn stand(name: &str, upstream: Upstream) -> Self {
+        let notes = Notes::default();
+        let pulse = Arc::new(Pulse::new(Instant::now()));
+        let witness = Box::new(notes.clone());
+        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Nobody)).unwrap();
+        let seam = SeamId { consumer: "shop".into(), provider: "server".into(), endpoint: Endpoint::main() };
+        let spec = SeamSpec { seam, protocol: protocol(name).unwrap(), upstream, listen: None };
+        let address = proxy.stand(spec).await.unwrap();
+        Self { proxy, notes, address }
+    }
+
+    /// A fault, once, on the first interaction that it is about.
+    pub(crate) async fn break_once(&self, fault: &str, about: About) {
+        let kind = Kind::Fault(read_fault(&parse(fault).unwrap()).unwrap());
+        let often = Often { times: Some(1), ..Often::default() };
+        self.put(fault, (kind, often), Some(Box::new(about))).await;
+    }
+
+    pub(crate) async fn put(&self, name: &str, (kind, often): (Kind, Often), filter: Option<Filter>) {
+        let chance = Chance::new(7, name);
+        let spec = RuleSpec { name: name.to_owned(), kind, filter, filters_replies: false, often, chance };
+        assert_eq!(self.proxy.put(|_| true, &Arc::new(Rule::new(spec))), 1);
+        self.proxy.pointed(|_| true).await;
+    }
+
+    /// What passed, and that all of it was legible.
+    pub(crate) async fn told(&self) -> Vec<Interaction> {
+        assert!(self.proxy.drain(LONG).await);
+        assert_eq!(*self.notes.1.lock().unwrap(), [""; 0], "it stays legible");
+        self.notes.0.lock().unwrap().clone()
+    }
+}
+
+/// Answers by a table: the first entry that is about the request.
+pub(crate) struct Table(pub(crate) &'static [(About, &'static str)]);
+
+impl Answers for Table {
+    fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
+        let (_, answer) = self.0.iter().find(|(about, _)| about(asked.request))?;
+        let say = Say::Answer(Arc::new(parse(answer).unwrap()));
+        let by = Arc::from("the stub");
+        Some(Answering { by, after: Duration::ZERO, say, dribble: None, afterwards: Vec::new() })
+    }
+}
+
+/// The text at a path of an interaction.
+pub(crate) fn text(value: &Value, path: &str) -> String {
+    let found = path.split('.').try_fold(value, |value, name| value.get(name));
+    found.and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+/// A program in Python, which says what it has seen in lines, and waits where it is told to.
+pub(crate) struct Client {
+    _program: Ended,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Client {
+    pub(crate) fn run(python: &str, port: u16, script: &str) -> Self {
+        let begin = "import sys\nport = int(sys.argv[1])\n\
+            def say(*what): print(*what, flush=True)\ndef wait(): sys.stdin.readline()\n";
+        let mut program = Command::new(python)
+            .args(["-c", &format!("{begin}{script}"), &port.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (program.stdin.take().unwrap(), BufReader::new(program.stdout.take().unwrap()));
+        Self { _program: Ended(program), stdin, stdout }
+    }
+
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    pub(crate) fn go_on(&mut self) {
+        self.stdin.write_all(b"\n").unwrap();
+    }
+}

@@ -1,0 +1,8 @@
+//! Real servers and ordinary clients of theirs, with Seamwork in between: watching changes nothing, and a fault hits one
+//! call and leaves the neighbours alone. Skipped, loudly, where a program is missing.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bed;
+mod mariadb;
+mod mosquitto;
+mod nats;
