@@ -38,7 +38,7 @@ impl Server {
     pub(crate) fn start(dir: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let program = Ended(command.spawn().unwrap());
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "{command:?} does not listen");
             std::thread::sleep(Duration::from_millis(20));

@@ -1,6 +1,7 @@
 //! Real servers and ordinary clients of theirs, with Seamwork in between: watching changes nothing, and a fault hits one
 //! call and leaves the neighbours alone. Skipped, loudly, where a program is missing.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "what is skipped is said loudly")]
 
 mod bed;
 mod mariadb;

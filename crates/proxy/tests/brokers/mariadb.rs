@@ -182,10 +182,14 @@ async fn compressed(server: &Server) {
     let seam = Seam::stand("mysql", server.upstream()).await;
     seam.break_once(r#"{"error":"1064"}"#, |one| text(one, "request.statement").trim() == "select 1").await;
     let port = seam.address.port().to_string();
-    let sql = "select repeat('z', 100000) as z; select 1; select 2 as two";
+    // It goes on after an error only with what it reads.
+    let sql = server.dir.path().join("sql");
+    std::fs::write(&sql, "select repeat('z', 100000) as z;\nselect 1;\nselect 2 as two;\n").unwrap();
+    let sql = std::fs::File::open(sql).unwrap();
     let ran = tokio::task::spawn_blocking(move || {
         Command::new(client)
-            .args(["--no-defaults", "-C", "--force", "-h127.0.0.1", "-uroot", "-N", "-P", &port, "-e", sql])
+            .args(["--no-defaults", "-C", "--force", "-h127.0.0.1", "-uroot", "-N", "-P", &port])
+            .stdin(sql)
             .output()
             .unwrap()
     });

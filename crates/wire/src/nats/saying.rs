@@ -1,6 +1,7 @@
 //! What is said in a NATS server's place: its greeting, its errors, and deliveries of somebody else's making.
 
 use crate::splitter::Unanswerable;
+use crate::unmatched::unmatched;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
@@ -12,6 +13,10 @@ pub(super) const GREETING: &[u8] = b"INFO {\"server_id\":\"SEAMWORK\",\"server_n
 
 /// An error as the server says it. Also `{ error: { message: … } }`.
 pub(super) fn error(answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+    if unmatched(answer).is_some() {
+        // What no stub is about is taken.
+        return Ok(Vec::new());
+    }
     let Some(map) = answer.as_map() else {
         return Err(Unanswerable::new(format!("an answer of nats is a map with error, not {answer}")));
     };
