@@ -20,7 +20,11 @@ const NEEDS: &[Need] = &[
     Need { why: "PostgreSQL's server", package: "postgresql", there: has_postgres },
     Need { why: "Redis' server", package: "redis-server", there: || on_path("redis-server") },
     Need { why: "RabbitMQ's server", package: "rabbitmq-server", there: has_rabbitmq },
-    Need { why: "MariaDB's server", package: "mariadb-server", there: || on_path("mariadbd") || on_path("mysqld") },
+    Need {
+        why: "MariaDB's server",
+        package: "mariadb-server",
+        there: || on_path("mariadbd") || on_path("mysqld"),
+    },
     Need { why: "NATS' server", package: "nats-server", there: || on_path("nats-server") },
     Need { why: "an MQTT broker", package: "mosquitto", there: || on_path("mosquitto") },
     Need { why: "services in Python", package: "python3", there: || on_path("python3") },

@@ -21,6 +21,14 @@ async fn connect(seam: &Seam) -> Client {
     async_nats::connect(format!("nats://{}", seam.address)).await.unwrap()
 }
 
+/// Waits until the server has done all that was asked on this connection.
+async fn settled(client: &Client) {
+    let own = client.new_inbox();
+    let mut subscriber = client.subscribe(own.clone()).await.unwrap();
+    client.publish(own, "".into()).await.unwrap();
+    tokio::time::timeout(LONG, subscriber.next()).await.unwrap().unwrap();
+}
+
 async fn texts(subscriber: &mut Subscriber, n_messages: usize, within: Duration) -> Vec<String> {
     let mut got = Vec::new();
     while got.len() < n_messages {
@@ -79,8 +87,8 @@ async fn one_message_of_many(seam: Seam) {
     let (client, neighbour) = (connect(&seam).await, connect(&seam).await);
     let mut mine = client.subscribe("x").await.unwrap();
     let mut others = neighbour.subscribe("x").await.unwrap();
-    client.flush().await.unwrap();
-    neighbour.flush().await.unwrap();
+    settled(&client).await;
+    settled(&neighbour).await;
     seam.break_once("\"reply_lost\"", |one| {
         text(one, "message.kind") == "published" && text(one, "message.text") == "m1"
     })
