@@ -6,6 +6,7 @@
 
 mod chosen;
 mod commands;
+mod controlled;
 mod explained;
 mod recorded;
 mod reference;

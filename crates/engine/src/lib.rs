@@ -14,5 +14,5 @@ pub use plan::system::{EndpointPlan, PlannedComponent, PlannedSeam, SystemPlan};
 pub use plan::test::PlannedTest;
 pub use plan::vocabulary::Words;
 pub use plan::{Checked, FilePlan, Plan, Request, Selection, plan};
-pub use run::{Opening, RunOptions, Stopped, Up, opening, run, up};
-pub use testbed::{BedError, Ground, Progress};
+pub use run::{Opening, Raised, RunOptions, Stopped, Up, opening, run, up};
+pub use testbed::{Alive, BedError, Ground, Progress};

@@ -1,30 +1,36 @@
 //! Requests that stubs want sent of their own accord: webhooks and callbacks.
 //!
-//! Each is sent once, after its delay, on a thread of its own runtime's tasks; what comes of it is nobody's answer, so
-//! only the connection's outcome is told.
+//! Each is sent once, after its delay, as a task of the proxy's thread; what comes of it is nobody's answer.
 
+use crate::elsewhere::call_back;
 use seam_wire::Callback;
-use std::sync::Arc;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
-/// Who sends them.
-pub(crate) type Sender = Arc<dyn Fn(Callback) + Send + Sync>;
+/// How many may be under way at once; more are not sent.
+const MOST: usize = 1024;
 
-/// Hands callbacks over to whoever sends them.
+/// Sends callbacks.
 #[derive(Clone, Default)]
-pub(crate) struct Callbacks(Option<Sender>);
+pub(crate) struct Callbacks {
+    n_open: Rc<Cell<usize>>,
+}
 
 impl Callbacks {
-    #[allow(dead_code)]
-    pub(crate) fn new(sender: Option<Sender>) -> Self {
-        Self(sender)
-    }
-
-    /// Hands them over; the answer to which they belong goes out after so long.
+    /// Sends them; the answer to which they belong goes out after so long.
     pub(crate) fn call_back(&self, callbacks: Vec<Callback>, answer_after: Duration) {
-        let Some(sender) = &self.0 else { return };
         for callback in callbacks {
-            sender(Callback { after: callback.after + answer_after, ..callback });
+            if self.n_open.get() >= MOST {
+                return;
+            }
+            let n_open = Rc::clone(&self.n_open);
+            n_open.set(n_open.get() + 1);
+            let callback = Callback { after: callback.after + answer_after, ..callback };
+            tokio::task::spawn_local(async move {
+                call_back(callback).await;
+                n_open.set(n_open.get() - 1);
+            });
         }
     }
 }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod callbacks;
+mod elsewhere;
 mod faults;
 mod gateway;
 mod hold;

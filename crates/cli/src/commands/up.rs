@@ -2,16 +2,22 @@
 
 use crate::chosen::{Files, Readable, is_shown};
 use crate::commands::Act;
+use crate::commands::serve::address;
+use crate::controlled::Controlled;
 use crate::screen::Screen;
 use crate::session::{Fetching, Interrupts, Said, Session, SessionError, make_room, runtime};
 use clap::Args;
+use seam_control::{Control, Toxiproxy};
 use seam_diag::Diagnostics;
 use seam_engine::{Selection, SystemPlan, Up as Addresses};
 use seam_history::Masker;
 use seam_judge::Exit;
 use seam_report::Progress;
 use seam_report::terminal::Page;
+use std::error::Error;
 use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +31,7 @@ Examples:
   seam up
   seam up shop --profile staging
   seam up --unmasked            with the passwords in the addresses
+  seam up --control 127.0.0.1:8474
 
 Ctrl-C takes everything down again.")]
 pub(crate) struct Up {
@@ -33,6 +40,10 @@ pub(crate) struct Up {
     /// Print passwords in addresses as they are
     #[arg(long)]
     unmasked: bool,
+    /// Where clients control seams, stubs and components while the system is up (`/seam/openapi.yaml`; Toxiproxy's and
+    /// WireMock's clients are understood, too), on loopback; a free port where nothing is said
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    control: Option<SocketAddr>,
     #[command(flatten)]
     fetching: Fetching,
 }
@@ -68,9 +79,21 @@ impl Up {
         let title = screen.ink().bold(&format!("{} is up", plan.system.name));
         let raised = {
             let (is_up, system) = (Arc::clone(&is_up), Arc::clone(&plan.system));
-            move |up: &Addresses| {
-                is_up.store(true, Ordering::Relaxed);
-                let _ = say.send(Said::Text(format!("{title}\n{}", table(up, &system, &secrets))));
+            let (control, seed) = (self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()), plan.seed);
+            move |up: Addresses| -> seam_engine::Raised {
+                Box::pin(async move {
+                    let table = table(&up, &system, &secrets);
+                    let house = Arc::new(Controlled(up.system));
+                    let toxiproxy = Arc::new(Toxiproxy::new(seed));
+                    let served =
+                        Control { toxiproxy, house }.serve(control).await.map_err(|error| chain(&error))?;
+                    is_up.store(true, Ordering::Relaxed);
+                    let line = format!("control: http://{}", served.address());
+                    let _ =
+                        say.send(Said::Text(format!("{title}\n{table}{line}\nCtrl-C takes it down again\n")));
+                    let closing: BoxFuture<()> = Box::pin(served.close());
+                    Ok(closing)
+                })
             }
         };
         let running = runtime.spawn(async move {
@@ -121,6 +144,19 @@ impl Hidden {
     }
 }
 
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
 /// A line for each endpoint.
 fn table(up: &Addresses, system: &SystemPlan, hidden: &Hidden) -> String {
     let shown = up.addresses.iter().filter(|(component, endpoint, _)| is_shown(system, component, endpoint));
@@ -138,6 +174,5 @@ fn table(up: &Addresses, system: &SystemPlan, hidden: &Hidden) -> String {
     if rows.iter().any(|(_, address)| address.contains('«')) {
         text.push_str("`--unmasked` shows the passwords\n");
     }
-    text.push_str("Ctrl-C takes it down again\n");
     text
 }

@@ -119,3 +119,36 @@ fn what_cannot_be_served_is_told() {
         assert!(done.err.contains(told), "{words:?}: {}", done.err);
     }
 }
+
+#[test]
+fn a_system_that_is_up_is_controlled() {
+    let Some(place) = Place::demo("") else { return };
+    std::fs::remove_dir_all(place.path().join("tests")).unwrap();
+    let mut up = Serving::start(&place, &["up", "--control", "127.0.0.1:0"]);
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.starts_with("control: ")) {
+        lines.push(up.line());
+        assert!(lines.len() < 20, "{lines:?}");
+    }
+    let control = lines.last().unwrap().trim_start_matches("control: http://").to_owned();
+    let front =
+        lines.iter().find_map(|line| line.trim_start().strip_prefix("front  http://")).unwrap().to_owned();
+    let seams = ask(&control, "GET /seam/seams", "");
+    assert!(seams.contains("\"seam\":\"front -> back\""), "{seams}");
+    let rule = r#"{"seam": "front -> back", "stub": {"request": "GET /hello", "reply": {"json": {"from": "stub"}}}}"#;
+    let put = ask(&control, "POST /seam/rules", rule);
+    assert!(put.starts_with("HTTP/1.1 201"), "{put}");
+    assert!(ask(&front, "GET /next", "").contains("stub"));
+    assert!(ask(&control, "DELETE /seam/rules", "").starts_with("HTTP/1.1 204"));
+    assert!(ask(&front, "GET /next", "").contains("ok"));
+    let passed = ask(&control, "GET /seam/interactions?seam=front%20-%3E%20back", "");
+    assert!(passed.contains("\"answered_by\":\"stub 1\""), "{passed}");
+    assert!(ask(&control, "POST /seam/components/back/stop", "").starts_with("HTTP/1.1 200"));
+    assert!(ask(&control, "GET /seam/health", "").contains(r#"{"name":"back","state":"stopped"}"#));
+    assert!(ask(&control, "POST /seam/components/back/start", "").starts_with("HTTP/1.1 200"));
+    assert!(ask(&front, "GET /next", "").contains("ok"));
+    assert!(ask(&control, "POST /seam/components/none/start", "").starts_with("HTTP/1.1 404"));
+    let (code, _) = up.end();
+    assert_eq!(code, Some(0));
+    assert_eq!(place.survivors(), Vec::<String>::new());
+}

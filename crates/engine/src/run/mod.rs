@@ -15,7 +15,8 @@ use crate::run::attempt::attempt;
 use crate::run::fixtures::Fixtures;
 use crate::run::lane::Lane;
 use crate::run::step::Ended;
-use crate::testbed::{BedError, Ground, Testbed};
+use crate::testbed::{Alive, BedError, Ground, Testbed};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use seam_diag::Diagnostic;
 use seam_event::{ComponentId, Level, Notice, RunId, Scope, SeamId, StoredFile, What};
@@ -82,38 +83,47 @@ pub async fn run(
     }
 }
 
+/// What is done once a system is up, and what is to be done before it is taken down again. The error is read after "failed
+/// to".
+pub type Raised = BoxFuture<'static, Result<BoxFuture<'static, ()>, String>>;
+
 /// Raises a system and keeps it up until somebody asks to stop; `raised` hears the addresses.
 pub async fn up(
     plan: Plan,
     ground: Ground,
-    raised: impl FnOnce(&Up),
+    raised: impl FnOnce(Up) -> Raised,
     interrupt: watch::Receiver<bool>,
 ) -> Result<(), BedError> {
     let bed = Arc::new(Testbed::open(Arc::new(plan), ground, interrupt).await?);
+    let mut before_end = None;
     let living = async {
         raise(&bed).await?;
-        raised(&Up::of(&bed));
+        before_end = Some(raised(Up::of(&bed)).await.map_err(BedError::Unheard)?);
         std::future::pending().await
     };
     let ran = tokio::select! {
         ran = living => ran,
         () = bed.interrupted() => Ok(()),
     };
+    if let Some(before_end) = before_end {
+        before_end.await;
+    }
     let closed = bed.close().await;
     ran.and(closed)
 }
 
 /// What is up, and where.
-#[derive(Clone, Debug)]
 pub struct Up {
     /// Component, endpoint, and the address where the test's own seam to it listens.
     pub addresses: Vec<(String, String, String)>,
     /// The file with the certificate of the run's authority, for whoever dials a seam with TLS.
     pub authority: PathBuf,
+    /// The system itself, to be controlled.
+    pub system: Alive,
 }
 
 impl Up {
-    fn of(bed: &Testbed) -> Self {
+    fn of(bed: &Arc<Testbed>) -> Self {
         let mut addresses = Vec::new();
         for (name, component) in &bed.system().components {
             for endpoint in &component.endpoints {
@@ -122,7 +132,8 @@ impl Up {
                 }
             }
         }
-        Self { addresses, authority: bed.authority_file().to_owned() }
+        let authority = bed.authority_file().to_owned();
+        Self { addresses, authority, system: Alive::of(bed) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! close: components struck, seams taken down, watcher finished: nothing is left
 //! ```
 
+mod alive;
 mod callers;
 pub(crate) mod component;
 mod control;
@@ -54,6 +55,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use crate::testbed::alive::Alive;
 pub use crate::testbed::told::{BedError, Progress};
 
 /// How long what has passed may take to be told before a step looks at it.

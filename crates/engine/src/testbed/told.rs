@@ -33,6 +33,9 @@ pub enum BedError {
     /// Processes could not be ended.
     #[error("processes are left behind: {0:?}")]
     Left(Vec<u32>),
+    /// Whoever wanted to hear that the system is up could do nothing with it.
+    #[error("failed to {0}")]
+    Unheard(String),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,

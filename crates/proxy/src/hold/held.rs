@@ -13,7 +13,7 @@ use crate::socket::Socket;
 use crate::stand::{Undialled, Upstream, dial};
 use seam_event::SeamId;
 use seam_value::Value;
-use seam_wire::{Call, Captured, Direction, Of, Piece, Protocol, Splitter};
+use seam_wire::{Answering, Call, Captured, Direction, Of, Piece, Protocol, Splitter};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 mod pieces;
@@ -81,6 +82,8 @@ struct Held {
     hung: Option<Arc<Rule>>,
     consumer_ended: bool,
     provider_ended: bool,
+    /// Who is asked instead of the provider, for which call.
+    others: JoinSet<(Call, Answering)>,
 }
 
 /// The connection has come to its end.
@@ -105,6 +108,7 @@ pub(crate) async fn hold(with: Holding) -> Over {
         hung: None,
         consumer_ended: false,
         provider_ended: false,
+        others: JoinSet::new(),
     };
     let Ended(over) = held.run().await;
     if over == Over::Reset {
@@ -122,6 +126,8 @@ enum Woken {
     Writable(Direction),
     Time,
     Changed,
+    /// Somebody else has answered.
+    Others(Call, Answering),
 }
 
 impl Held {
@@ -160,6 +166,7 @@ impl Held {
             }
             Woken::Time => Ok(()),
             Woken::Changed => self.apply_state(),
+            Woken::Others(call, answering) => self.others_have_answered(call, answering),
         }
     }
 
@@ -195,6 +202,9 @@ impl Held {
             () = readable(provider.filter(|_| reads_provider)) => Woken::Readable(Direction::ToConsumer),
             () = writable(provider.filter(|_| blocked_up)) => Woken::Writable(Direction::ToProvider),
             () = writable(Some(consumer).filter(|_| blocked_down)) => Woken::Writable(Direction::ToConsumer),
+            Some(Ok((call, answering))) = self.others.join_next(), if !self.others.is_empty() => {
+                Woken::Others(call, answering)
+            }
             () = until(due) => Woken::Time,
         }
     }

@@ -1,6 +1,7 @@
 //! What becomes of each piece: requests, replies, messages, and more of them.
 
 use super::{Ended, Fate, Held, opposite};
+use crate::elsewhere::ask;
 use crate::faults::{Effect, Moment};
 use crate::hold::lane::Act;
 use crate::hold::rule::{By, Rule};
@@ -10,6 +11,7 @@ use crate::relay::Over;
 use seam_value::Value;
 use seam_wire::{Answering, Call, Captured, Direction, Say, Then};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Held {
@@ -27,7 +29,7 @@ impl Held {
         let due = Instant::now() + verdict.wait;
         match verdict.what {
             None => self.pass_request(call, bytes, due),
-            Some((What::Stub(answering), _)) => self.stand_in(call, answering, due),
+            Some((What::Stub(answering), _)) => self.stand_in(call, answering, &bytes, due),
             Some((What::Unknown, rule)) => {
                 // The protocol may have a word for it; where it has none the connection ends.
                 let unknown = Value::map([
@@ -99,8 +101,15 @@ impl Held {
     }
 
     /// What a stub says to a request.
-    fn stand_in(&mut self, call: Call, answering: Answering, due: Instant) -> Result<(), Ended> {
+    fn stand_in(
+        &mut self,
+        call: Call,
+        answering: Answering,
+        asked: &[u8],
+        due: Instant,
+    ) -> Result<(), Ended> {
         let Answering { by, after, say, dribble, afterwards } = answering;
+        let name = Arc::clone(&by);
         let by = By::Stub(by);
         self.with.elsewhere.call_back(afterwards, after);
         let due = due + after;
@@ -122,7 +131,25 @@ impl Held {
             }
             Say::Pass => return Ok(()),
             Say::Cannot(reason) => return self.unanswerable(&reason),
-            Say::Elsewhere(_) => return self.unanswerable("nobody else can be asked here yet"),
+            Say::Elsewhere(elsewhere) => {
+                self.drop_request(call, &Value::Null, due);
+                let asked = asked.to_vec();
+                self.others.spawn_local(async move {
+                    tokio::time::sleep_until(due).await;
+                    let answer = Arc::new(ask(&elsewhere, &asked).await);
+                    (
+                        call,
+                        Answering {
+                            by: name,
+                            after: Duration::ZERO,
+                            say: Say::Answer(answer),
+                            dribble,
+                            afterwards: Vec::new(),
+                        },
+                    )
+                });
+                return Ok(());
+            }
         };
         match dribble {
             Some((n_parts, over)) if n_parts > 1 && !bytes.is_empty() => {
@@ -142,6 +169,11 @@ impl Held {
             _ => self.say(call, bytes, (due, then), &by),
         }
         Ok(())
+    }
+
+    /// What somebody else has answered who was asked instead of the provider.
+    pub(super) fn others_have_answered(&mut self, call: Call, answering: Answering) -> Result<(), Ended> {
+        self.stand_in(call, answering, &[], Instant::now())
     }
 
     /// Answers a request here, in the protocol's own terms.

@@ -1,0 +1,175 @@
+//! WireMock's admin interface over real sockets: mappings that answer, break, pass on, call back, and stand on seams.
+
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
+use seam_control::{Control, Seams, Served, Toxiproxy, serve_wiremock};
+use seam_expr::Chance;
+use seam_stub::Surroundings;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn serve() -> (Served, Arc<Seams>) {
+    let surroundings = Surroundings {
+        chance: Chance::new(1, "test"),
+        now: jiff::Timestamp::now,
+        env: Box::new(|_| None),
+        file: Box::new(|_| Err("there is none".to_owned())),
+        hostname: "here".to_owned(),
+    };
+    let seams = Arc::new(Seams::start(surroundings).unwrap());
+    let control = Control { toxiproxy: Arc::new(Toxiproxy::new(1)), house: Arc::clone(&seams) as _ };
+    (control.serve("127.0.0.1:0".parse().unwrap()).await.unwrap(), seams)
+}
+
+async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let head = format!(
+        "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer in time");
+    if read.is_err() || answer.len() < 12 {
+        return (0, answer);
+    }
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    (answer[9..12].parse().unwrap(), body.to_owned())
+}
+
+async fn map(address: SocketAddr, mapping: Value) -> Value {
+    let (status, told) = ask(address, "POST /__admin/mappings", &mapping.to_string()).await;
+    assert_eq!(status, 201, "{told}");
+    serde_json::from_str(&told).unwrap()
+}
+
+/// A server that answers everything with what it was asked, and tells it.
+async fn server() -> (SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, told) = mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let tell = tell.clone();
+            tokio::spawn(async move {
+                let mut room = vec![0; 4096];
+                let n_read = stream.read(&mut room).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&room[..n_read]).into_owned();
+                let line = asked.lines().next().unwrap_or_default().to_owned();
+                let answer =
+                    format!("HTTP/1.1 203 OK\r\nX-Own: yes\r\nContent-Length: {}\r\n\r\n{line}", line.len());
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = tell.send(asked).await;
+            });
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn posted_mappings_answer_every_other_path() {
+    let (served, _seams) = serve().await;
+    let address = served.address();
+    let made = map(address, json!({ "request": { "urlPath": "/hello" }, "response": { "body": "{{request.query.q}}", "transformers": ["response-template"] } })).await;
+    assert_eq!(ask(address, "GET /hello?q=you", "").await, (200, "you".to_owned()));
+    assert_eq!(ask(address, "GET /other", "").await.0, 404);
+    let (_, count) = ask(address, "POST /__admin/requests/count", r#"{"url": "/hello?q=you"}"#).await;
+    assert!(count.contains("\"count\":1"), "{count}");
+    let (_, missed) = ask(address, "GET /__admin/requests/unmatched/near-misses", "").await;
+    assert!(missed.contains("/other"), "{missed}");
+    let (status, wrong) = ask(address, "POST /__admin/mappings", r#"{"request": {"urll": "/x"}}"#).await;
+    assert!(status == 422 && wrong.contains("/request/urll"), "{wrong}");
+    for (fault, answer) in [("EMPTY_RESPONSE", 0), ("CONNECTION_RESET_BY_PEER", 0)] {
+        map(address, json!({ "request": { "url": "/fault" }, "response": { "fault": fault } })).await;
+        assert_eq!(ask(address, "GET /fault", "").await.0, answer, "{fault}");
+    }
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(ask(address, &format!("DELETE /__admin/mappings/{id}"), "").await.0, 200);
+    assert_eq!(ask(address, "GET /hello?q=you", "").await.0, 404);
+    assert_eq!(ask(address, "GET /proxies", "").await, (200, "{}".to_owned()));
+    served.close().await;
+}
+
+#[tokio::test]
+async fn a_mapping_passes_on_and_calls_back() {
+    let (served, _seams) = serve().await;
+    let (other, mut told) = server().await;
+    let base = format!("http://{other}");
+    map(
+        served.address(),
+        json!({ "request": { "urlPathPattern": "/api/.*" }, "response": {
+            "proxyBaseUrl": base, "proxyUrlPrefixToRemove": "/api", "additionalProxyRequestHeaders": { "X-Added": "1" } } }),
+    )
+    .await;
+    let (status, body) = ask(served.address(), "GET /api/books?n=1", "").await;
+    assert_eq!((status, body.as_str()), (203, "GET /books?n=1 HTTP/1.1"));
+    let asked = timeout(PATIENCE, told.recv()).await.unwrap().unwrap().to_lowercase();
+    assert!(asked.contains("x-added: 1") && asked.contains(&format!("host: {other}")), "{asked}");
+    map(
+        served.address(),
+        json!({ "request": { "url": "/pay" }, "response": { "status": 202 }, "serveEventListeners": [
+            { "name": "webhook", "parameters": { "method": "POST", "url": format!("{base}/paid"), "body": "{\"ok\":true}" } }] }),
+    )
+    .await;
+    assert_eq!(ask(served.address(), "POST /pay", "").await.0, 202);
+    let called = timeout(PATIENCE, told.recv()).await.expect("a call in time").unwrap();
+    assert!(called.starts_with("POST /paid HTTP/1.1"), "{called}");
+    map(
+        served.address(),
+        json!({ "request": { "url": "/gone" }, "response": { "proxyBaseUrl": "http://127.0.0.1:1" } }),
+    )
+    .await;
+    assert_eq!(ask(served.address(), "GET /gone", "").await.0, 500);
+    served.close().await;
+}
+
+#[tokio::test]
+async fn a_mapping_stands_on_the_seam_that_it_names() {
+    let (served, seams) = serve().await;
+    let (behind, _told) = server().await;
+    let http = seam_wire::protocol("http").unwrap();
+    let view = seams.stand("127.0.0.1:0".parse().unwrap(), &behind.to_string(), http).await.unwrap();
+    let at = view.listens.unwrap();
+    let mapping = json!({ "request": { "url": "/stock" }, "response": { "body": "stub" }, "metadata": { "seam": view.id.to_string() } });
+    let made = map(served.address(), mapping).await;
+    assert_eq!(ask(at, "GET /stock", "").await, (200, "stub".to_owned()));
+    assert_eq!(ask(at, "GET /else", "").await, (203, "GET /else HTTP/1.1".to_owned()));
+    assert_eq!(ask(served.address(), "GET /stock", "").await.0, 404, "it stands on its seam alone");
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(ask(served.address(), &format!("DELETE /__admin/mappings/{id}"), "").await.0, 200);
+    assert_eq!(ask(at, "GET /stock", "").await.0, 203);
+    let nowhere = json!({ "request": { "url": "/x" }, "response": {}, "metadata": { "seam": "a -> b" } });
+    let (status, told) = ask(served.address(), "POST /__admin/mappings", &nowhere.to_string()).await;
+    assert!(status == 422 && told.contains("there is no seam `a -> b`"), "{told}");
+    served.close().await;
+}
+
+#[tokio::test]
+async fn a_folder_of_mappings_is_served() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["mappings", "__files"] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+    }
+    std::fs::write(root.path().join("__files/hi.txt"), "from a file").unwrap();
+    let mapping = json!({ "request": { "url": "/hi" }, "response": { "bodyFileName": "hi.txt" } });
+    std::fs::write(root.path().join("mappings/hi.json"), mapping.to_string()).unwrap();
+    let (served, warnings) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.unwrap();
+    assert_eq!(warnings, Vec::<String>::new());
+    assert_eq!(ask(served.address(), "GET /hi", "").await, (200, "from a file".to_owned()));
+    assert_eq!(ask(served.address(), "GET /__admin/files", "").await.1, r#"["hi.txt"]"#);
+    assert_eq!(ask(served.address(), "GET /__admin/files/..%2Fmappings%2Fhi.json", "").await.0, 404);
+    assert_eq!(ask(served.address(), "PUT /__admin/files/new.txt", "new").await.0, 200);
+    assert_eq!(std::fs::read_to_string(root.path().join("__files/new.txt")).unwrap(), "new");
+    served.close().await;
+    std::fs::write(root.path().join("mappings/wrong.json"), r#"{"requst": {}}"#).unwrap();
+    let wrong = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.err().unwrap();
+    assert!(wrong.to_string().contains("wrong.json"), "{wrong}");
+}

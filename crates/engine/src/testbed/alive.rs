@@ -1,0 +1,111 @@
+//! A system that is up, for whoever controls it from outside: its seams, its components, and what has passed.
+
+use crate::testbed::component::Readiness;
+use crate::testbed::{Testbed, all_seams};
+use jiff::Timestamp;
+use seam_event::{Interaction, Scope, SeamId, What};
+use seam_expr::{Chance, Names};
+use seam_proxy::Rule;
+use seam_steps::{Act, Trouble};
+use seam_stub::Surroundings;
+use seam_wire::Protocol;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A system that is up.
+#[derive(Clone)]
+pub struct Alive(Arc<Testbed>);
+
+impl Alive {
+    pub(crate) fn of(bed: &Arc<Testbed>) -> Self {
+        Self(Arc::clone(bed))
+    }
+
+    /// The system's name.
+    pub fn name(&self) -> String {
+        self.0.system().name.clone()
+    }
+
+    /// All seams, those of the test among them, each with its protocol and where its consumer dials.
+    pub fn seams(&self) -> Vec<(SeamId, &'static dyn Protocol, Option<SocketAddr>)> {
+        let seams = all_seams(self.0.plan()).into_iter();
+        seams.map(|(id, protocol)| (id.clone(), protocol, self.0.wiring().dials(&id))).collect()
+    }
+
+    /// All components, with how each is: `starting`, `ready`, `paused`, `stopped`, `dead`.
+    pub fn components(&self) -> Vec<(String, &'static str)> {
+        let state = |name: &str| {
+            let Some(component) = self.0.components.get(name) else { return "stopped" };
+            if component.is_dead() {
+                "dead"
+            } else if component.live().is_none() || component.is_stopped() {
+                "stopped"
+            } else if component.paused.load(Ordering::SeqCst) {
+                "paused"
+            } else if *component.readiness.borrow() == Readiness::Ready {
+                "ready"
+            } else {
+                "starting"
+            }
+        };
+        self.0.system().components.keys().map(|name| (name.clone(), state(name))).collect()
+    }
+
+    /// Puts a rule on a seam, and comes back when it stands there; false where there is no such seam.
+    pub async fn put(&self, seam: &SeamId, rule: &Arc<Rule>) -> bool {
+        let bed = &self.0;
+        if bed.proxy.put(|other| other == seam, rule) == 0 {
+            return false;
+        }
+        bed.proxy.pointed(|other| other == seam).await;
+        self.tell(seam, rule, "put");
+        true
+    }
+
+    /// Takes a rule away from its seam.
+    pub async fn take_away(&self, seam: &SeamId, rule: &Arc<Rule>) {
+        let bed = &self.0;
+        bed.drain().await;
+        bed.proxy.take_away(rule);
+        bed.proxy.pointed(|other| other == seam).await;
+        self.tell(seam, rule, "taken away");
+    }
+
+    /// What has passed so far and is still kept, in the order in which requests began.
+    pub async fn interactions(&self) -> Vec<Arc<Interaction>> {
+        self.0.drain().await;
+        self.0.journal().interactions(|_| true)
+    }
+
+    /// Does something to a component and waits until it is so.
+    pub async fn act(&self, component: &str, act: Act) -> Result<(), String> {
+        self.0.act(component, act).await.map_err(|trouble| match trouble {
+            Trouble::Failed { reason, .. }
+            | Trouble::Errored { reason, .. }
+            | Trouble::Inconclusive { reason } => reason,
+        })
+    }
+
+    /// What templates of stubs may ask.
+    pub fn names(&self) -> Arc<dyn Names + Send + Sync> {
+        let root = self.0.root().to_owned();
+        let environment = self.0.plan.system.environment.clone();
+        Arc::new(Surroundings {
+            chance: Chance::new(self.0.plan.seed, "control"),
+            now: Timestamp::now,
+            env: Box::new(move |variable| environment.get(variable)),
+            file: Box::new(move |path| {
+                let path = root.join(path);
+                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            }),
+            hostname: "localhost".to_owned(),
+        })
+    }
+
+    fn tell(&self, seam: &SeamId, rule: &Rule, action: &str) {
+        let (fault, action) = (rule.name().to_owned(), action.to_owned());
+        let what = What::Fault { seam: seam.clone(), fault, action, interaction: None };
+        self.0.record(Scope::default(), what);
+    }
+}
