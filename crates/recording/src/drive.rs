@@ -4,11 +4,13 @@
 //! gave and a later request used is saved and used again.
 
 use crate::drive_step::{Asking, step};
+use crate::marks;
 use crate::recording::{Recorded, Recording};
 use crate::thread::Threads;
 use crate::volatile::Mask;
 use crate::yaml;
 use seam_value::{Map, Value};
+use std::collections::HashSet;
 
 /// How much of an answer is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +64,11 @@ pub fn as_tests(
             None => groups.push((test, vec![(recording, recorded)])),
         }
     }
+    let before: Vec<Vec<Passed<'_>>> =
+        groups.iter().map(|(test, list)| what_comes_before(*test, list, &groups)).collect();
     let mut drivers = Drivers::default();
-    for (test, list) in groups {
+    for ((test, own), mut list) in groups.into_iter().zip(before) {
+        list.extend(own);
         let mut steps = Vec::new();
         let mut vars = Map::new();
         let mut threads = Threads::default();
@@ -94,6 +99,50 @@ pub fn as_tests(
         drivers.list.push(Driver { name, recorded_in: test.map(str::to_owned), text });
     }
     drivers
+}
+
+/// What was asked elsewhere and has to be asked first: a test may go on with a session that a fixture of its file opened.
+/// It is all that led to the answer that gave what the test's requests use and none of its own answers gave.
+fn what_comes_before<'a>(
+    test: Option<&str>,
+    list: &[Passed<'a>],
+    groups: &[(Option<&str>, Vec<Passed<'a>>)],
+) -> Vec<Passed<'a>> {
+    let (mut used, mut given) = (Vec::new(), HashSet::new());
+    for (_, one) in list {
+        let mut marks = Vec::new();
+        marks_in(&one.request, &mut marks);
+        used.extend(marks.into_iter().filter(|mark| !given.contains(mark)).map(|mark| (mark, one.number)));
+        let mut marks = Vec::new();
+        marks_in(&one.reply, &mut marks);
+        given.extend(marks);
+    }
+    let mut before: Vec<Passed<'a>> = Vec::new();
+    for (mark, number) in used {
+        let gives = |(_, one): &&Passed<'_>| {
+            let mut marks = Vec::new();
+            marks_in(&one.reply, &mut marks);
+            one.number < number && marks.contains(&mark)
+        };
+        let others = groups.iter().filter(|(other, _)| *other != test);
+        let giver = others.filter_map(|(_, list)| Some((list, list.iter().rev().find(gives)?.1.number)));
+        let Some((list, last)) = giver.max_by_key(|(_, number)| *number) else { continue };
+        let new = list.iter().filter(|(_, one)| one.number <= last);
+        let is_new = |one: &&Passed<'a>| !before.iter().any(|known| known.1.number == one.1.number);
+        let new: Vec<Passed<'a>> = new.filter(is_new).copied().collect();
+        before.extend(new);
+    }
+    before.sort_by_key(|(_, one)| one.number);
+    before
+}
+
+fn marks_in(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::Text(text) => out.extend(marks::names_in(text)),
+        Value::List(list) => list.iter().for_each(|child| marks_in(child, out)),
+        Value::Map(map) => map.values().for_each(|child| marks_in(child, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// A file of these tests; `head` are lines of comment.

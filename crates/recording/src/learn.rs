@@ -119,7 +119,9 @@ impl Learnt {
 
 /// Names with `*` for elements of lists: what varies in one element varies in all.
 fn every(at: &[String]) -> Vec<String> {
-    if is_in_an_address(at) {
+    // Arguments have their places: what is a key in one command is no key in all.
+    let is_positional = matches!(at, [part, list, ..] if part == "request" && ["args", "parameters"].contains(&list.as_str()));
+    if is_in_an_address(at) || is_positional {
         return at.to_vec();
     }
     // In maps numbers may be keys; a `*` covers those as well.
