@@ -32,6 +32,7 @@ pub(crate) fn scratch() -> Scratch {
 }
 
 /// What looks at one connection's bytes.
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that is known of the connection")]
 pub(crate) struct Tap {
     /// The connection's number in the run.
     pub(crate) connection: u64,

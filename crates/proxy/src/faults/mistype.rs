@@ -73,7 +73,7 @@ impl Mistype {
             Value::Map(map) if rest.is_empty() && self.kind == "absent" => map.shift_remove(first).is_some(),
             Value::Map(map) => map.get_mut(first).is_some_and(|inner| self.change(inner, rest)),
             Value::List(list) if first == "*" => {
-                list.iter_mut().fold(false, |changed, inner| self.change(inner, rest) || changed)
+                list.iter_mut().map(|inner| self.change(inner, rest)).filter(|changed| *changed).count() > 0
             }
             Value::List(list) => {
                 let index = first.parse::<usize>().ok().filter(|index| *index < list.len());

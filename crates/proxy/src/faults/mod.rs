@@ -50,8 +50,11 @@ pub struct FaultKind {
     /// Its documentation; the subject is its argument, the fields are keys beside its own.
     pub word: Word,
     /// Reads it from its argument and the whole map it stands in; the error says what is wrong, in one line.
-    pub read: fn(&Value, &Map) -> Result<Arc<dyn Fault>, String>,
+    pub read: Read,
 }
+
+/// Reads a fault from its argument and the whole map it stands in.
+type Read = fn(&Value, &Map) -> Result<Arc<dyn Fault>, String>;
 
 /// One fault, ready to strike as often as is wanted.
 pub trait Fault: Send + Sync {

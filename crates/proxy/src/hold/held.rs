@@ -154,9 +154,9 @@ impl Held {
 
     /// Writes what is due, and waits for what comes next.
     async fn turn(&mut self) -> Result<(), Ended> {
-        self.write(Direction::ToProvider).await?;
+        self.write(Direction::ToProvider)?;
         self.say_what_follows().await?;
-        self.write(Direction::ToConsumer).await?;
+        self.write(Direction::ToConsumer)?;
         self.look_whether_it_is_over()?;
         match self.wait().await {
             Woken::Readable(from) => self.read(from).await,
@@ -180,7 +180,7 @@ impl Held {
             return Ok(());
         }
         self.take_in(pieces).await?;
-        self.write(Direction::ToProvider).await
+        self.write(Direction::ToProvider)
     }
 
     async fn wait(&mut self) -> Woken {
@@ -489,7 +489,7 @@ impl Held {
     }
 
     /// Writes what is due to one side, as far as it takes it.
-    async fn write(&mut self, to: Direction) -> Result<(), Ended> {
+    fn write(&mut self, to: Direction) -> Result<(), Ended> {
         loop {
             let now = Instant::now();
             let lane = match to {

@@ -28,7 +28,10 @@ impl Held {
         }
         let due = Instant::now() + verdict.wait;
         match verdict.what {
-            None => self.pass_request(call, bytes, due),
+            None => {
+                self.pass_request(call, bytes, due);
+                Ok(())
+            }
             Some((What::Stub(answering), _)) => self.stand_in(call, answering, &bytes, due),
             Some((What::Unknown, rule)) => {
                 // The protocol may have a word for it; where it has none the connection ends.
@@ -42,10 +45,9 @@ impl Held {
         }
     }
 
-    fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) -> Result<(), Ended> {
+    fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) {
         let due = self.up.push(Act::Bytes(bytes, 0), due, None);
         self.fates.insert(call, Fate::Later(due));
-        Ok(())
     }
 
     fn strike_request(
@@ -67,12 +69,12 @@ impl Held {
                 Ok(())
             }
             Effect::ResetAfter => {
-                self.pass_request(call, bytes, due)?;
+                self.pass_request(call, bytes, due);
                 self.up.push(Act::Reset, due, Some(By::Fault(rule)));
                 Ok(())
             }
             Effect::LoseReply => {
-                self.pass_request(call, bytes, due)?;
+                self.pass_request(call, bytes, due);
                 self.fates.insert(call, Fate::LosesReply);
                 Ok(())
             }
@@ -86,7 +88,7 @@ impl Held {
             }
             Effect::Twice => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.again(call, &bytes));
-                self.pass_request(call, bytes, due)?;
+                self.pass_request(call, bytes, due);
                 self.up.push(Act::Bytes(again.unwrap_or_default(), 0), due, None);
                 Ok(())
             }
@@ -95,7 +97,8 @@ impl Held {
                 Ok(())
             }
             Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
-                self.pass_request(call, bytes, due)
+                self.pass_request(call, bytes, due);
+                Ok(())
             }
         }
     }
@@ -159,7 +162,8 @@ impl Held {
                     .chunks(size)
                     .enumerate()
                     .map(|(index, part)| {
-                        let share = over.mul_f64((index + 1) as f64 / n_parts as f64);
+                        let nth = u32::try_from(index + 1).unwrap_or(u32::MAX);
+                        let share = over / u32::try_from(n_parts).unwrap_or(u32::MAX) * nth;
                         (Act::Bytes(part.to_vec(), 0), due + share, Some(by.clone()))
                     })
                     .collect();
@@ -343,9 +347,6 @@ impl Held {
             _ => None,
         };
         match effect {
-            None => {
-                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
-            }
             Some((Effect::Twice, rule)) => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
@@ -373,7 +374,7 @@ impl Held {
             Some((Effect::Cut(time), _)) => {
                 self.with.leads.cut(&self.with.seam.1, time);
             }
-            Some(_) => {
+            None | Some(_) => {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
             }
         }
