@@ -174,7 +174,7 @@ pub enum What {
     },
     /// An expectation was judged.
     Judged(Judged),
-    /// A fault struck, or was put on a seam or taken away.
+    /// A fault struck, or was put on a seam or taken away; or a stub was put there or taken away.
     Fault {
         /// The seam.
         seam: SeamId,
@@ -182,6 +182,9 @@ pub enum What {
         fault: String,
         /// `put`, `struck`, `taken away`.
         action: String,
+        /// Is it a stub?
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_stub: bool,
         /// The interaction that it struck.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interaction: Option<u64>,
@@ -385,6 +388,12 @@ impl From<Span> for Place {
 /// A value that stands there, null too: serde would take that for nothing at all.
 fn there<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
+}
+
+/// What is false is left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]

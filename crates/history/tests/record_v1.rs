@@ -104,6 +104,7 @@ fn during() -> Vec<(Option<&'static str>, What)> {
         seam: seam(),
         fault: "latency: 1ms".into(),
         action: "struck".into(),
+        is_stub: false,
         interaction: Some(1),
     };
     vec![

@@ -61,7 +61,7 @@ impl<'a> Scene<'a> {
             What::Fault { interaction: Some(id), fault, .. } => {
                 self.struck.entry(*id).or_insert((event.seq, fault));
             }
-            What::Fault { interaction: None, fault, seam, action } if action == "struck" => {
+            What::Fault { interaction: None, fault, seam, action, .. } if action == "struck" => {
                 self.strikes.push((event.seq, event.at, seam, fault));
             }
             What::Step { stage, .. } => {

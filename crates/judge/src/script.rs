@@ -96,7 +96,7 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
             let action = "struck".into();
             return (
                 Scope::default(),
-                What::Fault { seam, fault, action, interaction: subject.parse().ok() },
+                What::Fault { seam, fault, action, is_stub: false, interaction: subject.parse().ok() },
             );
         }
         "pass" => return (Scope::default(), pass(subject, text, lasts)),

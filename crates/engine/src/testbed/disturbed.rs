@@ -88,6 +88,7 @@ impl Testbed {
             seam: SeamId { consumer: from, provider: to, endpoint },
             fault: placed.rule.name().to_owned(),
             action: action.to_owned(),
+            is_stub: placed.is_stub,
             interaction: None,
         };
         self.record(scope, what);

@@ -188,6 +188,7 @@ impl Witness for JournalWitness {
             seam: seam.clone(),
             fault: rule.name().to_owned(),
             action: "struck".to_owned(),
+            is_stub: false,
             interaction: None,
         };
         self.recorder.record(self.journal.scope(), what);

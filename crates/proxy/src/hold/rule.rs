@@ -70,6 +70,8 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fault(rule) => write!(f, "fault {}", rule.name()),
+            // One without a name is called by its place: `stub 3`.
+            Self::Stub(name) if name.starts_with("stub ") => f.write_str(name),
             Self::Stub(name) => write!(f, "stub {name}"),
         }
     }

@@ -7,7 +7,7 @@ use crate::exchange::{answered, asked, is_bad, route, sent};
 use crate::time::human;
 use seam_event::{ComponentState, Event, Interaction, What};
 use seam_judge::is_within;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 /// More moments than these bury what they are shown for.
@@ -50,9 +50,11 @@ pub(super) fn timeline(attempted: &Attempted<'_>) -> Vec<Shown> {
     let Attempted { events, attempt, .. } = attempted;
     let last = attempt.findings.iter().map(|finding| finding.seq).max();
     let until = last.and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
+    let told: HashSet<(String, &str)> = events.iter().filter_map(|event| fault_of(event)).collect();
     let mut happened: VecDeque<(Duration, u64, &Event)> = events
         .iter()
         .filter(|event| event.seq >= attempt.window.first)
+        .filter(|event| !is_strike_of(event, &told))
         .filter_map(|event| when(event).map(|(at, order)| (at, order, *event)))
         .filter(|(at, ..)| until.is_none_or(|until| *at <= until))
         .collect();
@@ -86,6 +88,23 @@ fn when(event: &Event) -> Option<(Duration, u64)> {
     }
 }
 
+/// The fault whose name an interaction bears, with the seam.
+fn fault_of(event: &Event) -> Option<(String, &str)> {
+    let passed = interaction(event)?;
+    let fault = passed.answered_by.as_deref()?.strip_prefix("fault ")?;
+    Some((passed.seam.to_string(), fault))
+}
+
+/// Does it tell that a fault struck, which what it struck tells already?
+fn is_strike_of(event: &Event, told: &HashSet<(String, &str)>) -> bool {
+    match &event.what {
+        What::Fault { seam, fault, action, .. } => {
+            action == "struck" && told.contains(&(seam.to_string(), fault.as_str()))
+        }
+        _ => false,
+    }
+}
+
 fn interaction(event: &Event) -> Option<&Interaction> {
     match &event.what {
         What::Interaction(passed) => Some(passed),
@@ -109,7 +128,7 @@ fn of_interaction(passed: &Interaction, since: Duration, is_left_over: bool) -> 
         asked,
         answered: answered(passed),
         times: 1,
-        matters: is_bad(passed) || is_left_over,
+        matters: is_bad(passed) || is_left_over || passed.answered_by.is_some(),
     }
 }
 
@@ -121,7 +140,10 @@ fn of_state(event: &Event, since: Duration) -> Option<Moment> {
             let detail = if detail.is_empty() { word } else { format!("{word}: {detail}") };
             (component.as_str().to_owned(), detail)
         }
-        What::Fault { seam, fault, action, .. } => (seam.to_string(), format!("fault `{fault}` {action}")),
+        What::Fault { seam, fault, action, is_stub, .. } => {
+            let kind = if *is_stub { "stub" } else { "fault" };
+            (seam.to_string(), format!("{kind} `{fault}` {action}"))
+        }
         What::Degraded { seam, reason, .. } => {
             (seam.to_string(), format!("watched as plain bytes from here on: {reason}"))
         }

@@ -116,7 +116,8 @@ impl Disturbance {
         let ends = seam_of(fields, span, reading)?;
         let endpoint = ends.endpoint.as_deref().unwrap_or_default();
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
-        let title = shown(stub, reading);
+        let named = stub.get("name").and_then(Node::scalar_text);
+        let title = named.unwrap_or_else(|| shown(stub, reading));
         let rest = Rest::read(fields, reading.found);
         Some(rest.into_disturbance(ends, What::Stub(stubs), title))
     }
