@@ -161,7 +161,9 @@ impl Disturbance {
             let kind = match &self.what {
                 What::Fault(input) => {
                     let value = input.value(names)?;
-                    name = shortened(value.to_plain_text());
+                    if input.fixed().is_none() {
+                        name = shortened(value.to_plain_text());
+                    }
                     let fault = read_fault(&value);
                     Kind::Fault(fault.map_err(|reason| Trouble::errored(reason).at(input.span()))?)
                 }
