@@ -10,7 +10,7 @@ use crate::thread::Threads;
 use crate::volatile::Mask;
 use crate::yaml;
 use seam_value::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// How much of an answer is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +72,16 @@ pub fn as_tests(
         let mut steps = Vec::new();
         let mut vars = Map::new();
         let mut threads = Threads::default();
-        for (recording, recorded) in list {
+        let who = actors(&list);
+        for ((recording, recorded), actor) in list.into_iter().zip(who) {
             let mask = Mask::new(&recording.volatile, &recorded.volatile);
             let asking =
                 Asking { recording, recorded, mask: &mask, thoroughness, knows_secret, number: steps.len() };
             match step(&asking, &mut threads, &mut vars) {
-                Some(made) => {
+                Some(mut made) => {
+                    if let Some(actor) = actor {
+                        made.shift_insert(1, "as".to_owned(), Value::Text(format!("visitor_{actor}")));
+                    }
                     threads.take_in(steps.len(), &recorded.reply, &mask);
                     steps.push(made);
                 }
@@ -134,6 +138,36 @@ fn what_comes_before<'a>(
     }
     before.sort_by_key(|(_, one)| one.number);
     before
+}
+
+/// Who asks, where there are several: each session, which a cookie opened, is somebody's. None is the test's own actor.
+fn actors(list: &[Passed<'_>]) -> Vec<Option<usize>> {
+    let mut known: HashMap<String, usize> = HashMap::new();
+    let mut n_actors = 0;
+    let marks = |part: &Value, name: &str| {
+        let mut marks = Vec::new();
+        part.get("headers")
+            .and_then(|headers| headers.get(name))
+            .iter()
+            .for_each(|value| marks_in(value, &mut marks));
+        marks
+    };
+    let mut who = Vec::new();
+    for (_, one) in list {
+        let (sent, set) = (marks(&one.request, "cookie"), marks(&one.reply, "set-cookie"));
+        let mut actor = sent.iter().find_map(|mark| known.get(mark).copied());
+        if actor.is_none() && !set.is_empty() {
+            n_actors += 1;
+            actor = Some(n_actors);
+        }
+        if let Some(actor) = actor {
+            known.extend(set.into_iter().map(|mark| (mark, actor)));
+        }
+        who.push(actor);
+    }
+    let first = who.iter().position(Option::is_some).unwrap_or(who.len());
+    let is_one = n_actors < 2 && who[first..].iter().all(Option::is_some);
+    if is_one { vec![None; who.len()] } else { who }
 }
 
 fn marks_in(value: &Value, out: &mut Vec<String>) {
