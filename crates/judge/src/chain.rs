@@ -54,7 +54,9 @@ pub fn trouble(interaction: &Interaction) -> Option<Trouble> {
     }
     let error = interaction.reply.get("error")?;
     let provider = &interaction.to;
-    if let Some(code) = error.get("code").and_then(Value::as_text) {
+    // MySQL counts its errors, and says the SQLSTATE beside.
+    let state = error.get("state").and_then(Value::as_text);
+    if let Some(code) = state.or_else(|| error.get("code").and_then(Value::as_text)) {
         let message = error.get("message").and_then(Value::as_text).unwrap_or_default();
         let said = format!("{code} {message}");
         let is_in = |classes: &[&str]| classes.iter().any(|class| code.starts_with(class));
@@ -136,6 +138,10 @@ pub(crate) mod tests {
             (
                 r#"{"error":{"code":"23505","message":"taken"}}"#,
                 Some((Side::Consumer, "sent a statement that b refused: 23505 taken", true)),
+            ),
+            (
+                r#"{"error":{"code":1062,"state":"23000","message":"taken"}}"#,
+                Some((Side::Consumer, "sent a statement that b refused: 23000 taken", true)),
             ),
             (r#"{"error":{"code":"53300"}}"#, Some((Side::Provider, "answered 53300", false))),
             (
