@@ -105,7 +105,8 @@ impl Alive {
 
     fn tell(&self, seam: &SeamId, rule: &Rule, action: &str) {
         let (fault, action) = (rule.name().to_owned(), action.to_owned());
-        let what = What::Fault { seam: seam.clone(), fault, action, interaction: None };
+        let is_stub = rule.is_stub();
+        let what = What::Fault { seam: seam.clone(), fault, action, is_stub, interaction: None };
         self.0.record(Scope::default(), what);
     }
 }
