@@ -23,7 +23,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 /// Seams that lead to addresses, and stubs that stand at some.
 pub struct Seams {
     proxy: Proxy,
-    seams: Mutex<Vec<SeamView>>,
+    views: Mutex<Vec<SeamView>>,
     passed: Passed,
     names: Arc<Surroundings>,
 }
@@ -34,7 +34,7 @@ impl Seams {
         let passed = Passed::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let proxy = Proxy::start(pulse, Limits::default(), Box::new(passed.clone()), Box::new(Nobody))?;
-        Ok(Self { proxy, seams: Mutex::default(), passed, names: Arc::new(names) })
+        Ok(Self { proxy, views: Mutex::default(), passed, names: Arc::new(names) })
     }
 
     /// Stands on a seam from an address to an upstream (`host:port`), and gives the address where it listens.
@@ -44,13 +44,12 @@ impl Seams {
         upstream: &str,
         protocol: &'static dyn Protocol,
     ) -> Result<SeamView, ProxyError> {
-        let leads = match upstream.parse::<SocketAddr>() {
-            Ok(address) => Upstream::Tcp(address),
-            Err(_) => {
-                let (host, port) = upstream.rsplit_once(':').unwrap_or((upstream, "0"));
-                let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-                Upstream::Name { host, port: port.parse().unwrap_or(0) }
-            }
+        let leads = if let Ok(address) = upstream.parse::<SocketAddr>() {
+            Upstream::Tcp(address)
+        } else {
+            let (host, port) = upstream.rsplit_once(':').unwrap_or((upstream, "0"));
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            Upstream::Name { host, port: port.parse().unwrap_or(0) }
         };
         self.stand_on(listen, (upstream, leads), protocol).await
     }
@@ -95,7 +94,7 @@ impl Seams {
         let spec = SeamSpec { seam: id.clone(), protocol, upstream, listen: Some(listen) };
         let address = self.proxy.stand(spec).await?;
         let view = SeamView { id, protocol, listens: Some(address), leads_to: name.to_owned() };
-        self.seams.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(view)
     }
 }
@@ -111,7 +110,7 @@ impl House for Seams {
     }
 
     fn seams(&self) -> Vec<SeamView> {
-        self.seams.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.views.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn components(&self) -> Vec<ComponentView> {

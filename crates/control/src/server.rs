@@ -34,7 +34,7 @@ use tokio::task::{JoinHandle, JoinSet};
 const MOST_BODY: usize = 8 * 1024 * 1024;
 
 /// How long a connection may say nothing, or be in the middle of a head. A stub's answer may be late for so long.
-const HEAD_WITHIN: Duration = Duration::from_secs(60);
+const HEAD_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long reading a body may take.
 const BODY_WITHIN: Duration = Duration::from_secs(15);

@@ -13,6 +13,7 @@ use seam_proxy::ProxyError;
 use seam_recording::read_stub_file;
 use seam_stub::{Reading, Stubs, Surroundings};
 use seam_wire::Protocol;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,7 +183,7 @@ impl Serve {
         let mut sites = Vec::new();
         for (root, listen) in self.wiremocks.iter().zip(self.listens.iter().skip(self.stubs.len())) {
             let (site, warnings) = serve_wiremock(*listen, root).await?;
-            lines += &format!("wiremock: http://{} ({})\n", site.address(), root.display());
+            let _ = writeln!(lines, "wiremock: http://{} ({})", site.address(), root.display());
             for warning in warnings {
                 screen.diagnostic(&Diagnostic::warning(warning));
             }
@@ -193,8 +194,8 @@ impl Serve {
             let config = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
             for proxy in toxiproxy.populate(&config).await.map_err(failed)? {
                 let off = if proxy.is_enabled { "" } else { ", disabled" };
-                lines +=
-                    &format!("toxiproxy: {} -> {} ({}{off})\n", proxy.listen, proxy.upstream, proxy.name);
+                let (listen, upstream, name) = (proxy.listen, proxy.upstream, proxy.name);
+                let _ = writeln!(lines, "toxiproxy: {listen} -> {upstream} ({name}{off})");
             }
         }
         screen.say(&lines);

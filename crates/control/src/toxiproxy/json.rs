@@ -4,6 +4,7 @@
 //! lets null change nothing, and tells the first thing that is wrong in its own words.
 
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 
 /// Reads the first value of a body; the error is Go's.
 pub(super) fn first_value(body: &[u8]) -> Result<Value, String> {
@@ -113,7 +114,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\u{8}' => quoted.push_str("\\b"),
             '\u{c}' => quoted.push_str("\\f"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
             }
             other => quoted.push(other),
         }
@@ -153,8 +154,7 @@ impl Scanner<'_> {
             b'\n' => "\\n".to_owned(),
             b'\r' => "\\r".to_owned(),
             b'\t' => "\\t".to_owned(),
-            0x20..=0x7e => char::from(byte).to_string(),
-            0xa1..=0xff => char::from(byte).to_string(),
+            0x20..=0x7e | 0xa1..=0xff => char::from(byte).to_string(),
             other => format!("\\x{other:02x}"),
         };
         format!("invalid character '{shown}' {context}")

@@ -38,17 +38,15 @@ impl Files {
     }
 
     pub(crate) fn remove(&self, name: &str) -> Result<(), String> {
-        match self.path(name)? {
-            Some(path) => match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    Err(format!("{}: {error}", path.display()))
-                }
-                _ => Ok(()),
-            },
-            None => {
-                self.kept().remove(name);
-                Ok(())
+        let Some(path) = self.path(name)? else {
+            self.kept().remove(name);
+            return Ok(());
+        };
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(format!("{}: {error}", path.display()))
             }
+            _ => Ok(()),
         }
     }
 

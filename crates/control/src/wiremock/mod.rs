@@ -54,9 +54,9 @@ impl Admin {
             ["mappings", rest @ ..] => self.mappings(rest, asked),
             ["requests", rest @ ..] => self.requests(rest, asked),
             ["near-misses", what] if asked.method == Method::POST => match *what {
-                "request" => Some(self.with_body(asked, |json| self.wiremock.near_misses_of_request(json))),
+                "request" => Some(with_body(asked, |json| self.wiremock.near_misses_of_request(json))),
                 "request-pattern" => {
-                    Some(self.with_body(asked, |json| self.wiremock.near_misses_of_pattern(json)))
+                    Some(with_body(asked, |json| self.wiremock.near_misses_of_pattern(json)))
                 }
                 _ => None,
             },
@@ -95,7 +95,7 @@ impl Admin {
                 }
             }
             ("POST", ["import"]) => body(asked).and_then(|json| wiremock.import(&json)).map(|()| done()),
-            ("POST", ["find-by-metadata"]) => self.with_body(asked, |json| wiremock.find_by_metadata(json)),
+            ("POST", ["find-by-metadata"]) => with_body(asked, |json| wiremock.find_by_metadata(json)),
             ("POST", ["remove-by-metadata"]) => {
                 body(asked).and_then(|json| wiremock.remove_by_metadata(&json)).map(|()| done())
             }
@@ -132,11 +132,11 @@ impl Admin {
                 wiremock.remove_events();
                 Ok(done())
             }
-            ("POST", ["count"]) => self.with_body(asked, |json| wiremock.count(json)),
-            ("POST", ["find"]) => self.with_body(asked, |json| wiremock.find_requests(json)),
-            ("POST", ["remove"]) => self.with_body(asked, |json| wiremock.remove_requests(json)),
+            ("POST", ["count"]) => with_body(asked, |json| wiremock.count(json)),
+            ("POST", ["find"]) => with_body(asked, |json| wiremock.find_requests(json)),
+            ("POST", ["remove"]) => with_body(asked, |json| wiremock.remove_requests(json)),
             ("POST", ["remove-by-metadata"]) => {
-                self.with_body(asked, |json| wiremock.remove_requests_by_metadata(json))
+                with_body(asked, |json| wiremock.remove_requests_by_metadata(json))
             }
             ("GET", ["unmatched"]) => Ok(ok(&wiremock.unmatched_requests())),
             ("GET", ["unmatched", "near-misses"]) => Ok(ok(&wiremock.near_misses())),
@@ -231,14 +231,6 @@ impl Admin {
             _ => return None,
         }))
     }
-
-    fn with_body(
-        &self,
-        asked: &Asked,
-        act: impl FnOnce(&Value) -> Result<Value, Wrong>,
-    ) -> Result<Answer, Wrong> {
-        body(asked).and_then(|json| act(&json)).map(|value| ok(&value))
-    }
 }
 
 fn body(asked: &Asked) -> Result<Value, Wrong> {
@@ -263,4 +255,8 @@ fn refused(wrong: &Wrong) -> Answer {
         Some(value) => told(status, &value),
         None => Answer::empty(status),
     }
+}
+
+fn with_body(asked: &Asked, act: impl FnOnce(&Value) -> Result<Value, Wrong>) -> Result<Answer, Wrong> {
+    body(asked).and_then(|json| act(&json)).map(|value| ok(&value))
 }

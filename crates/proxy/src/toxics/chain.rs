@@ -163,19 +163,16 @@ impl Chain {
             }
         }
         for (index, toxic) in toxics.iter().enumerate() {
-            match self.stages.iter().position(|stage| stage.toxic.id == toxic.id) {
-                Some(at) => {
-                    if self.stages[at].toxic.revision != toxic.revision {
-                        self.interrupt(at);
-                        let stage = &mut self.stages[at];
-                        stage.toxic = toxic.clone();
-                        stage.applies = applies(toxic, &self.chance);
-                    }
-                }
-                None => {
-                    let stage = Stage::new(toxic, &self.chance);
-                    self.stages.insert(index.min(self.stages.len()), stage);
-                }
+            let Some(at) = self.stages.iter().position(|stage| stage.toxic.id == toxic.id) else {
+                let stage = Stage::new(toxic, &self.chance);
+                self.stages.insert(index.min(self.stages.len()), stage);
+                continue;
+            };
+            if self.stages[at].toxic.revision != toxic.revision {
+                self.interrupt(at);
+                let stage = &mut self.stages[at];
+                stage.toxic = toxic.clone();
+                stage.applies = applies(toxic, &self.chance);
             }
         }
     }
