@@ -30,7 +30,8 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Only these may know sockets and time.
-const KNOW_TOKIO: &[&str] = &["cli", "engine", "steps", "services", "proxy", "launch", "dashboard", "control"];
+const KNOW_TOKIO: &[&str] =
+    &["cli", "engine", "steps", "services", "proxy", "launch", "dashboard", "control"];
 
 /// A file longer than this needs to be divided.
 const LONGEST_FILE: usize = 800;
