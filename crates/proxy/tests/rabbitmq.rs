@@ -1,5 +1,6 @@
 //! A real RabbitMQ and an ordinary client (pika), with Seamwork in between: watched, lost, doubled, refused, stood in for.
 //! Skipped, loudly, where either is missing.
+#![expect(clippy::print_stderr, reason = "what is left out is left out loudly")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
@@ -82,7 +83,7 @@ fn broker() -> Option<Broker> {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let node = Ended(server.spawn().unwrap());
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < end, "RabbitMQ does not listen");
         std::thread::sleep(Duration::from_millis(20));

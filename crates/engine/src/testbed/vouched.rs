@@ -64,8 +64,8 @@ impl Vouched {
 fn write(authority: &Authority, own: &Path, all: &Path) -> io::Result<()> {
     std::fs::write(own, authority.certificate())?;
     let named = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let machines = named.into_iter().chain(MACHINES.map(PathBuf::from));
-    let mut text = machines.filter_map(|file| std::fs::read(file).ok()).next().unwrap_or_default();
+    let mut machines = named.into_iter().chain(MACHINES.map(PathBuf::from));
+    let mut text = machines.find_map(|file| std::fs::read(file).ok()).unwrap_or_default();
     text.push(b'\n');
     text.extend_from_slice(authority.certificate().as_bytes());
     std::fs::write(all, text)
