@@ -1,6 +1,6 @@
 //! The control address over real sockets: who is let in, and what toxics do to connections that are open.
 
-#![allow(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use seam_control::{Control, Seams, Served, Toxiproxy};
 use seam_expr::Chance;

@@ -1,6 +1,6 @@
 //! WireMock's admin interface over real sockets: mappings that answer, break, pass on, call back, and stand on seams.
 
-#![allow(clippy::unwrap_used, reason = "this is a test")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use seam_control::{Control, Seams, Served, Toxiproxy, serve_wiremock};
 use seam_expr::Chance;

@@ -393,7 +393,7 @@ async fn pass(
                 Ok(n_written) => n_written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 // The receiver is gone. What was read never arrived, so it has not passed.
-                Err(_) => return reset(opposite(direction), tap),
+                Err(_) => return reset(direction.opposite(), tap),
             };
             tap.borrow_mut().saw(direction, &buffer[..n_read]);
             if n_read < SMALL && tap.borrow().awaits_more_of(direction) {
@@ -402,7 +402,7 @@ async fn pass(
             buffer[n_written..n_read].to_vec()
         };
         if !write_rest(to, &rest).await {
-            return reset(opposite(direction), tap);
+            return reset(direction.opposite(), tap);
         }
     }
 }
@@ -425,11 +425,4 @@ async fn write_rest(to: &Socket, mut rest: &[u8]) -> bool {
 fn reset(sender: Direction, tap: &RefCell<Tap>) -> Result<Done, Stop> {
     tap.borrow_mut().ended(sender, End::Reset);
     Err(Stop::Reset)
-}
-
-fn opposite(direction: Direction) -> Direction {
-    match direction {
-        Direction::ToProvider => Direction::ToConsumer,
-        Direction::ToConsumer => Direction::ToProvider,
-    }
 }

@@ -3,7 +3,7 @@
 //! All methods take `&self`, so that both directions can use both sockets without locks, and reading waits
 //! before it needs a buffer, so that an idle connection holds none.
 
-use crate::tls::{self, TlsSocket};
+use crate::tls::TlsSocket;
 use rustix::net::RecvFlags;
 use rustls::ServerConfig;
 use socket2::SockRef;
@@ -98,12 +98,6 @@ impl Socket {
             Self::Tls(socket) => socket.reset_on_close(),
             Self::Unix(_) | Self::Gone => {}
         }
-    }
-
-    /// A connection to one of ours that speaks TLS. None where this machine can't.
-    pub(crate) fn encrypted(stream: TcpStream) -> Option<Self> {
-        let config = tls::towards_ours()?;
-        TlsSocket::connect(stream, config).ok().map(Self::Tls)
     }
 
     /// Speaks TLS from here on, as a server, with who has sent these bytes already. False where that can't be.

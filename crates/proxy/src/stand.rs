@@ -39,8 +39,6 @@ const DIAL: Duration = Duration::from_secs(10);
 pub enum Upstream {
     /// A TCP address.
     Tcp(SocketAddr),
-    /// A TCP address of one of ours that speaks TLS.
-    Tls(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
     /// Somebody else's port, by a name that is looked up anew for each connection.
@@ -361,11 +359,6 @@ pub(crate) async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
                 let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
                 let _ = stream.set_nodelay(true);
                 Ok(Socket::Tcp(stream))
-            }
-            Upstream::Tls(address) => {
-                let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
-                let _ = stream.set_nodelay(true);
-                Socket::encrypted(stream).ok_or(Undialled::Ours)
             }
             Upstream::Unix(path) => {
                 UnixStream::connect(path).await.map(Socket::Unix).map_err(|_| Undialled::Ours)

@@ -25,6 +25,17 @@ pub enum Direction {
     ToConsumer,
 }
 
+impl Direction {
+    /// The other one.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::ToProvider => Self::ToConsumer,
+            Self::ToConsumer => Self::ToProvider,
+        }
+    }
+}
+
 /// How a direction came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {

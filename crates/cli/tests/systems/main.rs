@@ -4,12 +4,11 @@
 //! whether anything is left behind, and what happens on a full disk. This program is also the component that
 //! the projects consist of: called `component`, it is one, so that the tests need nothing but themselves, and
 //! nothing of it ships with `seam`.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
     clippy::exit,
-    clippy::disallowed_methods,
     clippy::format_push_string,
     clippy::zombie_processes,
     reason = "this is a test and the odd programs that it tests with"

@@ -9,7 +9,6 @@ use futures_util::future::BoxFuture;
 use seam_diag::Span;
 use seam_event::{ComponentId, Interaction, Scope};
 use seam_launch::{Watcher, base_environment};
-use seam_proxy::Rule;
 use seam_services::mailbox::Mailbox;
 use seam_steps::{Act, Address, Awaited, Bench, Placed, SaidLine, SeamFilter, Trouble};
 use seam_value::Value;
@@ -26,7 +25,7 @@ pub(crate) struct AttemptBench {
     /// The test's own `quiet`.
     pub(crate) quiet: Duration,
     /// What stands on seams until the test's last step has ended, in the order of putting.
-    pub(crate) placed: Mutex<Vec<(Arc<Rule>, SeamFilter, Span)>>,
+    placed: Mutex<Vec<Placed>>,
     /// How many lines of each component nobody could listen to, before the attempt.
     lost_before: HashMap<String, u64>,
 }
@@ -47,12 +46,11 @@ impl AttemptBench {
             placed.split_off(n_kept)
         };
         let mut unreached = Vec::new();
-        for (rule, seam, span) in placed.into_iter().rev() {
-            let is_stub = rule.is_stub();
-            let placed = Placed { seam, rule, is_stub, span };
-            let taken = self.bed.take_away(&placed, scope.clone()).await;
-            if !taken.was_reached && !is_stub {
-                let text = format!("the fault `{}` on {} was never reached", placed.rule.name(), placed.seam);
+        for placed in placed.into_iter().rev() {
+            self.bed.take_away(&placed, scope.clone()).await;
+            let Placed { seam, rule, span } = placed;
+            if rule.n_struck() == 0 && !rule.is_stub() {
+                let text = format!("the fault `{}` on {seam} was never reached", rule.name());
                 unreached.push(Unreached { text, span });
             }
         }
@@ -178,8 +176,7 @@ impl Bench for AttemptBench {
     fn put<'a>(&'a self, placed: &'a Placed) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             self.bed.put(placed, self.bed.scope()).await?;
-            let entry = (Arc::clone(&placed.rule), placed.seam.clone(), placed.span);
-            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+            self.placed.lock().unwrap_or_else(PoisonError::into_inner).push(placed.clone());
             Ok(())
         })
     }

@@ -52,12 +52,6 @@ impl Names for OfTest {
     }
 }
 
-/// What became of a fault that was taken away.
-pub(crate) struct Taken {
-    /// Did it strike, or answer, at all?
-    pub(crate) was_reached: bool,
-}
-
 impl Testbed {
     /// Puts a fault or a stub on its seam, and comes back when it stands there.
     pub(crate) async fn put(&self, placed: &Placed, scope: Scope) -> Result<(), Trouble> {
@@ -72,13 +66,12 @@ impl Testbed {
     }
 
     /// Takes it away again.
-    pub(crate) async fn take_away(&self, placed: &Placed, scope: Scope) -> Taken {
+    pub(crate) async fn take_away(&self, placed: &Placed, scope: Scope) {
         // What has passed by now may still be about to be told.
         self.drain().await;
         self.proxy.take_away(&placed.rule);
         self.proxy.pointed(|seam| is_on(&placed.seam, seam)).await;
         self.tell_fault(scope, placed, "taken away");
-        Taken { was_reached: placed.rule.n_struck() > 0 }
     }
 
     fn tell_fault(&self, scope: Scope, placed: &Placed, action: &str) {
@@ -88,7 +81,7 @@ impl Testbed {
             seam: SeamId { consumer: from, provider: to, endpoint },
             fault: placed.rule.name().to_owned(),
             action: action.to_owned(),
-            is_stub: placed.is_stub,
+            is_stub: placed.rule.is_stub(),
             interaction: None,
         };
         self.record(scope, what);

@@ -544,7 +544,7 @@ impl Held {
                     return Ok(());
                 }
                 Err(_) => {
-                    self.with.tap.borrow_mut().reset_by(opposite(to));
+                    self.with.tap.borrow_mut().reset_by(to.opposite());
                     return Err(Ended(Over::Reset));
                 }
             }
@@ -612,12 +612,5 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-fn opposite(direction: Direction) -> Direction {
-    match direction {
-        Direction::ToProvider => Direction::ToConsumer,
-        Direction::ToConsumer => Direction::ToProvider,
     }
 }

@@ -1,7 +1,7 @@
 //! TLS on a seam: consumers that want it get it, from an authority that is made for the run.
 //!
 //! The seam itself stays legible: TLS ends here, and what passes is watched and held as without it. Towards the
-//! provider the bytes go on plain, unless that one speaks TLS itself.
+//! provider the bytes go on plain.
 
 mod socket;
 
@@ -11,11 +11,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme, crypto};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, crypto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// Who vouches for the seams of one run. Its key is nowhere but in memory.
 #[derive(Clone)]
@@ -72,62 +71,5 @@ impl Authority {
 
     pub(crate) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
-    }
-}
-
-/// How TLS is spoken with a provider on this machine that was started for the run: whoever it says it is, it is the
-/// process behind that port.
-pub(crate) fn towards_ours() -> Option<&'static Arc<ClientConfig>> {
-    static CONFIG: LazyLock<Option<Arc<ClientConfig>>> = LazyLock::new(|| ours().ok());
-    CONFIG.as_ref()
-}
-
-fn ours() -> Result<Arc<ClientConfig>, Error> {
-    let provider = Arc::new(crypto::ring::default_provider());
-    let verifier = Arc::new(Ours(Arc::clone(&provider)));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Takes any certificate.
-#[derive(Debug)]
-struct Ours(Arc<crypto::CryptoProvider>);
-
-impl ServerCertVerifier for Ours {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -3,8 +3,7 @@
 //!
 //! The handshake happens by itself while somebody waits or tries.
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -21,7 +20,7 @@ pub(crate) struct TlsSocket(Arc<Inner>);
 
 struct Inner {
     stream: TcpStream,
-    tls: Mutex<Connection>,
+    tls: Mutex<ServerConnection>,
     /// Bytes that were read before it was known that they are TLS.
     early: Mutex<Vec<u8>>,
     /// Is somebody writing out already what the kernel did not take at once?
@@ -35,24 +34,10 @@ impl TlsSocket {
         config: &Arc<ServerConfig>,
         early: Vec<u8>,
     ) -> Result<Self, rustls::Error> {
-        let connection = ServerConnection::new(Arc::clone(config))?;
-        Ok(Self::over(stream, Connection::Server(connection), early))
-    }
-
-    /// As a client, to a provider on this machine.
-    pub(crate) fn connect(stream: TcpStream, config: &Arc<ClientConfig>) -> Result<Self, rustls::Error> {
-        let name =
-            ServerName::try_from("localhost").map_err(|error| rustls::Error::General(error.to_string()))?;
-        let connection = ClientConnection::new(Arc::clone(config), name)?;
-        let socket = Self::over(stream, Connection::Client(connection), Vec::new());
-        socket.0.flush();
-        Ok(socket)
-    }
-
-    fn over(stream: TcpStream, mut tls: Connection, early: Vec<u8>) -> Self {
+        let mut tls = ServerConnection::new(Arc::clone(config))?;
         tls.set_buffer_limit(Some(BUFFER));
         let (tls, early) = (Mutex::new(tls), Mutex::new(early));
-        Self(Arc::new(Inner { stream, tls, early, flushing: AtomicBool::new(false) }))
+        Ok(Self(Arc::new(Inner { stream, tls, early, flushing: AtomicBool::new(false) })))
     }
 
     /// Waits until plain bytes may have come.

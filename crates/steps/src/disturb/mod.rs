@@ -63,13 +63,12 @@ enum What {
 }
 
 /// What is put on a seam.
+#[derive(Clone)]
 pub struct Placed {
     /// The seam.
     pub seam: SeamFilter,
     /// The fault or stub.
     pub rule: Arc<Rule>,
-    /// Is it a stub?
-    pub is_stub: bool,
     /// Where it stands.
     pub span: Span,
 }
@@ -154,7 +153,7 @@ impl Disturbance {
         &'a self,
         names: &'a (dyn Names + Sync),
         bench: &'a dyn Bench,
-    ) -> BoxFuture<'a, Result<Placed, Trouble>> {
+    ) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             let fixed = Arc::new(Fixed::of(&self.uses(), names, &self.title));
             let mut name = self.title.clone();
@@ -189,14 +188,9 @@ impl Disturbance {
                 often: self.often,
                 chance: names.chance().branch(&self.title),
             };
-            let placed = Placed {
-                seam: self.ends.filter(),
-                rule: Arc::new(Rule::new(spec)),
-                is_stub: matches!(self.what, What::Stub(_)),
-                span: self.ends.span,
-            };
-            bench.put(&placed).await?;
-            Ok(placed)
+            let placed =
+                Placed { seam: self.ends.filter(), rule: Arc::new(Rule::new(spec)), span: self.ends.span };
+            bench.put(&placed).await
         })
     }
 }

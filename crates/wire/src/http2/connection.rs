@@ -434,10 +434,3 @@ impl Http2 {
 pub(super) fn rest(to: Direction, bytes: Vec<u8>) -> Piece {
     Piece { to, bytes, of: Of::Rest }
 }
-
-pub(super) fn opposite(direction: Direction) -> Direction {
-    match direction {
-        Direction::ToProvider => Direction::ToConsumer,
-        Direction::ToConsumer => Direction::ToProvider,
-    }
-}

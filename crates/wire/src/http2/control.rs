@@ -1,6 +1,6 @@
 //! What is said about a connection or a stream as such: settings, credit, signs of life, farewells, resets.
 
-use super::connection::{Http2, Mode, opposite, rest};
+use super::connection::{Http2, Mode, rest};
 use super::frame::{self, Head};
 use super::writing;
 use crate::conversation::{Direction, Surprise};
@@ -49,7 +49,7 @@ impl Http2 {
 
     /// Tells whoever sends in a direction that there is room for more.
     pub(super) fn credit(&self, direction: Direction, stream: u32, n_bytes: u32, out: &mut Vec<Piece>) {
-        let to = opposite(direction);
+        let to = direction.opposite();
         if n_bytes == 0
             || self.mode == Mode::Watched
             || (self.mode == Mode::Alone && to == Direction::ToProvider)
@@ -73,7 +73,7 @@ impl Http2 {
             frame::RST_STREAM => self.reset(direction, head.stream, payload, out),
             frame::WINDOW_UPDATE => {
                 let by = frame::number(payload).ok_or_else(|| Surprise::new("credit without its size"))?;
-                self.grow(opposite(direction), (head.stream, by), out);
+                self.grow(direction.opposite(), (head.stream, by), out);
             }
             // Only ours are answered, and nobody waits for it.
             frame::SETTINGS | frame::PING if head.has(frame::ACK) && self.mode == Mode::Alone => {}
@@ -85,19 +85,21 @@ impl Http2 {
             frame::SETTINGS => {
                 for setting in payload.chunks_exact(6) {
                     if let ([0, 4], Some(window)) = (&setting[..2], frame::number(&setting[2..])) {
-                        self.writing.set_first_window(opposite(direction), window);
+                        self.writing.set_first_window(direction.opposite(), window);
                     }
                 }
                 match self.mode {
-                    Mode::Alone => self.control(opposite(direction), (frame::SETTINGS, frame::ACK), &[], out),
+                    Mode::Alone => {
+                        self.control(direction.opposite(), (frame::SETTINGS, frame::ACK), &[], out);
+                    }
                     Mode::Watched | Mode::Held => {
                         self.control(direction, (head.kind, head.flags), payload, out);
                     }
                 }
-                self.go(opposite(direction), out);
+                self.go(direction.opposite(), out);
             }
             frame::PING if self.mode == Mode::Alone => {
-                self.control(opposite(direction), (frame::PING, frame::ACK), payload, out);
+                self.control(direction.opposite(), (frame::PING, frame::ACK), payload, out);
             }
             frame::GOAWAY if direction == Direction::ToConsumer => {
                 let last =

@@ -1,6 +1,6 @@
 //! What becomes of each piece: requests, replies, messages, and more of them.
 
-use super::{Ended, Fate, Held, opposite};
+use super::{Ended, Fate, Held};
 use crate::elsewhere::ask;
 use crate::faults::{Effect, Moment};
 use crate::hold::lane::Act;
@@ -359,7 +359,7 @@ impl Held {
                 match splitter.refuse(&bytes, &value) {
                     Ok(said) => {
                         let by = Some(By::Fault(rule));
-                        self.lane(opposite(to)).push(Act::Bytes(said, 0), due, by);
+                        self.lane(to.opposite()).push(Act::Bytes(said, 0), due, by);
                     }
                     Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
                 }

@@ -1,5 +1,5 @@
 //! The helpers that templates may call, by what they work on: one line in a table each.
-#![allow(
+#![expect(
     clippy::needless_pass_by_value,
     clippy::unnecessary_wraps,
     reason = "all helpers have one signature"
