@@ -84,6 +84,13 @@ impl Leads {
     /// Puts a rule on all seams to which this applies. Says on how many.
     pub(crate) fn put(&self, applies: impl Fn(&SeamId) -> bool, rule: &Arc<Rule>) -> usize {
         rule.begins(self.0.observer.pulse().now());
+        if let Some(lasts) = rule.lasts_as_a_whole() {
+            let (leads, rule) = (self.clone(), Arc::clone(rule));
+            self.0.runtime.spawn(async move {
+                tokio::time::sleep(lasts).await;
+                leads.take_away(&rule);
+            });
+        }
         let mut n_seams = 0;
         self.change(&applies, |state| {
             n_seams += 1;
@@ -99,7 +106,7 @@ impl Leads {
                 .map(|(seam, lead)| (seam.clone(), lead.number))
                 .collect();
             for (seam, number) in seams {
-                self.cut(&seam, time);
+                self.cut(&seam, time, rule);
                 rule.struck();
                 self.0.observer.tell(Seen::Struck { seam: number, rule: Arc::clone(rule) });
             }
@@ -114,24 +121,24 @@ impl Leads {
             |_| true,
             |state| {
                 let n_before = state.rules.len();
-                let left: Arc<[Arc<Rule>]> = state.rules.iter().filter(is_it).cloned().collect();
-                let changes = left.len() != n_before;
+                state.rules = state.rules.iter().filter(is_it).cloned().collect();
                 // An outage ends with the fault that made it.
-                let was_cut = changes && std::mem::take(&mut state.is_cut);
-                state.rules = left;
-                changes || was_cut
+                let was_cut = state.cut_by.take_if(|by| Arc::ptr_eq(by, rule)).is_some();
+                state.is_cut &= !was_cut;
+                was_cut || state.rules.len() != n_before
             },
         );
     }
 
     /// Resets all connections of a seam, and refuses new ones for so long.
-    pub(crate) fn cut(&self, seam: &SeamId, time: Duration) {
+    pub(crate) fn cut(&self, seam: &SeamId, time: Duration, by: &Arc<Rule>) {
         let mut n_cuts = 0;
         self.change(
             |other| other == seam,
             |state| {
                 state.n_cuts += 1;
                 state.is_cut |= !time.is_zero();
+                state.cut_by = Some(Arc::clone(by));
                 n_cuts = state.n_cuts;
                 true
             },

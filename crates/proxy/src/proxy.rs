@@ -1,5 +1,6 @@
 //! All seams of a testbed: one thread that moves their bytes, and the way to tell it what each seam does.
 
+use crate::callbacks::Callbacks;
 use crate::hold::{Rule, SeamState};
 use crate::leads::Leads;
 use crate::observer::{Callers, Observer, Witness};
@@ -247,6 +248,7 @@ async fn take_orders(
         limits,
         leads,
         refusals,
+        callbacks: Callbacks::default(),
         taps: Rc::default(),
         ended: Rc::default(),
     };

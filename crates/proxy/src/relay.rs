@@ -286,9 +286,11 @@ impl Switch {
         Self { state, up_is_paused: Cell::new(false), changed: Notify::new() }
     }
 
-    /// The rules have changed.
-    pub(crate) fn wake(&self) {
-        self.changed.notify_waiters();
+    /// The seam has changed: where there are rules now, passing stops at the next moment at which it may.
+    pub(crate) fn follow(&self, state: &SeamState) {
+        if !state.rules.is_empty() {
+            self.changed.notify_waiters();
+        }
     }
 
     fn pauses(&self, direction: Direction, tap: &RefCell<Tap>) -> bool {

@@ -5,8 +5,8 @@
 //! connections exactly as it would without Seamwork.
 
 use crate::callbacks::Callbacks;
-use crate::hold::SeamState;
 use crate::hold::held::{Holding, hold};
+use crate::hold::{SeamState, until_broken};
 use crate::leads::Leads;
 use crate::observer::{Dialled, Observer, Seen};
 use crate::reach::{ExternalError, connect};
@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) refusals: Refusals,
     /// What all seams do.
     pub(crate) leads: Leads,
+    /// Who sends what stubs want sent.
+    pub(crate) callbacks: Callbacks,
 }
 
 /// Sessions that have ended are remembered up to this many.
@@ -266,7 +268,7 @@ impl Open {
             let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
             let passed = tokio::select! {
                 passed = passing => passed,
-                () = until_cut(state.clone(), self.n_cuts, &switch) => {
+                () = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state)) => {
                     for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
                         rule.struck();
                         shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
@@ -308,29 +310,10 @@ impl Open {
             scratch: Rc::clone(&shared.scratch),
             state,
             observer: Arc::clone(&shared.observer),
-            elsewhere: Callbacks::default(),
+            elsewhere: shared.callbacks.clone(),
             leads: shared.leads.clone(),
         })
         .await
-    }
-}
-
-/// Comes back when the seam is cut, and tells the relay when the connection is to be held.
-async fn until_cut(mut state: watch::Receiver<SeamState>, n_cuts: u64, switch: &Switch) {
-    loop {
-        {
-            let state = state.borrow_and_update();
-            if state.n_cuts != n_cuts || state.rules.iter().any(|rule| rule.refuses()) {
-                return;
-            }
-            if !state.rules.is_empty() {
-                switch.wake();
-            }
-        }
-        if state.changed().await.is_err() {
-            // The proxy is being taken down, which ends this task in a moment.
-            std::future::pending::<()>().await;
-        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Lane {
     not_before: Option<Instant>,
     /// Would the receiver take nothing more at the last try?
     pub(super) is_blocked: bool,
-    pub(super) is_over: bool,
+    is_over: bool,
 }
 
 impl Lane {
@@ -85,6 +85,9 @@ impl Lane {
 
     /// Puts something in, to be done at that time at the earliest. Says when it is due.
     pub(super) fn push(&mut self, act: Act, due: Instant, by: Option<By>) -> Instant {
+        if self.is_over && matches!(act, Act::Bytes(..) | Act::End) {
+            return due;
+        }
         if let Act::Bytes(bytes, _) = &act {
             self.n_bytes += bytes.len();
         }
@@ -169,6 +172,17 @@ impl Lane {
     /// The first entry is done.
     pub(super) fn done(&mut self) -> Option<Out> {
         self.queue.pop_front()
+    }
+
+    /// The direction was ended: whatever is still to be said comes too late.
+    pub(super) fn end(&mut self) {
+        self.is_over = true;
+        self.queue.retain(|out| matches!(out.act, Act::Reset | Act::Close));
+        self.n_bytes = 0;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     pub(super) fn is_full(&self) -> bool {

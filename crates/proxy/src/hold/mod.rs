@@ -7,6 +7,7 @@
 //! A seam without rules is only watched ([`relay`](crate::relay)). The first rule turns its connections over to
 //! [`held`] at the next moment in which no call is open, without anybody having to connect anew.
 
+mod fates;
 pub(crate) mod held;
 mod lane;
 mod rule;
@@ -18,6 +19,7 @@ pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
 use crate::faults::{Effect, Moment};
 use crate::stand::Upstream;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What a seam does at present.
 #[derive(Clone, Debug)]
@@ -30,13 +32,15 @@ pub(crate) struct SeamState {
     pub(crate) n_cuts: u64,
     /// Is it cut for a while?
     pub(crate) is_cut: bool,
+    /// The fault that cut it last, for as long as it is there.
+    pub(crate) cut_by: Option<Arc<Rule>>,
     /// Is its consumer known to want nothing but TLS?
     pub(crate) insists_on_tls: bool,
 }
 
 impl SeamState {
     pub(crate) fn new(upstream: Upstream) -> Self {
-        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false, insists_on_tls: false }
+        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false, cut_by: None, insists_on_tls: false }
     }
 
     /// Does nobody listen on the seam at present?
@@ -46,10 +50,14 @@ impl SeamState {
             || (self.upstream == Upstream::Nowhere && !self.has_stub())
     }
 
+    /// Are connections from when the seam had been cut so often to be reset?
+    pub(crate) fn breaks(&self, n_cuts: u64) -> bool {
+        self.n_cuts != n_cuts || self.rules.iter().any(|rule| rule.refuses())
+    }
+
     /// The fault by which nobody listens, or by which open connections were reset.
     pub(crate) fn breaker(&self) -> Option<Arc<Rule>> {
-        let breaks = |rule: &&Arc<Rule>| rule.refuses() || (self.n_cuts > 0 && rule.cuts());
-        self.rules.iter().find(breaks).cloned()
+        self.rules.iter().find(|rule| rule.refuses()).or(self.cut_by.as_ref()).cloned()
     }
 
     /// Does somebody answer in the provider's place?
@@ -70,5 +78,26 @@ impl SeamState {
     /// What holds for connections as a whole: their pace, and how late their end is passed on.
     pub(crate) fn connection_effects(&self) -> impl Iterator<Item = Effect> + '_ {
         self.rules.iter().filter_map(|rule| rule.connection_effect())
+    }
+}
+
+/// Comes back when connections from when the seam had been cut so often are to be reset. Asks at each change of the seam.
+pub(crate) async fn until_broken(
+    mut state: watch::Receiver<SeamState>,
+    n_cuts: u64,
+    changed: impl Fn(&SeamState),
+) {
+    loop {
+        {
+            let state = state.borrow_and_update();
+            if state.breaks(n_cuts) {
+                return;
+            }
+            changed(&state);
+        }
+        if state.changed().await.is_err() {
+            // The proxy is being taken down, which ends this task in a moment.
+            std::future::pending::<()>().await;
+        }
     }
 }

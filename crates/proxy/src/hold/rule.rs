@@ -104,9 +104,10 @@ impl Rule {
         matches!(self.spec.kind, Kind::Stub(_))
     }
 
-    /// Does it reset all connections when it is put on a seam?
-    pub(crate) fn cuts(&self) -> bool {
-        matches!(&self.spec.kind, Kind::Fault(fault) if fault.moment() == Moment::Now)
+    /// For how long it stands on a seam, where it is about connections as a whole: nothing passes that could find its time
+    /// over.
+    pub(crate) fn lasts_as_a_whole(&self) -> Option<Duration> {
+        self.spec.often.lasts.filter(|_| self.connection_effect().is_some())
     }
 
     pub(crate) fn kind(&self) -> &Kind {

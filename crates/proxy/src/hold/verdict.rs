@@ -64,12 +64,13 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     let needs_value = rules.iter().any(|rule| rule.needs_value());
     let interaction = if needs_value { told(case.seam, &parts) } else { Value::Null };
     let mut unmatched = None;
+    let mut passes = false;
     for rule in concerned {
         if verdict.what.is_some() {
             break;
         }
         match rule.kind() {
-            Kind::Stub(_) if case.is_message => {}
+            Kind::Stub(_) if case.is_message || passes => {}
             Kind::Stub(answers) => {
                 if !rule.applies(&interaction, case.at) {
                     continue;
@@ -84,9 +85,10 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                 };
                 match answers.answer(&asked) {
                     Some(Answering { say: Say::Pass, after, .. }) => {
+                        // No other stub is asked, but what is broken further on still is.
                         rule.struck();
                         verdict.wait += after;
-                        return verdict;
+                        passes = true;
                     }
                     Some(answering) => {
                         rule.struck();
@@ -110,7 +112,7 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
             }
         }
     }
-    if verdict.what.is_none() && !case.has_provider {
+    if verdict.what.is_none() && !case.has_provider && !passes {
         verdict.what = unmatched.map(|rule| (What::Unknown, Arc::clone(rule)));
     }
     verdict

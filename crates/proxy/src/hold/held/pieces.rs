@@ -1,8 +1,9 @@
 //! What becomes of each piece: requests, replies, messages, and more of them.
 
-use super::{Ended, Fate, Held};
+use super::{Ended, Held};
 use crate::elsewhere::ask;
 use crate::faults::{Effect, Moment};
+use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::rule::{By, Rule};
 use crate::hold::verdict::What;
@@ -20,12 +21,11 @@ impl Held {
         &mut self,
         call: Call,
         bytes: Vec<u8>,
+        whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
         let mut verdict = self.decide(&bytes, Moment::Request, (false, None), read);
-        if let Some(asked) = verdict.asked.take() {
-            self.asked.insert(call, asked);
-        }
+        self.fates.begin(call, whole, verdict.asked.take());
         let due = Instant::now() + verdict.wait;
         match verdict.what {
             None => {
@@ -47,7 +47,7 @@ impl Held {
 
     fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) {
         let due = self.up.push(Act::Bytes(bytes, 0), due, None);
-        self.fates.insert(call, Fate::Later(due));
+        self.fates.is_due(call, due);
     }
 
     fn strike_request(
@@ -75,11 +75,11 @@ impl Held {
             }
             Effect::LoseReply => {
                 self.pass_request(call, bytes, due);
-                self.fates.insert(call, Fate::LosesReply);
+                self.fates.set(call, Fate::LosesReply);
                 Ok(())
             }
             Effect::Hang => {
-                self.fates.insert(call, Fate::Dropped);
+                self.fates.set(call, Fate::Dropped);
                 if let Some(splitter) = &mut self.with.splitter {
                     splitter.forget(call);
                 }
@@ -93,7 +93,7 @@ impl Held {
                 Ok(())
             }
             Effect::Cut(time) => {
-                self.with.leads.cut(&self.with.seam.1, time);
+                self.with.leads.cut(&self.with.seam.1, time, &rule);
                 Ok(())
             }
             Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
@@ -177,7 +177,11 @@ impl Held {
 
     /// What somebody else has answered who was asked instead of the provider.
     pub(super) fn others_have_answered(&mut self, call: Call, answering: Answering) -> Result<(), Ended> {
-        self.stand_in(call, answering, &[], Instant::now())
+        self.stand_in(call, answering, &[], Instant::now())?;
+        if self.others.is_empty() && self.provider_ended {
+            self.end_to_consumer();
+        }
+        Ok(())
     }
 
     /// Answers a request here, in the protocol's own terms.
@@ -204,7 +208,7 @@ impl Held {
 
     /// A request is not passed on; the provider gets what keeps it in step.
     fn drop_request(&mut self, call: Call, answer: &Value, due: Instant) {
-        self.fates.insert(call, Fate::Dropped);
+        self.fates.set(call, Fate::Dropped);
         let Some(splitter) = &mut self.with.splitter else { return };
         let instead = splitter.instead(call, answer);
         if !instead.is_empty() {
@@ -232,7 +236,17 @@ impl Held {
         for (act, due, by) in self.ready.remove(&call).unwrap_or_default() {
             self.down.push(act, due, by);
         }
-        self.order.retain(|other| *other != call);
+        self.fates.spoken(call);
+        self.leave_order(call);
+    }
+
+    fn leave_order(&mut self, call: Call) {
+        // Mostly its turn has come.
+        if self.order.front() == Some(&call) {
+            self.order.pop_front();
+        } else {
+            self.order.retain(|other| *other != call);
+        }
     }
 
     fn take_turns(&mut self) {
@@ -243,9 +257,8 @@ impl Held {
 
     /// The answer to a call has ended.
     pub(super) fn answered(&mut self, call: Call) {
-        self.order.retain(|other| *other != call);
-        self.fates.remove(&call);
-        self.asked.remove(&call);
+        self.leave_order(call);
+        self.fates.answered(call);
         self.take_turns();
     }
 
@@ -257,10 +270,10 @@ impl Held {
         whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
-        if self.fates.get(&call) == Some(&Fate::LosesReply) {
+        if self.fates.of(call) == Some(Fate::LosesReply) {
             return self.lose(whole);
         }
-        let asked = self.asked.remove(&call);
+        let asked = self.fates.take_asked(call);
         let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
         let due = Instant::now() + verdict.wait;
         let (said, then, by) = match verdict.what {
@@ -284,7 +297,7 @@ impl Held {
                         return Ok(());
                     }
                     Effect::Cut(time) => {
-                        self.with.leads.cut(&self.with.seam.1, time);
+                        self.with.leads.cut(&self.with.seam.1, time, &rule);
                         return Ok(());
                     }
                     _ => (bytes, Then::Stay, None),
@@ -293,9 +306,9 @@ impl Held {
             _ => (bytes, Then::Stay, None),
         };
         if by.is_some() && !whole {
-            self.fates.insert(call, Fate::Replaced);
+            self.fates.set(call, Fate::Replaced);
         } else {
-            self.fates.insert(call, Fate::Later(due));
+            self.fates.is_due(call, due);
         }
         self.down.push(Act::Bytes(said, 0), due, by.clone());
         if let Some(by) = by {
@@ -328,19 +341,19 @@ impl Held {
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
         if let Some(call) = call
-            && matches!(self.fates.get(&call), Some(Fate::Dropped | Fate::Replaced))
+            && matches!(self.fates.of(call), Some(Fate::Dropped | Fate::Replaced))
         {
             return Ok(());
         }
         let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
         let mut due = Instant::now() + verdict.wait;
         if let Some(call) = call
-            && let Some(Fate::Later(earlier)) = self.fates.get_mut(&call)
+            && let Some(Fate::Later(earlier)) = self.fates.of(call)
         {
             // What belongs to one call keeps its order: nothing comes before its beginning, or before what was said
             // earlier.
-            due = due.max(*earlier);
-            *earlier = due;
+            due = due.max(earlier);
+            self.fates.is_due(call, due);
         }
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
@@ -371,8 +384,8 @@ impl Held {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
                 self.lane(to).push(Act::Reset, due, Some(By::Fault(rule)));
             }
-            Some((Effect::Cut(time), _)) => {
-                self.with.leads.cut(&self.with.seam.1, time);
+            Some((Effect::Cut(time), rule)) => {
+                self.with.leads.cut(&self.with.seam.1, time, &rule);
             }
             None | Some(_) => {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
@@ -389,7 +402,7 @@ impl Held {
         bytes: Vec<u8>,
         whole: bool,
     ) -> Result<(), Ended> {
-        let fate = self.fates.get(&call).copied();
+        let fate = self.fates.of(call);
         let now = Instant::now();
         match (to, fate) {
             (Direction::ToProvider, Some(Fate::Dropped)) | (Direction::ToConsumer, Some(Fate::Replaced)) => {}
@@ -399,8 +412,10 @@ impl Held {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);
             }
         }
-        if to == Direction::ToConsumer && whole {
-            self.answered(call);
+        match to {
+            Direction::ToConsumer if whole => self.answered(call),
+            Direction::ToProvider if whole => self.fates.request_ended(call),
+            _ => {}
         }
         Ok(())
     }

@@ -1,0 +1,237 @@
+//! What comes from either side: read, cut into pieces, and each given to whoever decides about its kind.
+
+use super::{Ended, Held};
+use crate::faults::{Effect, Moment};
+use crate::hold::fates::Fate;
+use crate::hold::lane::Act;
+use crate::hold::rule::Rule;
+use crate::hold::verdict::{Case, Verdict, What, decide};
+use crate::observer::Seen;
+use crate::relay::{Opening, Over};
+use crate::stand::Upstream;
+use seam_value::Value;
+use seam_wire::{Captured, Direction, Of, Piece};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl Held {
+    /// Reads what one side sends, and decides about it.
+    pub(super) fn read(&mut self, direction: Direction) -> Result<(), Ended> {
+        // What was put on the seam before these bytes were sent strikes them.
+        if self.with.state.has_changed().unwrap_or(false) {
+            self.apply_state()?;
+        }
+        let scratch = Rc::clone(&self.with.scratch);
+        let bytes = {
+            let mut buffer = scratch.borrow_mut();
+            let from = match direction {
+                Direction::ToProvider => Some(&self.with.consumer),
+                Direction::ToConsumer => self.with.provider.as_ref(),
+            };
+            let Some(from) = from else { return Ok(()) };
+            match from.try_read(&mut buffer) {
+                Ok(n_read) => buffer[..n_read].to_vec(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(_) => {
+                    self.with.tap.borrow_mut().reset_by(direction);
+                    return Err(Ended(Over::Reset));
+                }
+            }
+        };
+        if bytes.is_empty() {
+            return self.side_ended(direction);
+        }
+        for rule in std::mem::take(&mut self.unstruck) {
+            rule.struck();
+            self.tell_struck(&rule);
+        }
+        if direction == Direction::ToProvider {
+            let opening = self.with.tap.borrow_mut().opening(direction, &bytes);
+            match opening {
+                None => {}
+                Some(Opening::Say(answer)) => {
+                    let _ = self.with.consumer.try_write(answer);
+                    return Ok(());
+                }
+                Some(Opening::Encrypt(config, answer)) => {
+                    let _ = self.with.consumer.try_write(answer);
+                    let early = if answer.is_empty() { bytes } else { Vec::new() };
+                    let encrypted = self.with.consumer.encrypt(&config, early);
+                    return if encrypted { Ok(()) } else { Err(Ended(Over::Reset)) };
+                }
+            }
+            self.with.tap.borrow_mut().saw(direction, &bytes);
+        }
+        self.cut(direction, &bytes)
+    }
+
+    /// May calls overtake each other? Known once bytes have passed.
+    pub(super) fn multiplexes(&self) -> bool {
+        self.with.splitter.as_ref().is_some_and(|splitter| splitter.multiplexes())
+    }
+
+    pub(super) fn cut(&mut self, direction: Direction, bytes: &[u8]) -> Result<(), Ended> {
+        let Some(splitter) = &mut self.with.splitter else {
+            return self.pass_bytes(direction, bytes.to_vec());
+        };
+        let mut pieces = Vec::new();
+        let cut = splitter.cut(direction, bytes, &mut pieces);
+        if splitter.multiplexes() {
+            self.up.lose_order();
+            self.down.lose_order();
+        }
+        self.take_in(pieces)?;
+        let Err(surprise) = cut else { return Ok(()) };
+        let Some(mut splitter) = self.with.splitter.take() else { return Ok(()) };
+        let (seam, connection) = (self.with.seam.0, self.with.connection);
+        let reason = surprise.reason.into_owned();
+        self.with.observer.tell(Seen::Degraded { seam, connection, reason });
+        self.up.keep_order();
+        self.down.keep_order();
+        for direction in [Direction::ToProvider, Direction::ToConsumer] {
+            let rest = splitter.take_rest(direction);
+            let now = Instant::now();
+            self.lane(direction).push(Act::Bytes(rest, 0), now, None);
+        }
+        Ok(())
+    }
+
+    /// Bytes of which nothing is known: rules that need no more than that strike them.
+    pub(super) fn pass_bytes(&mut self, direction: Direction, bytes: Vec<u8>) -> Result<(), Ended> {
+        let mut due = Instant::now();
+        if direction == Direction::ToProvider {
+            let read: Box<dyn Captured> = Box::new(seam_wire::Read(seam_wire::Parts::default()));
+            let verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+            due += verdict.wait;
+            if let Some((What::Fault(effect), rule)) = verdict.what {
+                match effect {
+                    Effect::Hang => {
+                        self.hung = Some(rule);
+                        return Ok(());
+                    }
+                    Effect::Reset | Effect::ResetAfter | Effect::LoseReply => {
+                        self.with.tap.borrow_mut().reset_by_fault();
+                        return Err(Ended(Over::Reset));
+                    }
+                    Effect::Cut(time) => {
+                        self.with.leads.cut(&self.with.seam.1, time, &rule);
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if self.hung.is_none() {
+            self.lane(direction).push(Act::Bytes(bytes, 0), due, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
+        for piece in pieces {
+            if self.hung.is_some() && !self.multiplexes() {
+                continue;
+            }
+            self.take_in_one(piece)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_in_one(&mut self, piece: Piece) -> Result<(), Ended> {
+        let Piece { to, bytes, of } = piece;
+        let now = Instant::now();
+        match of {
+            Of::Rest => {
+                self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                Ok(())
+            }
+            Of::Request { call, whole, awaited, read } => {
+                if awaited {
+                    self.order.push_back(call);
+                }
+                self.request(call, bytes, whole, read)
+            }
+            Of::Reply { call, whole, read, .. } => self.reply(call, bytes, whole, read),
+            Of::Message { call, read } => self.message(to, call, bytes, read),
+            Of::More { call, whole } => self.more(to, call, bytes, whole),
+            Of::Broken { call, .. } => {
+                let goes_on = self.fates.of(call) != Some(Fate::Dropped);
+                if goes_on || to == Direction::ToConsumer {
+                    self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                }
+                self.ready.remove(&call);
+                self.answered(call);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        bytes: &[u8],
+        moment: Moment,
+        (is_message, asked): (bool, Option<&Value>),
+        read: Box<dyn Captured>,
+    ) -> Verdict {
+        let (rules, leads_somewhere) = {
+            let state = self.with.state.borrow();
+            (Arc::clone(&state.rules), state.upstream != Upstream::Nowhere)
+        };
+        let case = Case {
+            seam: &self.with.seam.1,
+            protocol: self.with.protocol.name(),
+            at: self.with.observer.pulse().now(),
+            bytes,
+            moment,
+            is_message,
+            has_provider: self.with.provider.is_some() || leads_somewhere,
+            asked,
+        };
+        let verdict = decide(&rules, &case, read);
+        for rule in &verdict.struck {
+            self.tell_struck(rule);
+            self.with.tap.borrow_mut().harmed(rule);
+        }
+        verdict
+    }
+
+    pub(super) fn tell_struck(&self, rule: &Arc<Rule>) {
+        self.with.observer.tell(Seen::Struck { seam: self.with.seam.0, rule: Arc::clone(rule) });
+    }
+
+    pub(super) fn side_ended(&mut self, direction: Direction) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.ended(direction, &mut pieces);
+        }
+        self.take_in(pieces)?;
+        if let Some(splitter) = &mut self.with.splitter {
+            let rest = splitter.take_rest(direction);
+            self.lane(direction).push(Act::Bytes(rest, 0), Instant::now(), None);
+        }
+        match direction {
+            Direction::ToProvider => {
+                self.consumer_ended = true;
+                self.with.tap.borrow_mut().ended_in_order(direction);
+                self.up.push(Act::End, Instant::now() + self.close_after, None);
+            }
+            Direction::ToConsumer => {
+                self.provider_ended = true;
+                // What somebody else is asked for is still to be said.
+                if self.others.is_empty() {
+                    self.end_to_consumer();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is said to the consumer.
+    pub(super) fn end_to_consumer(&mut self) {
+        if self.hung.is_none() {
+            self.down.push(Act::End, Instant::now() + self.close_after, None);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What goes to either side: written once it is due, as far as the side takes it, to a provider who is dialled only now
+//! if need be.
+
+use super::{Ended, Held};
+use crate::hold::lane::Act;
+use crate::hold::until_broken;
+use crate::observer::Seen;
+use crate::relay::Over;
+use crate::stand::{Undialled, dial};
+use seam_wire::Direction;
+use std::io;
+use tokio::time::Instant;
+
+impl Held {
+    /// Something is to be said to a provider who is not there. A splitter that plays its part hears it; otherwise the
+    /// provider is connected to after all, unless the connection has come too far without it.
+    pub(super) async fn need_provider(&mut self) -> Result<(), Ended> {
+        match (self.with.is_alone, &self.with.splitter) {
+            (true, Some(_)) => Ok(()),
+            (true, None) => Err(Ended(Over::Reset)),
+            (false, _) => self.dial().await,
+        }
+    }
+
+    async fn dial(&mut self) -> Result<(), Ended> {
+        let upstream = self.with.state.borrow().upstream.clone();
+        let dialled = tokio::select! {
+            dialled = dial(&upstream) => dialled,
+            () = until_broken(self.with.state.clone(), self.with.n_cuts, |_| {}) => return self.apply_state(),
+        };
+        match dialled {
+            Ok(provider) => {
+                self.with.provider = Some(provider);
+                Ok(())
+            }
+            Err(error) => {
+                let (seam, connection) = (self.with.seam.0, self.with.connection);
+                if let Undialled::External(error) = error {
+                    self.with.observer.tell(Seen::Unreached { seam, error });
+                }
+                self.with.observer.tell(Seen::Refused { seam, connection, by: None });
+                Err(Ended(Over::Reset))
+            }
+        }
+    }
+
+    /// Writes what is due to one side, as far as it takes it.
+    pub(super) fn write(&mut self, to: Direction) -> Result<(), Ended> {
+        loop {
+            let now = Instant::now();
+            let lane = match to {
+                Direction::ToProvider => &mut self.up,
+                Direction::ToConsumer => &mut self.down,
+            };
+            if lane.is_blocked {
+                return Ok(());
+            }
+            if let Some(bytes) = lane.take_first(now) {
+                let bytes = match &mut self.with.splitter {
+                    Some(splitter) => splitter.passes(to, bytes),
+                    None => bytes,
+                };
+                lane.saw_off(bytes);
+            }
+            let Some((out, most)) = lane.first(now) else { return Ok(()) };
+            let by = out.by.clone();
+            let (bytes, from) = match &out.act {
+                Act::Bytes(bytes, from) => (bytes, *from),
+                act => {
+                    let over = match act {
+                        Act::Reset => Some(Over::Reset),
+                        Act::Close => Some(Over::Closed),
+                        Act::End | Act::Bytes(..) => None,
+                    };
+                    lane.done();
+                    self.end(to, over)?;
+                    continue;
+                }
+            };
+            let socket = match to {
+                Direction::ToProvider => self.with.provider.as_ref(),
+                Direction::ToConsumer => Some(&self.with.consumer),
+            };
+            if socket.is_none() && self.with.is_alone {
+                let n_bytes = bytes.len() - from;
+                lane.wrote(n_bytes, now);
+                continue;
+            }
+            let Some(socket) = socket else { return Ok(()) };
+            let end = bytes.len().min(from.saturating_add(most));
+            match socket.try_write(&bytes[from..end]) {
+                Ok(n_written) => {
+                    if to == Direction::ToConsumer {
+                        self.with.tap.borrow_mut().said(&bytes[from..from + n_written], by);
+                    }
+                    lane.wrote(n_written, now);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    lane.is_blocked = true;
+                    return Ok(());
+                }
+                Err(_) => {
+                    self.with.tap.borrow_mut().reset_by(to.opposite());
+                    return Err(Ended(Over::Reset));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, to: Direction, over: Option<Over>) -> Result<(), Ended> {
+        match over {
+            Some(Over::Reset) => {
+                self.with.tap.borrow_mut().reset_by_fault();
+                Err(Ended(Over::Reset))
+            }
+            Some(Over::Closed) => {
+                self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+                Err(Ended(Over::Closed))
+            }
+            None => {
+                match to {
+                    Direction::ToProvider => {
+                        if let Some(provider) = &self.with.provider {
+                            provider.end_writing();
+                        }
+                    }
+                    Direction::ToConsumer => {
+                        self.with.tap.borrow_mut().ended_in_order(to);
+                        self.with.consumer.end_writing();
+                    }
+                }
+                self.lane(to).end();
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn look_whether_it_is_over(&mut self) -> Result<(), Ended> {
+        let is_answered = self.down.is_empty() && self.ready.is_empty() && self.others.is_empty();
+        let nobody_is_behind = self.with.provider.is_none() && self.consumer_ended;
+        if nobody_is_behind && (self.hung.is_some() || is_answered) {
+            self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+            return Err(Ended(Over::Closed));
+        }
+        let hung_and_left = self.hung.is_some() && self.consumer_ended;
+        if (self.up.is_over() && self.down.is_over() && self.others.is_empty()) || hung_and_left {
+            return Err(Ended(Over::Closed));
+        }
+        Ok(())
+    }
+}

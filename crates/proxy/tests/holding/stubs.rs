@@ -1,0 +1,115 @@
+//! Stubs in a provider's place, and beside it.
+
+use crate::bed::{Client, FIRST, bed, provider};
+use seam_proxy::{Kind, Often, Upstream};
+use seam_value::{Value, parse};
+use seam_wire::{Answering, Answers, Asked, Elsewhere, Say};
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+/// Answers `/stub` and passes `/spied` on.
+pub(crate) struct Stub;
+
+impl Answers for Stub {
+    fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
+        let say = match asked.request.get("path").and_then(Value::as_text) {
+            Some("/stub") => {
+                Say::Answer(Arc::new(parse(r#"{"status":201,"json":{"from":"stub"}}"#).unwrap()))
+            }
+            Some("/spied") => Say::Pass,
+            _ => return None,
+        };
+        Some(Answering {
+            by: Arc::from("the stub"),
+            after: Duration::ZERO,
+            say,
+            dribble: None,
+            afterwards: Vec::new(),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stub_takes_a_seam_over_and_gives_it_back_under_open_connections() {
+    let bed = bed(provider).await;
+    let mut client = bed.client();
+    assert_eq!(client.ask("/a"), FIRST);
+    let kind = Kind::Stub(Arc::new(Stub));
+    let rule = bed.put_rule("the stub", kind, None, Often::default()).await;
+    let mut new = bed.client();
+    for client in [&mut client, &mut new] {
+        assert_eq!(client.ask("/stub"), r#"201 {"from":"stub"}"#);
+        assert!(client.ask("/other").starts_with(r#"200 {"path":"/other""#));
+    }
+    assert_eq!(bed.n_asked(), 3);
+    assert!(new.ask("/spied").starts_with(r#"200 {"path":"/spied""#));
+    assert_eq!(bed.n_asked(), 4);
+    bed.proxy.take_away(&rule);
+    for client in [&mut client, &mut new] {
+        assert!(client.ask("/b").starts_with(r#"200 {"path":"/b""#));
+    }
+    let interactions = bed.interactions().await;
+    let by: Vec<Option<&str>> = interactions.iter().map(|one| one.answered_by.as_deref()).collect();
+    assert_eq!(by.iter().filter(|by| **by == Some("stub the stub")).count(), 2, "{by:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stub_stands_where_nobody_is() {
+    let bed = bed(|_| Upstream::Nowhere).await;
+    assert!(Client::connect(bed.address).is_err());
+    let kind = Kind::Stub(Arc::new(Stub));
+    bed.put_rule("the stub", kind, None, Often::default()).await;
+    let mut client = bed.client();
+    assert_eq!(client.ask("/stub"), r#"201 {"from":"stub"}"#);
+    assert!(client.ask("/other").starts_with("404 "));
+    let large = format!(
+        "POST /stub HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 3000000\r\n\r\n{}",
+        "x".repeat(3_000_000)
+    );
+    client.0.get_mut().write_all(large.as_bytes()).unwrap();
+    assert_eq!(client.answer().unwrap(), "100 ");
+    assert_eq!(client.answer().unwrap(), r#"201 {"from":"stub"}"#);
+    drop(client);
+}
+
+/// Asks somebody else for every answer.
+struct AsksElsewhere(Arc<Elsewhere>);
+
+impl Answers for AsksElsewhere {
+    fn answer(&self, _: &Asked<'_>) -> Option<Answering> {
+        Some(Answering {
+            by: Arc::from("elsewhere"),
+            after: Duration::ZERO,
+            say: Say::Elsewhere(Arc::clone(&self.0)),
+            dribble: None,
+            afterwards: Vec::new(),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_said_all_still_gets_the_answer_of_somebody_else() {
+    let bed = bed(|_| Upstream::Nowhere).await;
+    let Upstream::Tcp(other) = provider(Arc::new(AtomicUsize::new(0))) else { unreachable!() };
+    let elsewhere = Elsewhere { base: format!("http://{other}"), ..Elsewhere::default() };
+    let kind = Kind::Stub(Arc::new(AsksElsewhere(Arc::new(elsewhere))));
+    bed.put_rule("elsewhere", kind, None, Often::default()).await;
+    let mut client = bed.client();
+    client.0.get_mut().write_all(b"GET /a HTTP/1.1\r\nhost: api\r\n\r\n").unwrap();
+    client.0.get_mut().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.answer().unwrap(), FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stub_passes_on_is_still_struck_by_faults_below_it() {
+    let bed = bed(provider).await;
+    bed.put(r#"{"status":503}"#).await;
+    bed.put_rule("the stub", Kind::Stub(Arc::new(Stub)), None, Often::default()).await;
+    let mut client = bed.client();
+    assert_eq!(client.ask("/spied"), "503 ");
+    assert_eq!(client.ask("/stub"), r#"201 {"from":"stub"}"#);
+    assert_eq!(bed.n_asked(), 0);
+}
