@@ -104,7 +104,8 @@ fn unknown<'p>(
 
 /// Tells paths of a `where` that no interaction has: they would hold for none, and a count of none would pass.
 pub(crate) fn check_where(entries: &[Entry], fields: &'static [Field], found: &mut Diagnostics) {
-    for entry in entries {
+    // `that` asks about the interaction as a whole.
+    for entry in entries.iter().filter(|entry| entry.key.value != "that") {
         let Ok(path) = Path::parse(&entry.key.value) else { continue };
         let names = path.segments().iter().map_while(|segment| match segment {
             Segment::Name(name) => Some(name.as_str()),

@@ -132,11 +132,12 @@ mod tests {
     use std::time::Duration;
     use tokio::time::Instant;
 
+    type Told = fn(&mut Fates, Instant);
+
     #[test]
     fn what_is_over_is_forgotten() {
         let now = Instant::now();
-        let later = now + Duration::from_secs(60);
-        type Told = fn(&mut Fates, Instant);
+        let later = now + Duration::from_mins(1);
         let told: [(&str, Told, usize); 9] = [
             ("passed on at once", |fates, _| fates.begin(1, true, None), 0),
             ("in parts", |fates, _| fates.begin(1, false, None), 1),

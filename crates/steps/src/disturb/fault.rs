@@ -1,6 +1,7 @@
 //! `fault: cut`, `seam: consumer -> redis`: breaks something on purpose, now and until the test's end.
 
-use super::{Disturbance, OFTEN};
+use super::Disturbance;
+use super::narrowing::OFTEN;
 use crate::action::{Action, StepContext, Target, Trouble};
 use crate::kind::{Kind, Reading};
 use futures_util::future::BoxFuture;

@@ -1,12 +1,12 @@
 //! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
 
-use super::{Rest, value_of};
+use super::narrowing::Narrowing;
+use super::value_of;
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::Names;
 use seam_model::{Fields, Node};
-use seam_proxy::{Kind, Rule, RuleSpec, read_fault};
+use seam_proxy::{Kind, Rule, read_fault};
 use seam_stub::StubSet;
-use seam_value::Value;
 use seam_wire::Protocol;
 use std::sync::Arc;
 
@@ -16,8 +16,6 @@ pub struct Live {
     pub seam: String,
     /// What is put there.
     pub rule: Arc<Rule>,
-    /// The stubs, where it is some.
-    pub stubs: Option<Arc<StubSet>>,
 }
 
 /// Reads a map with `seam`, `fault` or `stub`, and how often. `protocol` says what is spoken on a seam, or why it can't be
@@ -40,12 +38,14 @@ pub fn read_live(
         found.push(Diagnostic::error(reason.clone()).at(seam.span, ""));
     }
     let (fault, stub) = (fields.take("fault"), fields.take("stub"));
-    let rest = Rest::read(&mut fields, found);
+    let narrowing = Narrowing::read(&mut fields, found);
     fields.finish(found);
-    let mut stubs = None;
     let (title, kind) = match (fault, stub) {
         (Some(fault), None) => match read_fault(&fault.to_value()) {
-            Ok(kind) => (value_of(fault), Some(Kind::Fault(kind))),
+            Ok(kind) => {
+                narrowing.check(&*kind, found);
+                (value_of(fault), Some(Kind::Fault(kind)))
+            }
             Err(reason) => {
                 found.push(Diagnostic::error(reason).at(fault.span, ""));
                 (String::new(), None)
@@ -62,7 +62,6 @@ pub fn read_live(
                 set.put(read, names);
                 set
             });
-            stubs.clone_from(&set);
             (value_of(stub), set.map(|set| Kind::Stub(set as _)))
         }
         _ => {
@@ -72,14 +71,8 @@ pub fn read_live(
         }
     };
     let kind = kind.filter(|_| found.n_errors() == before)?;
-    let Rest { filter, filters_replies, often } = rest;
-    let filter = (!filter.is_empty()).then(|| {
-        let names = Arc::clone(names);
-        let fits =
-            move |interaction: &Value| matches!(filter.holds(interaction, false, &*names), Ok(Some(true)));
-        Box::new(fits) as seam_proxy::Filter
-    });
     let chance = names.chance().branch(&title);
-    let rule = Arc::new(Rule::new(RuleSpec { name: title, kind, filter, filters_replies, often, chance }));
-    Some(Live { seam: seam.value, rule, stubs })
+    // What could stand in the way was told above.
+    let rule = narrowing.rule((title, kind), names, chance).ok()?;
+    Some(Live { seam: seam.value, rule: Arc::new(rule) })
 }

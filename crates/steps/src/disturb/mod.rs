@@ -5,6 +5,7 @@
 mod fault;
 mod live;
 mod names;
+mod narrowing;
 mod stub;
 
 pub(crate) use fault::FaultStep;
@@ -14,45 +15,24 @@ pub use stub::read_stub;
 
 use crate::action::{Target, Trouble};
 use crate::bench::{Bench, SeamFilter};
-use crate::filter::Filter;
 use crate::input::Input;
 use crate::kind::Reading;
 use crate::subject::{self, Ends};
 use futures_util::future::BoxFuture;
 use names::Fixed;
-use seam_diag::{Diagnostic, Diagnostics, Span};
+use narrowing::Narrowing;
+use seam_diag::{Diagnostic, Span};
 use seam_expr::{NameUse, Names};
-use seam_model::{Entry, Field, Fields, Node, NodeKind, Shape};
-use seam_proxy::{FAULTS, Kind, Often, Rule, RuleSpec, read_fault};
+use seam_model::{Entry, Fields, Node, NodeKind};
+use seam_proxy::{FAULTS, Kind, Rule, read_fault};
 use seam_stub::{StubSet, Stubs};
-use seam_value::Value;
 use std::sync::Arc;
-
-/// To what a fault or stub applies, and how often: the keys beside `fault` and `stub`.
-const OFTEN: &[Field] = &[
-    Field::optional("seam", Shape::Seam, "the seam, as `orders -> paygate`"),
-    Field::optional(
-        "where",
-        Shape::Expectations,
-        "which interactions: `{ request.path: /charge }`; all where nothing is said",
-    ),
-    Field::optional("times", Shape::Integer, "how often at most"),
-    Field::optional("nth", Shape::Integer, "only the one of this number among those that fit, from 1"),
-    Field::optional("for", Shape::Duration, "for how long"),
-    Field::optional(
-        "probability",
-        Shape::Number,
-        "how likely, from 0 to 1, drawn for each by the run's seed",
-    ),
-];
 
 /// A fault or a stub, to be put on a seam.
 pub struct Disturbance {
     ends: Ends,
     what: What,
-    filter: Arc<Filter>,
-    filters_replies: bool,
-    often: Often,
+    narrowing: Narrowing,
     /// As written, on one line.
     title: String,
 }
@@ -97,18 +77,22 @@ impl Disturbance {
         reading: &mut Reading<'_>,
     ) -> Option<Self> {
         let input = Input::read(fault, reading.found);
-        if let Some(value) = input.fixed()
-            && let Err(reason) = read_fault(value)
-        {
+        let read = input.fixed().map(read_fault);
+        if let Some(Err(reason)) = &read {
             let at = match &fault.kind {
                 NodeKind::Map(entries) if entries.len() == 1 => entries[0].node.span,
                 _ => fault.span,
             };
-            reading.found.push(Diagnostic::error(reason).at(at, ""));
+            reading.found.push(Diagnostic::error(reason.clone()).at(at, ""));
         }
         let title = shown(fault, reading);
         check_answer(fault, fields, reading);
-        Self::with(What::Fault(input), fields, (span, title), reading)
+        let ends = seam_of(fields, span, reading)?;
+        let narrowing = Narrowing::read(fields, reading.found);
+        if let Some(Ok(fault)) = &read {
+            narrowing.check(&**fault, reading.found);
+        }
+        Some(Self { ends, what: What::Fault(input), narrowing, title })
     }
 
     fn of_stub(stub: &Node, fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Self> {
@@ -117,25 +101,14 @@ impl Disturbance {
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
         let named = stub.get("name").and_then(Node::scalar_text);
         let title = named.unwrap_or_else(|| shown(stub, reading));
-        let rest = Rest::read(fields, reading.found);
-        Some(rest.into_disturbance(ends, What::Stub(stubs), title))
-    }
-
-    fn with(
-        what: What,
-        fields: &mut Fields<'_>,
-        (span, title): (Span, String),
-        reading: &mut Reading<'_>,
-    ) -> Option<Self> {
-        let ends = seam_of(fields, span, reading)?;
-        let rest = Rest::read(fields, reading.found);
-        Some(rest.into_disturbance(ends, what, title))
+        let narrowing = Narrowing::read(fields, reading.found);
+        Some(Self { ends, what: What::Stub(stubs), narrowing, title })
     }
 
     /// The variables in it.
     pub fn uses(&self) -> Vec<NameUse> {
         let mut uses = Vec::new();
-        self.filter.uses(&mut uses);
+        self.narrowing.uses(&mut uses);
         match &self.what {
             What::Fault(input) => input.uses(&mut uses),
             What::Stub(stubs) => uses.extend(stubs.list.iter().flat_map(seam_stub::Stub::names)),
@@ -155,71 +128,30 @@ impl Disturbance {
         bench: &'a dyn Bench,
     ) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
-            let fixed = Arc::new(Fixed::of(&self.uses(), names, &self.title));
+            let fixed: Arc<dyn Names + Send + Sync> = Arc::new(Fixed::of(&self.uses(), names, &self.title));
             let mut name = self.title.clone();
+            let mut at = self.ends.span;
             let kind = match &self.what {
                 What::Fault(input) => {
                     let value = input.value(names)?;
                     if input.fixed().is_none() {
                         name = shortened(value.to_plain_text());
                     }
-                    let fault = read_fault(&value);
-                    Kind::Fault(fault.map_err(|reason| Trouble::errored(reason).at(input.span()))?)
+                    at = input.span();
+                    Kind::Fault(read_fault(&value).map_err(|reason| Trouble::errored(reason).at(at))?)
                 }
                 What::Stub(stubs) => {
                     let set = StubSet::new();
-                    let names: Arc<dyn Names + Send + Sync> = Arc::clone(&fixed) as _;
-                    set.put(stubs.clone(), &names);
+                    set.put(stubs.clone(), &fixed);
                     Kind::Stub(Arc::new(set))
                 }
             };
-            let filter = (!self.filter.is_empty()).then(|| {
-                let (filter, fixed) = (Arc::clone(&self.filter), Arc::clone(&fixed));
-                let fits = move |interaction: &Value| {
-                    matches!(filter.holds(interaction, false, &*fixed), Ok(Some(true)))
-                };
-                Box::new(fits) as seam_proxy::Filter
-            });
-            let spec = RuleSpec {
-                name,
-                kind,
-                filter,
-                filters_replies: self.filters_replies,
-                often: self.often,
-                chance: names.chance().branch(&self.title),
-            };
-            let placed =
-                Placed { seam: self.ends.filter(), rule: Arc::new(Rule::new(spec)), span: self.ends.span };
+            let chance = names.chance().branch(&self.title);
+            let rule = self.narrowing.rule((name, kind), &fixed, chance);
+            let rule = rule.map_err(|reason| Trouble::errored(reason).at(at))?;
+            let placed = Placed { seam: self.ends.filter(), rule: Arc::new(rule), span: self.ends.span };
             bench.put(&placed).await
         })
-    }
-}
-
-/// What stands beside `fault` and `stub`.
-struct Rest {
-    filter: Filter,
-    filters_replies: bool,
-    often: Often,
-}
-
-impl Rest {
-    fn read(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Self {
-        let entries = fields.map("where", found);
-        let filters_replies = entries.iter().any(|entry| entry.key.value.starts_with("reply"));
-        check_parts(entries, found);
-        let filter = Filter::read(entries, found);
-        let often = Often {
-            nth: positive(fields, "nth", found),
-            times: positive(fields, "times", found),
-            lasts: fields.duration("for", found),
-            probability: probability(fields, found),
-        };
-        Self { filter, filters_replies, often }
-    }
-
-    fn into_disturbance(self, ends: Ends, what: What, title: String) -> Disturbance {
-        let Self { filter, filters_replies, often } = self;
-        Disturbance { ends, what, filter: Arc::new(filter), filters_replies, often, title }
     }
 }
 
@@ -275,39 +207,6 @@ fn seam_of(fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Op
     Some(ends)
 }
 
-/// Tells paths that begin with nothing that an interaction has.
-fn check_parts(entries: &[Entry], found: &mut Diagnostics) {
-    const PARTS: [&str; 5] = ["request", "reply", "message", "from", "to"];
-    for entry in entries {
-        let first = entry.key.value.split(['.', '[']).next().unwrap_or_default();
-        let is_query = matches!(first, "that" | "jsonpath" | "xpath" | "css");
-        if !is_query && !PARTS.contains(&first) {
-            let error = Diagnostic::error(format!("what passes has no `{first}`")).at(entry.key.span, "");
-            found.push(error.suggest(first, PARTS));
-        }
-    }
-}
-
-fn positive(fields: &mut Fields<'_>, name: &'static str, found: &mut Diagnostics) -> Option<u64> {
-    let node = fields.take(name)?;
-    let value =
-        node.to_value().as_i64().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
-    if value.is_none() {
-        found.push(Diagnostic::error(format!("`{name}` is a number from 1")).at(node.span, ""));
-    }
-    value
-}
-
-fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> {
-    let node = fields.take("probability")?;
-    let value =
-        node.to_value().to_plain_text().parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
-    if value.is_none() {
-        found.push(Diagnostic::error("`probability` is a number from 0 to 1").at(node.span, ""));
-    }
-    value
-}
-
 /// A node as it was written, on one line, shortened.
 fn shown(node: &Node, reading: &Reading<'_>) -> String {
     let sources = reading.sources.borrow();
@@ -331,7 +230,7 @@ fn shortened(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use crate::actor::Actor;
-    use crate::testing::{Bed, LIMIT, read, run_as, step};
+    use crate::testing::{Bed, LIMIT, read, run_as, step as one};
 
     #[test]
     fn mistakes_are_told_at_their_place() {
@@ -353,7 +252,27 @@ mod tests {
             ),
             (
                 "- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }",
-                "what passes has no `path` [path]",
+                "no interaction has `path` [path]",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { request.paht: /x }",
+                "no interaction has `request.paht` [request.paht] {did you mean `path`?}",
+            ),
+            (
+                "- fault: refuse\n  seam: orders -> paygate\n  where: { request.path: /x }",
+                "nothing can be chosen with `where` [where]",
+            ),
+            (
+                "- fault: { bandwidth: 1KiB }\n  seam: orders -> paygate\n  nth: 2",
+                "nothing can be chosen with `nth` [nth]",
+            ),
+            (
+                "- fault: { slow_close: 1s }\n  seam: orders -> paygate\n  times: 2",
+                "nothing can be chosen with `times` [times]",
+            ),
+            (
+                "- fault: refuse\n  seam: orders -> paygate\n  probability: 0.5",
+                "nothing can be chosen with `probability` [probability]",
             ),
             ("- stub: { request: POST /charge, replay: {} }\n  seam: orders -> paygate", "replay"),
             (
@@ -369,11 +288,14 @@ mod tests {
     #[tokio::test]
     async fn a_step_puts_what_it_says_on_its_seam() {
         let bed = Bed::default();
-        let step = step("- fault: { latency: $wait }\n  seam: orders -> paygate");
+        let step = one("- fault: { latency: $wait }\n  seam: orders -> paygate");
         let done = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":"5ms"}"#, LIMIT).await;
         assert_eq!(done, Ok(seam_value::Value::Null));
         assert_eq!(bed.asked(), [r#"put {"latency":"5ms"} on orders -> paygate"#]);
         let wrong = run_as(step.as_ref(), &Actor::new(""), &bed, r#"{"wait":5}"#, LIMIT).await;
         assert!(format!("{wrong:?}").contains("takes a duration"), "{wrong:?}");
+        let chosen = one("- fault: $what\n  seam: orders -> paygate\n  nth: 2");
+        let wrong = run_as(chosen.as_ref(), &Actor::new(""), &bed, r#"{"what":"refuse"}"#, LIMIT).await;
+        assert!(format!("{wrong:?}").contains("nothing can be chosen with `nth`"), "{wrong:?}");
     }
 }

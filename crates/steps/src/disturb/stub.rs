@@ -1,7 +1,8 @@
 //! `stub: …`, `seam: orders -> paygate`: answers in a provider's place from now until the test's end.
 
+use super::Disturbance;
 use super::fault::Puts;
-use super::{Disturbance, OFTEN};
+use super::narrowing::OFTEN;
 use crate::action::Action;
 use crate::kind::{Kind, Reading};
 use seam_diag::Diagnostic;
