@@ -1,38 +1,55 @@
 //! The system that is up, as the control address sees it.
 
-use seam_control::{ComponentView, House, HouseError, SeamView};
+use jiff::Timestamp;
+use seam_control::{BoxFuture, ComponentView, House, HouseError, SeamView, Seams};
 use seam_engine::Alive;
 use seam_event::{Interaction, SeamId};
 use seam_expr::Names;
+use seam_history::Masker;
 use seam_proxy::Rule;
 use seam_steps::Act;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A system that is up, and what stands beside it.
+pub(crate) struct Controlled {
+    pub(crate) system: Alive,
+    pub(crate) masker: Masker,
+    /// Seams that belong to no component; none where the command line names none.
+    pub(crate) beside: Option<Arc<Seams>>,
+}
 
-/// A system that is up.
-pub(crate) struct Controlled(pub(crate) Alive);
+impl Controlled {
+    /// The seams beside the system, where this is one of them.
+    fn beside(&self, seam: &SeamId) -> Option<&Arc<Seams>> {
+        self.beside.as_ref().filter(|beside| beside.seams().iter().any(|view| view.id == *seam))
+    }
+}
 
 impl House for Controlled {
     fn name(&self) -> String {
-        self.0.name()
+        self.system.name()
     }
 
     fn seams(&self) -> Vec<SeamView> {
         let view = |(id, protocol, listens)| SeamView { id, protocol, listens, leads_to: String::new() };
-        self.0.seams().into_iter().map(view).collect()
+        self.system
+            .seams()
+            .into_iter()
+            .map(view)
+            .chain(self.beside.iter().flat_map(|beside| beside.seams()))
+            .collect()
     }
 
     fn components(&self) -> Vec<ComponentView> {
         let view = |(name, state): (String, &str)| ComponentView { name, state: state.to_owned() };
-        self.0.components().into_iter().map(view).collect()
+        self.system.components().into_iter().map(view).collect()
     }
 
     fn put<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, Result<(), HouseError>> {
         Box::pin(async move {
-            if self.0.put(seam, rule).await {
+            if let Some(beside) = self.beside(seam) {
+                beside.put(seam, rule).await
+            } else if self.system.put(seam, rule).await {
                 Ok(())
             } else {
                 Err(HouseError::Unknown(format!("seam `{seam}`")))
@@ -41,16 +58,33 @@ impl House for Controlled {
     }
 
     fn take_away<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, ()> {
-        Box::pin(self.0.take_away(seam, rule))
+        match self.beside(seam) {
+            Some(beside) => beside.take_away(seam, rule),
+            None => Box::pin(self.system.take_away(seam, rule)),
+        }
+    }
+
+    fn began(&self) -> Timestamp {
+        self.system.began()
+    }
+
+    fn masker(&self) -> Masker {
+        self.masker.clone()
     }
 
     fn interactions(&self) -> BoxFuture<'_, Vec<Arc<Interaction>>> {
-        Box::pin(self.0.interactions())
+        Box::pin(async move {
+            let mut all = self.system.interactions().await;
+            if let Some(beside) = &self.beside {
+                all.extend(beside.interactions().await);
+            }
+            all
+        })
     }
 
     fn act<'a>(&'a self, component: &'a str, verb: &'a str) -> BoxFuture<'a, Result<(), HouseError>> {
         Box::pin(async move {
-            if self.0.components().iter().all(|(name, _)| name != component) {
+            if self.system.components().iter().all(|(name, _)| name != component) {
                 return Err(HouseError::Unknown(format!("component `{component}`")));
             }
             let act = match verb {
@@ -62,11 +96,11 @@ impl House for Controlled {
                 "resume" => Act::Resume,
                 _ => return Err(HouseError::Unknown(format!("way to {verb} a component"))),
             };
-            self.0.act(component, act).await.map_err(HouseError::Failed)
+            self.system.act(component, act).await.map_err(HouseError::Failed)
         })
     }
 
     fn names(&self) -> Arc<dyn Names + Send + Sync> {
-        self.0.names()
+        self.system.names()
     }
 }

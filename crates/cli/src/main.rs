@@ -12,8 +12,10 @@ mod recorded;
 mod reference;
 mod reports;
 mod screen;
+mod served;
 mod session;
 mod stored;
+mod traffic;
 mod vocabulary;
 
 use crate::screen::{Colour, Screen};

@@ -145,8 +145,17 @@ impl Recording {
         Ok(made)
     }
 
+    /// Writes the only recording there is into this file, and says so.
+    pub(crate) fn keep_as(&self, path: &Path, made: Made, screen: &mut Screen) -> Exit {
+        self.keep_at(&|_| path.to_owned(), made, screen)
+    }
+
     /// Writes the files, and says what there is.
-    pub(crate) fn keep(&self, mut made: Made, screen: &mut Screen) -> Exit {
+    pub(crate) fn keep(&self, made: Made, screen: &mut Screen) -> Exit {
+        self.keep_at(&|stem| self.folder.join(format!("{stem}.yaml")), made, screen)
+    }
+
+    fn keep_at(&self, path: &dyn Fn(&str) -> PathBuf, mut made: Made, screen: &mut Screen) -> Exit {
         if made.recordings.is_empty() {
             let nothing =
                 Diagnostic::warning("nothing passed the chosen seams, so there is nothing to record");
@@ -157,7 +166,7 @@ impl Recording {
         }
         let mut table = Vec::new();
         for recording in &mut made.recordings {
-            let path = self.folder.join(format!("{}.yaml", recording.stem()));
+            let path = path(&recording.stem());
             keep_what_people_marked(recording, &path);
             if let Err(error) = self.write(recording, &path) {
                 screen.error(&error, "");

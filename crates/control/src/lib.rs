@@ -20,6 +20,8 @@ mod server;
 mod toxiproxy;
 mod wiremock;
 
+/// What a [`House`] gives back of what takes time.
+pub use futures_util::future::BoxFuture;
 pub use own::{ComponentView, House, HouseError, SeamView};
 pub use seams::Seams;
 pub use server::{Control, ControlError, Served, serve_wiremock};

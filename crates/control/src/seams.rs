@@ -2,8 +2,10 @@
 
 use crate::own::{ComponentView, House, HouseError, SeamView};
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Names;
+use seam_history::Masker;
 use seam_proxy::{
     Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
 };
@@ -11,11 +13,14 @@ use seam_stub::{StubSet, Stubs, Surroundings};
 use seam_wire::{Limits, Protocol};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Interactions kept to be looked at: the newest.
 const KEPT: usize = 10_000;
+
+/// Interactions kept where they are to be recorded.
+const RECORDED: usize = 200_000;
 
 /// How long what has passed may take to be told.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -25,6 +30,8 @@ pub struct Seams {
     proxy: Proxy,
     views: Mutex<Vec<SeamView>>,
     passed: Passed,
+    began: Timestamp,
+    masker: Masker,
     names: Arc<Surroundings>,
 }
 
@@ -34,7 +41,21 @@ impl Seams {
         let passed = Passed::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let proxy = Proxy::start(pulse, Limits::default(), Box::new(passed.clone()), Box::new(Nobody))?;
-        Ok(Self { proxy, views: Mutex::default(), passed, names: Arc::new(names) })
+        Ok(Self {
+            proxy,
+            views: Mutex::default(),
+            passed,
+            began: Timestamp::now(),
+            masker: Masker::default(),
+            names: Arc::new(names),
+        })
+    }
+
+    /// Keeps what passes from now on to be recorded: as much as a machine can bear, not only the newest.
+    #[must_use]
+    pub fn keeping_all(self) -> Self {
+        self.passed.lock().most = RECORDED;
+        self
     }
 
     /// Stands on a seam from an address to an upstream (`host:port`), and gives the address where it listens.
@@ -85,7 +106,9 @@ impl Seams {
         protocol: &'static dyn Protocol,
     ) -> Result<SeamView, ProxyError> {
         // Named by the address as it was asked for, or, with a free port, by the one that it got.
-        let listen = if listen.port() == 0 { free(listen).unwrap_or(listen) } else { listen };
+        // A seam shares its port with whoever else wants to, which nobody would expect who names one.
+        let free = std::net::TcpListener::bind(listen).and_then(|listener| listener.local_addr());
+        let listen = free.map_err(|source| ProxyError::Io { what: listen.to_string(), source })?;
         let id = SeamId {
             consumer: ComponentId::from(listen.to_string()),
             provider: ComponentId::from(name),
@@ -97,11 +120,6 @@ impl Seams {
         self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(view)
     }
-}
-
-/// A free port there.
-fn free(listen: SocketAddr) -> Option<SocketAddr> {
-    std::net::TcpListener::bind(listen).and_then(|listener| listener.local_addr()).ok()
 }
 
 impl House for Seams {
@@ -134,10 +152,18 @@ impl House for Seams {
         })
     }
 
+    fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    fn masker(&self) -> Masker {
+        self.masker.clone()
+    }
+
     fn interactions(&self) -> BoxFuture<'_, Vec<Arc<Interaction>>> {
         Box::pin(async move {
             self.proxy.drain(DRAIN).await;
-            self.passed.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+            self.passed.lock().list.iter().cloned().collect()
         })
     }
 
@@ -153,17 +179,34 @@ impl House for Seams {
 
 /// Keeps what passed.
 #[derive(Clone, Default)]
-struct Passed(Arc<Mutex<VecDeque<Arc<Interaction>>>>);
+struct Passed(Arc<Mutex<Kept>>);
+
+struct Kept {
+    list: VecDeque<Arc<Interaction>>,
+    most: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { list: VecDeque::new(), most: KEPT }
+    }
+}
+
+impl Passed {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Witness for Passed {
     fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
 
     fn interaction(&mut self, interaction: Interaction) {
-        let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if passed.len() == KEPT {
-            passed.pop_front();
+        let mut kept = self.lock();
+        if kept.list.len() == kept.most {
+            kept.list.pop_front();
         }
-        passed.push_back(Arc::new(interaction));
+        kept.list.push_back(Arc::new(interaction));
     }
 
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}

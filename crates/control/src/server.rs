@@ -97,8 +97,9 @@ impl Control {
     pub async fn serve(self, address: SocketAddr) -> Result<Served, ControlError> {
         let files = Arc::new(Files::of(None));
         let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
-        let admin = Admin { wiremock, files, stands: Some(Stands::new(Arc::clone(&self.house))) };
-        let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(Own::new(self.house)), admin };
+        let own = Own::new(Arc::clone(&self.house), Arc::clone(&wiremock));
+        let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)) };
+        let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(own), admin };
         Served::begin(address, serving, OF_CONTROL).await
     }
 }

@@ -132,6 +132,83 @@ async fn a_mapping_passes_on_and_calls_back() {
 }
 
 #[tokio::test]
+async fn what_is_recorded_answers_as_it_did() {
+    let (served, _seams) = serve().await;
+    let (other, _told) = server().await;
+    let address = served.address();
+    let spec = json!({ "targetBaseUrl": format!("http://{other}") }).to_string();
+    assert_eq!(ask(address, "POST /__admin/recordings/start", &spec).await.0, 200);
+    assert_eq!(ask(address, "GET /books?n=1", "").await, (203, "GET /books?n=1 HTTP/1.1".to_owned()));
+    let (status, made) = ask(address, "POST /__admin/recordings/stop", "").await;
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(made["mappings"][0]["response"]["body"], "GET /books?n=1 HTTP/1.1", "{made}");
+    assert_eq!(made["mappings"][0]["response"]["headers"]["X-Own"], "yes", "{made}");
+    assert_eq!(ask(address, "GET /books?n=1", "").await, (203, "GET /books?n=1 HTTP/1.1".to_owned()));
+    assert_eq!(ask(address, "GET /books?n=2", "").await.0, 404);
+    served.close().await;
+}
+
+#[tokio::test]
+async fn archives_are_told_and_answer() {
+    let (served, seams) = serve().await;
+    let address = served.address();
+    let (behind, _told) = server().await;
+    let http = seam_wire::protocol("http").unwrap();
+    let view = seams.stand("127.0.0.1:0".parse().unwrap(), &behind.to_string(), http).await.unwrap();
+    let at = view.listens.unwrap();
+    assert_eq!(ask(at, "GET /stock?access_token=abcdefghijklmnop1234", "").await.0, 203);
+    map(address, json!({ "request": { "url": "/own" }, "response": { "jsonBody": { "own": true } } })).await;
+    assert_eq!(ask(address, "GET /own", "").await.0, 200);
+    let (status, told) = ask(address, "GET /seam/har", "").await;
+    let har: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(status, 200);
+    let entries = har["log"]["entries"].as_array().unwrap();
+    let of = |url: &str| {
+        entries.iter().find(|entry| entry["request"]["url"].as_str().is_some_and(|asked| asked.contains(url)))
+    };
+    assert_eq!(of("/stock").unwrap()["_seam"], view.id.to_string(), "{har}");
+    assert_eq!(of("/own").unwrap()["response"]["content"]["text"], r#"{"own":true}"#, "{har}");
+    assert!(!told.contains("abcdefghijklmnop1234"), "secrets are masked: {told}");
+    assert_eq!(ask(address, "DELETE /__admin/mappings", "").await.0, 200);
+    assert_eq!(ask(address, "GET /own", "").await.0, 404);
+
+    let entry = |seam: Option<String>, url: &str, text: &str| {
+        let mut entry = json!({
+            "request": { "method": "GET", "url": format!("http://api.example{url}"), "headers": [] },
+            "response": { "status": 201, "headers": [{ "name": "X-Was", "value": "there" }],
+                "content": { "mimeType": "text/plain", "text": text } },
+        });
+        if let Some(seam) = seam {
+            entry["_seam"] = seam.into();
+        }
+        entry
+    };
+    let entries = [
+        entry(None, "/mine?a=b", "first"),
+        entry(None, "/mine?a=b", "second"),
+        entry(Some(view.id.to_string()), "/theirs", "stood in"),
+    ];
+    let har = json!({ "log": { "version": "1.2", "entries": entries } });
+    let (status, put) = ask(address, "POST /seam/har", &har.to_string()).await;
+    assert_eq!(status, 201, "{put}");
+    for (at, path, answer) in [
+        (address, "/mine?a=b", (201, "first")),
+        (address, "/mine?a=b", (201, "second")),
+        (address, "/mine?a=b", (201, "second")),
+        (at, "/theirs", (201, "stood in")),
+        (at, "/else", (203, "GET /else HTTP/1.1")),
+    ] {
+        let (status, body) = ask(at, &format!("GET {path}"), "").await;
+        assert_eq!((status, body.as_str()), answer, "{path}");
+    }
+    let (status, put) = ask(address, "POST /seam/har?seam=a%20-%3E%20b", &har.to_string()).await;
+    assert!(status == 404 && put.contains("there is no seam"), "{put}");
+    assert_eq!(ask(address, "POST /seam/har", "{}").await.0, 400);
+    served.close().await;
+}
+
+#[tokio::test]
 async fn a_mapping_stands_on_the_seam_that_it_names() {
     let (served, seams) = serve().await;
     let (behind, _told) = server().await;
@@ -146,6 +223,15 @@ async fn a_mapping_stands_on_the_seam_that_it_names() {
     let id = made["id"].as_str().unwrap();
     assert_eq!(ask(served.address(), &format!("DELETE /__admin/mappings/{id}"), "").await.0, 200);
     assert_eq!(ask(at, "GET /stock", "").await.0, 203);
+    // Two ways to write one seam are one seam.
+    for (path, seam) in [("/one", view.id.to_string()), ("/two", view.id.to_string().replace(' ', ""))] {
+        let mapping =
+            json!({ "request": { "url": path }, "response": { "body": path }, "metadata": { "seam": seam } });
+        map(served.address(), mapping).await;
+    }
+    for path in ["/one", "/two"] {
+        assert_eq!(ask(at, &format!("GET {path}"), "").await, (200, path.to_owned()));
+    }
     let nowhere = json!({ "request": { "url": "/x" }, "response": {}, "metadata": { "seam": "a -> b" } });
     let (status, told) = ask(served.address(), "POST /__admin/mappings", &nowhere.to_string()).await;
     assert!(status == 422 && told.contains("there is no seam `a -> b`"), "{told}");

@@ -6,7 +6,7 @@ use crate::recording::{Recorded, Recording, seam_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use seam_event::{Endpoint, Event, Interaction, SeamId, What};
+use seam_event::{Endpoint, Event, Interaction, SeamId, TestId, What};
 use seam_value::{Map, Value};
 use seam_wire::body;
 use std::time::Duration;
@@ -31,18 +31,24 @@ pub fn to_har(events: &[Event], version: &str) -> Value {
         What::Plan { began, .. } => began.parse().ok(),
         _ => None,
     });
-    let began = began.unwrap_or(Timestamp::UNIX_EPOCH);
-    let mut passed: Vec<(&Interaction, &Event)> = events
-        .iter()
-        .filter_map(|event| match &event.what {
-            What::Interaction(passed) if is_http(&passed.protocol) && passed.request != Value::Null => {
-                Some((passed, event))
-            }
-            _ => None,
-        })
-        .collect();
+    let passed = events.iter().filter_map(|event| match &event.what {
+        What::Interaction(passed) => Some((passed, event.scope.test.as_ref())),
+        _ => None,
+    });
+    archive(passed, began.unwrap_or(Timestamp::UNIX_EPOCH), version)
+}
+
+/// The HTTP among interactions as a HAR, each with the test in which it passed, where it was in one. `began` is the moment
+/// from which their times count; `version` is the program's.
+pub fn archive<'a>(
+    passed: impl Iterator<Item = (&'a Interaction, Option<&'a TestId>)>,
+    began: Timestamp,
+    version: &str,
+) -> Value {
+    let mut passed: Vec<_> =
+        passed.filter(|(one, _)| is_http(&one.protocol) && one.request != Value::Null).collect();
     passed.sort_by_key(|(one, _)| (one.at, one.id));
-    let entries = passed.iter().map(|(one, event)| entry(one, event, began)).collect();
+    let entries = passed.into_iter().map(|(one, test)| entry(one, test, began)).collect();
     let creator = Value::map([("name", Value::text("Seamwork")), ("version", Value::text(version))]);
     let log = Value::map([
         ("version", Value::text("1.2")),
@@ -52,7 +58,7 @@ pub fn to_har(events: &[Event], version: &str) -> Value {
     Value::map([("log", log)])
 }
 
-fn entry(passed: &Interaction, event: &Event, began: Timestamp) -> Value {
+fn entry(passed: &Interaction, test: Option<&TestId>, began: Timestamp) -> Value {
     let started = began.checked_add(passed.at).unwrap_or(began);
     let millis = passed.elapsed.map_or(-1.0, |elapsed| elapsed.as_secs_f64() * 1000.0);
     let millis =
@@ -69,7 +75,7 @@ fn entry(passed: &Interaction, event: &Event, began: Timestamp) -> Value {
     put("timings", timings);
     put("connection", Value::Text(passed.connection.to_string()));
     put("_seam", Value::Text(passed.seam.to_string()));
-    if let Some(test) = &event.scope.test {
+    if let Some(test) = test {
         put("_test", Value::text(test.as_str()));
     }
     if let Some(error) = passed.error {

@@ -31,12 +31,12 @@ mod yaml;
 
 pub use compare::{Difference, differences};
 pub use drive::{Driver, Drivers, Thoroughness, as_tests, written_tests};
-pub use har::{HarError, from_har, to_har};
+pub use har::{HarError, archive, from_har, to_har};
 pub use learn::{learn, learn_alone};
 pub use marks::{has_marks, names_in, without_marks};
 pub use normal::normal;
 pub use read::{Around, is_recording, read, read_stub_file};
-pub use record::{LeftOut, Made, record};
+pub use record::{LeftOut, Made, record, record_passed};
 pub use recording::{Recorded, Recording, VERSION, seam_of};
 pub use stubs::as_stubs;
 pub use volatile::{Mask, Volatile};

@@ -29,13 +29,23 @@ pub struct LeftOut {
 /// Records the chosen seams. Of a test that was tried several times the last try is taken.
 pub fn record(events: &[Event], chosen: &dyn Fn(&SeamId) -> bool) -> Made {
     let last = last_attempts(events);
-    let mut made = Made::default();
-    let mut by_seam: BTreeMap<SeamId, Vec<(&Interaction, &Scope)>> = BTreeMap::new();
-    for event in events {
-        let What::Interaction(passed) = &event.what else { continue };
-        if !chosen(&passed.seam) || !is_of_last(&event.scope, &last) {
-            continue;
+    let passed = events.iter().filter_map(|event| match &event.what {
+        What::Interaction(passed) if is_of_last(&event.scope, &last) => {
+            Some((passed, event.scope.test.as_ref()))
         }
+        _ => None,
+    });
+    record_passed(passed, chosen)
+}
+
+/// Records the chosen seams of interactions, each with the test in which it passed, where it was in one.
+pub fn record_passed<'a>(
+    passed: impl Iterator<Item = (&'a Interaction, Option<&'a TestId>)>,
+    chosen: &dyn Fn(&SeamId) -> bool,
+) -> Made {
+    let mut made = Made::default();
+    let mut by_seam: BTreeMap<SeamId, Vec<(&Interaction, Option<&TestId>)>> = BTreeMap::new();
+    for (passed, test) in passed.filter(|(passed, _)| chosen(&passed.seam)) {
         let is_open = passed.error.is_none() && passed.reply == Value::Null && passed.message == Value::Null;
         if passed.answered_by.is_some() {
             made.left_out.answered += 1;
@@ -44,7 +54,7 @@ pub fn record(events: &[Event], chosen: &dyn Fn(&SeamId) -> bool) -> Made {
         } else if is_open || (passed.request == Value::Null && passed.message == Value::Null) {
             made.left_out.open += 1;
         } else {
-            by_seam.entry(passed.seam.clone()).or_default().push((passed, &event.scope));
+            by_seam.entry(passed.seam.clone()).or_default().push((passed, test));
         }
     }
     for (seam, mut passed) in by_seam {
@@ -53,16 +63,16 @@ pub fn record(events: &[Event], chosen: &dyn Fn(&SeamId) -> bool) -> Made {
         let interactions = passed
             .iter()
             .filter(|(one, _)| one.protocol == protocol)
-            .map(|(one, scope)| recorded(one, scope))
+            .map(|(one, test)| recorded(one, *test))
             .collect();
         made.recordings.push(Recording { seam, protocol, volatile: Vec::new(), interactions });
     }
     made
 }
 
-fn recorded(passed: &Interaction, scope: &Scope) -> Recorded {
+fn recorded(passed: &Interaction, test: Option<&TestId>) -> Recorded {
     Recorded {
-        test: scope.test.as_ref().map(|test| test.as_str().to_owned()),
+        test: test.map(|test| test.as_str().to_owned()),
         request: normal(&passed.protocol, &passed.request),
         reply: normal(&passed.protocol, &passed.reply),
         message: normal(&passed.protocol, &passed.message),

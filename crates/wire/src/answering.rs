@@ -56,7 +56,7 @@ pub enum Say {
 /// Who is asked instead of the provider, and how the request and the reply are changed on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elsewhere {
-    /// `http://host:port/base`: the request's path and query are put behind it.
+    /// `http://host:port/base` or `https://…`: the request's path and query are put behind it.
     pub base: String,
     /// This beginning of the path is left out, where the path has it.
     pub without_prefix: String,
@@ -66,6 +66,38 @@ pub struct Elsewhere {
     pub without_headers: Vec<String>,
     /// Headers set on the reply.
     pub reply_headers: Vec<(String, String)>,
+    /// Who wants to hear what came back.
+    pub heard_by: Option<HeardBy>,
+}
+
+/// Somebody who is told what was answered elsewhere: the fields of a reply in HTTP.
+#[derive(Clone)]
+pub struct HeardBy(Arc<dyn Fn(&Value) + Send + Sync>);
+
+impl HeardBy {
+    /// Calls this; it must not wait.
+    pub fn new(hear: impl Fn(&Value) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Tells a reply.
+    pub fn hear(&self, reply: &Value) {
+        (self.0)(reply);
+    }
+}
+
+impl PartialEq for HeardBy {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for HeardBy {}
+
+impl std::fmt::Debug for HeardBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HeardBy")
+    }
 }
 
 /// An HTTP request that is to be sent of a stub's accord.

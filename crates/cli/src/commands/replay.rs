@@ -13,6 +13,7 @@ use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_judge::Exit;
 use seam_manifest::find_project;
 use seam_recording::{Around, Recording, Thoroughness, as_tests, from_har, read, written_tests};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -110,6 +111,7 @@ impl Replay {
             whole(&path, text.as_bytes()).map(|()| path.clone()).map_err(|source| Unwritten { path, source })
         };
         let mut written = Vec::new();
+        let mut n_of: HashMap<String, u32> = HashMap::new();
         let mut n_left_out = 0;
         for recording in recordings {
             let drivers = as_tests(std::slice::from_ref(recording), Thoroughness::Whole, &|_| false);
@@ -117,8 +119,12 @@ impl Replay {
             if drivers.list.is_empty() {
                 continue;
             }
+            // Two recordings of one seam are two files.
+            let stem = recording.stem();
+            let nth = n_of.entry(stem.clone()).and_modify(|n| *n += 1).or_insert(1);
+            let stem = if *nth == 1 { stem } else { format!("{stem}-{nth}") };
             let head = format!("Made by `seam replay` of what was recorded on {}.", recording.seam);
-            let path = folder.join(format!("{}.seam.yaml", recording.stem()));
+            let path = folder.join(format!("{stem}.seam.yaml"));
             written.push(put(path, &written_tests(&head, &drivers.list))?);
         }
         if let Some(against) = &self.against {

@@ -2,22 +2,22 @@
 
 use crate::chosen::{Files, Readable, is_shown};
 use crate::commands::Act;
-use crate::commands::serve::address;
 use crate::controlled::Controlled;
-use crate::screen::Screen;
+use crate::screen::{Screen, chain};
+use crate::served::{StandError, Standing, Stands, Stood, address, surroundings};
 use crate::session::{Fetching, Interrupts, Said, Session, SessionError, make_room, runtime};
+use crate::traffic::keep_run;
 use clap::Args;
-use seam_control::{Control, Toxiproxy};
+use seam_control::{BoxFuture, Control, Seams, Toxiproxy};
 use seam_diag::Diagnostics;
 use seam_engine::{Selection, SystemPlan, Up as Addresses};
 use seam_history::Masker;
 use seam_judge::Exit;
 use seam_report::Progress;
 use seam_report::terminal::Page;
-use std::error::Error;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,6 +32,7 @@ Examples:
   seam up shop --profile staging
   seam up --unmasked            with the passwords in the addresses
   seam up --control 127.0.0.1:8474
+  seam up --record              what passes, as recordings, when it ends
 
 Ctrl-C takes everything down again.")]
 pub(crate) struct Up {
@@ -45,6 +46,17 @@ pub(crate) struct Up {
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     control: Option<SocketAddr>,
     #[command(flatten)]
+    stands: Stands,
+    /// Keep what passes between components, and write it when the system is taken down: as an archive of HTTP where
+    /// PATH ends with .har, else as recordings in this folder (else `recordings`)
+    #[arg(
+        long,
+        value_name = "PATH",
+        num_args = 0..=1,
+        default_missing_value = crate::recorded::USUAL_FOLDER
+    )]
+    record: Option<PathBuf>,
+    #[command(flatten)]
     fetching: Fetching,
 }
 
@@ -54,7 +66,16 @@ impl Act for Up {
             Ok(read) => read,
             Err(exit) => return exit,
         };
-        match self.carry_out(read, screen) {
+        let stubs = match self.stands.read_stubs(screen) {
+            Ok(stubs) => stubs,
+            Err(error) => {
+                if !matches!(error, StandError::Told) {
+                    screen.error(&error, error.hint());
+                }
+                return Exit::CouldNotRun;
+            }
+        };
+        match self.carry_out(read, stubs, screen) {
             Ok(exit) => exit,
             Err(error) => {
                 screen.error(&error, error.hint());
@@ -65,7 +86,12 @@ impl Act for Up {
 }
 
 impl Up {
-    fn carry_out(&self, mut read: Readable, screen: &mut Screen) -> Result<Exit, SessionError> {
+    fn carry_out(
+        &self,
+        mut read: Readable,
+        stubs: Vec<Standing>,
+        screen: &mut Screen,
+    ) -> Result<Exit, SessionError> {
         // None of them is going to be run, and nobody should be told that they were not.
         read.plan.tests.clear();
         let session = Session::open(&read, self.fetching, vec!["up".to_owned()])?;
@@ -80,18 +106,35 @@ impl Up {
         let raised = {
             let (is_up, system) = (Arc::clone(&is_up), Arc::clone(&plan.system));
             let (control, seed) = (self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()), plan.seed);
+            let (stands, masker) = (self.stands.clone(), writer.masker());
             move |up: Addresses| -> seam_engine::Raised {
                 Box::pin(async move {
                     let table = table(&up, &system, &secrets);
-                    let house = Arc::new(Controlled(up.system));
                     let toxiproxy = Arc::new(Toxiproxy::new(seed));
+                    let (beside, stood) = if stands.is_empty() {
+                        (None, Stood::default())
+                    } else {
+                        let seams = Seams::start(surroundings(seed)).map_err(|error| chain(&error))?;
+                        let stood = stands.stand(stubs, &seams, &toxiproxy).await;
+                        (Some(Arc::new(seams)), stood.map_err(|error| chain(&error))?)
+                    };
+                    let house = Arc::new(Controlled { system: up.system, masker, beside });
                     let served =
                         Control { toxiproxy, house }.serve(control).await.map_err(|error| chain(&error))?;
                     is_up.store(true, Ordering::Relaxed);
                     let line = format!("control: http://{}", served.address());
-                    let _ =
-                        say.send(Said::Text(format!("{title}\n{table}{line}\nCtrl-C takes it down again\n")));
-                    let closing: BoxFuture<()> = Box::pin(served.close());
+                    let lines = &stood.lines;
+                    let mut warnings = String::new();
+                    for warning in &stood.warnings {
+                        let _ = writeln!(warnings, "warning: {warning}");
+                    }
+                    let _ = say.send(Said::Text(format!(
+                        "{title}\n{table}{warnings}{line}\n{lines}Ctrl-C takes it down again\n"
+                    )));
+                    let closing: BoxFuture<'static, ()> = Box::pin(async move {
+                        stood.close().await;
+                        served.close().await;
+                    });
                     Ok(closing)
                 })
             }
@@ -111,7 +154,10 @@ impl Up {
         runtime.shutdown_background();
         let Ok((ran, _)) = ended else { return Ok(Exit::CouldNotRun) };
         Ok(match ran {
-            Ok(()) if is_up.load(Ordering::Relaxed) => Exit::Passed,
+            Ok(()) if is_up.load(Ordering::Relaxed) => match &self.record {
+                Some(path) => keep_run(&folder, &root.join(path), screen),
+                None => Exit::Passed,
+            },
             Ok(()) => Exit::Interrupted,
             Err(error) => {
                 let mut found = Diagnostics::default();
@@ -142,19 +188,6 @@ impl Hidden {
         let hides = self.names.iter().any(|name| masked.contains(name));
         if hides { masked.into_owned() } else { address.to_owned() }
     }
-}
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// An error with all its causes.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// A line for each endpoint.

@@ -103,6 +103,43 @@ fn stubs_seams_and_proxies_stand_without_a_system() {
     }
 }
 
+/// What passes is kept in the form that the file's name says, without secrets, and can be served again.
+#[test]
+fn what_passes_is_recorded() {
+    let place = Place::new();
+    place.write(
+        "hello.yaml",
+        "stubs:\n  - { request: GET /hello, reply: { status: 200, json: { said: hello } } }\n",
+    );
+    let mut first = Serving::start(&place, &["serve", "--stub", "hello.yaml", "--listen", "127.0.0.1:0"]);
+    let _ = first.address("control");
+    let stub = first.address("stub");
+    // A port that a seam holds already is not shared with it.
+    let done = place.seam(&["serve", "--seam", &format!("{stub}=127.0.0.1:1")]).exits(2);
+    assert!(done.err.contains("in use"), "{}", done.err);
+    for (file, replays) in [("traffic.har", true), ("one.yaml", true), ("folder", false)] {
+        let seam = format!("127.0.0.1:0={stub}");
+        let mut second = Serving::start(&place, &["serve", "--seam", &seam, "--record", file]);
+        let _ = second.address("control");
+        let between = second.address("seam");
+        let line = "GET /hello?access_token=abcdefghijklmnop1234";
+        assert!(ask(&between, line, "").starts_with("HTTP/1.1 200"));
+        let (code, took) = second.end();
+        assert_eq!(code, Some(0));
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        if !replays {
+            assert_eq!(std::fs::read_dir(place.path().join(file)).unwrap().count(), 1);
+            continue;
+        }
+        let text = std::fs::read_to_string(place.path().join(file)).unwrap();
+        assert!(text.contains("hello") && !text.contains("abcdefghijklmnop1234"), "{text}");
+        let mut third = Serving::start(&place, &["serve", "--stub", file, "--listen", "127.0.0.1:0"]);
+        let _ = third.address("control");
+        let again = third.address("stub");
+        assert!(ask(&again, line, "").contains(r#"{"said":"hello"}"#), "{file}");
+    }
+}
+
 #[test]
 fn what_cannot_be_served_is_told() {
     let place = Place::new();

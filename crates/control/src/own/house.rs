@@ -1,8 +1,10 @@
 //! What stands behind `/seam/`: a system that is up, or a handful of seams without one.
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use seam_event::{Interaction, SeamId};
 use seam_expr::Names;
+use seam_history::Masker;
 use seam_proxy::Rule;
 use seam_wire::Protocol;
 use std::net::SocketAddr;
@@ -57,6 +59,12 @@ pub trait House: Send + Sync {
 
     /// Takes a rule away.
     fn take_away<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, ()>;
+
+    /// When it began: the moment from which the times of interactions count.
+    fn began(&self) -> Timestamp;
+
+    /// Masks what is kept of interactions outside: the secrets that are declared, and what the published lists name.
+    fn masker(&self) -> Masker;
 
     /// What has passed so far and is still kept, oldest first.
     fn interactions(&self) -> BoxFuture<'_, Vec<Arc<Interaction>>>;

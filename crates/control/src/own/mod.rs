@@ -1,5 +1,6 @@
 //! Our own API under `/seam/`: seams, rules on them, what has passed, components. `docs/control.openapi.yaml` describes it.
 
+mod har;
 mod house;
 mod rules;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use crate::answer::{Answer, Asked};
 use hyper::{Method, StatusCode};
 use rules::Rules;
 use seam_event::{Interaction, SeamId};
+use seam_stub::wiremock::WireMock;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -27,12 +29,14 @@ const TOLD: usize = 1_000;
 /// Our own API.
 pub(crate) struct Own {
     house: Arc<dyn House>,
+    /// The mappings of the control address, which an archive may become.
+    wiremock: Arc<WireMock>,
     rules: Rules,
 }
 
 impl Own {
-    pub(crate) fn new(house: Arc<dyn House>) -> Self {
-        Self { house, rules: Rules::default() }
+    pub(crate) fn new(house: Arc<dyn House>, wiremock: Arc<WireMock>) -> Self {
+        Self { house, wiremock, rules: Rules::default() }
     }
 
     /// Answers what lies under `/seam/`; none where the path does not.
@@ -64,9 +68,11 @@ impl Own {
                 }
             }
             ["interactions"] if get => self.interactions(asked).await,
+            ["har"] if get => har::tell(&*self.house, &self.wiremock, asked).await,
+            ["har"] if post => har::put(&*self.house, (&self.rules, &self.wiremock), asked).await,
             ["components"] if get => self.components(),
             ["components", name, verb] if post => self.act(name, verb).await,
-            ["openapi.yaml" | "health" | "seams" | "rules" | "interactions" | "components"]
+            ["openapi.yaml" | "health" | "seams" | "rules" | "interactions" | "har" | "components"]
             | ["rules", _]
             | ["components", _, _] => {
                 let message = format!("{} can't be done to {}", asked.method, asked.path);

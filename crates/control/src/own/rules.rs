@@ -67,13 +67,28 @@ impl Rules {
             .into_iter()
             .map(|seam| seam.id.clone())
             .collect();
-        for seam in &seams {
-            house.put(seam, &live.rule).await.map_err(|error| refused(&error))?;
+        self.stand(house, (seams, live.rule), written).await
+    }
+
+    /// Puts a rule on seams: on all of them, or, where one refuses it, on none.
+    pub(super) async fn stand(
+        &self,
+        house: &dyn House,
+        (seams, rule): (Vec<SeamId>, Arc<Rule>),
+        written: Value,
+    ) -> Result<Value, Answer> {
+        for (index, seam) in seams.iter().enumerate() {
+            if let Err(error) = house.put(seam, &rule).await {
+                for seam in &seams[..index] {
+                    house.take_away(seam, &rule).await;
+                }
+                return Err(refused(&error));
+            }
         }
         let mut kept = self.lock();
         kept.last += 1;
         let id = kept.last;
-        let entry = Entry { seams, rule: live.rule, written };
+        let entry = Entry { seams, rule, written };
         let told = entry.told(id);
         kept.by_id.insert(id, entry);
         Ok(told)

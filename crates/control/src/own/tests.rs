@@ -8,6 +8,7 @@ use hyper::header::HeaderMap;
 use seam_diag::{Diagnostics, Sources};
 use seam_expr::Chance;
 use seam_stub::Surroundings;
+use seam_stub::wiremock::WireMock;
 use seam_value::Value;
 use std::sync::Arc;
 
@@ -24,22 +25,27 @@ async fn status(own: &Own, method: &str, path: &str) -> u16 {
     own.answer(&asked).await.unwrap().status.as_u16()
 }
 
+fn around() -> Surroundings {
+    Surroundings {
+        chance: Chance::new(1, "test"),
+        now: jiff::Timestamp::now,
+        env: Box::new(|_| None),
+        file: Box::new(|_| Err("there is none".to_owned())),
+        hostname: "here".to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn the_description_is_true() {
     let mut found = Diagnostics::default();
     let file = Sources::default().add("openapi.yaml", OPENAPI.to_owned());
     let described = seam_manifest::parse(file, OPENAPI, &mut found).unwrap().to_value();
     assert!(!found.has_errors());
-    let seams = Seams::start(Surroundings {
-        chance: Chance::new(1, "test"),
-        now: jiff::Timestamp::now,
-        env: Box::new(|_| None),
-        file: Box::new(|_| Err("there is none".to_owned())),
-        hostname: "here".to_owned(),
-    });
-    let own = Own::new(Arc::new(seams.unwrap()));
+    let seams = Seams::start(around());
+    let wiremock = WireMock::new(around(), Box::new(|_| Err("there is none".to_owned())));
+    let own = Own::new(Arc::new(seams.unwrap()), Arc::new(wiremock));
     let paths = described.get("paths").and_then(Value::as_map).unwrap();
-    assert_eq!(paths.len(), 8);
+    assert_eq!(paths.len(), 9);
     for (path, operations) in paths {
         for method in METHODS {
             let status = status(&own, method, path).await;

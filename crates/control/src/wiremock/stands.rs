@@ -8,13 +8,16 @@ use seam_expr::Chance;
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
 use seam_stub::wiremock::WireMock;
 use seam_wire::{Answering, Answers, Asked};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// What stands on the seams that mappings name.
 pub(crate) struct Stands {
     house: Arc<dyn House>,
-    placed: Mutex<BTreeMap<SeamId, Arc<Rule>>>,
+    /// By the seam, and by how mappings write it: two ways to write one seam stand there both. Held for as long as a change
+    /// takes, so that two clients never change it at once.
+    placed: Mutex<BTreeMap<(SeamId, String), Arc<Rule>>>,
 }
 
 impl Stands {
@@ -24,30 +27,30 @@ impl Stands {
 
     /// Lets mappings stand on the seams that they name by now, and on no others. The answer tells a seam that is not there.
     pub(crate) async fn renew(&self, wiremock: &Arc<WireMock>) -> Result<(), Answer> {
+        let mut placed = self.placed.lock().await;
+        let named_now = wiremock.seams();
+        if named_now.is_empty() && placed.is_empty() {
+            return Ok(());
+        }
         let views = self.house.seams();
-        let (mut wanted, mut unknown) = (BTreeMap::new(), None);
-        for written in wiremock.seams() {
+        let (mut wanted, mut unknown) = (BTreeSet::new(), None);
+        for written in named_now {
             match named(&views, &written) {
                 Ok(seams) => wanted.extend(seams.into_iter().map(|seam| (seam.id.clone(), written.clone()))),
                 Err(message) => unknown = Some(message),
             }
         }
-        let (gone, new) = {
-            let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
-            let gone: Vec<(SeamId, Arc<Rule>)> = placed
-                .iter()
-                .filter(|(seam, _)| !wanted.contains_key(seam))
-                .map(|(seam, rule)| (seam.clone(), Arc::clone(rule)))
-                .collect();
-            let new: Vec<(SeamId, String)> =
-                wanted.into_iter().filter(|(seam, _)| !placed.contains_key(seam)).collect();
-            (gone, new)
-        };
-        for (seam, rule) in gone {
-            self.placed.lock().unwrap_or_else(PoisonError::into_inner).remove(&seam);
-            self.house.take_away(&seam, &rule).await;
+        let gone: Vec<_> = placed.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
+        for key in gone {
+            if let Some(rule) = placed.remove(&key) {
+                self.house.take_away(&key.0, &rule).await;
+            }
         }
-        for (seam, written) in new {
+        for (seam, written) in wanted {
+            let key = (seam, written.clone());
+            if placed.contains_key(&key) {
+                continue;
+            }
             let answers = OnSeam { wiremock: Arc::clone(wiremock), written };
             let rule = Arc::new(Rule::new(RuleSpec {
                 name: "WireMock mappings".to_owned(),
@@ -57,12 +60,9 @@ impl Stands {
                 often: Often::default(),
                 chance: Chance::new(0, "mappings"),
             }));
-            self.placed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(seam.clone(), Arc::clone(&rule));
             let failed = |message: &str| Answer::error(StatusCode::CONFLICT, message, "");
-            self.house.put(&seam, &rule).await.map_err(|error| failed(&error.to_string()))?;
+            self.house.put(&key.0, &rule).await.map_err(|error| failed(&error.to_string()))?;
+            placed.insert(key, rule);
         }
         match unknown {
             None => Ok(()),

@@ -78,6 +78,11 @@ impl Alive {
         self.0.journal().interactions(|_| true)
     }
 
+    /// When the run began: what the times of its interactions count from.
+    pub fn began(&self) -> Timestamp {
+        self.0.ground.began.1
+    }
+
     /// Does something to a component and waits until it is so.
     pub async fn act(&self, component: &str, act: Act) -> Result<(), String> {
         self.0.act(component, act).await.map_err(|trouble| match trouble {

@@ -75,6 +75,11 @@ impl Masker {
         pass.sightings
     }
 
+    /// Masks an interaction in place, for whoever keeps it in a file of another kind.
+    pub fn interaction(&self, passed: &mut seam_event::Interaction) {
+        walk::interaction(&mut self.pass(), passed);
+    }
+
     fn pass(&self) -> Pass<'_> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         Pass { declared: &self.declared, names, sightings: Vec::new(), local: Vec::new() }

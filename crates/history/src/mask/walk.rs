@@ -45,7 +45,8 @@ pub(super) fn event(pass: &mut Pass<'_>, event: &mut Event) {
     }
 }
 
-fn interaction(pass: &mut Pass<'_>, passed: &mut Interaction) {
+/// Masks all of an interaction.
+pub(super) fn interaction(pass: &mut Pass<'_>, passed: &mut Interaction) {
     let seam = passed.seam.to_string();
     let is_redis = passed.protocol == "redis";
     if is_redis {

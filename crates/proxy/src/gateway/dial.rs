@@ -21,7 +21,7 @@ use tokio_rustls::client::TlsStream;
 pub(super) type Stream = Box<dyn Duplex>;
 
 /// Bytes both ways.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl Duplex for TcpStream {}
 impl Duplex for EndsAnyhow {}
@@ -105,7 +105,7 @@ impl Dialler {
 
 /// A connection with TLS whose end is an end, also where TLS was not told of it. Many servers only close their
 /// socket; whether something is missing is seen from the length or the last chunk of a body.
-struct EndsAnyhow(TlsStream<TcpStream>);
+pub(crate) struct EndsAnyhow(pub(crate) TlsStream<TcpStream>);
 
 impl AsyncRead for EndsAnyhow {
     fn poll_read(

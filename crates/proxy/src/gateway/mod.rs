@@ -17,6 +17,8 @@ mod rewrite;
 mod trust;
 mod tunnel;
 
+pub(crate) use dial::{Duplex, EndsAnyhow};
+
 use crate::reach::{ExternalError, authority};
 use dial::Dialler;
 use pool::Pool;

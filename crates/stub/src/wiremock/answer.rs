@@ -146,6 +146,7 @@ impl Prepared {
             headers,
             without_headers: proxy.without_headers.clone(),
             reply_headers,
+            heard_by: None,
         })))
     }
 

@@ -69,19 +69,15 @@ impl Journal {
         taken
     }
 
-    /// Sets what somebody else has answered to a request.
-    pub(crate) fn set_response(&mut self, id: &str, response: Arc<Value>) -> bool {
-        let found = self.list.iter_mut().rev().find(|(_, event)| event.id == id);
-        match found {
-            Some((size, event)) => {
-                let more = weight(&response);
-                *size += more;
-                self.n_bytes += more;
-                event.response = Some(response);
-                true
-            }
-            None => false,
-        }
+    /// Sets what somebody else has answered to a request; one that was forgotten meanwhile stays forgotten.
+    pub(crate) fn set_response(&mut self, id: &str, response: Arc<Value>) {
+        let Some((size, event)) = self.list.iter_mut().rev().find(|(_, event)| event.id == id) else {
+            return;
+        };
+        let more = weight(&response);
+        *size += more;
+        self.n_bytes += more;
+        event.response = Some(response);
     }
 
     pub(crate) fn clear(&mut self) {

@@ -255,6 +255,35 @@ impl Request {
         all
     }
 
+    /// The fields of a request in HTTP, as interactions have them.
+    pub(crate) fn to_fields(&self) -> Value {
+        let mut headers = Map::new();
+        for (name, _) in &self.headers {
+            let name = name.to_ascii_lowercase();
+            let values = self.header_values(&name);
+            headers.entry(name).or_insert_with(|| Value::Text(values.join(", ")));
+        }
+        let read = seam_wire::body::decode(
+            self.header("content-type"),
+            None,
+            self.bytes(),
+            seam_wire::body::MAX_UNPACKED,
+        );
+        Value::map([
+            ("method", Value::text(&self.method)),
+            ("path", Value::text(self.path())),
+            (
+                "query",
+                Value::map(self.query().iter().map(|(name, values)| {
+                    (name.clone(), one_or_list(&values.iter().map(String::as_str).collect::<Vec<_>>()))
+                })),
+            ),
+            ("headers", Value::Map(headers)),
+            ("body", read.value),
+            ("text", read.text),
+        ])
+    }
+
     /// As WireMock's journal shows it.
     pub(crate) fn to_value(&self) -> Value {
         let mut headers = Map::new();

@@ -11,8 +11,7 @@ use super::request_pattern::Url;
 use super::scenarios::Scenarios;
 use crate::layers::Layer;
 use crate::surroundings::{FindFile, Surroundings};
-use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked, Elsewhere, Say};
+use seam_wire::{Answering, Answers, Asked, Elsewhere, HeardBy, Say};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -25,7 +24,8 @@ pub struct WireMock {
     table: RwLock<Arc<Table>>,
     is_stale: AtomicBool,
     pub(crate) scenarios: Mutex<Scenarios>,
-    pub(crate) journal: Mutex<Journal>,
+    /// Shared with those who are told later what was answered elsewhere.
+    pub(crate) journal: Arc<Mutex<Journal>>,
     pub(crate) settings: RwLock<Arc<Settings>>,
     pub(crate) recording: Mutex<Recording>,
     surroundings: Surroundings,
@@ -142,7 +142,7 @@ impl WireMock {
             table: RwLock::default(),
             is_stale: AtomicBool::new(false),
             scenarios: Mutex::default(),
-            journal: Mutex::default(),
+            journal: Arc::default(),
             settings: RwLock::default(),
             recording: Mutex::default(),
             surroundings,
@@ -195,10 +195,11 @@ impl WireMock {
         self.find(&self.new_id(), &request, Some(seam))
     }
 
-    /// Tells what somebody else has answered to a request that was passed on ([`Say::Elsewhere`], [`Say::Pass`]), for
-    /// recordings. `reply` has the fields of a reply in HTTP.
-    pub fn answered(&self, id: &str, reply: &Value) {
-        lock(&self.journal).set_response(id, Arc::new(reply.clone()));
+    /// Hears what somebody else has answered to a request that was passed on: it belongs to the journal, and recordings
+    /// are made of it.
+    fn hearing(&self, id: &str) -> HeardBy {
+        let (journal, id) = (Arc::clone(&self.journal), id.to_owned());
+        HeardBy::new(move |reply| lock(&journal).set_response(&id, Arc::new(reply.clone())))
     }
 
     /// What becomes of a request that something matches.
@@ -228,7 +229,10 @@ impl WireMock {
             everything_is_template: self.everything_is_template,
             files: &*self.files,
         };
-        let answering = prepared.answering(id, request, &around);
+        let mut answering = prepared.answering(id, request, &around);
+        if let Say::Elsewhere(elsewhere) = &mut answering.say {
+            Arc::make_mut(elsewhere).heard_by = Some(self.hearing(id));
+        }
         lock(&self.journal).add(Event {
             id: id.to_owned(),
             request: Arc::clone(request),
@@ -248,7 +252,11 @@ impl WireMock {
         Some(Answering {
             by: "recording".into(),
             after: Duration::ZERO,
-            say: Say::Elsewhere(Arc::new(Elsewhere { base, ..Elsewhere::default() })),
+            say: Say::Elsewhere(Arc::new(Elsewhere {
+                base,
+                heard_by: Some(self.hearing(id)),
+                ..Elsewhere::default()
+            })),
             dribble: None,
             afterwards: Vec::new(),
         })

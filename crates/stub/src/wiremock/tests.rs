@@ -360,11 +360,12 @@ fn what_was_recorded_becomes_mappings() {
         let headers = [("Accept", "x"), ("Content-Type", "application/json")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let served = wiremock.serve(Request::new("POST", url, headers, body.into()));
-        assert!(matches!(served.answering.unwrap().say, Say::Elsewhere(to) if to.base == "http://up:1"));
+        let Say::Elsewhere(elsewhere) = served.answering.unwrap().say else { panic!("it is not passed on") };
+        assert_eq!(elsewhere.base, "http://up:1");
         let reply = format!(
             r#"{{"status":200,"headers":{{"content-type":"text/plain","content-length":"3"}},"text":"{answer}"}}"#
         );
-        wiremock.answered(&served.id, &json(&reply));
+        elsewhere.heard_by.as_ref().unwrap().hear(&json(&reply));
     }
     let made = wiremock.stop_recording().unwrap();
     let mut made = made.get("mappings").unwrap().as_list().unwrap().to_vec();

@@ -2,22 +2,19 @@
 //!
 //! Which route and method each of them stands behind is said with it; whoever serves HTTP only has to hand bodies over.
 
-use super::delays::Settings;
-use super::journal::Event;
-use super::mapping::Mapping;
-use super::near;
-use super::pattern::Pattern;
-use super::place::Place;
-use super::recording::{Spec, State};
-use super::request::Request;
-use super::request_pattern::RequestPattern;
-use super::server::{WireMock, lock};
-use super::wrong::Wrong;
+mod recordings;
+mod requests;
+
+pub use requests::EventFilter;
+
+use crate::wiremock::delays::Settings;
+use crate::wiremock::mapping::Mapping;
+use crate::wiremock::pattern::Pattern;
+use crate::wiremock::place::Place;
+use crate::wiremock::server::{WireMock, lock};
+use crate::wiremock::wrong::Wrong;
 use seam_value::{Map, Value};
 use std::sync::{Arc, PoisonError};
-
-/// How many requests are compared with mappings for one answer: more would take minutes.
-const MOST_COMPARED: usize = 1_000_000;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,19 +23,6 @@ pub struct Page {
     pub limit: Option<usize>,
     /// Without so many at the beginning.
     pub offset: usize,
-}
-
-/// Which events are wanted.
-#[derive(Clone, Debug, Default)]
-pub struct EventFilter {
-    /// At most so many, the newest.
-    pub limit: Option<usize>,
-    /// Only those since then (RFC 3339).
-    pub since: Option<String>,
-    /// Only what nothing matched.
-    pub only_unmatched: bool,
-    /// Only what this mapping matched.
-    pub stub: Option<String>,
 }
 
 /// Reads the body of a request as JSON; comments are left out, as in WireMock.
@@ -343,228 +327,6 @@ impl WireMock {
         Ok(())
     }
 
-    /// `GET /requests`
-    pub fn events(&self, filter: &EventFilter) -> Result<Value, Wrong> {
-        let since = match &filter.since {
-            None => None,
-            Some(text) => Some(text.parse::<jiff::Timestamp>().map_err(|_| {
-                Wrong::detailed(
-                    400,
-                    10,
-                    "Invalid since parameter",
-                    format!("{text} is not a valid ISO 8601 date"),
-                )
-            })?),
-        };
-        let all = self.journalled();
-        let wanted = |event: &&Event| {
-            since.is_none_or(|since| event.request.at > since)
-                && (!filter.only_unmatched || event.mapping.is_none())
-                && filter
-                    .stub
-                    .as_ref()
-                    .is_none_or(|id| event.mapping.as_ref().is_some_and(|mapping| mapping.id == *id))
-        };
-        let wanted: Vec<&Event> = all.iter().rev().filter(wanted).collect();
-        let total = wanted.len();
-        let n_shown = total.min(filter.limit.unwrap_or(usize::MAX));
-        let shown = wanted.into_iter().take(n_shown).map(|event| self.shown(event, n_shown));
-        Ok(Value::map([
-            ("requests", Value::List(shown.collect())),
-            ("meta", Value::map([("total", Value::from(total))])),
-            ("requestJournalDisabled", Value::Bool(false)),
-        ]))
-    }
-
-    /// `GET /requests/{id}`
-    pub fn event(&self, id: &str) -> Result<Value, Wrong> {
-        let id = checked_id(id)?;
-        let found = lock(&self.journal).events().find(|event| event.id == id).cloned();
-        found.map(|event| self.shown(&event, 1)).ok_or_else(Wrong::missing)
-    }
-
-    /// `DELETE /requests/{id}`
-    pub fn remove_event(&self, id: &str) -> Result<(), Wrong> {
-        let id = checked_id(id)?;
-        lock(&self.journal).take(|event| event.id == id);
-        Ok(())
-    }
-
-    /// `DELETE /requests`
-    pub fn remove_events(&self) {
-        lock(&self.journal).clear();
-    }
-
-    /// `POST /requests/count`
-    pub fn count(&self, json: &Value) -> Result<Value, Wrong> {
-        let n = self.matching(json)?.len();
-        Ok(Value::map([("count", Value::from(n)), ("requestJournalDisabled", Value::Bool(false))]))
-    }
-
-    /// `POST /requests/find`
-    pub fn find_requests(&self, json: &Value) -> Result<Value, Wrong> {
-        Ok(requests(self.matching(json)?.iter()))
-    }
-
-    /// `GET /requests/unmatched`
-    pub fn unmatched_requests(&self) -> Value {
-        let all = self.journalled();
-        requests(all.iter().rev().filter(|event| event.mapping.is_none()))
-    }
-
-    /// `POST /requests/remove`
-    pub fn remove_requests(&self, json: &Value) -> Result<Value, Wrong> {
-        let pattern = RequestPattern::read(&Place::whole(json))?;
-        let taken = lock(&self.journal).take(|event| pattern.matches(&event.request));
-        Ok(self.taken(&taken))
-    }
-
-    /// `POST /requests/remove-by-metadata`
-    pub fn remove_requests_by_metadata(&self, json: &Value) -> Result<Value, Wrong> {
-        let pattern = Pattern::read(&Place::whole(json))?;
-        let now = (self.surroundings().now)();
-        let holds = |event: &Event| {
-            let metadata = event.mapping.as_ref().and_then(|mapping| mapping.metadata.as_ref());
-            metadata.is_some_and(|metadata| pattern.matches(Some(&metadata.to_string()), now))
-        };
-        let taken = lock(&self.journal).take(holds);
-        Ok(self.taken(&taken))
-    }
-
-    /// `GET /requests/unmatched/near-misses`
-    pub fn near_misses(&self) -> Value {
-        let mappings = self.ordered();
-        let all = self.journalled();
-        let most = (MOST_COMPARED / mappings.len().max(1)).max(1);
-        let unmatched = all.iter().rev().filter(|event| event.mapping.is_none()).take(most);
-        let misses: Vec<Value> = unmatched
-            .flat_map(|event| Self::misses(&mappings, &event.request, &event.request.to_value()))
-            .collect();
-        Value::map([("nearMisses", Value::List(misses))])
-    }
-
-    /// `POST /near-misses/request`
-    pub fn near_misses_of_request(&self, json: &Value) -> Result<Value, Wrong> {
-        let place = Place::whole(json);
-        place.map("com.github.tomakehurst.wiremock.verification.LoggedRequest")?;
-        let request = Request::of_json(json);
-        let mut shown = json.clone();
-        if let Value::Map(map) = &mut shown {
-            map.entry("browserProxyRequest".to_owned()).or_insert(Value::Bool(false));
-            map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::new()));
-            map.entry("formParams".to_owned()).or_insert(Value::Map(Map::new()));
-        }
-        Ok(Value::map([("nearMisses", Value::List(Self::misses(&self.ordered(), &request, &shown)))]))
-    }
-
-    /// `POST /near-misses/request-pattern`
-    pub fn near_misses_of_pattern(&self, json: &Value) -> Result<Value, Wrong> {
-        let pattern = RequestPattern::read(&Place::whole(json))?;
-        let all = self.journalled();
-        let mut measured: Vec<(&Event, f64)> =
-            all.iter().rev().map(|event| (event, pattern.distance(&event.request))).collect();
-        measured.sort_by(|(_, left), (_, right)| left.total_cmp(right));
-        measured.truncate(3);
-        let misses = measured.into_iter().map(|(event, distance)| {
-            near::to_value(event.request.to_value(), "requestPattern", (*pattern.shown).clone(), distance)
-        });
-        Ok(Value::map([("nearMisses", Value::List(misses.collect()))]))
-    }
-
-    fn misses(mappings: &[Arc<Mapping>], request: &Request, shown: &Value) -> Vec<Value> {
-        let miss = |(mapping, distance): (Arc<Mapping>, f64)| {
-            near::to_value(shown.clone(), "stubMapping", (*mapping.shown).clone(), distance)
-        };
-        near::nearest(mappings, request).into_iter().map(miss).collect()
-    }
-
-    /// `POST /recordings/snapshot`: mappings of what the journal holds, which are added.
-    pub fn snapshot(&self, json: &Value) -> Result<Value, Wrong> {
-        let spec = Spec::read(&Place::whole(json))?;
-        let events = self.journalled();
-        Ok(self.recorded(&spec, &events))
-    }
-
-    /// `POST /recordings/start`. Until it is stopped, what nothing matches is for the address that it names
-    /// ([`recording_target`](Self::recording_target)), and [`answered`](Self::answered) is told what came back.
-    pub fn start_recording(&self, json: &Value) -> Result<(), Wrong> {
-        let spec = Spec::read(&Place::whole(json))?;
-        let Some(target) = spec.target.filter(|target| target.contains("://")) else {
-            // WireMock begins to record, and fails when it is asked.
-            return Err(Wrong::at("/targetBaseUrl", "the address to record is missing"));
-        };
-        let known = self.journalled().iter().map(|event| event.id.clone()).collect();
-        let mut recording = lock(&self.recording);
-        if recording.state == State::Recording {
-            return Err(Wrong::titled(422, 31, "Already recording."));
-        }
-        recording.begin(json.clone(), target, known);
-        Ok(())
-    }
-
-    /// `POST /recordings/stop`
-    pub fn stop_recording(&self) -> Result<Value, Wrong> {
-        let (spec, known) = {
-            let mut recording = lock(&self.recording);
-            if recording.state != State::Recording {
-                return Err(Wrong::titled(400, 30, "Not currently recording."));
-            }
-            recording.state = State::Stopped;
-            (std::mem::take(&mut recording.spec), std::mem::take(&mut recording.known))
-        };
-        let mut events = self.journalled();
-        let known: std::collections::HashSet<String> = known.into_iter().collect();
-        events.retain(|event| !known.contains(&event.id));
-        Ok(self.recorded(&Spec::read(&Place::whole(&spec))?, &events))
-    }
-
-    /// `GET /recordings/status`
-    pub fn recording_status(&self) -> Value {
-        Value::map([("status", Value::text(lock(&self.recording).state.name()))])
-    }
-
-    /// Who is to be asked what nothing matches, while it is recorded.
-    pub fn recording_target(&self) -> Option<String> {
-        lock(&self.recording).target().map(str::to_owned)
-    }
-
-    /// Mappings of exchanges that somebody else has kept: requests and replies in HTTP's fields.
-    pub fn mappings_of(&self, exchanges: &[(Value, Value)], json: &Value) -> Result<Value, Wrong> {
-        let spec = Spec::read(&Place::whole(json))?;
-        let events: Vec<Event> = exchanges
-            .iter()
-            .map(|(request, reply)| Event {
-                id: self.new_id(),
-                request: Arc::new(Request::of_fields(request)),
-                mapping: None,
-                response: Some(Arc::new(reply.clone())),
-                delay: std::time::Duration::ZERO,
-                report: None,
-                is_proxied: true,
-            })
-            .collect();
-        let made = spec.mappings(&events, &self.surroundings().chance);
-        let made = made.iter().map(|mapping| (*mapping.shown).clone()).collect();
-        Ok(Value::map([("mappings", Value::List(made))]))
-    }
-
-    fn recorded(&self, spec: &Spec, events: &[Event]) -> Value {
-        let made = spec.mappings(events, &self.surroundings().chance);
-        let mut store = lock(&self.store);
-        for mapping in &made {
-            store.add(Arc::new(mapping.clone()));
-        }
-        drop(store);
-        self.changed();
-        if spec.is_ids_only {
-            let ids = made.iter().rev().map(|mapping| Value::text(&mapping.id)).collect();
-            return Value::map([("ids", Value::List(ids))]);
-        }
-        // The newest first, as the journal lists what they were made of.
-        let made = made.iter().rev().map(|mapping| (*mapping.shown).clone()).collect();
-        Value::map([("mappings", Value::List(made))])
-    }
-
     fn read_mapping(&self, place: &Place<'_>) -> Result<Arc<Mapping>, Wrong> {
         Mapping::read(place, || self.new_id()).map(Arc::new)
     }
@@ -572,31 +334,6 @@ impl WireMock {
     fn forget_states(&self) {
         let mappings = self.ordered();
         lock(&self.scenarios).keep(&mappings);
-    }
-
-    fn journalled(&self) -> Vec<Event> {
-        lock(&self.journal).events().cloned().collect()
-    }
-
-    fn matching(&self, json: &Value) -> Result<Vec<Event>, Wrong> {
-        let pattern = RequestPattern::read(&Place::whole(json))?;
-        let mut all = self.journalled();
-        all.retain(|event| pattern.matches(&event.request));
-        Ok(all)
-    }
-
-    /// An event with the report of what did not match, as long as that is no work for minutes.
-    fn shown(&self, event: &Event, n_others: usize) -> Value {
-        let n_mappings = lock(&self.store).list.len();
-        if event.mapping.is_some() || n_mappings.saturating_mul(n_others) > MOST_COMPARED {
-            return event.to_value();
-        }
-        Event { report: Some(self.not_matched(&event.request)), ..event.clone() }.to_value()
-    }
-
-    fn taken(&self, events: &[Event]) -> Value {
-        let shown = events.iter().rev().map(|event| self.shown(event, events.len())).collect();
-        Value::map([("serveEvents", Value::List(shown))])
     }
 }
 
@@ -612,11 +349,6 @@ fn listed(all: &[Arc<Mapping>], page: Page) -> Value {
         ("mappings", Value::List(shown.map(|mapping| (*mapping.shown).clone()).collect())),
         ("meta", Value::map([("total", Value::from(all.len()))])),
     ])
-}
-
-fn requests<'e>(events: impl Iterator<Item = &'e Event>) -> Value {
-    let shown = events.map(|event| event.request.to_value()).collect();
-    Value::map([("requests", Value::List(shown)), ("requestJournalDisabled", Value::Bool(false))])
 }
 
 fn import_options(place: &Place<'_>) -> Result<(bool, bool), Wrong> {

@@ -1,0 +1,246 @@
+//! What stands without a system or beside one: seams between addresses, stubs, WireMock's folders, Toxiproxy's proxies.
+
+use crate::screen::Screen;
+use clap::Args;
+use seam_control::{ControlError, SeamView, Seams, Served, Toxiproxy, serve_wiremock};
+use seam_diag::{Diagnostic, Diagnostics, Sources};
+use seam_expr::Chance;
+use seam_manifest::parse;
+use seam_proxy::ProxyError;
+use seam_recording::read_stub_file;
+use seam_stub::{Reading, Stubs, Surroundings};
+use seam_wire::Protocol;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The words of the command line that say what stands.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Stands {
+    /// Stand between an address and a server; the protocol is http where none is named
+    #[arg(long = "seam", value_name = "LISTEN=UPSTREAM[,PROTOCOL]", value_parser = Between::read)]
+    seams: Vec<Between>,
+    /// Serve this file of stubs at a `--listen`
+    #[arg(long = "stub", value_name = "FILE")]
+    stubs: Vec<PathBuf>,
+    /// Serve a folder of WireMock's (mappings, __files) at a `--listen`
+    #[arg(long = "wiremock", value_name = "ROOT")]
+    wiremocks: Vec<PathBuf>,
+    /// Where stubs are served: one address for each `--stub` in their order, then one for each `--wiremock`
+    #[arg(long = "listen", value_name = "ADDRESS", value_parser = address)]
+    listens: Vec<SocketAddr>,
+    /// Make the proxies of this configuration file of Toxiproxy's
+    #[arg(long, value_name = "FILE")]
+    toxiproxy_config: Option<PathBuf>,
+}
+
+/// Where to stand.
+#[derive(Clone, Debug)]
+struct Between {
+    listen: SocketAddr,
+    upstream: String,
+    protocol: &'static dyn Protocol,
+}
+
+impl Between {
+    fn read(text: &str) -> Result<Self, String> {
+        let Some((listen, rest)) = text.split_once('=') else {
+            return Err("write LISTEN=UPSTREAM, such as 127.0.0.1:5433=127.0.0.1:5432".to_owned());
+        };
+        let (upstream, protocol) = rest.split_once(',').unwrap_or((rest, "http"));
+        let is_address = upstream
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0));
+        if !is_address {
+            return Err(format!("`{upstream}` is no address: write host:port"));
+        }
+        let Some(protocol) = seam_wire::protocol(protocol) else {
+            let names: Vec<&str> = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
+            return Err(format!("there is no protocol `{protocol}`; there are {}", names.join(", ")));
+        };
+        Ok(Self { listen: address(listen)?, upstream: upstream.to_owned(), protocol })
+    }
+}
+
+/// An address to listen on: `127.0.0.1:80`, `localhost:80`, `:80`, `80`.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port = port.parse::<u16>().map_err(|_| format!("`{text}` is no address: write 127.0.0.1:PORT"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let ip = match host {
+        "" | "localhost" => IpAddr::from(Ipv4Addr::LOCALHOST),
+        host => host.parse().map_err(|_| format!("`{host}` is no IP address of this machine"))?,
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+/// Why something does not stand.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StandError {
+    #[error("failed to {0}")]
+    Proxy(#[from] ProxyError),
+    #[error("failed to {0}")]
+    Control(#[from] ControlError),
+    #[error("failed to make the proxies of {path}: {reason}")]
+    Config { path: String, reason: String },
+    #[error("{n_stubs} `--stub` and `--wiremock` need as many `--listen`; there are {n_listens}")]
+    Uneven { n_stubs: usize, n_listens: usize },
+    /// Told already.
+    #[error("the stubs have mistakes")]
+    Told,
+}
+
+impl StandError {
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Control(ControlError::Mappings { .. }) => {
+                "none of its mappings is served before all can be read"
+            }
+            Self::Proxy(_) | Self::Control(ControlError::Listen { .. } | ControlError::Proxy(_)) => {
+                "see whether something else listens there; port 0 takes a free one"
+            }
+            Self::Control(ControlError::NotLoopback(_)) => "whoever reaches it controls it: use 127.0.0.1",
+            Self::Config { .. } => "it is a list in JSON: [{\"name\": …, \"listen\": …, \"upstream\": …}]",
+            Self::Uneven { .. } => "write `--stub FILE --listen ADDRESS` for each",
+            Self::Told => "",
+        }
+    }
+}
+
+/// Stubs that were read, for an address.
+pub(crate) struct Standing {
+    listen: SocketAddr,
+    name: String,
+    stubs: Stubs,
+    protocol: &'static dyn Protocol,
+}
+
+/// What stands now.
+#[derive(Default)]
+pub(crate) struct Stood {
+    /// A line for each: what it is, where it listens and where it leads.
+    pub(crate) lines: String,
+    /// What is odd about the mappings.
+    pub(crate) warnings: Vec<String>,
+    sites: Vec<Served>,
+}
+
+impl Stood {
+    /// Takes down what is no seam.
+    pub(crate) async fn close(self) {
+        for site in self.sites {
+            site.close().await;
+        }
+    }
+}
+
+impl Stands {
+    /// Is nothing to stand?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seams.is_empty() && self.listens.is_empty() && self.toxiproxy_config.is_none()
+    }
+
+    /// Lets everything stand that the words name.
+    pub(crate) async fn stand(
+        &self,
+        stubs: Vec<Standing>,
+        seams: &Seams,
+        toxiproxy: &Toxiproxy,
+    ) -> Result<Stood, StandError> {
+        let mut stood = Stood::default();
+        let lines = &mut stood.lines;
+        for Between { listen, upstream, protocol } in &self.seams {
+            *lines += &line("seam", &seams.stand(*listen, upstream, *protocol).await?);
+        }
+        for Standing { listen, name, stubs, protocol } in stubs {
+            *lines += &line("stub", &seams.stand_stubs((listen, &name), stubs, protocol).await?);
+        }
+        for (root, listen) in self.wiremocks.iter().zip(self.listens.iter().skip(self.stubs.len())) {
+            let (site, warnings) = serve_wiremock(*listen, root).await?;
+            let _ = writeln!(lines, "wiremock: http://{} ({})", site.address(), root.display());
+            stood.warnings.extend(warnings);
+            stood.sites.push(site);
+        }
+        if let Some(path) = &self.toxiproxy_config {
+            let failed = |reason: String| StandError::Config { path: path.display().to_string(), reason };
+            let config = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
+            for proxy in toxiproxy.populate(&config).await.map_err(failed)? {
+                let off = if proxy.is_enabled { "" } else { ", disabled" };
+                let (listen, upstream, name) = (proxy.listen, proxy.upstream, proxy.name);
+                let _ = writeln!(lines, "toxiproxy: {listen} -> {upstream} ({name}{off})");
+            }
+        }
+        Ok(stood)
+    }
+
+    /// Reads all files of stubs; what is wrong in any of them is told.
+    pub(crate) fn read_stubs(&self, screen: &mut Screen) -> Result<Vec<Standing>, StandError> {
+        let n_stubs = self.stubs.len() + self.wiremocks.len();
+        if n_stubs != self.listens.len() {
+            return Err(StandError::Uneven { n_stubs, n_listens: self.listens.len() });
+        }
+        let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
+        let mut read = Vec::new();
+        for (path, listen) in self.stubs.iter().zip(&self.listens) {
+            let name = path.display().to_string();
+            match std::fs::read_to_string(path) {
+                Ok(text) => {
+                    if let Some((stubs, protocol)) = read_one(path, &text, &mut sources, &mut found) {
+                        read.push(Standing { listen: *listen, name, stubs, protocol });
+                    }
+                }
+                Err(error) => found.push(Diagnostic::error(format!("failed to read {name}: {error}"))),
+            }
+        }
+        screen.diagnostics(&found, &sources);
+        if found.has_errors() { Err(StandError::Told) } else { Ok(read) }
+    }
+}
+
+fn read_one(
+    path: &Path,
+    text: &str,
+    sources: &mut Sources,
+    found: &mut Diagnostics,
+) -> Option<(Stubs, &'static dyn Protocol)> {
+    let file = sources.add(path.display().to_string(), text.to_owned());
+    // Whatever is wrong in the file is told when its stubs are read.
+    let node = parse(file, text, &mut Diagnostics::default());
+    let named = node.as_ref().and_then(|node| node.get("protocol"));
+    let protocol = match named.and_then(|name| Some((name, name.as_text()?))) {
+        None => seam_wire::protocol("http"),
+        Some((node, name)) => {
+            let protocol = seam_wire::protocol(name);
+            if protocol.is_none() {
+                let names = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name());
+                let title = format!("there is no protocol `{name}`");
+                found.push(Diagnostic::error(title).at(node.span, "").suggest(name, names));
+            }
+            protocol
+        }
+    }?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let read_bytes = |path: &str| {
+        let path = folder.join(path);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let reading = Reading { protocol, knows: &|_| false, read_file: &read_bytes };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    read_stub_file((&name, file, text), &reading, found).map(|stubs| (stubs, protocol))
+}
+
+/// What templates of stubs may ask where there is no system.
+pub(crate) fn surroundings(seed: u64) -> Surroundings {
+    Surroundings {
+        chance: Chance::new(seed, "serve"),
+        now: jiff::Timestamp::now,
+        env: Box::new(|name| std::env::var(name).ok()),
+        file: Box::new(|path| std::fs::read(path).map_err(|error| format!("{path}: {error}"))),
+        hostname: "localhost".to_owned(),
+    }
+}
+
+fn line(what: &str, seam: &SeamView) -> String {
+    let listens = seam.listens.map(|address| address.to_string()).unwrap_or_default();
+    format!("{what}: {listens} -> {} ({})\n", seam.leads_to, seam.protocol.name())
+}

@@ -1,0 +1,186 @@
+//! `/seam/har`: what was seen as an archive of HTTP, and such an archive in the place of providers.
+//!
+//! An archive that we wrote says on which seam each request passed, and stands there again; what names no seam that there
+//! is becomes mappings of the control address itself, which answers them on every path that is not an interface's.
+
+use super::house::House;
+use super::rules::{Rules, named};
+use crate::answer::{Answer, Asked};
+use hyper::StatusCode;
+use jiff::{SignedDuration, Timestamp};
+use seam_diag::{Diagnostics, Sources, Span};
+use seam_event::{Caller, ComponentId, Endpoint, Interaction, SeamId};
+use seam_proxy::{Kind, Often, Rule, RuleSpec};
+use seam_recording::{Recording, archive, as_stubs, from_har};
+use seam_stub::wiremock::WireMock;
+use seam_stub::{Reading, StubSet};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is shown of the control address's own exchanges: nobody's seam, but a seam's form.
+const CONSUMER: &str = "client";
+const PROVIDER: &str = "control";
+
+/// Headers of an answer that say how it was sent, not what.
+const OF_SENDING: &[&str] = &["content-length", "transfer-encoding", "content-encoding", "connection"];
+
+/// All HTTP that was seen, on the seams and at the control address itself; or on one seam.
+pub(super) async fn tell(house: &dyn House, wiremock: &WireMock, asked: &Asked) -> Answer {
+    let views = house.seams();
+    let only = match asked.queried("seam").map(|written| named(&views, &written)) {
+        None => None,
+        Some(Ok(seams)) => Some(seams.into_iter().map(|seam| seam.id.clone()).collect::<Vec<_>>()),
+        Some(Err(message)) => {
+            return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
+        }
+    };
+    let began = house.began();
+    let mut passed: Vec<Interaction> = house.interactions().await.iter().map(|one| (**one).clone()).collect();
+    match only {
+        Some(only) => passed.retain(|one| only.contains(&one.seam)),
+        None => passed.extend(own_exchanges(wiremock, began)),
+    }
+    let masker = house.masker();
+    for one in &mut passed {
+        masker.interaction(one);
+    }
+    let har = archive(passed.iter().map(|one| (one, None)), began, env!("CARGO_PKG_VERSION"));
+    let mut text = har.to_pretty();
+    text.push('\n');
+    Answer::of(StatusCode::OK, "application/json", text)
+}
+
+/// What mappings have answered at the control address.
+fn own_exchanges(wiremock: &WireMock, began: Timestamp) -> Vec<Interaction> {
+    let exchanges = wiremock.exchanges().into_iter().zip(1..);
+    let told = exchanges.map(|((at, request, reply, delay), id)| Interaction {
+        id,
+        seam: SeamId {
+            consumer: ComponentId::from(CONSUMER),
+            provider: ComponentId::from(PROVIDER),
+            endpoint: Endpoint::main(),
+        },
+        from: ComponentId::from(CONSUMER),
+        to: ComponentId::from(PROVIDER),
+        via: None,
+        caller: Caller::Assumed,
+        protocol: "http".to_owned(),
+        connection: 0,
+        error: None,
+        message: seam_value::Value::Null,
+        cut: false,
+        at: Duration::try_from(at.duration_since(began).max(SignedDuration::ZERO)).unwrap_or_default(),
+        elapsed: Some(delay),
+        request,
+        reply,
+        answered_by: Some("stubs".to_owned()),
+    });
+    told.collect()
+}
+
+/// Lets an archive answer: on one seam where the query names it; else on the seams that the archive names, and for the
+/// rest at the control address.
+pub(super) async fn put(house: &dyn House, (rules, wiremock): (&Rules, &WireMock), asked: &Asked) -> Answer {
+    let text = String::from_utf8_lossy(&asked.body);
+    let recordings = match from_har(&text) {
+        Ok(recordings) => recordings,
+        Err(error) => {
+            let message = format!("the body is no HAR: {error}");
+            return Answer::error(StatusCode::BAD_REQUEST, &message, "send {\"log\": {\"entries\": […]}}");
+        }
+    };
+    let all_on = asked.queried("seam");
+    if let Some(written) = &all_on
+        && let Err(message) = named(&house.seams(), written)
+    {
+        return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
+    }
+    // All of it is read before any of it answers.
+    let (mut ready, mut rest) = (Vec::new(), Vec::new());
+    for recording in recordings {
+        let on = all_on.clone().or_else(|| {
+            let written = recording.seam.to_string();
+            named(&house.seams(), &written).is_ok().then_some(written)
+        });
+        match on.map(|seam| rule(house, &seam, &recording)) {
+            Some(Ok(rule)) => ready.push(rule),
+            Some(Err(answer)) => return answer,
+            None => rest.push(recording),
+        }
+    }
+    let mut told = Vec::new();
+    for (seams, rule, written) in ready {
+        match rules.stand(house, (seams, rule), written).await {
+            Ok(rule) => told.push(rule),
+            Err(answer) => return answer,
+        }
+    }
+    let mut mapped = Vec::new();
+    for recording in rest {
+        match map(wiremock, &recording) {
+            Ok(ids) => mapped.extend(ids),
+            Err(answer) => return answer,
+        }
+    }
+    Answer::json(StatusCode::CREATED, &json!({ "rules": told, "mappings": mapped }))
+}
+
+/// A recording in the place of a seam's provider.
+fn rule(
+    house: &dyn House,
+    written: &str,
+    recording: &Recording,
+) -> Result<(Vec<SeamId>, Arc<Rule>, Value), Answer> {
+    let views = house.seams();
+    let wrong = |message: String| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &message, "");
+    let seams = named(&views, written).map_err(wrong)?;
+    let Some(protocol) = seams.first().map(|seam| seam.protocol) else {
+        return Err(wrong(format!("there is no seam `{written}`")));
+    };
+    if !protocol.name().starts_with("http") {
+        return Err(wrong(format!("`{written}` speaks {}, and a HAR holds HTTP", protocol.name())));
+    }
+    let names = house.names();
+    let read_file = |path: &str| names.file(path);
+    let reading = Reading { protocol, knows: &|_| false, read_file: &read_file };
+    let mut found = Diagnostics::default();
+    let file = Sources::default().add("the archive", String::new());
+    let stubs = as_stubs(recording, Span::at_start(file), &reading, &mut found).ok_or_else(|| {
+        let first = found.in_order().first().map(|diagnostic| diagnostic.title.clone());
+        wrong(first.unwrap_or_else(|| "nothing in the archive can be answered".to_owned()))
+    })?;
+    let set = Arc::new(StubSet::new());
+    set.put(stubs, &names);
+    let rule = Arc::new(Rule::new(RuleSpec {
+        name: "archive".to_owned(),
+        kind: Kind::Stub(set as _),
+        filter: None,
+        filters_replies: false,
+        often: Often::default(),
+        chance: names.chance().branch("archive"),
+    }));
+    let seams = seams.into_iter().map(|seam| seam.id.clone()).collect();
+    Ok((seams, rule, json!({ "seam": written, "stub": "archive" })))
+}
+
+/// A recording as mappings of the control address; gives their ids.
+fn map(wiremock: &WireMock, recording: &Recording) -> Result<Vec<String>, Answer> {
+    let answered = recording.interactions.iter().filter(|one| one.reply != seam_value::Value::Null);
+    let exchanges: Vec<_> =
+        answered.map(|one| (one.request.clone(), without(&one.reply, OF_SENDING))).collect();
+    wiremock
+        .add_exchanges(&exchanges)
+        .map_err(|wrong| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &wrong.to_string(), ""))
+}
+
+/// A reply without some headers.
+fn without(reply: &seam_value::Value, names: &[&str]) -> seam_value::Value {
+    let mut reply = reply.clone();
+    if let seam_value::Value::Map(map) = &mut reply
+        && let Some(seam_value::Value::Map(headers)) = map.get_mut("headers")
+    {
+        headers.retain(|name, _| !names.contains(&name.to_ascii_lowercase().as_str()));
+    }
+    reply
+}

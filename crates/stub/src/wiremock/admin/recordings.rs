@@ -1,0 +1,112 @@
+//! `/__admin/recordings`: begun, stopped, and what was seen made into mappings; exchanges that others have kept, too.
+
+use crate::wiremock::journal::Event;
+use crate::wiremock::mapping::Mapping;
+use crate::wiremock::place::Place;
+use crate::wiremock::recording::{Spec, State};
+use crate::wiremock::request::Request;
+use crate::wiremock::server::{WireMock, lock};
+use crate::wiremock::wrong::Wrong;
+use jiff::Timestamp;
+use seam_value::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl WireMock {
+    /// `POST /recordings/snapshot`: mappings of what the journal holds, which are added.
+    pub fn snapshot(&self, json: &Value) -> Result<Value, Wrong> {
+        let spec = Spec::read(&Place::whole(json))?;
+        let events = self.journalled();
+        Ok(self.recorded(&spec, &events))
+    }
+
+    /// `POST /recordings/start`. Until it is stopped, what nothing matches is for the address that it names, and
+    /// the journal hears what came back.
+    pub fn start_recording(&self, json: &Value) -> Result<(), Wrong> {
+        let spec = Spec::read(&Place::whole(json))?;
+        let Some(target) = spec.target.filter(|target| target.contains("://")) else {
+            // WireMock begins to record, and fails when it is asked.
+            return Err(Wrong::at("/targetBaseUrl", "the address to record is missing"));
+        };
+        let known = self.journalled().iter().map(|event| event.id.clone()).collect();
+        let mut recording = lock(&self.recording);
+        if recording.state == State::Recording {
+            return Err(Wrong::titled(422, 31, "Already recording."));
+        }
+        recording.begin(json.clone(), target, known);
+        Ok(())
+    }
+
+    /// `POST /recordings/stop`
+    pub fn stop_recording(&self) -> Result<Value, Wrong> {
+        let (spec, known) = {
+            let mut recording = lock(&self.recording);
+            if recording.state != State::Recording {
+                return Err(Wrong::titled(400, 30, "Not currently recording."));
+            }
+            recording.state = State::Stopped;
+            (std::mem::take(&mut recording.spec), std::mem::take(&mut recording.known))
+        };
+        let mut events = self.journalled();
+        let known: std::collections::HashSet<String> = known.into_iter().collect();
+        events.retain(|event| !known.contains(&event.id));
+        Ok(self.recorded(&Spec::read(&Place::whole(&spec))?, &events))
+    }
+
+    /// `GET /recordings/status`
+    pub fn recording_status(&self) -> Value {
+        Value::map([("status", Value::text(lock(&self.recording).state.name()))])
+    }
+
+    /// What somebody else has kept, as mappings that answer it again: requests and replies in HTTP's fields. Gives their
+    /// ids; those of several answers to one request come in their order.
+    pub fn add_exchanges(&self, exchanges: &[(Value, Value)]) -> Result<Vec<String>, Wrong> {
+        let spec = Spec::read(&Place::whole(&Value::map([("persist", Value::Bool(false))])))?;
+        let events: Vec<Event> = exchanges
+            .iter()
+            .map(|(request, reply)| Event {
+                id: self.new_id(),
+                request: Arc::new(Request::of_fields(request)),
+                mapping: None,
+                response: Some(Arc::new(reply.clone())),
+                delay: Duration::ZERO,
+                report: None,
+                is_proxied: true,
+            })
+            .collect();
+        let made = spec.mappings(&events, &self.surroundings().chance);
+        self.add_all(&made);
+        Ok(made.into_iter().map(|mapping| mapping.id).collect())
+    }
+
+    /// What mappings have answered, oldest first: when it was asked, request and reply in HTTP's fields, and the delay.
+    pub fn exchanges(&self) -> Vec<(Timestamp, Value, Value, Duration)> {
+        let answered = self.journalled();
+        let answered = answered.iter().filter_map(|event| {
+            let reply = Value::clone(event.response.as_deref()?);
+            Some((event.request.at, event.request.to_fields(), reply, event.delay))
+        });
+        answered.collect()
+    }
+
+    fn add_all(&self, mappings: &[Mapping]) {
+        let mut store = lock(&self.store);
+        for mapping in mappings {
+            store.add(Arc::new(mapping.clone()));
+        }
+        drop(store);
+        self.changed();
+    }
+
+    fn recorded(&self, spec: &Spec, events: &[Event]) -> Value {
+        let made = spec.mappings(events, &self.surroundings().chance);
+        self.add_all(&made);
+        if spec.is_ids_only {
+            let ids = made.iter().rev().map(|mapping| Value::text(&mapping.id)).collect();
+            return Value::map([("ids", Value::List(ids))]);
+        }
+        // The newest first, as the journal lists what they were made of.
+        let made = made.iter().rev().map(|mapping| (*mapping.shown).clone()).collect();
+        Value::map([("mappings", Value::List(made))])
+    }
+}
