@@ -54,6 +54,14 @@ pub struct Interaction {
     pub cut: bool,
 }
 
+impl Interaction {
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + [&self.request, &self.reply, &self.message].into_iter().map(Value::weight).sum::<usize>()
+    }
+}
+
 /// How the caller of an interaction is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -209,25 +209,13 @@ fn weight(what: &What) -> usize {
     const ENVELOPE: usize = 256;
     ENVELOPE
         + match what {
-            What::Interaction(Interaction { request, reply, message, .. }) => {
-                [request, reply, message].into_iter().map(value_weight).sum()
-            }
+            What::Interaction(interaction) => interaction.weight(),
             What::Judged(Judged { expected, actual, message, details, .. }) => {
-                [expected, actual].into_iter().flatten().map(value_weight).sum::<usize>()
+                [expected, actual].into_iter().flatten().map(Value::weight).sum::<usize>()
                     + message.len()
                     + details.iter().map(String::len).sum::<usize>()
             }
             What::Line { text, .. } => text.len(),
             _ => ENVELOPE,
         }
-}
-
-fn value_weight(value: &Value) -> usize {
-    const NODE: usize = 32;
-    NODE + match value {
-        Value::Text(text) => text.len(),
-        Value::List(list) => list.iter().map(value_weight).sum(),
-        Value::Map(map) => map.iter().map(|(key, child)| key.len() + NODE + value_weight(child)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-    }
 }

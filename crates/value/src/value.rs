@@ -73,6 +73,19 @@ impl Value {
         Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        // An entry of a map holds its key beside the value.
+        const KEY: usize = 40;
+        size_of::<Self>()
+            + match self {
+                Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+                Self::Text(text) => text.len(),
+                Self::List(list) => list.iter().map(Self::weight).sum(),
+                Self::Map(map) => map.iter().map(|(key, value)| KEY + key.len() + value.weight()).sum(),
+            }
+    }
+
     /// What sort of value it is.
     pub fn kind(&self) -> Kind {
         match self {

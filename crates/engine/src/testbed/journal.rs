@@ -1,7 +1,8 @@
 //! What passed and what was said while the current test runs, whole and unmasked, for its steps to look into.
 //!
 //! The History keeps everything, masked, on disk; this keeps the present test's part in memory. It is bounded:
-//! what goes beyond is counted, and whoever counts over it is told.
+//! what goes beyond is counted, and whoever counts over it is told. While no test runs, the newest are kept, for whoever
+//! looks at a system that is up.
 
 use crate::testbed::external::ExternalNews;
 use seam_event::{ComponentId, Interaction, InteractionError, Scope, SeamId, What};
@@ -16,6 +17,12 @@ use tokio::sync::Notify;
 
 /// Interactions kept for one test.
 const MOST_INTERACTIONS: usize = 200_000;
+
+/// Memory that they may take, in bytes.
+const MOST_BYTES: usize = 1024 * 1024 * 1024;
+
+/// Memory that they may take while no test runs, in bytes: a system that is up may be so for days.
+const MOST_BYTES_IDLE: usize = 256 * 1024 * 1024;
 
 /// Steps remembered to find the one to which something belongs that is told late.
 const MOST_SCOPES: usize = 1_000;
@@ -38,7 +45,9 @@ struct Entries {
     scopes: VecDeque<(Duration, Scope)>,
     /// What began before this moment is left over from an earlier test: its steps do not see it.
     since: Duration,
-    interactions: Vec<Arc<Interaction>>,
+    interactions: VecDeque<Arc<Interaction>>,
+    /// About how much memory they take, in bytes.
+    n_bytes: usize,
     lines: HashMap<ComponentId, Vec<SaidLine>>,
     /// Interactions that could not be kept, here or on the way here.
     n_lost: u64,
@@ -54,6 +63,7 @@ impl Journal {
         entries.scopes.push_back((now, scope));
         entries.since = now;
         entries.interactions.clear();
+        entries.n_bytes = 0;
         entries.lines.clear();
         entries.n_lost = 0;
     }
@@ -110,6 +120,26 @@ impl Journal {
 }
 
 impl Entries {
+    /// Keeps it, in place of the oldest where no test runs that could count over them.
+    fn keep(&mut self, interaction: &Interaction) {
+        let weight = interaction.weight();
+        let is_idle = self.scope().test.is_none();
+        let most_bytes = if is_idle { MOST_BYTES_IDLE } else { MOST_BYTES };
+        let is_full = |entries: &Self| {
+            entries.interactions.len() >= MOST_INTERACTIONS || entries.n_bytes + weight > most_bytes
+        };
+        while is_idle && is_full(self) {
+            let Some(oldest) = self.interactions.pop_front() else { break };
+            self.n_bytes -= oldest.weight();
+        }
+        if is_full(self) {
+            self.n_lost += 1;
+            return;
+        }
+        self.n_bytes += weight;
+        self.interactions.push_back(Arc::new(interaction.clone()));
+    }
+
     /// The present scope.
     fn scope(&self) -> Scope {
         self.scopes.back().map(|(_, scope)| scope.clone()).unwrap_or_default()
@@ -163,11 +193,7 @@ impl Witness for JournalWitness {
                 self.recorder.record(Scope::default(), What::Interaction(interaction));
                 return;
             }
-            if entries.interactions.len() < MOST_INTERACTIONS {
-                entries.interactions.push(Arc::new(interaction.clone()));
-            } else {
-                entries.n_lost += 1;
-            }
+            entries.keep(&interaction);
             entries.scope_at(interaction.at)
         };
         self.recorder.record(scope, What::Interaction(interaction));
@@ -210,4 +236,59 @@ pub(crate) fn shown_request(protocol: &str, request: &Value) -> String {
         _ => request.to_string(),
     };
     if line.chars().count() <= MOST { line } else { line.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Entries, MOST_INTERACTIONS};
+    use seam_event::{Caller, Endpoint, Interaction, Scope, SeamId};
+    use seam_value::Value;
+    use std::time::Duration;
+
+    fn interaction(id: usize) -> Interaction {
+        let seam = SeamId { consumer: "web".into(), provider: "api".into(), endpoint: Endpoint::main() };
+        Interaction {
+            id: id as u64,
+            from: seam.consumer.clone(),
+            to: seam.provider.clone(),
+            seam,
+            via: None,
+            caller: Caller::Known,
+            protocol: "http".to_owned(),
+            connection: 1,
+            at: Duration::ZERO,
+            elapsed: None,
+            error: None,
+            request: Value::Null,
+            reply: Value::Null,
+            message: Value::Null,
+            answered_by: None,
+            cut: false,
+        }
+    }
+
+    /// Who counts must know that something is missing; who only looks wants the newest.
+    #[test]
+    fn a_test_keeps_the_first_and_counts_the_rest_and_an_idle_system_keeps_the_newest() {
+        let of_test = Scope { test: Some("t".into()), ..Scope::default() };
+        for (scope, first, n_lost) in [(of_test, 0, 2), (Scope::default(), 2, 0)] {
+            let mut entries = Entries::default();
+            entries.scopes.push_back((Duration::ZERO, scope));
+            (0..MOST_INTERACTIONS + 2).for_each(|id| entries.keep(&interaction(id)));
+            assert_eq!(entries.interactions.front().map(|one| one.id), Some(first));
+            assert_eq!((entries.interactions.len(), entries.n_lost), (MOST_INTERACTIONS, n_lost));
+        }
+    }
+
+    #[test]
+    fn an_idle_system_keeps_no_more_than_its_memory() {
+        let mut entries = Entries::default();
+        for id in 0..40 {
+            let request = Value::text("x".repeat(16 * 1024 * 1024));
+            entries.keep(&Interaction { request, ..interaction(id) });
+        }
+        assert!(entries.n_bytes <= super::MOST_BYTES_IDLE, "{}", entries.n_bytes);
+        assert_eq!(entries.interactions.back().map(|one| one.id), Some(39));
+        assert_eq!(entries.n_lost, 0);
+    }
 }
