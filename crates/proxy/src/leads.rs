@@ -7,6 +7,7 @@ use crate::stand::Upstream;
 use rustls::ServerConfig;
 use seam_event::SeamId;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     /// With what TLS is spoken to consumers, once somebody vouches for the seams.
     encryption: OnceLock<Arc<ServerConfig>>,
+    /// How many connections are held piece by piece.
+    n_held: AtomicUsize,
 }
 
 /// What one seam does.
@@ -33,9 +36,35 @@ pub(crate) struct Lead {
     listens: watch::Receiver<bool>,
 }
 
+/// A connection that is held piece by piece.
+pub(crate) struct Holds(Arc<Inner>);
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        self.0.n_held.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Leads {
     pub(crate) fn new(observer: Arc<Observer>, runtime: tokio::runtime::Handle) -> Self {
-        Self(Arc::new(Inner { by_seam: Mutex::default(), observer, runtime, encryption: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            by_seam: Mutex::default(),
+            observer,
+            runtime,
+            encryption: OnceLock::new(),
+            n_held: AtomicUsize::new(0),
+        }))
+    }
+
+    /// One more connection is held, until what this gives is dropped.
+    pub(crate) fn holds_one(&self) -> Holds {
+        self.0.n_held.fetch_add(1, Ordering::Relaxed);
+        Holds(Arc::clone(&self.0))
+    }
+
+    /// How many connections are held.
+    pub(crate) fn n_held(&self) -> usize {
+        self.0.n_held.load(Ordering::Relaxed)
     }
 
     /// A seam leads there from now on.

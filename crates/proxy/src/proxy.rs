@@ -169,6 +169,12 @@ impl Proxy {
         }
     }
 
+    /// How many connections are held piece by piece at present: those of seams with faults or stubs, and, where a protocol
+    /// allows no way back, those of seams that had some.
+    pub fn n_held(&self) -> usize {
+        self.leads.n_held()
+    }
+
     /// Is anything going on?
     pub fn pulse(&self) -> &Arc<Pulse> {
         &self.pulse

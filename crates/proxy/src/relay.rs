@@ -159,6 +159,11 @@ impl Tap {
         }
     }
 
+    /// Is nothing in the middle of anything, either way?
+    pub(crate) fn is_between(&self) -> bool {
+        self.may_pause(Direction::ToProvider) && self.may_pause(Direction::ToConsumer)
+    }
+
     /// Looks at bytes that have passed.
     pub(crate) fn saw(&mut self, direction: Direction, bytes: &[u8]) {
         let at = self.pulse.now();

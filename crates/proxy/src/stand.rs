@@ -5,7 +5,7 @@
 //! connections exactly as it would without Seamwork.
 
 use crate::callbacks::Callbacks;
-use crate::hold::held::{Holding, hold};
+use crate::hold::held::{Holding, Outcome, hold};
 use crate::hold::{SeamState, until_broken};
 use crate::leads::Leads;
 use crate::observer::{Dialled, Observer, Seen};
@@ -257,63 +257,79 @@ struct Open {
 }
 
 impl Open {
-    /// Passes bytes while the seam has no rules, and pieces from then on.
+    /// Passes bytes while the seam has no rules, and pieces while it has.
     async fn pass(mut self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
-        let mut behind = Behind::Nobody;
-        if self.provider.is_some() {
-            behind = Behind::Provider;
-        }
-        while let Some(provider) = self.provider.as_ref().filter(|_| !self.protocol.is_always_held()) {
-            let switch = Switch::new(state.clone());
-            let passing = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch);
-            let passed = tokio::select! {
-                passed = passing => passed,
-                () = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state)) => {
-                    for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
-                        rule.struck();
-                        shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
-                    }
-                    if let Some(breaker) = state.borrow().breaker() {
-                        self.tap.borrow_mut().harmed(&breaker);
-                    }
-                    self.tap.borrow_mut().reset_by_fault();
-                    self.consumer.reset_on_close();
-                    provider.reset_on_close();
-                    Passed::Over(Over::Reset)
-                }
-            };
-            match passed {
-                Passed::Over(over) => return over,
-                Passed::ToBeHeld => break,
-                Passed::ToBeEncrypted(config, early) => {
-                    if !self.consumer.encrypt(&config, early) {
-                        return Over::Reset;
+        loop {
+            while let Some(provider) = self.provider.as_ref().filter(|_| !self.protocol.is_always_held()) {
+                let passed = self.relayed(provider, &state, shared).await;
+                match passed {
+                    Passed::Over(over) => return over,
+                    Passed::ToBeHeld => break,
+                    Passed::ToBeEncrypted(config, early) => {
+                        if !self.consumer.encrypt(&config, early) {
+                            return Over::Reset;
+                        }
                     }
                 }
             }
+            match hold(self.holding(&state, shared)).await {
+                Outcome::Over(over) => return over,
+                Outcome::LetGo(consumer, provider) => {
+                    (self.consumer, self.provider) = (consumer, Some(provider));
+                }
+            }
         }
+    }
+
+    /// Passes bytes until the connection ends, or something else is to be done with it.
+    async fn relayed(
+        &self,
+        provider: &Socket,
+        state: &watch::Receiver<SeamState>,
+        shared: &Shared,
+    ) -> Passed {
+        let switch = Switch::new(state.clone());
+        tokio::select! {
+            passed = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch) => passed,
+            () = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state)) => {
+                for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
+                    rule.struck();
+                    shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
+                }
+                if let Some(breaker) = state.borrow().breaker() {
+                    self.tap.borrow_mut().harmed(&breaker);
+                }
+                self.tap.borrow_mut().reset_by_fault();
+                self.consumer.reset_on_close();
+                provider.reset_on_close();
+                Passed::Over(Over::Reset)
+            }
+        }
+    }
+
+    /// What it takes to hold the connection from here on.
+    fn holding(&mut self, state: &watch::Receiver<SeamState>, shared: &Shared) -> Holding {
+        let behind = if self.provider.is_some() { Behind::Provider } else { Behind::Nobody };
         let mut splitter = self.tap.borrow().split(shared.splitting(behind));
         if let Some(splitter) = &mut splitter {
             splitter.stands_at(self.address);
         }
-        let Self { consumer, provider, protocol, seam, connection, tap, n_cuts, address: _ } = self;
-        hold(Holding {
-            consumer,
-            provider,
+        Holding {
+            consumer: std::mem::replace(&mut self.consumer, Socket::Gone),
+            provider: self.provider.take(),
             splitter,
-            protocol,
-            is_alone: behind == Behind::Nobody && !protocol.is_stateless(),
-            seam,
-            connection,
-            tap,
-            n_cuts,
+            protocol: self.protocol,
+            is_alone: behind == Behind::Nobody && !self.protocol.is_stateless(),
+            seam: self.seam.clone(),
+            connection: self.connection,
+            tap: Rc::clone(&self.tap),
+            n_cuts: self.n_cuts,
             scratch: Rc::clone(&shared.scratch),
-            state,
+            state: state.clone(),
             observer: Arc::clone(&shared.observer),
             elsewhere: shared.callbacks.clone(),
             leads: shared.leads.clone(),
-        })
-        .await
+        }
     }
 }
 

@@ -171,6 +171,15 @@ pub trait Splitter: Send {
         false
     }
 
+    /// May the connection go on without being cut? It may where nothing is kept and nothing is owed here, and both sides
+    /// stand where they would stand if their bytes had always been passed on as they came. Asked between calls, where
+    /// everything that came out was written; `untouched` says that nothing was ever answered, dropped, repeated or said
+    /// here in a side's place. Mostly not, where bytes are written anew: HTTP/2's headers, Kafka's addresses.
+    fn lets_go(&self, untouched: bool) -> bool {
+        let _ = untouched;
+        false
+    }
+
     /// What to say to the consumer as the whole answer to a call, in the protocol's own terms. Asked instead of passing
     /// the request on, or instead of the provider's reply. `answer` has the fields that the protocol's
     /// [`Word`](seam_model::Word) names under `fields`.

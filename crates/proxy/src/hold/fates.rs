@@ -106,6 +106,14 @@ impl Fates {
         self.by_call.get_mut(&call).and_then(|record| record.asked.take())
     }
 
+    /// Is nothing still to come of any call that was decided about?
+    pub(super) fn are_settled(&self) -> bool {
+        let now = Instant::now();
+        self.by_call
+            .values()
+            .all(|record| !record.is_partial && (record.fate.is_none() || record.is_past(now)))
+    }
+
     fn forget_if_done(&mut self, call: Call) {
         let is_done = |record: &Record| match record.fate {
             Some(Fate::Dropped) => record.is_spoken && !record.is_partial,

@@ -25,6 +25,14 @@ mod pieces;
 mod reading;
 mod writing;
 
+/// What became of a connection that was held.
+pub(crate) enum Outcome {
+    /// It is over.
+    Over(Over),
+    /// No rule is left, and nothing is in the middle of anything: it may go on by itself, between these two.
+    LetGo(Socket, Socket),
+}
+
 /// What a connection is held with.
 pub(crate) struct Holding {
     pub(crate) consumer: Socket,
@@ -66,6 +74,10 @@ struct Held {
     hung: Option<Arc<Rule>>,
     consumer_ended: bool,
     provider_ended: bool,
+    /// Was anything ever answered, dropped, repeated or said here in a side's place?
+    is_touched: bool,
+    /// Are there no rules any more?
+    is_free: bool,
     /// Who is asked instead of the provider, for which call.
     others: JoinSet<(Call, Answering)>,
 }
@@ -73,8 +85,9 @@ struct Held {
 /// The connection has come to its end.
 struct Ended(Over);
 
-/// Passes one connection piece by piece until it ends.
-pub(crate) async fn hold(with: Holding) -> Over {
+/// Passes one connection piece by piece until it ends, or needs it no more.
+pub(crate) async fn hold(with: Holding) -> Outcome {
+    let _counted = with.leads.holds_one();
     let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
     let protocol = with.protocol;
     let mut held = Held {
@@ -89,16 +102,21 @@ pub(crate) async fn hold(with: Holding) -> Over {
         hung: None,
         consumer_ended: false,
         provider_ended: false,
+        is_touched: false,
+        is_free: false,
         others: JoinSet::new(),
     };
-    let Ended(over) = held.run().await;
+    let Err(Ended(over)) = held.run().await else {
+        let Holding { consumer, provider, .. } = held.with;
+        return provider.map_or(Outcome::Over(Over::Reset), |provider| Outcome::LetGo(consumer, provider));
+    };
     if over == Over::Reset {
         held.with.consumer.reset_on_close();
         if let Some(provider) = &held.with.provider {
             provider.reset_on_close();
         }
     }
-    over
+    Outcome::Over(over)
 }
 
 /// What woke the connection.
@@ -112,15 +130,16 @@ enum Woken {
 }
 
 impl Held {
-    async fn run(&mut self) -> Ended {
-        if let Err(ended) = self.begin() {
-            return ended;
-        }
+    /// Comes back once the connection needs it no more.
+    async fn run(&mut self) -> Result<(), Ended> {
+        self.begin()?;
         loop {
-            match self.turn().await {
-                Ok(()) => {}
-                Err(ended) => return ended,
+            self.settle().await?;
+            if self.is_free && self.may_go() {
+                return Ok(());
             }
+            let woken = self.wait().await;
+            self.turn(woken)?;
         }
     }
 
@@ -133,16 +152,36 @@ impl Held {
         self.take_in(pieces)
     }
 
-    /// Writes what is due, and waits for what comes next.
-    async fn turn(&mut self) -> Result<(), Ended> {
+    /// Writes what is due.
+    async fn settle(&mut self) -> Result<(), Ended> {
         if self.up.has_bytes() && self.with.provider.is_none() {
             self.need_provider().await?;
         }
         self.write(Direction::ToProvider)?;
         self.say_what_follows()?;
         self.write(Direction::ToConsumer)?;
-        self.look_whether_it_is_over()?;
-        match self.wait().await {
+        self.look_whether_it_is_over()
+    }
+
+    /// Is nothing under way, and would both sides understand each other without what is done here?
+    fn may_go(&self) -> bool {
+        let is_quiet = self.up.is_empty()
+            && self.down.is_empty()
+            && self.order.is_empty()
+            && self.ready.is_empty()
+            && self.others.is_empty()
+            && self.fates.are_settled();
+        let is_whole = self.hung.is_none() && !self.consumer_ended && !self.provider_ended;
+        let is_ordinary = self.with.provider.is_some() && !self.with.protocol.is_always_held();
+        is_quiet
+            && is_whole
+            && is_ordinary
+            && self.with.splitter.as_ref().is_none_or(|splitter| splitter.lets_go(!self.is_touched))
+            && self.with.tap.borrow().is_between()
+    }
+
+    fn turn(&mut self, woken: Woken) -> Result<(), Ended> {
+        match woken {
             Woken::Readable(from) => self.read(from),
             Woken::Writable(to) => {
                 self.lane(to).is_blocked = false;
@@ -203,6 +242,7 @@ impl Held {
     /// The rules have changed, or the seam was cut.
     fn apply_state(&mut self) -> Result<(), Ended> {
         let state = self.with.state.borrow_and_update().clone();
+        self.is_free = state.rules.is_empty();
         let refuses_now = state.rules.iter().any(|rule| rule.refuses());
         if state.n_cuts != self.with.n_cuts || refuses_now {
             for rule in state.rules.iter().filter(|rule| rule.refuses()) {

@@ -1,14 +1,14 @@
 //! Stubs in a provider's place, and beside it.
 
-use crate::bed::{Client, FIRST, bed, provider};
-use seam_proxy::{Kind, Often, Upstream};
+use crate::bed::{Client, FIRST, LONG, bed, provider};
+use seam_proxy::{Kind, Often, Upstream, read_fault};
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Elsewhere, Say};
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Answers `/stub` and passes `/spied` on.
 pub(crate) struct Stub;
@@ -112,4 +112,31 @@ async fn what_a_stub_passes_on_is_still_struck_by_faults_below_it() {
     assert_eq!(client.ask("/spied"), "503 ");
     assert_eq!(client.ask("/stub"), r#"201 {"from":"stub"}"#);
     assert_eq!(bed.n_asked(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_held_no_longer_than_there_are_rules() {
+    let bed = bed(provider).await;
+    let mut client = bed.client();
+    assert_eq!(client.ask("/a"), FIRST);
+    let kinds: [fn() -> Kind; 2] = [
+        || Kind::Stub(Arc::new(Stub)),
+        || Kind::Fault(read_fault(&parse(r#"{"latency":"20ms"}"#).unwrap()).unwrap()),
+    ];
+    for kind in kinds {
+        let rule = bed.put_rule("the rule", kind(), None, Often::default()).await;
+        client.ask("/stub");
+        assert_eq!(bed.proxy.n_held(), 1);
+        // In the middle of a call: it is let go when that is over.
+        client.0.get_mut().write_all(b"GET /slow HTTP/1.1\r\n").unwrap();
+        bed.proxy.take_away(&rule);
+        client.0.get_mut().write_all(b"host: api\r\n\r\n").unwrap();
+        assert!(client.answer().unwrap().starts_with(r#"200 {"path":"/slow""#));
+        let deadline = Instant::now() + LONG;
+        while bed.proxy.n_held() > 0 {
+            assert!(Instant::now() < deadline, "it is held for good");
+        }
+        assert!(client.ask("/b").starts_with(r#"200 {"path":"/b""#));
+    }
+    assert_eq!(bed.interactions().await.len(), 7);
 }

@@ -13,11 +13,20 @@ use super::splitter::{Cutter, rest};
 use super::value::{Reader, bytes_of, integer, put_arguments, put_short_text};
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{Behind, Call, Piece, Splitter, Unanswerable};
+use crate::watching::Resumed;
 use seam_value::{Map, Value};
 
 impl Splitter for Cutter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         self.take(direction, bytes, out)
+    }
+
+    fn lets_go(&self, untouched: bool) -> bool {
+        untouched
+            && self.n_due == 0
+            && self.follows.is_empty()
+            && !self.is_within(Direction::ToProvider)
+            && !self.is_within(Direction::ToConsumer)
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {

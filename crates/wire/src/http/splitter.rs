@@ -431,6 +431,14 @@ impl Splitter for HttpSplitter {
         self.gathers = gather;
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        if let Some(beyond) = &self.beyond {
+            return beyond.lets_go(untouched);
+        }
+        let is_empty = |side: &Side| side.stream.is_between() && side.raw.is_empty() && side.events.is_none();
+        self.awaited.is_empty() && is_empty(&self.requests) && is_empty(&self.replies)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         if let Some(beyond) = &mut self.beyond {
             return beyond.take_rest(direction);

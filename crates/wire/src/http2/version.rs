@@ -194,6 +194,10 @@ impl Splitter for Splits {
         self.split.refuse(message, answer)
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        self.n_preface.is_none_or(|n_preface| n_preface == 0) && self.split.lets_go(untouched)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         let n_preface = self.n_preface.take().filter(|_| direction == Direction::ToProvider);
         [&PREFACE[..n_preface.unwrap_or_default()], &self.split.take_rest(direction)].concat()

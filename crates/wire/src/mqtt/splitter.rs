@@ -393,6 +393,13 @@ impl Splitter for Cutter {
         Ok(())
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        untouched
+            && self.asked.is_empty()
+            && !self.is_within(Direction::ToProvider)
+            && !self.is_within(Direction::ToConsumer)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         self.lane(direction).pending.take_all()
     }

@@ -47,6 +47,14 @@ impl Splitter for Cutter {
         self.gathers = gather;
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        untouched
+            && self.due.is_empty()
+            && self.n_plain == 0
+            && !self.is_within(Direction::ToProvider)
+            && !self.is_within(Direction::ToConsumer)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         let is_up = direction == Direction::ToProvider;
         let rest = if is_up { self.up.pending.take_all() } else { self.down.pending.take_all() };

@@ -248,6 +248,10 @@ impl Splitter for Cutter {
         Ok(())
     }
 
+    fn lets_go(&self, _: bool) -> bool {
+        !self.is_within(Direction::ToProvider) && !self.is_within(Direction::ToConsumer)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         self.lane(direction).pending.take_all()
     }

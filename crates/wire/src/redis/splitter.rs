@@ -51,6 +51,16 @@ pub(super) struct Lane {
     passing: Passing,
 }
 
+impl Lane {
+    /// Is nothing kept, in the middle of nothing?
+    pub(super) fn is_empty(&self) -> bool {
+        self.passing == Passing::Gathered
+            && !self.values.is_within()
+            && self.pending.seen().is_empty()
+            && self.pending.unseen().is_empty()
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Passing {
     /// Nothing has come out of it.

@@ -38,6 +38,14 @@ impl Splitter for Cutter {
         cut
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        (untouched || !self.in_multi)
+            && self.due.is_empty()
+            && self.loose.is_empty()
+            && self.commands.is_empty()
+            && self.replies.is_empty()
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         match direction {
             Direction::ToProvider => self.commands.pending.take_all(),

@@ -156,6 +156,19 @@ impl Cutter {
         self.cut_commands(out)
     }
 
+    /// Is no mail under way, and nothing kept?
+    pub(super) fn owes_nothing(&self) -> bool {
+        let is_empty = |pending: &Pending| pending.seen().is_empty() && pending.unseen().is_empty();
+        self.due.is_empty()
+            && self.envelope.is_none()
+            && self.mail.is_none()
+            && self.twice.is_none()
+            && self.owed.is_empty()
+            && self.loose.is_empty()
+            && is_empty(&self.commands)
+            && is_empty(&self.replies)
+    }
+
     pub(super) fn rest_of(&mut self, direction: Direction) -> Vec<u8> {
         match direction {
             Direction::ToProvider => {

@@ -24,6 +24,10 @@ impl Splitter for Cutter {
         self.cut_bytes(direction, bytes, out)
     }
 
+    fn lets_go(&self, _: bool) -> bool {
+        self.owes_nothing()
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         self.rest_of(direction)
     }

@@ -306,6 +306,10 @@ impl Splitter for WebSocket {
         Ok(())
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        untouched && !self.is_within(Direction::ToProvider) && !self.is_within(Direction::ToConsumer)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         let lane = self.lane(direction);
         let mut rest = lane.message.take().map(|message| message.raw).unwrap_or_default();

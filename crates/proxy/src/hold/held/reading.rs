@@ -190,6 +190,7 @@ impl Held {
             asked,
         };
         let verdict = decide(&rules, &case, read);
+        self.is_touched |= verdict.what.is_some();
         for rule in &verdict.struck {
             self.tell_struck(rule);
             self.with.tap.borrow_mut().harmed(rule);

@@ -298,6 +298,19 @@ impl Splitter for Cutter {
         self.gathers = gather;
     }
 
+    fn lets_go(&self, untouched: bool) -> bool {
+        let is_empty = |lane: &Lane| {
+            lane.streamed.is_none() && lane.pending.seen().is_empty() && lane.pending.unseen().is_empty()
+        };
+        untouched
+            && self.due.is_empty()
+            && self.unit.bytes.is_empty()
+            && self.gathered.bytes.is_empty()
+            && self.loose.is_empty()
+            && is_empty(&self.to_provider)
+            && is_empty(&self.to_consumer)
+    }
+
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         let (mut rest, lane) = match direction {
             Direction::ToProvider => (std::mem::take(&mut self.unit.bytes), &mut self.to_provider),
