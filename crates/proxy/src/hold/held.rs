@@ -58,6 +58,7 @@ pub(crate) struct Holding {
 }
 
 /// The connection while it is held.
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that has happened to the connection")]
 struct Held {
     with: Holding,
     up: Lane,
