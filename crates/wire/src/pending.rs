@@ -48,6 +48,12 @@ impl Pending {
         taken
     }
 
+    /// What was taken last is not what it should be: it stands in front again, as if nobody had looked at it.
+    pub(crate) fn give_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.extend_from_slice(&self.bytes[self.begin..]);
+        (self.bytes, self.begin, self.seen) = (bytes, 0, 0);
+    }
+
     /// Takes everything, looked at or not.
     pub(crate) fn take_all(&mut self) -> Vec<u8> {
         let mut taken = std::mem::take(&mut self.bytes);
@@ -89,5 +95,14 @@ mod tests {
         pending.see(1);
         assert_eq!(pending.take_all(), b"fg");
         assert_eq!(pending.take_all(), b"");
+        pending.push(b"hijk");
+        pending.see(1);
+        pending.take();
+        pending.see(2);
+        let taken = pending.take();
+        pending.push(b"l");
+        pending.give_back(taken);
+        assert_eq!((pending.seen(), pending.unseen()), (&b""[..], &b"ijkl"[..]));
+        assert_eq!(pending.take_all(), b"ijkl");
     }
 }

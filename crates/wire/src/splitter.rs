@@ -120,7 +120,7 @@ pub struct Splitting {
 ///
 /// No bytes in any chunking may make it panic, and what it keeps stays within its limits. After a [`Surprise`] the
 /// connection goes on as plain bytes: [`take_rest`](Self::take_rest) gives what has not come out, the bytes that
-/// surprised and all behind them included.
+/// surprised and all behind them included. Whatever surprises: every byte that came in goes out once, in order.
 pub trait Splitter: Send {
     /// What is to be said before anybody has said anything: a greeting, where nobody is behind.
     fn begin(&mut self, out: &mut Vec<Piece>) {
@@ -147,7 +147,8 @@ pub trait Splitter: Send {
         let _ = gather;
     }
 
-    /// What was kept of a direction and has not come out as a piece.
+    /// What was kept of a direction and has not come out as a piece. It is ready to be written: it goes out behind all
+    /// pieces of its direction, once [`passes`](Self::passes) has seen these off, and is not itself seen off.
     fn take_rest(&mut self, direction: Direction) -> Vec<u8>;
 
     /// The bytes of a piece, or of an answer, are about to be written: gives those to write now. Called once for each

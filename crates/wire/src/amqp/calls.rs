@@ -10,7 +10,7 @@ use super::reading::{Part, Told};
 use super::splitter::{Cutter, FRAME_MAX, index, rest};
 use super::stand_in::on_connection_alone;
 use super::value::{Reader, bytes_of};
-use crate::conversation::{Direction, Surprise};
+use crate::conversation::Direction;
 use crate::splitter::{Behind, Call, Of, Piece};
 use seam_event::InteractionError;
 use seam_value::{Map, Value};
@@ -107,19 +107,14 @@ impl Cutter {
     }
 
     /// A method of the consumer, without content.
-    pub(super) fn consumer_says(
-        &mut self,
-        channel: u16,
-        id: u32,
-        frame: Vec<u8>,
-        out: &mut Vec<Piece>,
-    ) -> Result<(), Surprise> {
+    pub(super) fn consumer_says(&mut self, channel: u16, id: u32, frame: Vec<u8>, out: &mut Vec<Piece>) {
         let to = Direction::ToProvider;
         match id {
             CHANNEL_OPEN => {
                 let provider_owes = self.channels.get(&channel).is_some_and(|known| known.provider_owes);
                 self.forget_channel(channel);
-                self.channels.insert(channel, Channel { provider_owes, ..Channel::default() });
+                let opened = Channel { is_announced: true, provider_owes, ..Channel::default() };
+                self.channels.insert(channel, opened);
             }
             CHANNEL_CLOSE => self.break_calls(channel, None, &[], out),
             CHANNEL_CLOSE_OK => self.forget_channel(channel),
@@ -130,7 +125,7 @@ impl Cutter {
                 (self.behind == Behind::Nobody).then(|| self.alone(channel, id, &Map::new())).flatten();
             self.push_out(to, frame, Of::Rest, out);
             out.extend(reply.map(|reply| rest(Direction::ToConsumer, reply)));
-            return Ok(());
+            return;
         };
         let payload = &frame[frame::HEAD..frame.len() - 1];
         let mut arguments = Map::new();
@@ -141,10 +136,7 @@ impl Cutter {
             let reply = self.alone(channel, id, &arguments);
             self.push_out(to, frame, Of::Rest, out);
             out.extend(reply.filter(|_| waits).map(|reply| rest(Direction::ToConsumer, reply)));
-            return Ok(());
-        }
-        if self.n_due >= self.limits.n_open {
-            return Err(Surprise::new("too many methods without a reply"));
+            return;
         }
         self.n_calls += 1;
         let call = self.n_calls;
@@ -168,7 +160,12 @@ impl Cutter {
             let of = Of::Reply { call, whole: true, awaited: false, read };
             out.push(Piece { to: Direction::ToConsumer, bytes: Vec::new(), of });
         }
-        Ok(())
+    }
+
+    /// Would this method of the consumer's be one more that waits for its reply than may be?
+    pub(super) fn is_one_too_many(&self, id: u32) -> bool {
+        let has_reply = method(id).is_some_and(|method| !method.replies.is_empty());
+        has_reply && self.n_due >= self.limits.n_open
     }
 
     /// What a request changes on its channel.

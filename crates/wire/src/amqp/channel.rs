@@ -9,7 +9,10 @@ use std::collections::{HashSet, VecDeque};
 
 /// A channel as far as its frames were read.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the channel")]
 pub(super) struct Channel {
+    /// Has the consumer opened it?
+    pub(super) is_announced: bool,
     /// Calls without their reply, the oldest first.
     pub(super) due: VecDeque<Due>,
     /// Contents that are coming, by direction.
@@ -34,6 +37,7 @@ impl Channel {
     pub(super) fn resume(&self) -> Self {
         let due = self.due.iter().map(|due| Due { fate: Fate::Rest, ..*due }).collect();
         Self {
+            is_announced: self.is_announced,
             due,
             coming: [None, None],
             is_counted: self.is_counted,

@@ -19,14 +19,19 @@ impl Cutter {
         id: u32,
         out: &mut Vec<Piece>,
     ) -> Result<(), Surprise> {
-        let frame = self.lanes[index(to)].pending.take();
-        let method = frame[frame::HEAD..frame.len() - 1].to_vec();
         let is_right_way = (id == PUBLISH) == (to == Direction::ToProvider);
         let known = self.channels.entry(channel).or_default();
         if known.coming[index(to)].is_some() || !is_right_way {
             return Err(Surprise::new("a message where none can be"));
         }
+        let n_method = self.lanes[index(to)].pending.seen().len() - frame::AROUND;
+        if self.n_coming + n_method > self.limits.kept_open.max(self.limits.head) {
+            return Err(Surprise::new("too much is open at once"));
+        }
+        let frame = self.lanes[index(to)].pending.take();
+        let method = frame[frame::HEAD..frame.len() - 1].to_vec();
         self.lanes[index(to)].n_coming += 1;
+        self.n_coming += method.len();
         let kept = Content { method, ..Content::default() };
         let mut coming = Coming { id, kept, frames: Vec::new(), n_missing: None, passes: self.is_watched };
         let frame = self.count(channel, id, frame);
@@ -75,10 +80,21 @@ impl Cutter {
         if self.is_void(to, head.channel) {
             return Ok(());
         }
-        let stray = || Surprise::new("a part of a message that didn't begin");
-        let known = self.channels.get_mut(&head.channel).ok_or_else(stray)?;
-        let mut coming = known.coming[index(to)].take().ok_or_else(stray)?;
-        let n_missing = self.keep(&mut coming, head.kind, &frame)?;
+        let known = self.channels.get_mut(&head.channel);
+        let Some(mut coming) = known.and_then(|known| known.coming[index(to)].take()) else {
+            self.lanes[index(to)].pending.give_back(frame);
+            return Err(Surprise::new("a part of a message that didn't begin"));
+        };
+        let n_missing = match self.keep(&mut coming, head.kind, &frame) {
+            Ok(n_missing) => n_missing,
+            Err(surprise) => {
+                self.lanes[index(to)].pending.give_back(frame);
+                if let Some(known) = self.channels.get_mut(&head.channel) {
+                    known.coming[index(to)] = Some(coming);
+                }
+                return Err(surprise);
+            }
+        };
         coming.n_missing = Some(n_missing);
         if coming.passes {
             self.push_out(to, frame, Of::Rest, out);
@@ -110,6 +126,7 @@ impl Cutter {
                 let length = Reader(payload.get(4..).unwrap_or_default()).long_long();
                 let length = length.ok_or_else(|| Surprise::new("a message without its length"))?;
                 coming.kept.header = payload[..payload.len().min(self.limits.head)].to_vec();
+                self.n_coming += coming.kept.header.len();
                 coming.kept.length = length;
                 Ok(length)
             }
@@ -159,7 +176,9 @@ impl Cutter {
     pub(super) fn forget_coming(&mut self, direction: Direction, coming: Option<Coming>) -> Option<Coming> {
         let coming = coming?;
         self.lanes[index(direction)].n_coming -= 1;
-        self.n_coming = self.n_coming.saturating_sub(coming.frames.len() + coming.kept.body.len());
+        let Content { method, header, body, .. } = &coming.kept;
+        let n_kept = coming.frames.len() + method.len() + header.len() + body.len();
+        self.n_coming = self.n_coming.saturating_sub(n_kept);
         Some(coming)
     }
 }

@@ -144,13 +144,21 @@ impl Cutter {
     }
 
     fn written_frame(&mut self, to: Direction, head: Head, frame: &mut [u8]) -> Act {
+        let is_nobodys = self.behind == Behind::Nobody && to == Direction::ToProvider;
         if head.channel == 0 || head.kind == frame::HEARTBEAT {
             return Act::Pass;
         }
+        let method_id =
+            frame.get(frame::HEAD..).and_then(frame::method_id).filter(|_| head.kind == frame::METHOD);
+        let is_announced = self.channels.get(&head.channel).is_some_and(|known| known.is_announced);
+        if !is_announced && !matches!(method_id, Some(id) if is_about_channels(id)) {
+            // What is said on a channel that nobody has opened is for the other side to refuse.
+            return if is_nobodys { Act::Drop } else { Act::Pass };
+        }
         let n_bytes = frame.len();
         let payload = &mut frame[frame::HEAD..n_bytes - 1];
-        let act = match (head.kind, frame::method_id(payload)) {
-            (frame::METHOD, Some(id)) => {
+        let act = match method_id {
+            Some(id) => {
                 let written = self.written.entry(head.channel).or_default();
                 let act = match to {
                     Direction::ToProvider => self.for_provider(head.channel, id, payload),
@@ -163,14 +171,14 @@ impl Cutter {
                 }
                 act
             }
-            _ => match self.written.get(&head.channel) {
+            None => match self.written.get(&head.channel) {
                 Some(written) if written.is_dropping[index(to)] => Act::Drop,
                 _ => Act::Pass,
             },
         };
         match act {
             // Nobody is there to whom it could go.
-            Act::Pass if self.behind == Behind::Nobody && to == Direction::ToProvider => Act::Drop,
+            Act::Pass if is_nobodys => Act::Drop,
             act => act,
         }
     }
@@ -261,6 +269,10 @@ impl Cutter {
             _ => Act::Pass,
         }
     }
+}
+
+fn is_about_channels(id: u32) -> bool {
+    matches!(id, CHANNEL_OPEN | CHANNEL_OPEN_OK | CHANNEL_CLOSE | CHANNEL_CLOSE_OK)
 }
 
 /// Does this method open the channel for the consumer, or close it? A second end of it goes nowhere.

@@ -185,14 +185,21 @@ impl Cutter {
             self.void(to, channel, id, out);
             return Ok(());
         }
+        let coming = self.channels.get(&channel).and_then(|known| known.coming[index(to)].as_ref());
+        if coming.is_some_and(|coming| !coming.passes) {
+            return Err(Surprise::new("a method in the middle of a message"));
+        }
         if has_content(id) {
             return self.begin_content(to, channel, id, out);
+        }
+        if to == Direction::ToProvider && self.is_one_too_many(id) {
+            return Err(Surprise::new("too many methods without a reply"));
         }
         let frame = self.lanes[index(to)].pending.take();
         let payload = frame[frame::HEAD..frame.len() - 1].to_vec();
         match (to, id) {
             _ if channel == 0 => self.on_connection(to, id, frame, out),
-            (Direction::ToProvider, _) => return self.consumer_says(channel, id, frame, out),
+            (Direction::ToProvider, _) => self.consumer_says(channel, id, frame, out),
             (Direction::ToConsumer, CHANNEL_CLOSE) => self.broker_closes(channel, frame, &payload, out),
             (Direction::ToConsumer, CANCEL) => {
                 let tag = Reader(&payload[4..]).short_text().unwrap_or_default();
@@ -228,8 +235,9 @@ impl Cutter {
                 kept.extend_from_slice(&coming.frames);
             }
         }
-        kept.extend_from_slice(&self.lanes[index(to)].pending.take_all());
-        kept
+        let mut rest = self.passing(to, kept);
+        rest.append(&mut self.lanes[index(to)].pending.take_all());
+        rest
     }
 }
 

@@ -139,6 +139,26 @@ impl Stream {
         }
     }
 
+    /// Bytes of a chunked body that have been taken out of their chunks, framed so that what follows may follow as it
+    /// comes: in the middle of a chunk, or of the line before one.
+    pub(super) fn framed_so_far(&self, bytes: &[u8]) -> Vec<u8> {
+        let chunk = |size: u64| [format!("{size:x}\r\n").as_bytes(), bytes].concat();
+        let whole = || {
+            if bytes.is_empty() { Vec::new() } else { [&chunk(bytes.len() as u64), &b"\r\n"[..]].concat() }
+        };
+        match self.state {
+            State::ChunkData(left) => chunk(left.saturating_add(bytes.len() as u64)),
+            State::ChunkEnd if !bytes.is_empty() => chunk(bytes.len() as u64),
+            State::ChunkSize { size, n_digits: n_digits @ 1.., n_bytes } => {
+                // Whatever stands behind the size says nothing to anybody.
+                let more = if u16::from(n_digits) < n_bytes { ";" } else { "" };
+                [&whole()[..], format!("{size:x}{more}").as_bytes()].concat()
+            }
+            State::Trailers(_) => [&whole()[..], b"0\r\n"].concat(),
+            _ => whole(),
+        }
+    }
+
     /// Looks at the next bytes of a message, keeps what is kept of them, and says how many it took.
     pub(super) fn advance(
         &mut self,

@@ -100,6 +100,16 @@ impl Side {
         }
     }
 
+    /// Empty lines before a message say nothing; they pass with the message behind them.
+    fn keep_idle(&mut self, bytes: &[u8], limits: Limits) -> Result<usize, Surprise> {
+        let n_idle = self.stream.n_idle(bytes);
+        if n_idle > 0 && self.raw.len() + n_idle > limits.head {
+            return Err(Surprise::new("nothing but empty lines"));
+        }
+        self.raw.extend_from_slice(&bytes[..n_idle]);
+        Ok(n_idle)
+    }
+
     fn begin_anew(&mut self, limits: Limits) {
         (self.message, self.room, self.told) = (Message::default(), Room::new(limits), false);
         self.events = None;
@@ -132,12 +142,14 @@ impl HttpSplitter {
     /// Takes some bytes of requests and says how many.
     fn cut_request(&mut self, bytes: &[u8], out: &mut Vec<Piece>) -> Result<usize, Surprise> {
         let side = &mut self.requests;
-        let n_idle = side.stream.n_idle(bytes);
+        let n_idle = side.keep_idle(bytes, self.limits)?;
         if n_idle > 0 {
-            // Empty lines before a request mean nothing to anybody.
             return Ok(n_idle);
         }
         if side.stream.is_between() {
+            if self.awaited.len() >= self.limits.n_open {
+                return Err(Surprise::new("too many requests without a reply"));
+            }
             self.last += 1;
         }
         let (n_taken, reached) =
@@ -170,9 +182,6 @@ impl HttpSplitter {
                     path: path_of(side.message.head()),
                     key: about.key,
                 });
-                if self.awaited.len() > self.limits.n_open {
-                    return Err(Surprise::new("too many requests without a reply"));
-                }
                 let to = AnswerTo { is_head: method == Method::Head, closes: about.closes };
                 self.asked.insert(self.last, to);
                 if self.asked.len() > REMEMBERED {
@@ -211,7 +220,7 @@ impl HttpSplitter {
     /// Takes some bytes of replies and says how many.
     fn cut_reply(&mut self, bytes: &[u8], out: &mut Vec<Piece>) -> Result<usize, Surprise> {
         let side = &mut self.replies;
-        let n_idle = side.stream.n_idle(bytes);
+        let n_idle = side.keep_idle(bytes, self.limits)?;
         if n_idle > 0 {
             return Ok(n_idle);
         }
@@ -444,10 +453,12 @@ impl Splitter for HttpSplitter {
             return beyond.take_rest(direction);
         }
         let side = self.side(direction);
+        let mut rest = Vec::new();
         if let (Some(stream), Some(passing)) = (side.events, side.message.passing.take()) {
-            return stream.framed(&passing);
+            rest = if stream.is_chunked { side.stream.framed_so_far(&passing) } else { passing };
         }
-        std::mem::take(&mut side.raw)
+        rest.append(&mut side.raw);
+        rest
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

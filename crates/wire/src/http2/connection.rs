@@ -62,6 +62,10 @@ struct Lane {
     decoder: Decoder,
     /// A header block that isn't whole yet.
     block: Option<Block>,
+    /// Its frames as they came, or the one that is being read.
+    raw: Vec<u8>,
+    /// The bytes that surprised, and all behind them.
+    surprised: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -73,7 +77,13 @@ struct Block {
 
 impl Lane {
     fn new(n_preface: usize) -> Self {
-        Self { frames: Frames::new(n_preface), decoder: Decoder::default(), block: None }
+        Self {
+            frames: Frames::new(n_preface),
+            decoder: Decoder::default(),
+            block: None,
+            raw: Vec::new(),
+            surprised: Vec::new(),
+        }
     }
 
     fn is_within(&self) -> bool {
@@ -169,17 +179,51 @@ impl Http2 {
         let limits = self.limits;
         let mut rest = bytes;
         loop {
-            let (n_taken, event) = self.lane(direction).frames.next(rest, limits)?;
+            let (n_taken, event) = match self.lane(direction).frames.next(rest, limits) {
+                Ok(next) => next,
+                Err(surprise) => return Err(self.surprised(direction, rest, surprise)),
+            };
             rest = &rest[n_taken..];
             match event {
                 None if n_taken == 0 => return Ok(()),
                 None => {}
                 Some(Event::Preface) => self.greet(out),
-                Some(Event::Frame(head, payload)) => self.frame(direction, head, &payload, out)?,
-                Some(Event::Data(head, bytes)) => self.data(direction, head, bytes, out)?,
-                Some(Event::DataEnd(head)) => self.data_end(direction, head, out)?,
+                Some(Event::Frame(head, payload)) => {
+                    if self.mode != Mode::Watched {
+                        let lane = self.lane(direction);
+                        lane.raw.extend(lane.frames.as_it_came(head, &payload));
+                    }
+                    if let Err(surprise) = self.frame(direction, head, &payload, out) {
+                        return Err(self.surprised(direction, rest, surprise));
+                    }
+                    let lane = self.lane(direction);
+                    if lane.block.is_none() {
+                        lane.raw.clear();
+                    }
+                }
+                Some(Event::Data(head, bytes)) => {
+                    if let Err(surprise) = self.data(direction, head, bytes, out) {
+                        self.lane(direction).frames.give_back(bytes);
+                        return Err(self.surprised(direction, &[bytes, rest].concat(), surprise));
+                    }
+                }
+                Some(Event::DataEnd(head)) => {
+                    if let Err(surprise) = self.data_end(direction, head, out) {
+                        let lane = self.lane(direction);
+                        lane.raw.extend(lane.frames.as_it_came(head, &[]));
+                        return Err(self.surprised(direction, rest, surprise));
+                    }
+                }
             }
         }
+    }
+
+    /// These bytes surprise, or come behind a frame that does.
+    fn surprised(&mut self, direction: Direction, bytes: &[u8], surprise: Surprise) -> Surprise {
+        if self.mode != Mode::Watched {
+            self.lane(direction).surprised = bytes.to_vec();
+        }
+        surprise
     }
 
     /// What a direction has kept, as frames, and the bytes of the frame that isn't whole.
@@ -193,8 +237,22 @@ impl Http2 {
             }
             frame::write_data(*number, &std::mem::take(&mut half.pending), false, &mut rest);
         }
-        let rest = self.passing(direction, rest);
-        [rest, self.lane(direction).frames.take_rest()].concat()
+        let mut rest = self.passing(direction, rest);
+        // Nobody will say that there is room for it.
+        rest.append(&mut self.writing.take_waiting(direction));
+        let writing = &self.writing;
+        let number = |stream| match direction {
+            Direction::ToProvider => writing.providers_number(stream),
+            Direction::ToConsumer => writing.consumers_number(stream).unwrap_or(stream),
+        };
+        let lane = match direction {
+            Direction::ToProvider => &mut self.to_provider,
+            Direction::ToConsumer => &mut self.to_consumer,
+        };
+        rest.append(&mut lane.raw);
+        rest.append(&mut lane.frames.take_rest(number));
+        rest.append(&mut lane.surprised);
+        rest
     }
 
     pub(super) fn passing(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {

@@ -83,32 +83,79 @@ pub(super) struct Frames {
     n_left: usize,
     /// How many of the last bytes only fill up.
     n_padding: Option<usize>,
+    /// The newest frame's head as it came.
+    newest: [u8; HEAD],
 }
 
 impl Frames {
     /// A direction from its beginning. The consumer's has the preface before its frames.
     pub(super) fn new(n_preface: usize) -> Self {
         let (head, payload) = (Vec::with_capacity(HEAD), Vec::new());
-        Self { n_preface, head, current: None, payload, n_left: 0, n_padding: None }
+        Self { n_preface, head, current: None, payload, n_left: 0, n_padding: None, newest: [0; HEAD] }
     }
 
     pub(super) fn is_between(&self) -> bool {
         self.current.is_none() && self.head.is_empty() && matches!(self.n_preface, 0 | 24)
     }
 
-    /// The bytes of the frame that isn't whole, as they came. Of DATA what has not come out.
-    pub(super) fn take_rest(&mut self) -> Vec<u8> {
-        let mut rest = std::mem::take(&mut self.head);
-        rest.append(&mut self.payload);
+    /// The bytes of the frame that isn't whole, as they came. Of DATA the head that fits what has not come out; its stream
+    /// is written as `number` says.
+    pub(super) fn take_rest(&mut self, number: impl Fn(u32) -> u32) -> Vec<u8> {
+        if let n_left @ 1.. = self.n_preface
+            && n_left < PREFACE.len()
+        {
+            self.n_preface = PREFACE.len();
+            return PREFACE[..PREFACE.len() - n_left].to_vec();
+        }
+        let Some(head) = self.current.take().filter(|head| head.kind == DATA) else {
+            let mut rest = std::mem::take(&mut self.head);
+            rest.append(&mut self.payload);
+            return rest;
+        };
+        self.head.clear();
+        let padding = self.n_padding.filter(|_| head.has(PADDED));
+        let length = self.n_left + usize::from(padding.is_some());
+        let mut rest = Vec::new();
+        write(DATA, head.flags, number(head.stream), &[], &mut rest);
+        rest[..3].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()[1..]);
+        rest.extend(padding.and_then(|padding| u8::try_from(padding).ok()));
         rest
     }
 
-    /// Takes bytes up to the next event. Says how many: none, and no event, where more are needed.
+    /// The newest frame as it came, whose payload this is. Of DATA what was filled up is put back.
+    pub(super) fn as_it_came(&self, head: Head, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = self.newest.to_vec();
+        if head.kind == DATA && head.has(PADDED) {
+            let n_padding = head.length.saturating_sub(1 + payload.len());
+            bytes.extend(u8::try_from(n_padding).ok());
+            bytes.extend_from_slice(payload);
+            bytes.resize(HEAD + head.length, 0);
+        } else {
+            bytes.extend_from_slice(payload);
+        }
+        bytes
+    }
+
+    /// These bytes of DATA, which were taken last, are to be taken again.
+    pub(super) fn give_back(&mut self, bytes: &[u8]) {
+        self.n_left += bytes.len();
+    }
+
+    /// Takes bytes up to the next event. Says how many: none, and no event, where more are needed. Of bytes that surprise
+    /// none is taken.
     pub(super) fn next<'a>(
         &mut self,
         bytes: &'a [u8],
         limits: Limits,
     ) -> Result<(usize, Option<Event<'a>>), Surprise> {
+        let before = (self.head.len(), self.current, self.n_left);
+        self.look(bytes, limits).inspect_err(|_| {
+            self.head.truncate(before.0);
+            (self.current, self.n_left) = (before.1, before.2);
+        })
+    }
+
+    fn look<'a>(&mut self, bytes: &'a [u8], limits: Limits) -> Result<(usize, Option<Event<'a>>), Surprise> {
         if self.n_preface > 0 {
             let expected = &PREFACE[PREFACE.len() - self.n_preface..];
             let n_taken = expected.len().min(bytes.len());
@@ -128,6 +175,7 @@ impl Frames {
         self.head.extend_from_slice(&bytes[..n_taken]);
         let Ok(whole) = <[u8; HEAD]>::try_from(self.head.as_slice()) else { return Ok((n_taken, None)) };
         let head = Head::read(whole);
+        self.newest = whole;
         if head.kind != DATA && head.length > limits.head {
             return Err(Surprise::new("a frame that is too long"));
         }

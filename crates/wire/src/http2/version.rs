@@ -114,9 +114,13 @@ impl<One: Conversation> Conversation for Versions<One> {
         let split = self.spoken().split(splitting)?;
         Some(match self.n_preface {
             None => split,
-            Some(n_preface) => {
-                Box::new(Splits { splitting, split, gathers: false, n_preface: Some(n_preface) })
-            }
+            Some(n_preface) => Box::new(Splits {
+                splitting,
+                split,
+                gathers: false,
+                n_preface: Some(n_preface),
+                unseen: Vec::new(),
+            }),
         })
     }
 }
@@ -156,6 +160,8 @@ struct Splits {
     gathers: bool,
     /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
     n_preface: Option<usize>,
+    /// What the provider said when the consumer's bytes surprised.
+    unseen: Vec<u8>,
 }
 
 impl Splitter for Splits {
@@ -177,7 +183,13 @@ impl Splitter for Splits {
             }
         }
         self.n_preface = None;
-        self.split.cut(Direction::ToProvider, &PREFACE[..n_preface], out)?;
+        let held_back = &PREFACE[..n_preface];
+        if direction == Direction::ToProvider {
+            return self.split.cut(direction, &[held_back, bytes].concat(), out);
+        }
+        self.split
+            .cut(Direction::ToProvider, held_back, out)
+            .inspect_err(|_| bytes.clone_into(&mut self.unseen))?;
         self.split.cut(direction, bytes, out)
     }
 
@@ -199,8 +211,10 @@ impl Splitter for Splits {
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
-        let n_preface = self.n_preface.take().filter(|_| direction == Direction::ToProvider);
-        [&PREFACE[..n_preface.unwrap_or_default()], &self.split.take_rest(direction)].concat()
+        let is_here = direction == Direction::ToProvider;
+        let n_preface = if is_here { self.n_preface.take().unwrap_or_default() } else { 0 };
+        let unseen = if is_here { Vec::new() } else { std::mem::take(&mut self.unseen) };
+        [&PREFACE[..n_preface], &self.split.take_rest(direction), &unseen].concat()
     }
 
     fn passes(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {

@@ -142,6 +142,30 @@ impl Writing {
         self.numbers.by_providers.get(&stream).copied().or(is_the_same.then_some(stream))
     }
 
+    /// The provider's number of a stream of the consumer's.
+    pub(super) fn providers_number(&self, stream: u32) -> u32 {
+        self.numbers.of_provider(stream).unwrap_or(stream)
+    }
+
+    /// What waits for room, as frames, and the beginning of one that is written in parts.
+    pub(super) fn take_waiting(&mut self, to: Direction) -> Vec<u8> {
+        let numbers = &self.numbers;
+        let valve = match to {
+            Direction::ToProvider => &mut self.to_provider,
+            Direction::ToConsumer => &mut self.to_consumer,
+        };
+        let mut out = Vec::new();
+        for (stream, outbox) in &mut valve.streams {
+            let number = if to == Direction::ToProvider { numbers.of_provider(*stream) } else { None };
+            for (head, payload) in outbox.waiting.drain(..) {
+                frame::write(head.kind, head.flags, number.unwrap_or(*stream), &payload, &mut out);
+            }
+            outbox.n_waiting = 0;
+        }
+        out.append(&mut self.parts[usize::from(to == Direction::ToConsumer)]);
+        out
+    }
+
     /// The newest stream of the consumer's that the provider may have worked on, if that is its number `last`.
     pub(super) fn last_of_consumer(&self, last: u32, newest: u32) -> u32 {
         if last >= self.numbers.newest {

@@ -135,10 +135,15 @@ impl Cutter {
             }
             let lane = &mut self.lanes[index(to)];
             lane.pending.see(n_here);
-            let frame = lane.pending.take();
             let belongs = match to {
-                Direction::ToProvider => self.request(frame, is_whole, out)?,
-                Direction::ToConsumer => self.reply(frame, is_whole, out)?,
+                Direction::ToProvider => {
+                    let head = self.request_head()?;
+                    self.request(head, is_whole, out)
+                }
+                Direction::ToConsumer => {
+                    let due = self.take_due()?;
+                    self.reply(&due, is_whole, out)
+                }
             };
             if !is_whole {
                 self.lanes[index(to)].passing = Some((length + 4 - n_here, belongs));
@@ -155,14 +160,21 @@ impl Cutter {
         if is_changed { least.max(self.limits.kept_open) } else { least }
     }
 
-    fn request(&mut self, frame: Vec<u8>, is_whole: bool, out: &mut Vec<Piece>) -> Result<Belongs, Surprise> {
-        let to = Direction::ToProvider;
+    /// The head of the request that was looked at.
+    fn request_head(&self) -> Result<Head, Surprise> {
+        let seen = self.lanes[index(Direction::ToProvider)].pending.seen();
         let read =
-            Head::read(&frame[4..]).filter(|head| (0..=api::LAST).contains(&head.api) && head.version >= 0);
-        let Some(head) = read else { return Err(Surprise::new("no request of Kafka")) };
+            Head::read(&seen[4..]).filter(|head| (0..=api::LAST).contains(&head.api) && head.version >= 0);
+        let head = read.ok_or_else(|| Surprise::new("no request of Kafka"))?;
         if self.due.len() >= self.limits.n_open {
             return Err(Surprise::new("too many requests without a reply"));
         }
+        Ok(head)
+    }
+
+    fn request(&mut self, head: Head, is_whole: bool, out: &mut Vec<Piece>) -> Belongs {
+        let to = Direction::ToProvider;
+        let frame = self.lanes[index(to)].pending.take();
         let body = head.body(&frame[4..]).map(|(_, reader)| reader);
         let acks = body
             .filter(|_| head.api == PRODUCE)
@@ -181,12 +193,12 @@ impl Cutter {
         if let Some(said) = said {
             out.push(Piece { to, bytes: frame, of: Of::Rest });
             out.push(Piece { to: Direction::ToConsumer, bytes: said, of: Of::Rest });
-            return Ok(Belongs::Rest);
+            return Belongs::Rest;
         }
         if matches!(head.api, API_VERSIONS | SASL_HANDSHAKE | SASL_AUTHENTICATE) {
             self.due.push_back(Due { call, head, fate: Fate::Rest });
             out.push(Piece { to, bytes: frame, of: Of::Rest });
-            return Ok(Belongs::Rest);
+            return Belongs::Rest;
         }
         if self.is_watched {
             self.tell_records(head, (false, body), &frame, out);
@@ -206,7 +218,7 @@ impl Cutter {
             let of = Of::Reply { call, whole: true, awaited: false, read };
             out.push(Piece { to: Direction::ToConsumer, bytes: Vec::new(), of });
         }
-        Ok(Belongs::Call(call))
+        Belongs::Call(call)
     }
 
     fn remember(&mut self, call: Call, head: Head, body: Option<Reader<'_>>) {
@@ -225,22 +237,22 @@ impl Cutter {
         }
     }
 
-    fn reply(
-        &mut self,
-        mut frame: Vec<u8>,
-        is_whole: bool,
-        out: &mut Vec<Piece>,
-    ) -> Result<Belongs, Surprise> {
-        let to = Direction::ToConsumer;
-        let correlation = Reader::new(&frame[4..], false).i32().unwrap_or_default();
+    /// The request to which the reply belongs that was looked at.
+    fn take_due(&mut self) -> Result<Due, Surprise> {
+        let seen = self.lanes[index(Direction::ToConsumer)].pending.seen();
+        let correlation = Reader::new(&seen[4..], false).i32().unwrap_or_default();
         let place = self.due.iter().position(|due| due.head.correlation == correlation);
-        let Some(due) = place.and_then(|place| self.due.remove(place)) else {
-            return Err(Surprise::new("a reply that nobody asked for"));
-        };
+        let due = place.and_then(|place| self.due.remove(place));
+        due.ok_or_else(|| Surprise::new("a reply that nobody asked for"))
+    }
+
+    fn reply(&mut self, due: &Due, is_whole: bool, out: &mut Vec<Piece>) -> Belongs {
+        let to = Direction::ToConsumer;
+        let mut frame = self.lanes[index(to)].pending.take();
         if is_whole && !self.is_watched {
             self.change(due.head, &mut frame);
         }
-        Ok(match due.fate {
+        match due.fate {
             Fate::Unseen => Belongs::Unseen,
             Fate::Rest => {
                 out.push(Piece { to, bytes: frame, of: Of::Rest });
@@ -259,7 +271,7 @@ impl Cutter {
                 out.push(Piece { to, bytes: frame, of });
                 Belongs::Call(call)
             }
-        })
+        }
     }
 
     /// Puts the seam's address in, and has both sides speak what is understood here.
@@ -335,7 +347,15 @@ impl Cutter {
     }
 
     pub(super) fn take_kept(&mut self, to: Direction) -> Vec<u8> {
-        self.lanes[index(to)].pending.take_all()
+        let mut rest = Vec::new();
+        if to == Direction::ToConsumer {
+            // Written off already, they only waited for those before them.
+            for correlation in std::mem::take(&mut self.owed) {
+                rest.extend(self.early.remove(&correlation).unwrap_or_default());
+            }
+        }
+        rest.append(&mut self.lanes[index(to)].pending.take_all());
+        rest
     }
 }
 

@@ -28,11 +28,12 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// Takes bytes and gives what was in the frames that are whole with them.
-    pub(super) fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Surprise> {
+    /// Takes bytes, and adds what was in the frames that are whole with them. A frame that surprises stays, and all
+    /// behind it.
+    pub(super) fn unpack(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), Surprise> {
         self.raw.extend_from_slice(bytes);
-        let mut plain = Vec::new();
         let mut begin = 0;
+        let mut surprise = None;
         loop {
             let mut fields = Fields(&self.raw[begin..]);
             let (Some(length), Some(seq), Some(unpacked)) = (fields.number(3), fields.u8(), fields.number(3))
@@ -46,16 +47,18 @@ impl Side {
             } else {
                 let before = plain.len();
                 let mut reader = flate2::read::ZlibDecoder::new(packed).take(unpacked as u64);
-                let n_read = reader.read_to_end(&mut plain);
+                let n_read = reader.read_to_end(plain);
                 if n_read.is_err() || plain.len() - before != unpacked {
-                    return Err(Surprise::new("a frame that can't be unpacked"));
+                    plain.truncate(before);
+                    surprise = Some(Surprise::new("a frame that can't be unpacked"));
+                    break;
                 }
             }
             self.next = seq.wrapping_add(1);
             begin += 7 + length;
         }
         self.raw.drain(..begin);
-        Ok(plain)
+        surprise.map_or(Ok(()), Err)
     }
 
     fn put(&mut self, bytes: &[u8], out: &mut Vec<u8>) {

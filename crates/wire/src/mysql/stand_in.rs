@@ -22,11 +22,12 @@ impl Splitter for Cutter {
 
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let is_up = direction == Direction::ToProvider;
-        let unpacked;
+        let mut unpacked = Vec::new();
+        let mut is_readable = Ok(());
         let bytes = match &mut self.frames {
             Some(frames) => {
                 let side = if is_up { &mut frames.from_client } else { &mut frames.from_server };
-                unpacked = side.unpack(bytes)?;
+                is_readable = side.unpack(bytes, &mut unpacked);
                 &unpacked
             }
             None => bytes,
@@ -40,7 +41,8 @@ impl Splitter for Cutter {
         if is_opaque {
             return Err(Surprise::new("compression by zstd"));
         }
-        if is_up { self.asks(out) } else { self.says(out) }
+        let cut = if is_up { self.asks(out) } else { self.says(out) };
+        cut.and(is_readable)
     }
 
     fn gather_replies(&mut self, gather: bool) {

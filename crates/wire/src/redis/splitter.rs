@@ -302,6 +302,7 @@ impl Cutter {
         if !is_whole && self.replies.pending.seen().len() < self.limits.kept_open {
             return;
         }
+        self.let_out_confirmations(out);
         let bytes = self.replies.pending.take();
         let of = if is_whole {
             let read = Box::new(Kept::new(Part::Push, &bytes, self.limits, true));
@@ -315,7 +316,7 @@ impl Cutter {
 
     fn replied(&mut self, is_whole: bool, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let is_error = matches!(self.replies.pending.seen().first(), Some(b'-' | b'!'));
-        let Some(due) = self.due.pop_front() else {
+        let Some(mut due) = self.due.pop_front() else {
             if !is_error || !is_whole {
                 return Err(Surprise::new("a reply that nobody asked for"));
             }
@@ -325,7 +326,8 @@ impl Cutter {
             return Ok(());
         };
         self.changed(due.kind, is_error);
-        let bytes = self.replies.pending.take();
+        let mut bytes = std::mem::take(&mut due.gathered);
+        bytes.append(&mut self.replies.pending.take());
         self.tell(&due, bytes, is_whole, out);
         if is_whole {
             self.pass_gone(out);
@@ -379,15 +381,26 @@ impl Cutter {
             }
             _ => n_left > 0,
         };
-        if goes_on && due.gathered.len() <= self.limits.kept_body {
+        if !goes_on {
+            let bytes = std::mem::take(&mut due.gathered);
+            if let Some(due) = self.due.pop_front() {
+                self.tell(&due, bytes, true, out);
+                self.pass_gone(out);
+            }
+        } else if due.gathered.len() > self.limits.kept_body {
+            self.let_out_confirmations(out);
+        }
+    }
+
+    /// The confirmations that came so far are told, and the rest follows: there are very many, or something else is said
+    /// in between.
+    fn let_out_confirmations(&mut self, out: &mut Vec<Piece>) {
+        let Some(due) = self.due.front_mut() else { return };
+        if due.gathered.is_empty() || due.fate == Fate::None {
             return;
         }
         let bytes = std::mem::take(&mut due.gathered);
-        if !goes_on && let Some(due) = self.due.pop_front() {
-            self.tell(&due, bytes, true, out);
-            self.pass_gone(out);
-        } else if let Some(due) = self.due.pop_front() {
-            // Very many: what came is told, and the rest follows.
+        if let Some(due) = self.due.pop_front() {
             self.tell(&due, bytes, false, out);
             self.due.push_front(Due { has_begun: true, ..due });
         }

@@ -50,8 +50,9 @@ impl Splitter for Cutter {
         match direction {
             Direction::ToProvider => self.commands.pending.take_all(),
             Direction::ToConsumer => {
+                let loose = std::mem::take(&mut self.loose).into_iter().map(|piece| piece.bytes);
                 let gathered = self.due.iter_mut().map(|due| std::mem::take(&mut due.gathered));
-                let mut rest: Vec<u8> = gathered.flatten().collect();
+                let mut rest: Vec<u8> = loose.chain(gathered).flatten().collect();
                 rest.append(&mut self.replies.pending.take_all());
                 rest
             }

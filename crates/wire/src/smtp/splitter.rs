@@ -36,6 +36,8 @@ pub(super) struct Cutter {
     pub(super) twice: Option<Twice>,
     /// The last call that was told, and whether its reply has come.
     pub(super) last: Option<(Call, bool)>,
+    /// The command that announced the content which is coming, as it came.
+    announcement: Vec<u8>,
     /// The content that is passing is a mail of its own, not one that passes as it is.
     gathers: bool,
     /// The content so far, and how much of it there was, where nobody is behind.
@@ -130,6 +132,7 @@ impl Cutter {
             mail: None,
             twice: None,
             last: None,
+            announcement: Vec::new(),
             gathers: false,
             kept: Vec::new(),
             n_passed: 0,
@@ -172,12 +175,23 @@ impl Cutter {
     pub(super) fn rest_of(&mut self, direction: Direction) -> Vec<u8> {
         match direction {
             Direction::ToProvider => {
-                let mut rest = self.mail.take().filter(|mail| !mail.is_dropped).map(|mail| mail.content);
-                let mut rest = rest.take().unwrap_or_default();
+                let mut rest = Vec::new();
+                // The server has not heard of a mail whose content we only gather.
+                let is_unannounced = self.gathers && self.mail.is_none() && self.behind == Behind::Provider;
+                if is_unannounced || self.due.contains(&Due::OurData) {
+                    rest.append(&mut self.announcement);
+                    self.due.retain(|due| *due != Due::OurData);
+                }
+                self.gathers = false;
+                let mail = self.mail.take().filter(|mail| !mail.is_dropped);
+                rest.append(&mut mail.map(|mail| mail.content).unwrap_or_default());
                 rest.append(&mut self.commands.take_all());
                 rest
             }
-            Direction::ToConsumer => self.replies.take_all(),
+            Direction::ToConsumer => {
+                let loose = std::mem::take(&mut self.loose).into_iter().flat_map(|piece| piece.bytes);
+                loose.chain(self.replies.take_all()).collect()
+            }
         }
     }
 
@@ -263,7 +277,7 @@ impl Cutter {
             b"RCPT" => Due::Recipient(short(address(&rest)), self.commands.seen().to_vec()),
             b"DATA" => {
                 self.mode = Mode::Waits;
-                self.commands.take();
+                self.announcement = self.commands.take();
                 self.due.push_back(Due::OurData);
                 self.give_leave(out);
                 return Ok(());
@@ -302,7 +316,8 @@ impl Cutter {
             self.pass(TO_CONSUMER, LEAVE.to_vec(), out);
             self.begin_content();
         } else {
-            self.pass(TO_PROVIDER, b"DATA\r\n".to_vec(), out);
+            let announcement = std::mem::take(&mut self.announcement);
+            self.pass(TO_PROVIDER, announcement, out);
             self.due.push_front(Due::Data);
         }
     }
@@ -344,10 +359,10 @@ impl Cutter {
                     let of = Of::More { call: mail.call, whole: is_whole };
                     out.push(Piece { to: TO_PROVIDER, bytes, of });
                 } else if !mail.is_dropped {
-                    if mail.content.len() + bytes.len() > self.limits.kept_open {
+                    mail.content.extend_from_slice(&bytes);
+                    if mail.content.len() > self.limits.kept_open {
                         return Err(Surprise::new("too much of a mail that may not pass yet"));
                     }
-                    mail.content.extend_from_slice(&bytes);
                 }
                 let is_done = mail.is_dropped || mail.may_pass;
                 if is_whole && is_done {
@@ -364,7 +379,7 @@ impl Cutter {
         let call = self.n_calls;
         let read = Box::new(self.told_mail(&content, is_whole));
         let of = Of::Request { call, whole: is_whole, awaited: true, read };
-        out.push(Piece { to: TO_PROVIDER, bytes: b"DATA\r\n".to_vec(), of });
+        out.push(Piece { to: TO_PROVIDER, bytes: std::mem::take(&mut self.announcement), of });
         self.last = Some((call, false));
         self.due.push_back(Due::DataOf(call));
         self.mail = Some(Mail { call, content, is_whole, is_dropped: false, may_pass: false });

@@ -43,6 +43,8 @@ struct Lane {
     message: Option<Passing>,
     /// The control frame that is passing.
     control: Passing,
+    /// The bytes that surprised, and all behind them.
+    surprised: Vec<u8>,
 }
 
 #[derive(Clone, Default)]
@@ -70,6 +72,7 @@ impl Lane {
             forgets: agreed.forgets[index],
             message: None,
             control: Passing::default(),
+            surprised: Vec::new(),
         }
     }
 
@@ -105,7 +108,7 @@ impl WebSocket {
         }
     }
 
-    fn begin_frame(&mut self, direction: Direction, head: Head, raw: Vec<u8>) -> Result<(), Surprise> {
+    fn begin_frame(&mut self, direction: Direction, head: Head, raw: &[u8]) -> Result<(), Surprise> {
         let keeps_raw = self.mode != Mode::Watched;
         let lane = self.lane(direction);
         let new = Passing {
@@ -131,12 +134,17 @@ impl WebSocket {
         Ok(())
     }
 
-    fn payload(&mut self, direction: Direction, head: Head, raw: &[u8], plain: &[u8]) {
+    fn payload(
+        &mut self,
+        direction: Direction,
+        head: Head,
+        (raw, plain): (&[u8], &[u8]),
+    ) -> Result<(), Surprise> {
         let keeps_raw = self.mode != Mode::Watched;
         let most = (self.limits.kept_body, keeps_raw);
         let lane = self.lane(direction);
         let passing = if head.is_control() { Some(&mut lane.control) } else { lane.message.as_mut() };
-        let Some(passing) = passing else { return };
+        let Some(passing) = passing else { return Ok(()) };
         if keeps_raw {
             passing.raw.extend_from_slice(raw);
         }
@@ -147,11 +155,15 @@ impl WebSocket {
             if inflater.unpack(plain, &mut |bytes| passing.keep(bytes, most)).is_err() {
                 passing.is_readable = false;
                 lane.inflater = None;
+                if keeps_raw {
+                    return Err(cannot_be_unpacked());
+                }
             }
         } else {
             passing.is_readable &= !passing.is_packed;
             passing.keep(plain, most);
         }
+        Ok(())
     }
 
     fn end_frame(&mut self, direction: Direction, head: Head, out: &mut Vec<Piece>) -> Result<(), Surprise> {
@@ -176,7 +188,8 @@ impl WebSocket {
             (message.is_readable, lane.inflater) = (false, None);
         }
         if mode != Mode::Watched && message.is_packed && !message.is_readable {
-            return Err(Surprise::new("a message that can't be unpacked"));
+            lane.message = Some(message);
+            return Err(cannot_be_unpacked());
         }
         if is_held && (message.is_long || message.is_cut()) {
             // Who holds gets whole messages only; this one passes.
@@ -237,6 +250,18 @@ impl WebSocket {
     }
 }
 
+impl WebSocket {
+    /// These bytes surprise, which no message has kept.
+    fn surprised(&mut self, direction: Direction, bytes: &[&[u8]], surprise: Surprise) -> Surprise {
+        self.lane(direction).surprised = bytes.concat();
+        surprise
+    }
+}
+
+fn cannot_be_unpacked() -> Surprise {
+    Surprise::new("a message that can't be unpacked")
+}
+
 impl Passing {
     fn keep(&mut self, bytes: &[u8], (most, is_held): (usize, bool)) {
         let n_kept = if self.length == self.payload.len() as u64 {
@@ -289,18 +314,28 @@ impl Splitter for WebSocket {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let mut rest = bytes;
         loop {
-            let (n_taken, event) = self.lane(direction).frames.next(rest)?;
+            let (n_taken, event) = match self.lane(direction).frames.next(rest) {
+                Ok(next) => next,
+                Err(surprise) => return Err(self.surprised(direction, &[rest], surprise)),
+            };
             rest = &rest[n_taken..];
             match event {
                 None if n_taken == 0 => break,
                 None => {}
-                Some(Event::Begin(head, raw)) => self.begin_frame(direction, head, raw)?,
+                Some(Event::Begin(head, raw)) => {
+                    let begun = self.begin_frame(direction, head, &raw);
+                    begun.map_err(|surprise| self.surprised(direction, &[&raw, rest], surprise))?;
+                }
                 Some(Event::Payload(raw, plain)) => {
                     let Some(head) = self.lane(direction).frames.current() else { continue };
-                    self.payload(direction, head, &raw, &plain);
+                    let kept = self.payload(direction, head, (&raw, &plain));
+                    kept.map_err(|surprise| self.surprised(direction, &[rest], surprise))?;
                     self.let_out(direction, out);
                 }
-                Some(Event::End(head)) => self.end_frame(direction, head, out)?,
+                Some(Event::End(head)) => {
+                    let ended = self.end_frame(direction, head, out);
+                    ended.map_err(|surprise| self.surprised(direction, &[rest], surprise))?;
+                }
             }
         }
         Ok(())
@@ -315,6 +350,7 @@ impl Splitter for WebSocket {
         let mut rest = lane.message.take().map(|message| message.raw).unwrap_or_default();
         rest.append(&mut lane.control.raw);
         rest.extend(lane.frames.take_rest());
+        rest.append(&mut lane.surprised);
         rest
     }
 

@@ -101,10 +101,13 @@ impl Frames {
     /// Takes bytes up to the next event, and says how many: none, and no event, where more are needed.
     pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Event>), Surprise> {
         let Some(head) = self.current else {
+            let n_before = self.head.len();
             for (place, byte) in bytes.iter().enumerate() {
                 self.head.push(*byte);
                 debug_assert!(self.head.len() <= MAX_HEAD, "a head has an end");
-                if let Some(head) = Head::read(&self.head)? {
+                // None of these bytes is taken where they surprise.
+                let head = Head::read(&self.head).inspect_err(|_| self.head.truncate(n_before))?;
+                if let Some(head) = head {
                     (self.current, self.n_passed) = (Some(head), 0);
                     return Ok((place + 1, Some(Event::Begin(head, std::mem::take(&mut self.head)))));
                 }

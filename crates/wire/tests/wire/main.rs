@@ -4,6 +4,7 @@ mod capture;
 mod captures;
 mod http2;
 mod http2_live;
+mod law;
 mod soup;
 mod split_amqp;
 mod split_mqtt;

@@ -61,7 +61,8 @@ impl Cutter {
                     let call = self.unit.call.unwrap_or_default();
                     out.push(Piece { to: TO, bytes, of: Of::More { call, whole: false } });
                 } else if self.unit.bytes.len() + n_seen > self.limits.kept_body && n_seen > 5 {
-                    self.begin_streaming(tag, out)?;
+                    self.look_whether_more_may_be_due(tag)?;
+                    self.begin_streaming(tag, out);
                 }
             }
             frames::STARTUP => {}
@@ -79,16 +80,16 @@ impl Cutter {
     }
 
     /// Lets out the beginning of a message that is too large to be gathered.
-    fn begin_streaming(&mut self, tag: u8, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn begin_streaming(&mut self, tag: u8, out: &mut Vec<Piece>) {
         if matches!(tag, b'Q' | b'F') {
-            self.end_unit(out)?;
+            self.end_unit(out);
         }
         let bytes = self.to_provider.pending.take();
         self.to_provider.streamed = Some(Vec::new());
         self.keep_streamed(&bytes);
         if let Some(call) = self.unit.call {
             out.push(Piece { to: TO, bytes, of: Of::More { call, whole: false } });
-            return Ok(());
+            return;
         }
         let payload = bytes.get(5..).unwrap_or_default();
         let about = match tag {
@@ -97,11 +98,11 @@ impl Cutter {
             b'P' => About::Statement(Arc::new(Statement { parse: payload.to_vec(), ..Statement::default() })),
             _ => About::Portal(Arc::new(self.portal(payload))),
         };
-        self.begin_request(about, &bytes, out)
+        self.begin_request(about, &bytes, out);
     }
 
     /// Lets out the beginning of a request, of which more comes.
-    fn begin_request(&mut self, about: About, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn begin_request(&mut self, about: About, bytes: &[u8], out: &mut Vec<Piece>) {
         let call = self.know(about, self.unit.items.clone(), &[]);
         self.unit.call = Some(call);
         let mut all = std::mem::take(&mut self.unit.bytes);
@@ -109,18 +110,18 @@ impl Cutter {
         let read = Box::new(Kept::request(self.asked_of(call), false));
         out.push(Piece { to: TO, bytes: all, of: Of::Request { call, whole: false, awaited: true, read } });
         for item in std::mem::take(&mut self.unit.items) {
-            self.push_due(Some(call), item)?;
+            self.push_due(Some(call), item);
         }
         if self.behind == Behind::Nobody {
             self.owe(super::alone::Owed::Call(call));
         }
-        Ok(())
     }
 
     fn asked_whole(&mut self, tag: u8, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         if tag == frames::STARTUP {
             return self.opened(out);
         }
+        self.look_whether_more_may_be_due(tag)?;
         let bytes = self.to_provider.pending.take();
         self.keep_streamed(&bytes);
         let streamed = self.to_provider.streamed.take();
@@ -146,9 +147,9 @@ impl Cutter {
             b'P' | b'B' | b'D' | b'C' => self.prepared(message, out),
             b'E' => self.executed(message, out),
             b'S' => {
-                self.end_unit(out)?;
+                self.end_unit(out);
                 Self::rest(TO, message.bytes, out);
-                self.push_due(None, Awaited::Sync)?;
+                self.push_due(None, Awaited::Sync);
                 self.n_in_batch = 0;
                 if std::mem::take(&mut self.hangs)
                     && let Some(sync) = self.due.back_mut()
@@ -156,22 +157,27 @@ impl Cutter {
                     sync.fate = Fate::Unseen;
                 }
                 self.synced(out);
-                Ok(())
             }
             b'H' => {
-                self.end_unit(out)?;
+                self.end_unit(out);
                 Self::rest(TO, message.bytes, out);
-                Ok(())
             }
             b'c' | b'f' if !self.due.is_empty() => {
                 Self::rest(TO, message.bytes, out);
-                self.push_due(None, Awaited::CopyEnd)
+                self.push_due(None, Awaited::CopyEnd);
             }
-            _ => {
-                Self::rest(TO, message.bytes, out);
-                Ok(())
-            }
+            _ => Self::rest(TO, message.bytes, out),
         }
+        Ok(())
+    }
+
+    /// Is there room for all that the consumer's next message may make the server owe?
+    fn look_whether_more_may_be_due(&self, tag: u8) -> Result<(), Surprise> {
+        let is_due = matches!(tag, b'Q' | b'F' | b'P' | b'B' | b'D' | b'C' | b'E' | b'S' | b'c' | b'f');
+        if is_due && self.due.len() + self.unit.items.len() >= self.limits.n_open {
+            return Err(Surprise::new("too many requests without a reply"));
+        }
+        Ok(())
     }
 
     /// The first message of the connection.
@@ -196,7 +202,7 @@ impl Cutter {
                     let greeting = Self::greeting(&payload);
                     Self::rest(Direction::ToConsumer, greeting, out);
                 }
-                self.push_due(None, Awaited::Startup(payload))?;
+                self.push_due(None, Awaited::Startup(payload));
             }
             _ => return Err(Surprise::new("another version of the protocol")),
         }
@@ -204,7 +210,7 @@ impl Cutter {
     }
 
     /// A text of statements, or a call of a function.
-    fn asked_at_once(&mut self, message: Message<'_>, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn asked_at_once(&mut self, message: Message<'_>, out: &mut Vec<Piece>) {
         let most = self.most();
         let kept = &message.payload[..message.payload.len().min(most)];
         let (about, awaited) = if message.tag == b'Q' {
@@ -220,17 +226,17 @@ impl Cutter {
             out.push(Piece { to: TO, bytes: message.bytes, of: Of::More { call, whole: true } });
             self.set_about(call, about);
             if !self.is_taken_out(call) {
-                self.push_due(Some(call), awaited)?;
+                self.push_due(Some(call), awaited);
             }
-            return Ok(());
+            return;
         }
-        self.end_unit(out)?;
+        self.end_unit(out);
         if let About::Query(text) = &about {
             let text = sql_of_query(text);
             if self.behind == Behind::Nobody && self.asks_alone(&text) {
                 Self::rest(TO, message.bytes, out);
                 self.answer_alone(&text, out);
-                return Ok(());
+                return;
             }
             self.note_listens(&text);
         }
@@ -238,68 +244,59 @@ impl Cutter {
         let read = Box::new(Kept::request(about.to_asked(), true));
         let of = Of::Request { call, whole: true, awaited: true, read };
         out.push(Piece { to: TO, bytes: message.bytes, of });
-        self.push_due(Some(call), awaited)?;
+        self.push_due(Some(call), awaited);
         if let About::Query(text) = &about {
             self.status_asked = after(&sql_of_query(text), self.calls[&call].before);
         }
         if self.behind == Behind::Nobody {
             self.owe(super::alone::Owed::Call(call));
         }
-        Ok(())
     }
 
     /// Parse, Bind, Describe or Close: kept until something is executed, or a Sync comes.
-    fn prepared(&mut self, message: Message<'_>, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn prepared(&mut self, message: Message<'_>, out: &mut Vec<Piece>) {
         let item = self.item(message.tag, message.payload);
-        self.add_item(item, message, false, out)?;
+        self.add_item(item, message, false, out);
         if self.unit.call.is_none() && self.unit.bytes.len() > self.limits.kept_body {
             let about = self.unit_about();
-            self.begin_request(about, &[], out)?;
+            self.begin_request(about, &[], out);
         }
-        Ok(())
     }
 
     /// Adds a message to the unit, or to the call that has begun with it.
-    fn add_item(
-        &mut self,
-        item: Awaited,
-        message: Message<'_>,
-        is_last: bool,
-        out: &mut Vec<Piece>,
-    ) -> Result<(), Surprise> {
+    fn add_item(&mut self, item: Awaited, message: Message<'_>, is_last: bool, out: &mut Vec<Piece>) {
         let Some(call) = self.unit.call else {
             self.unit.bytes.extend_from_slice(&message.bytes);
             self.unit.items.push(item);
-            return Ok(());
+            return;
         };
         out.push(Piece { to: TO, bytes: message.bytes, of: Of::More { call, whole: is_last } });
         if let Some(known) = self.calls.get_mut(&call) {
             known.items.push(item.clone());
         }
         if !self.is_taken_out(call) {
-            self.push_due(Some(call), item)?;
+            self.push_due(Some(call), item);
         }
-        Ok(())
     }
 
     /// Execute: with what was prepared for it, it is a request.
-    fn executed(&mut self, message: Message<'_>, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn executed(&mut self, message: Message<'_>, out: &mut Vec<Piece>) {
         let name = Fields::new(message.payload).text().unwrap_or_default();
         let portal = self.portals.get(name).unwrap_or_default();
         let item = Awaited::Execute(Arc::clone(&portal));
         let text = sql_text(&portal.statement);
         let is_begun = self.unit.call.is_some();
-        self.add_item(item, message, true, out)?;
+        self.add_item(item, message, true, out);
         let unit = std::mem::take(&mut self.unit);
         if let Some(call) = unit.call.filter(|_| is_begun) {
             self.set_about(call, About::Portal(portal));
             self.n_in_batch += 1;
-            return Ok(());
+            return;
         }
         if self.behind == Behind::Nobody && self.asks_alone(&text) {
             Self::rest(TO, unit.bytes, out);
             self.execute_alone(&unit.items, &text, out);
-            return Ok(());
+            return;
         }
         self.note_listens(&text);
         let call = self.know(About::Portal(portal), unit.items.clone(), &unit.bytes);
@@ -309,16 +306,15 @@ impl Cutter {
         let of = Of::Request { call, whole: true, awaited: true, read };
         out.push(Piece { to: TO, bytes: unit.bytes, of });
         for item in unit.items {
-            self.push_due(Some(call), item)?;
+            self.push_due(Some(call), item);
         }
         if self.behind == Behind::Nobody {
             self.owe(super::alone::Owed::Call(call));
         }
-        Ok(())
     }
 
     /// What was prepared is not executed, at least not now.
-    fn end_unit(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn end_unit(&mut self, out: &mut Vec<Piece>) {
         let about = self.unit_about();
         let unit = std::mem::take(&mut self.unit);
         if let Some(call) = unit.call {
@@ -327,20 +323,19 @@ impl Cutter {
             if self.due.iter().all(|due| due.call != Some(call)) {
                 self.complete(call, out);
             }
-            return Ok(());
+            return;
         }
         if unit.items.is_empty() {
-            return Ok(());
+            return;
         }
         if self.behind == Behind::Nobody {
             self.prepare_alone(about, unit, out);
-            return Ok(());
+            return;
         }
         Self::rest(TO, unit.bytes, out);
         for item in unit.items {
-            self.push_due(None, item)?;
+            self.push_due(None, item);
         }
-        Ok(())
     }
 
     /// The server passes over what was prepared.

@@ -258,14 +258,10 @@ impl Cutter {
         self.limits.kept_body.max(self.limits.head)
     }
 
-    fn push_due(&mut self, call: Option<Call>, awaited: Awaited) -> Result<(), Surprise> {
-        if self.due.len() >= self.limits.n_open {
-            return Err(Surprise::new("too many requests without a reply"));
-        }
+    fn push_due(&mut self, call: Option<Call>, awaited: Awaited) {
         if self.behind == Behind::Provider {
             self.due.push_back(Due { call, awaited, fate: Fate::Told, said: Vec::new() });
         }
-        Ok(())
     }
 }
 
@@ -316,8 +312,9 @@ impl Splitter for Cutter {
             Direction::ToProvider => (std::mem::take(&mut self.unit.bytes), &mut self.to_provider),
             Direction::ToConsumer => {
                 let said = self.due.iter_mut().map(|due| std::mem::take(&mut due.said));
+                let loose = std::mem::take(&mut self.loose).into_iter().flat_map(|piece| piece.bytes);
                 let gathered = std::mem::take(&mut self.gathered.bytes);
-                (gathered.into_iter().chain(said.flatten()).collect(), &mut self.to_consumer)
+                (loose.chain(gathered).chain(said.flatten()).collect(), &mut self.to_consumer)
             }
         };
         rest.append(&mut lane.pending.take_all());
