@@ -100,7 +100,8 @@ impl Lane {
         };
         let due = self.after(order).map_or(due, |last| last.max(due));
         // An entry that is half written keeps its place.
-        let begun = usize::from(self.queue.front().is_some_and(|first| first.is_seen_off));
+        let is_begun = |first: &Out| matches!(first.act, Act::Bytes(_, 1..));
+        let begun = usize::from(self.queue.front().is_some_and(is_begun));
         let index = self.queue.iter().skip(begun).take_while(|out| out.due <= due).count() + begun;
         self.queue.insert(index, Out { due, act, by, is_seen_off: false, order });
         due
@@ -143,6 +144,33 @@ impl Lane {
             first.act = Act::Bytes(bytes, 0);
             first.is_seen_off = true;
         }
+    }
+
+    /// The splitter sees off all that is queued, for it is asked no more, or what comes now is ready to be written.
+    pub(super) fn see_off_all(&mut self, mut see_off: impl FnMut(Vec<u8>) -> Vec<u8>) {
+        for out in &mut self.queue {
+            if let Act::Bytes(bytes, _) = &mut out.act
+                && !out.is_seen_off
+            {
+                *bytes = see_off(std::mem::take(bytes));
+                out.is_seen_off = true;
+            }
+        }
+        let is_nothing = |out: &Out| matches!(&out.act, Act::Bytes(bytes, _) if bytes.is_empty());
+        self.queue.retain(|out| !is_nothing(out));
+        let n_left = |out: &Out| if let Act::Bytes(bytes, from) = &out.act { bytes.len() - from } else { 0 };
+        self.n_bytes = self.queue.iter().map(n_left).sum();
+    }
+
+    /// Puts bytes behind everything else that the splitter has seen off.
+    pub(super) fn push_seen_off(&mut self, bytes: Vec<u8>, now: Instant) {
+        if bytes.is_empty() {
+            return;
+        }
+        let due = self.after(Order::All).map_or(now, |last| last.max(now));
+        self.n_bytes += bytes.len();
+        let (act, order) = (Act::Bytes(bytes, 0), Order::All);
+        self.queue.push_back(Out { due, act, by: None, is_seen_off: true, order });
     }
 
     /// Takes the first entry's bytes out, for the splitter to see them off.
@@ -195,5 +223,61 @@ impl Lane {
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str) -> Act {
+        Act::Bytes(text.as_bytes().to_vec(), 0)
+    }
+
+    /// All that would be written by then.
+    fn written(lane: &mut Lane, now: Instant) -> String {
+        let mut all = Vec::new();
+        while let Some((out, _)) = lane.first(now) {
+            if let Act::Bytes(bytes, from) = &out.act {
+                all.extend_from_slice(&bytes[*from..]);
+            }
+            lane.done();
+        }
+        String::from_utf8(all).expect("text")
+    }
+
+    #[test]
+    fn what_is_left_goes_out_behind_what_is_queued_and_each_is_seen_off_once() {
+        let protocol = seam_wire::protocol("http").expect("a protocol");
+        for is_ordered in [true, false] {
+            let mut lane = Lane::new(is_ordered, protocol);
+            let now = Instant::now();
+            let later = now + Duration::from_secs(1);
+            lane.push(bytes("later "), later, None);
+            lane.push(bytes(""), later, None);
+            let mut n_seen = 0;
+            let mut see_off = |bytes: Vec<u8>| {
+                n_seen += 1;
+                [format!("{n_seen}:").as_bytes(), &bytes].concat()
+            };
+            lane.see_off_all(&mut see_off);
+            lane.see_off_all(&mut see_off);
+            lane.push_seen_off(b"rest".to_vec(), now);
+            assert_eq!(lane.n_bytes, "1:later 2:rest".len());
+            assert_eq!(written(&mut lane, now), "");
+            assert_eq!(written(&mut lane, later), "1:later 2:rest");
+            assert!(lane.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_seen_off_and_due_later_keeps_nobody_waiting() {
+        let protocol = seam_wire::protocol("http").expect("a protocol");
+        let mut lane = Lane::new(false, protocol);
+        let now = Instant::now();
+        lane.push(bytes("later"), now + Duration::from_secs(1), None);
+        lane.see_off_all(|bytes| bytes);
+        lane.push(bytes("now"), now, None);
+        assert_eq!(written(&mut lane, now), "now");
     }
 }

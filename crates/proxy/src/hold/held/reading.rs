@@ -10,7 +10,7 @@ use crate::observer::Seen;
 use crate::relay::{Opening, Over};
 use crate::stand::Upstream;
 use seam_value::Value;
-use seam_wire::{Captured, Direction, Of, Piece};
+use seam_wire::{Captured, Direction, Of, Piece, Splitter};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -91,11 +91,16 @@ impl Held {
         self.up.keep_order();
         self.down.keep_order();
         for direction in [Direction::ToProvider, Direction::ToConsumer] {
-            let rest = splitter.take_rest(direction);
-            let now = Instant::now();
-            self.lane(direction).push(Act::Bytes(rest, 0), now, None);
+            self.push_rest(&mut *splitter, direction);
         }
         Ok(())
+    }
+
+    /// What a splitter still keeps of a direction goes out behind all pieces that it has told.
+    fn push_rest(&mut self, splitter: &mut dyn Splitter, direction: Direction) {
+        let lane = self.lane(direction);
+        lane.see_off_all(|bytes| splitter.passes(direction, bytes));
+        lane.push_seen_off(splitter.take_rest(direction), Instant::now());
     }
 
     /// Bytes of which nothing is known: rules that need no more than that strike them.
@@ -208,9 +213,9 @@ impl Held {
             splitter.ended(direction, &mut pieces);
         }
         self.take_in(pieces)?;
-        if let Some(splitter) = &mut self.with.splitter {
-            let rest = splitter.take_rest(direction);
-            self.lane(direction).push(Act::Bytes(rest, 0), Instant::now(), None);
+        if let Some(mut splitter) = self.with.splitter.take() {
+            self.push_rest(&mut *splitter, direction);
+            self.with.splitter = Some(splitter);
         }
         match direction {
             Direction::ToProvider => {
