@@ -184,13 +184,16 @@ impl Connection {
         let most = self.limits.kept_body;
         let Some(open) = self.open.front_mut() else { return };
         let Some(passing) = &mut open.kept.reply.passing else { return };
-        while let Some((n_bytes, says_something)) = open.events.next(passing) {
-            let event: Vec<u8> = passing.drain(..n_bytes).collect();
+        let mut begin = 0;
+        while let Some((n_bytes, says_something)) = open.events.next(&passing[begin..]) {
+            let event = passing[begin..begin + n_bytes].to_vec();
+            begin += n_bytes;
             if says_something && n_bytes <= most {
                 let captured = Box::new(EventRead { path: path_of(open.kept.request.head()), event });
                 out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured });
             }
         }
+        passing.drain(..begin);
         if passing.len() > most {
             // One that is longer than what is kept is told by nobody.
             (*passing, open.events) = (Vec::new(), Events::default());

@@ -9,24 +9,29 @@ use seam_value::{Map, Value, parse};
 /// Finds where events end in a body that comes bit by bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Events {
-    /// So many bytes of what is pending have no end in them.
+    /// So many bytes of what is pending have no end in them: whole lines.
     n_searched: usize,
+    /// So many have no line end behind those.
+    n_looked: usize,
 }
 
 impl Events {
     /// How many of the pending bytes are the first event with its empty line, and whether it says anything: what only
     /// keeps the connection awake does not. None where it has not ended yet. The bytes are to be taken off then.
     pub(crate) fn next(&mut self, pending: &[u8]) -> Option<(usize, bool)> {
-        // The last line may have begun before; its beginning is found again.
-        let mut at = self.n_searched;
-        while let Some((n_text, n_line)) = line(&pending[at..]) {
-            at += n_line;
-            if n_text == 0 {
-                self.n_searched = 0;
+        let (mut at, mut from) = (self.n_searched, self.n_looked);
+        while let Some((n_text, n_line)) = line(&pending[from..]) {
+            let is_empty = from + n_text == at;
+            at = from + n_line;
+            from = at;
+            if is_empty {
+                *self = Self::default();
                 return Some((at, lines(&pending[..at]).any(|line| line.starts_with(b"data"))));
             }
         }
-        self.n_searched = at;
+        // What may be half of a line's end is looked at again.
+        let n_looked = pending.len() - usize::from(pending.ends_with(b"\r"));
+        *self = Self { n_searched: at, n_looked: n_looked.max(from) };
         None
     }
 }

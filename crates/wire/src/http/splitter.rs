@@ -320,8 +320,10 @@ impl HttpSplitter {
         // What is written is framed anew.
         side.raw.clear();
         let call = front.call;
-        while let Some((n_bytes, is_event)) = stream.cutter.next(passing, self.limits.kept_body) {
-            let event: Vec<u8> = passing.drain(..n_bytes).collect();
+        let mut begin = 0;
+        while let Some((n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body) {
+            let event = passing[begin..begin + n_bytes].to_vec();
+            begin += n_bytes;
             let bytes = stream.framed(&event);
             let of = if is_event {
                 let read = Box::new(EventRead { path: front.path.clone(), event });
@@ -331,6 +333,7 @@ impl HttpSplitter {
             };
             out.push(Piece { to, bytes, of });
         }
+        passing.drain(..begin);
         if whole {
             let mut bytes = stream.framed(passing);
             if stream.is_chunked {

@@ -77,16 +77,20 @@ impl Http2 {
         let most = self.limits.kept_body;
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let call = stream.call;
+        let mut pending = std::mem::take(&mut stream.half(direction).pending);
+        let mut begin = 0;
         loop {
             let half = stream.half(direction);
+            let rest = &pending[begin..];
             let next = match &mut half.told {
-                Told::Streams(cutter) => cutter.next(&half.pending, most),
+                Told::Streams(cutter) => cutter.next(rest, most),
                 // A long frame goes on in frames that everybody takes.
-                Told::Begun if half.pending.len() >= frame::MAX_FRAME => Some((frame::MAX_FRAME, false)),
+                Told::Begun if rest.len() >= frame::MAX_FRAME => Some((frame::MAX_FRAME, false)),
                 Told::Begun | Told::Nothing => None,
             };
-            let Some((n_bytes, is_message)) = next else { return };
-            let message: Vec<u8> = half.pending.drain(..n_bytes).collect();
+            let Some((n_bytes, is_message)) = next else { break };
+            let message = rest[..n_bytes].to_vec();
+            begin += n_bytes;
             let mut bytes = Vec::new();
             if self.mode != Mode::Watched {
                 frame::write_data(number, &message, false, &mut bytes);
@@ -101,6 +105,8 @@ impl Http2 {
                 out.push(Piece { to: direction, bytes, of });
             }
         }
+        pending.drain(..begin);
+        stream.half(direction).pending = pending;
     }
 }
 

@@ -16,6 +16,9 @@ const ATTRIBUTES_AT: usize = 21;
 /// What a compressed batch may unpack to.
 const MOST_UNPACKED: u64 = 8 * 1024 * 1024;
 
+/// So many records of a compressed batch are told.
+const MOST_RECORDS: usize = 10_000;
+
 /// One record, or a batch that can't be looked into on the way.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
@@ -52,7 +55,8 @@ fn split(base: i64, batch: &[u8], each: &mut dyn FnMut(Record<'_>)) {
     let mut reader = Reader::new(batch, false);
     while !reader.rest.is_empty() {
         let Some(length) = reader.signed().and_then(|length| usize::try_from(length).ok()) else { return };
-        let Some(bytes) = reader.take(length) else { return };
+        // Attributes, two differences, key, value, how many headers: nothing shorter is one.
+        let Some(bytes) = reader.take(length).filter(|bytes| bytes.len() >= 6) else { return };
         let mut inner = Reader::new(bytes, false);
         let delta = inner.i8().and_then(|_| inner.signed()).and_then(|_| inner.signed());
         each(Record { offset: base.saturating_add(delta.unwrap_or_default()), bytes, packed: None });
@@ -104,6 +108,9 @@ pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<Value>> {
     flate2::read::MultiGzDecoder::new(batch).take(MOST_UNPACKED).read_to_end(&mut unpacked).ok()?;
     let mut list = Vec::new();
     split(0, &unpacked, &mut |record| {
+        if list.len() >= MOST_RECORDS {
+            return;
+        }
         let mut map = Map::new();
         read(record.bytes, &mut map);
         list.push(Value::Map(map));
@@ -199,6 +206,17 @@ mod tests {
     #[test]
     fn a_known_checksum() {
         assert_eq!(crc32c(b"123456789"), 0xE306_9283);
+    }
+
+    #[test]
+    fn zeros_are_no_records() {
+        let mut bytes = batch(&[Said { offset: 0, key: None, value: None, headers: Vec::new() }]);
+        let length = i32::try_from(bytes.len() - 12 + 1000).unwrap();
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes.resize(bytes.len() + 1000, 0);
+        let mut n_told = 0;
+        records(&bytes, &mut |_| n_told += 1);
+        assert_eq!(n_told, 1);
     }
 
     #[test]

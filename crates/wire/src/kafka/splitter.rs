@@ -180,7 +180,7 @@ impl Cutter {
             .filter(|_| head.api == PRODUCE)
             .and_then(|reader| produced(head.version, reader, &mut |_| {}));
         let has_reply = acks != Some(0);
-        if has_reply {
+        if has_reply && !self.is_watched {
             self.owed.push_back(head.correlation);
         }
         self.n_calls += 1;
@@ -372,5 +372,24 @@ impl Resumed for Cutter {
     fn is_within(&self, direction: Direction) -> bool {
         let lane = &self.lanes[index(direction)];
         lane.passing.is_some() || !lane.pending.unseen().is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_watches_remembers_nothing_of_what_is_over() {
+        let mut cutter = Cutter::watching(Limits::default());
+        let mut pieces = Vec::new();
+        for correlation in 0..1000_i32 {
+            let body = [&[0, 3, 0, 1][..], &correlation.to_be_bytes(), b"\0\x01c\xff\xff\xff\xff"].concat();
+            let length = i32::try_from(body.len()).unwrap().to_be_bytes();
+            cutter.take(Direction::ToProvider, &[&length[..], &body].concat(), &mut pieces).unwrap();
+            let reply = [&[0, 0, 0, 4][..], &correlation.to_be_bytes()].concat();
+            cutter.take(Direction::ToConsumer, &reply, &mut pieces).unwrap();
+        }
+        assert!(cutter.owed.is_empty() && cutter.due.is_empty() && cutter.asked.is_empty());
     }
 }

@@ -144,6 +144,7 @@ impl Cutter {
         lane.pending.see(n_unseen);
         lane.passing = whole - n_unseen;
         if self.is_held {
+            self.note_alias(to);
             self.rest(to, out);
         } else {
             self.message(to, out)?;
@@ -282,8 +283,8 @@ impl Cutter {
                 if let Some(topic) = about.as_ref().filter(|_| is_held) {
                     bytes = Publish { topic: topic.as_bytes(), ..publish }.write(version);
                 }
-            } else if aliases.len() < limits.n_open && publish.topic.len() <= limits.head {
-                aliases.insert(alias, String::from_utf8_lossy(publish.topic).into_owned());
+            } else {
+                note_alias(aliases, (alias, publish.topic), limits);
             }
         }
         let read = Kept::new(&bytes, (to == Direction::ToConsumer, version), limits).about(about);
@@ -295,6 +296,20 @@ impl Cutter {
             out.push(say(saying::acknowledgement(kind, id, None)));
         }
         Ok(())
+    }
+
+    /// A message that is too large to be gathered may say what a number stands for all the same.
+    fn note_alias(&mut self, to: Direction) {
+        let (version, limits) = (self.version, self.limits);
+        let lane = if to == Direction::ToProvider { &self.up } else { &self.down };
+        let Some(publish) = Publish::read(lane.pending.seen(), version) else { return };
+        if let Some(alias) = publish.alias().filter(|_| !publish.topic.is_empty()) {
+            note_alias(
+                &mut self.aliases[usize::from(to == Direction::ToConsumer)],
+                (alias, publish.topic),
+                limits,
+            );
+        }
     }
 
     /// PUBACK, PUBREC or PUBCOMP: passed on, told where it refuses, or taken out.
@@ -325,7 +340,8 @@ impl Cutter {
 
     /// SUBSCRIBE or UNSUBSCRIBE.
     fn subscribe(&mut self, kind: u8, out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        if self.asked.len() >= self.limits.n_open || self.subscribed.len() >= self.limits.n_open {
+        let has_more = kind == kinds::SUBSCRIBE && self.subscribed.len() >= self.limits.n_open;
+        if self.asked.len() >= self.limits.n_open || has_more {
             return Err(Surprise::new("too many subscriptions"));
         }
         let read = wanted(self.up.pending.seen(), self.version);
@@ -477,6 +493,15 @@ impl Splitter for Cutter {
             self.pushed.insert(id, publish.qos);
         }
         Ok(bytes)
+    }
+}
+
+/// From here on a number stands for this topic; for none that is known, where there is no room to remember it.
+fn note_alias(aliases: &mut BTreeMap<u16, String>, (alias, topic): (u16, &[u8]), limits: Limits) {
+    if topic.len() > limits.head || (aliases.len() >= limits.n_open && !aliases.contains_key(&alias)) {
+        aliases.remove(&alias);
+    } else {
+        aliases.insert(alias, String::from_utf8_lossy(topic).into_owned());
     }
 }
 

@@ -12,6 +12,7 @@
 mod alone;
 mod compress;
 mod packets;
+mod prepared;
 mod reading;
 mod request;
 mod said;

@@ -28,7 +28,11 @@ impl Cutter {
                 }
             }
             if self.down.pending.seen().len() > self.limits.kept_body {
+                self.pass_over_answered();
                 self.lets_out(out);
+            }
+            if self.due.is_empty() && self.down.pending.seen().len() > self.limits.kept_open {
+                return Err(Surprise::new("a reply that nobody asked for"));
             }
         }
         if !self.gathers {
@@ -60,9 +64,7 @@ impl Cutter {
         (length, is_small): (usize, bool),
         out: &mut Vec<Piece>,
     ) -> Result<(), Surprise> {
-        while self.due.front().is_some_and(|due| due.fate == Fate::None) {
-            self.due.pop_front();
-        }
+        self.pass_over_answered();
         let packet = self.down.packet(first, length, is_small);
         let Some(due) = self.due.front_mut() else { return self.said_unasked(packet.first, out) };
         let (what, ends) = due.walk.step(&packet)?;
@@ -84,6 +86,13 @@ impl Cutter {
             self.reply_ended(what, out);
         }
         Ok(())
+    }
+
+    /// What was answered in the server's place has no reply.
+    fn pass_over_answered(&mut self) {
+        while self.due.front().is_some_and(|due| due.fate == Fate::None) {
+            self.due.pop_front();
+        }
     }
 
     /// A greeting, or words at the end.
@@ -193,9 +202,9 @@ impl Cutter {
                 self.remember(id, Arc::clone(&due.about), due.columns.clone());
             }
             (Kind::Execute, _) => {
-                let prepared = due.statement.and_then(|id| self.prepared.get_mut(&id));
-                if let Some(prepared) = prepared.filter(|_| !due.columns.is_empty()) {
-                    prepared.columns = due.columns.clone().into();
+                if let Some(id) = due.statement.filter(|_| !due.columns.is_empty()) {
+                    let columns = due.columns.clone().into();
+                    self.prepared.change(id, self.limits, |prepared| prepared.columns = columns);
                 }
             }
             _ => {}
@@ -203,12 +212,10 @@ impl Cutter {
     }
 
     pub(super) fn remember(&mut self, id: u32, statement: Arc<str>, columns: Vec<u8>) {
-        if self.prepared.len() >= self.limits.n_open {
-            self.prepared.pop_first();
-        }
         let n_parameters = alone::n_parameters(&statement);
         let columns = columns.into();
-        self.prepared.insert(id, Prepared { statement, n_parameters, columns, ..Prepared::default() });
+        let prepared = Prepared { statement, n_parameters, columns, ..Prepared::default() };
+        self.prepared.insert(id, prepared, self.limits);
         self.last_prepared = id;
     }
 
@@ -221,7 +228,7 @@ impl Cutter {
             out.push(Piece { to, bytes, of: Of::More { call, whole } });
             return;
         }
-        let known = due.statement.and_then(|id| self.prepared.get(&id));
+        let known = due.statement.and_then(|id| self.prepared.get(id));
         let columns = known.map_or_else(|| Arc::from([]), |prepared| Arc::clone(&prepared.columns));
         let n_kept = bytes.len().min(self.limits.kept_body);
         let read = Box::new(KeptReply {

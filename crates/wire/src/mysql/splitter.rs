@@ -11,14 +11,13 @@
 use super::alone;
 use super::compress::Frames;
 use super::packets::{Came, Fields, Lane, Payloads, can};
+use super::prepared::Statements;
 use super::reading::KeptRequest;
-use super::request::{
-    Command, LogIn, Prepared, command, read_command, read_log_in, statement, statement_id, types,
-};
+use super::request::{Command, LogIn, command, read_command, read_log_in, statement, statement_id, types};
 use super::walk::{Kind, Walk};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::splitter::{Behind, Call, Of, Piece, Splitting};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Cuts one connection.
@@ -40,7 +39,7 @@ pub(super) struct Cutter {
     pub(super) due: VecDeque<Due>,
     /// Calls whose reply has come, which may be answered all the same.
     pub(super) past: VecDeque<Past>,
-    pub(super) prepared: BTreeMap<u32, Prepared>,
+    pub(super) prepared: Statements,
     /// The statement that was prepared last: MariaDB's clients execute it without knowing its number.
     pub(super) last_prepared: u32,
     /// What becomes of the rest of a large command.
@@ -128,7 +127,7 @@ impl Cutter {
             status: alone::FRESH,
             due: VecDeque::new(),
             past: VecDeque::new(),
-            prepared: BTreeMap::new(),
+            prepared: Statements::default(),
             last_prepared: u32::MAX,
             passing: Passing::Gathered,
             frames: None,
@@ -326,15 +325,15 @@ impl Cutter {
         if first != command::QUERY {
             id = statement_id(payload).map(|id| if id == u32::MAX { self.last_prepared } else { id });
         }
-        if let Some(prepared) = id.and_then(|id| self.prepared.get_mut(&id))
+        if let Some((id, prepared)) = id.and_then(|id| Some((id, self.prepared.get(id)?)))
             && first == command::EXECUTE
             && let Some(types) = types(payload, prepared, self.can)
         {
-            prepared.types = types;
+            self.prepared.change(id, self.limits, |prepared| prepared.types = types);
         }
-        let prepared = id.and_then(|id| self.prepared.get(&id).cloned()).map(Box::new);
-        if let Some(prepared) = id.and_then(|id| self.prepared.get_mut(&id)) {
-            prepared.ahead.clear();
+        let prepared = id.and_then(|id| self.prepared.get(id).cloned()).map(Box::new);
+        if let Some(id) = id {
+            self.prepared.change(id, self.limits, |prepared| prepared.ahead.clear());
         }
         let sql: Arc<str> = match &prepared {
             Some(prepared) => Arc::clone(&prepared.statement),
@@ -370,9 +369,9 @@ impl Cutter {
             _ => Arc::from(""),
         };
         if first == command::RESET
-            && let Some(prepared) = statement_id(&payload).and_then(|id| self.prepared.get_mut(&id))
+            && let Some(id) = statement_id(&payload)
         {
-            prepared.ahead.clear();
+            self.prepared.change(id, self.limits, |prepared| prepared.ahead.clear());
         }
         if first == command::CHANGE_USER {
             let user = payload.get(1..).and_then(|rest| rest.split(|byte| *byte == 0).next());
@@ -393,17 +392,13 @@ impl Cutter {
         let Some(payload) = seen.get(4..) else { return };
         let Some(id) = statement_id(payload) else { return };
         match first {
-            command::CLOSE => drop(self.prepared.remove(&id)),
+            command::CLOSE => self.prepared.remove(id),
             command::LONG_DATA => {
                 let Some((index, data)) = payload.get(5..).and_then(|rest| rest.split_first_chunk::<2>())
                 else {
                     return;
                 };
-                let Some(prepared) = self.prepared.get_mut(&id) else { return };
-                let n_kept: usize = prepared.ahead.values().map(Vec::len).sum();
-                let n_now = data.len().min(self.limits.kept_body.saturating_sub(n_kept));
-                let parameter = prepared.ahead.entry(u16::from_le_bytes(*index)).or_default();
-                parameter.extend_from_slice(&data[..n_now]);
+                self.prepared.send_ahead(id, (u16::from_le_bytes(*index), data), self.limits);
             }
             _ => {}
         }

@@ -109,7 +109,7 @@ impl Splitter for Cutter {
         if is_deadlock(&said) {
             self.status &= !status::IN_TRANSACTION;
         }
-        let known = id.and_then(|id| self.prepared.get(&id));
+        let known = id.and_then(|id| self.prepared.get(id));
         let columns: Vec<Column> = known.map(|known| columns(&known.columns, self.can)).unwrap_or_default();
         let status = self.status & !status::MORE_RESULTS & !status::CURSOR;
         Ok(saying::say(&said, &To { can: self.can, status, seq, kind, columns: &columns }))
@@ -207,7 +207,7 @@ impl Cutter {
         let mut seq = seq.wrapping_add(1);
         match first {
             command::PREPARE => {
-                let id = self.prepared.last_key_value().map_or(1, |(id, _)| id.wrapping_add(1));
+                let id = self.prepared.last_id().map_or(1, |id| id.wrapping_add(1));
                 self.remember(id, Arc::clone(about), Vec::new());
                 let n_parameters = alone::n_parameters(about);
                 let mut payload = vec![0];

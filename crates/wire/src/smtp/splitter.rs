@@ -25,6 +25,8 @@ pub(super) struct Cutter {
     pub(super) behind: Behind,
     pub(super) commands: Pending,
     replies: Pending,
+    /// So many of the bytes of replies that were not looked at have no line end in them.
+    n_without_end: usize,
     /// What the consumer's bytes are.
     pub(super) mode: Mode,
     pub(super) n_calls: Call,
@@ -125,6 +127,7 @@ impl Cutter {
             behind: splitting.behind,
             commands: Pending::default(),
             replies: Pending::default(),
+            n_without_end: 0,
             mode: Mode::Commands,
             n_calls: 0,
             due: owes_greeting.then_some(Due::Greeting).into_iter().collect(),
@@ -397,7 +400,10 @@ impl Cutter {
     fn cut_replies(&mut self, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         loop {
             let unseen = self.replies.unseen();
-            let Some(line_end) = memchr::memchr(b'\n', unseen) else {
+            let from = self.n_without_end.min(unseen.len());
+            let line_end = memchr::memchr(b'\n', &unseen[from..]).map(|line_end| from + line_end);
+            self.n_without_end = if line_end.is_some() { 0 } else { unseen.len() };
+            let Some(line_end) = line_end else {
                 let n_unseen = unseen.len();
                 if self.replies.seen().len() + n_unseen > self.limits.head.max(self.limits.kept_body) {
                     return Err(Surprise::new("a line that is too long"));

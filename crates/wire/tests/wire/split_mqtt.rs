@@ -154,3 +154,36 @@ fn nobody_lets_in_grants_and_acknowledges() {
         assert!(talk.to_provider.is_empty());
     }
 }
+
+#[test]
+fn who_has_subscribed_to_as_much_as_may_be_may_still_unsubscribe() {
+    let limits = Limits { n_open: 3, ..Limits::default() };
+    let mut splitter = begin(protocol("mqtt").expect("mqtt"), Behind::Provider, limits);
+    cut(&mut *splitter, UP, &connect(4));
+    cut(&mut *splitter, DOWN, b"\x20\x02\0\0");
+    for id in 1..=3 {
+        cut(&mut *splitter, UP, &packet(0x82, &[0, id, 0, 1, b'a' + id, 0]));
+        cut(&mut *splitter, DOWN, &packet(0x90, &[0, id, 0]));
+    }
+    cut(&mut *splitter, UP, &packet(0xa2, &[0, 9, 0, 1, b'b']));
+    cut(&mut *splitter, DOWN, &packet(0xb0, &[0, 9]));
+    // And then there is room for another.
+    cut(&mut *splitter, UP, &packet(0x82, &[0, 10, 0, 1, b'z', 0]));
+}
+
+#[test]
+fn what_a_number_stands_for_changes_also_when_no_more_numbers_are_remembered() {
+    let limits = Limits { n_open: 1, ..Limits::default() };
+    let mut splitter = begin(protocol("mqtt").expect("mqtt"), Behind::Provider, limits);
+    cut(&mut *splitter, UP, &connect(5));
+    cut(&mut *splitter, DOWN, b"\x20\x03\0\0\0");
+    let publish = |topic: u8, number: u8| packet(0x30, &[0, 1, topic, 3, 0x23, 0, number, b'x']);
+    let short = |number: u8| packet(0x30, &[0, 0, 3, 0x23, 0, number, b'x']);
+    cut(&mut *splitter, UP, &publish(b'a', 1));
+    cut(&mut *splitter, UP, &publish(b'b', 1));
+    // The second one finds no room, and stays a number.
+    cut(&mut *splitter, UP, &publish(b'c', 2));
+    for (number, expect) in [(1, publish(b'b', 1)), (2, short(2))] {
+        assert_eq!(bytes(&cut(&mut *splitter, UP, &short(number)), UP), expect);
+    }
+}
