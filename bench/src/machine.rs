@@ -39,6 +39,21 @@ pub(crate) fn resident_of_tree(root: u32) -> f64 {
     f64::from(pages) * 4096.0 / 1024.0 / 1024.0
 }
 
+/// The most memory that a process has ever had resident, in MiB.
+pub(crate) fn peak_of(process: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u32>().ok());
+    f64::from(kib.unwrap_or(0)) / 1024.0
+}
+
+/// As many files as the machine lets this process have open.
+pub(crate) fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 fn resident_pages(process: u32) -> Option<u32> {
     fs::read_to_string(format!("/proc/{process}/statm")).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -18,6 +18,7 @@ mod numbers;
 mod parts;
 mod row;
 mod spine;
+mod wires;
 
 use ground::Ground;
 use row::Row;
@@ -31,7 +32,10 @@ type Group = (&'static str, &'static str, &'static [Part]);
 type Part = (&'static str, fn(&Ground) -> Result<Vec<Row>, String>);
 
 /// All groups: one file or folder and one line here for each; a folder has its parts in a table of its own.
-const GROUPS: &[Group] = &[("spine", "a system raised, watched, driven and judged", spine::PARTS)];
+const GROUPS: &[Group] = &[
+    ("spine", "a system raised, watched, driven and judged", spine::PARTS),
+    ("wires", "stubs, and seams of every protocol: watched, recorded, held", wires::PARTS),
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

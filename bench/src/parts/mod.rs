@@ -4,6 +4,7 @@
 //! die, nothing of it stays.
 
 mod epoll;
+mod hyper;
 mod pool;
 mod relay;
 mod server;
@@ -19,10 +20,12 @@ type Part = (&'static str, fn(&[String]) -> std::io::Result<Started>);
 
 const PARTS: &[Part] = &[
     ("server", server::start),
+    ("hyper", hyper::start),
     ("relay", relay::start),
     ("epoll", epoll::start),
     ("watched", stand::start),
     ("recorded", stand::start_recorded),
+    ("held", stand::start_held),
     ("pool", pool::start),
 ];
 
@@ -108,16 +111,25 @@ impl Process {
     }
 
     /// A program that is no part of ours, listening there as soon as it answers.
-    pub(crate) fn other(mut command: Command, address: SocketAddr) -> Result<Self, String> {
+    pub(crate) fn other(command: Command, address: SocketAddr) -> Result<Self, String> {
+        Self::patiently(command, address, std::time::Duration::from_secs(5))
+    }
+
+    /// The same, for one that may take longer.
+    pub(crate) fn patiently(
+        mut command: Command,
+        address: SocketAddr,
+        patience: std::time::Duration,
+    ) -> Result<Self, String> {
         let quiet = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = quiet.spawn().map_err(|error| error.to_string())?;
         let process = Self { child, address };
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        let until = std::time::Instant::now() + patience;
         while std::net::TcpStream::connect(address).is_err() {
             if std::time::Instant::now() > until {
                 return Err("it did not listen in time".to_owned());
             }
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(std::time::Duration::from_millis(1));
         }
         Ok(process)
     }

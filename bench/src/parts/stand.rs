@@ -1,9 +1,11 @@
-//! A seam that is stood on, alone: the proxy as a testbed has it, watching, or watching and keeping what it sees.
+//! A seam that is stood on, alone: the proxy as a testbed has it, watching, keeping what it sees, or holding every message.
 
 use super::{Started, Upstream};
 use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
+use seam_expr::Chance;
 use seam_history::{Recorder, RunFolder, Writer};
-use seam_proxy::{Callers, Dialled, Proxy, Pulse, SeamSpec, Witness};
+use seam_proxy::{Callers, Dialled, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Witness};
+use seam_value::Value;
 use seam_wire::Limits;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,6 +26,23 @@ pub(crate) fn start_recorded(words: &[String]) -> std::io::Result<Started> {
     let writer = Writer::start(&folder, &[]).map_err(std::io::Error::other)?;
     let (proxy, address) = stand(words, Box::new(Keeper(writer.recorder())))?;
     Ok((address, Box::new((proxy, writer))))
+}
+
+/// Stands on a seam under a fault that never strikes, so that each message is held until it is decided about.
+pub(crate) fn start_held(words: &[String]) -> std::io::Result<Started> {
+    let (proxy, address) = stand(words, Box::new(Nobody))?;
+    let reset = seam_proxy::read_fault(&Value::text("reset")).map_err(std::io::Error::other)?;
+    let rule = Rule::new(RuleSpec {
+        name: "reset".to_owned(),
+        kind: Kind::Fault(reset),
+        // It looks into what is asked, as a `where` does.
+        filter: Some(Box::new(|interaction| interaction.as_map().is_none())),
+        filters_replies: false,
+        often: Often::default(),
+        chance: Chance::new(1, "bench"),
+    });
+    proxy.put(|_| true, &Arc::new(rule));
+    Ok((address, Box::new(proxy)))
 }
 
 fn stand(words: &[String], witness: Box<dyn Witness>) -> std::io::Result<(Proxy, SocketAddr)> {

@@ -1,15 +1,13 @@
 //! The group `spine`: standing on seams, running steps, raising PostgreSQL, restoring its state, the whole example.
 
 mod bookstore;
-mod load;
 mod postgres;
 mod restore;
-mod rivals;
-mod run;
+pub(crate) mod run;
 mod runner;
-mod seams;
 
 use crate::Part;
+use crate::wires::seams;
 
 /// The parts of the group.
 pub(crate) const PARTS: &[Part] = &[

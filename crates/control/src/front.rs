@@ -12,7 +12,8 @@ use crate::guard::is_local;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
+    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Unread, Upstream,
+    Witness,
 };
 use seam_stub::wiremock::{Request, WireMock};
 use seam_value::Value;
@@ -115,6 +116,8 @@ impl Witness for Unwatched {
     fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
 
     fn interaction(&mut self, _: Interaction) {}
+
+    fn unread(&mut self, _: Unread) {}
 
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
 

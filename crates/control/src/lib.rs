@@ -14,6 +14,7 @@
 mod answer;
 mod front;
 mod guard;
+mod kept;
 mod own;
 mod seams;
 mod server;

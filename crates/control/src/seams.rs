@@ -1,5 +1,6 @@
 //! Seams without a system: `seam serve --seam LISTEN=UPSTREAM`, and stubs where nothing stands behind.
 
+use crate::kept::Passed;
 use crate::own::{ComponentView, House, HouseError, SeamView};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -7,20 +8,13 @@ use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Names;
 use seam_history::Masker;
 use seam_proxy::{
-    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
+    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream,
 };
 use seam_stub::{StubSet, Stubs, Surroundings};
 use seam_wire::{Limits, Protocol};
-use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Interactions kept to be looked at: the newest.
-const KEPT: usize = 10_000;
-
-/// Interactions kept where they are to be recorded.
-const RECORDED: usize = 200_000;
 
 /// How long what has passed may take to be told.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -54,7 +48,7 @@ impl Seams {
     /// Keeps what passes from now on to be recorded: as much as a machine can bear, not only the newest.
     #[must_use]
     pub fn keeping_all(self) -> Self {
-        self.passed.lock().most = RECORDED;
+        self.passed.keep_for_recording();
         self
     }
 
@@ -163,7 +157,7 @@ impl House for Seams {
     fn interactions(&self) -> BoxFuture<'_, Vec<Arc<Interaction>>> {
         Box::pin(async move {
             self.proxy.drain(DRAIN).await;
-            self.passed.lock().list.iter().cloned().collect()
+            self.passed.all()
         })
     }
 
@@ -175,43 +169,6 @@ impl House for Seams {
     fn names(&self) -> Arc<dyn Names + Send + Sync> {
         Arc::clone(&self.names) as _
     }
-}
-
-/// Keeps what passed.
-#[derive(Clone, Default)]
-struct Passed(Arc<Mutex<Kept>>);
-
-struct Kept {
-    list: VecDeque<Arc<Interaction>>,
-    most: usize,
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self { list: VecDeque::new(), most: KEPT }
-    }
-}
-
-impl Passed {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Witness for Passed {
-    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
-
-    fn interaction(&mut self, interaction: Interaction) {
-        let mut kept = self.lock();
-        if kept.list.len() == kept.most {
-            kept.list.pop_front();
-        }
-        kept.list.push_back(Arc::new(interaction));
-    }
-
-    fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
-
-    fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
 /// Whoever calls a seam without a system is nobody that is known.

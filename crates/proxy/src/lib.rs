@@ -28,6 +28,7 @@ mod socket;
 mod stand;
 mod tls;
 mod toxics;
+mod unread;
 
 pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
 pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};
@@ -39,3 +40,4 @@ pub use reach::ExternalError;
 pub use stand::Upstream;
 pub use tls::{Authority, AuthorityError};
 pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};
+pub use unread::Unread;

@@ -15,6 +15,7 @@ use crate::hold::{By, Rule};
 use crate::pulse::Pulse;
 use crate::reach::ExternalError;
 use crate::reader::Reader;
+use crate::unread::Unread;
 use seam_event::{ComponentId, Interaction, SeamId};
 use seam_wire::{Exchange, Protocol};
 use std::collections::HashMap;
@@ -47,6 +48,15 @@ pub trait Witness: Send {
     );
     /// One request with its reply, or one message.
     fn interaction(&mut self, interaction: Interaction);
+    /// The same, not read yet. Whoever keeps many and is asked for few reads them then: reading costs more than all
+    /// else that a seam does.
+    fn unread(&mut self, unread: Unread) {
+        let seam = unread.seam().clone();
+        match unread.read() {
+            Some(interaction) => self.interaction(interaction),
+            None => self.lost(&seam, 1),
+        }
+    }
     /// A connection is watched as plain bytes from here on.
     fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str);
     /// Somebody else's component could not be reached by its name. The refusal is told as well.

@@ -3,10 +3,10 @@
 use crate::hold::By;
 use crate::observer::{Callers, Dialled, Seen, Taken, Witness};
 use crate::pulse::Pulse;
+use crate::unread::Unread;
 use seam_event::{Caller, ComponentId, Interaction, InteractionError, SeamId};
 use seam_value::Value;
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,21 +91,7 @@ impl Reader {
             }
             Seen::Exchange { seam, connection, exchange, by } => {
                 let blank = self.interaction(seam, connection, exchange.began);
-                let captured = exchange.captured;
-                let Ok(parts) = catch_unwind(AssertUnwindSafe(|| captured.read())) else {
-                    self.witness.lost(&self.seams[seam].0, 1);
-                    return;
-                };
-                self.witness.interaction(Interaction {
-                    elapsed: exchange.ended.map(|ended| ended.saturating_sub(exchange.began)),
-                    error: exchange.error,
-                    request: parts.request,
-                    reply: parts.reply,
-                    message: parts.message,
-                    cut: exchange.cut || parts.cut,
-                    answered_by: by.map(|by| by.to_string()),
-                    ..blank
-                });
+                self.witness.unread(Unread::new(blank, exchange, by));
             }
         }
     }

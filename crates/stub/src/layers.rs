@@ -1,6 +1,6 @@
 //! Several sources of answers above each other on one seam: stubs put live, those of a test, those of a file.
 
-use seam_wire::{Answering, Answers, Asked};
+use seam_wire::{Answering, Answers, Asked, Glance};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One source of answers among others.
@@ -8,9 +8,19 @@ pub trait Layer: Send + Sync {
     /// What becomes of this request, where this source has an answer to it. Nothing is noted where it has none.
     fn look(&self, asked: &Asked<'_>) -> Option<Answering>;
 
+    /// The same, for a request that nobody has read yet.
+    fn at_a_glance(&self, glance: Glance<'_>) -> Result<Option<Answering>, MustRead> {
+        let _ = glance;
+        Err(MustRead)
+    }
+
     /// No source had an answer to this request.
     fn missed(&self, asked: &Asked<'_>);
 }
+
+/// A glance is not enough: the request must be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MustRead;
 
 /// Sources of answers, the uppermost first; can be changed while they serve.
 #[derive(Default)]
@@ -31,6 +41,13 @@ impl Layers {
 }
 
 impl Answers for Layers {
+    fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        // The first that has an answer gives it, unless one before it must read the request.
+        let found = list.iter().find_map(|layer| layer.at_a_glance(glance).transpose());
+        found.and_then(Result::ok)
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         let answering = list.iter().find_map(|layer| layer.look(asked));

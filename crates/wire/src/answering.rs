@@ -126,8 +126,25 @@ pub enum Then {
     Reset,
 }
 
+/// A request that nobody has read yet: its seam, and those of its fields that can be told without reading
+/// ([`Captured::glance`](crate::Captured::glance)).
+#[derive(Clone, Copy)]
+pub struct Glance<'a> {
+    /// The seam on which it was asked.
+    pub seam: &'a SeamId,
+    /// The text of a field.
+    pub field: &'a dyn Fn(&str) -> Option<&'a str>,
+}
+
 /// Answers in the provider's place. Asked on the proxy's thread for each request, one after the other: it must not wait.
 pub trait Answers: Send + Sync {
+    /// What becomes of this request, where that needs no more than a glance at it; the same as
+    /// [`answer`](Self::answer) says. None where it must be read first.
+    fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        let _ = glance;
+        None
+    }
+
     /// What becomes of this request; none where nobody here has an answer to it.
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering>;
 }

@@ -208,6 +208,13 @@ pub trait Captured: Send {
     /// About how many bytes of memory it holds, for budgets.
     fn size(&self) -> usize;
 
+    /// A field of the request whose value is a text, where that can be told without reading the rest: what
+    /// [`read`](Self::read) would give there, or nothing.
+    fn glance(&self, field: &str) -> Option<&str> {
+        let _ = field;
+        None
+    }
+
     /// Reads them: decodes bodies, rows and mails. Slow, and never fails: what can't be read stays as text or
     /// base64.
     fn read(self: Box<Self>) -> Parts;

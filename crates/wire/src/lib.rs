@@ -29,7 +29,7 @@ mod unmatched;
 mod watching;
 mod websocket;
 
-pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, HeardBy, Say, Then};
+pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Glance, HeardBy, Say, Then};
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
 pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};

@@ -186,6 +186,14 @@ pub trait Splitter: Send {
     /// [`Word`](seam_model::Word) names under `fields`.
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable>;
 
+    /// What besides itself the bytes of an answer to this call depend on, as a number: the same answer to two calls with
+    /// the same number has the same bytes, and may be said again without being asked for. None where it may depend on
+    /// the call.
+    fn alike(&self, call: Call) -> Option<u8> {
+        let _ = call;
+        None
+    }
+
     /// Does the connection end with the answer to this call, because its consumer said so when it asked? Known until
     /// [`answer`](Self::answer) is called.
     fn ends_with(&self, call: Call) -> bool {

@@ -4,6 +4,7 @@ use super::SeamState;
 use super::fates::Fates;
 use super::lane::{Act, Lane};
 use super::rule::{By, Rule};
+use super::said::Said;
 use crate::callbacks::Callbacks;
 use crate::faults::Effect;
 use crate::leads::Leads;
@@ -68,6 +69,8 @@ struct Held {
     /// Answers whose turn has not come.
     ready: HashMap<Call, Vec<(Act, Instant, Option<By>)>>,
     fates: Fates,
+    /// What stubs have said here before.
+    said: Said,
     close_after: Duration,
     /// Rules about the connection as a whole that nothing has passed under yet.
     unstruck: Vec<Arc<Rule>>,
@@ -98,6 +101,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         order: VecDeque::new(),
         ready: HashMap::new(),
         fates: Fates::default(),
+        said: Said::default(),
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
         hung: None,

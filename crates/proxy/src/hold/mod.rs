@@ -11,6 +11,7 @@ mod fates;
 pub(crate) mod held;
 mod lane;
 mod rule;
+mod said;
 mod verdict;
 
 pub(crate) use rule::By;

@@ -144,6 +144,11 @@ impl Rule {
         self.spec.filter.is_some()
     }
 
+    /// Does it apply to everything, however often?
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.spec.filter.is_none() && self.spec.often == Often::default()
+    }
+
     pub(crate) fn refuses(&self) -> bool {
         self.connection_effect() == Some(Effect::Refuse)
     }

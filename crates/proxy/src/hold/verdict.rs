@@ -4,7 +4,7 @@ use super::rule::{Held, Kind, Rule};
 use crate::faults::{Effect, Moment};
 use seam_event::SeamId;
 use seam_value::Value;
-use seam_wire::{Answering, Asked, Captured, Parts, Say};
+use seam_wire::{Answering, Asked, Captured, Glance, Parts, Say};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +52,9 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     let asks_later =
         case.moment == Moment::Request && rules.iter().any(|rule| rule.moment() == Moment::Reply);
     if concerned.peek().is_none() && !asks_later {
+        return verdict;
+    }
+    if let Some(verdict) = at_a_glance(rules, case, &*read) {
         return verdict;
     }
     let mut parts = read.read();
@@ -116,6 +119,23 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
         verdict.what = unmatched.map(|rule| (What::Unknown, Arc::clone(rule)));
     }
     verdict
+}
+
+/// What stubs say that needn't read the request, where nobody else has to.
+fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Option<Verdict> {
+    // Whoever waits, breaks or looks at replies wants to know more, and a filter needs all of it.
+    if case.is_message
+        || case.moment != Moment::Request
+        || !rules.iter().all(|rule| rule.is_stub() && rule.is_for_all())
+    {
+        return None;
+    }
+    let rule = rules.first()?;
+    let Kind::Stub(answers) = rule.kind() else { return None };
+    let field = |name: &str| read.glance(name);
+    let answering = answers.at_a_glance(Glance { seam: case.seam, field: &field })?;
+    rule.struck();
+    Some(Verdict { what: Some((What::Stub(answering), Arc::clone(rule))), ..Verdict::default() })
 }
 
 /// As much of an interaction as there is, for filters.

@@ -80,6 +80,11 @@ impl Answer {
         Ok(Some(state))
     }
 
+    /// Does it depend on nothing, and does nothing follow?
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self.says, Says::Template(..)) && self.then.is_empty() && self.callbacks.is_empty()
+    }
+
     pub(super) fn uses_state(&self) -> bool {
         !self.then.is_empty() || self.names().iter().any(|used| used.name == "state")
     }

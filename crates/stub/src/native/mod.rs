@@ -2,6 +2,7 @@
 
 mod answer;
 mod condition;
+mod glance;
 mod index;
 mod read;
 mod scope;

@@ -1,13 +1,14 @@
 //! The stubs of one stand-in while it serves: put, taken away and asked from many threads at once.
 
+use super::glance::Glances;
 use super::index::Index;
 use super::scope::Scope;
 use super::stub::{Stub, Stubs};
 use crate::journal::{Journal, Missed, Near};
-use crate::layers::Layer;
+use crate::layers::{Layer, MustRead};
 use seam_expr::Names;
 use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked, Say};
+use seam_wire::{Answering, Answers, Asked, Glance, Say};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -41,6 +42,7 @@ struct Group {
     put: Put,
     mounted: Vec<Mounted>,
     index: Index,
+    glances: Glances,
     names: Arc<dyn Names + Send + Sync>,
     is_stateful: bool,
     /// What the state is at first, as their file says.
@@ -207,6 +209,7 @@ impl Group {
         Self {
             put,
             index: Index::new(mounted.iter().map(|one| &one.stub)),
+            glances: Glances::new(mounted.iter().map(|one| &one.stub)),
             is_stateful: mounted.iter().any(|one| one.stub.is_stateful()),
             mounted,
             names: Arc::clone(names),
@@ -223,6 +226,14 @@ impl Group {
     ) -> Scope<'a> {
         let n = of.n.load(Ordering::Relaxed) + 1;
         Scope { request, state, n, consumer, outer: &*self.names }
+    }
+
+    /// The answer of a stub that says the same to everybody, if it still has one.
+    fn plainly(&self, rank: usize, glance: Glance<'_>) -> Option<Answering> {
+        let mounted = self.mounted.get(rank)?;
+        let mut scope = self.scope(mounted, &Value::Null, &Value::Null, glance.seam.consumer.as_str());
+        scope.n = mounted.turn()?;
+        Some(mounted.answer(&scope).0)
     }
 
     /// The answer of the first of these stubs that matches, and what is remembered afterwards.
@@ -243,12 +254,26 @@ impl Layer for StubSet {
         self.first(&self.table(), asked, |group, ranks| group.index.candidates(asked.request, ranks))
     }
 
+    fn at_a_glance(&self, glance: Glance<'_>) -> Result<Option<Answering>, MustRead> {
+        for group in &self.table().groups {
+            let found = group.glances.find(glance, |rank| group.plainly(rank, glance))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     fn missed(&self, asked: &Asked<'_>) {
         self.journal().add(asked);
     }
 }
 
 impl Answers for StubSet {
+    fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        Layer::at_a_glance(self, glance).ok().flatten()
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let answering = self.look(asked);
         if answering.is_none() {

@@ -86,6 +86,12 @@ impl Stub {
         self.when.iter().all(|statement| statement.holds(&value, scope, &NoSnapshots))
     }
 
+    /// Does it say the same to everybody at any time?
+    pub(super) fn is_plain(&self) -> bool {
+        let is_plain = |answer: &Answer| answer.is_plain();
+        self.when.is_empty() && self.answers.iter().all(is_plain)
+    }
+
     /// Does it look at or change what the stand-in remembers?
     pub(super) fn is_stateful(&self) -> bool {
         !self.when.is_empty() || self.answers.iter().any(Answer::uses_state)

@@ -25,6 +25,22 @@ impl Captured for HttpExchange {
         self.request.bytes.capacity() + self.reply.bytes.capacity()
     }
 
+    fn glance(&self, field: &str) -> Option<&str> {
+        let line = self.request.head().split(|byte| *byte == b'\r').next()?;
+        // What has anything but plain letters is read with care.
+        let line = std::str::from_utf8(line)
+            .ok()
+            .filter(|line| line.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' '))?;
+        let (method, rest) = line.split_once(' ')?;
+        let (target, version) = rest.split_once(' ')?;
+        match field {
+            _ if !version.starts_with("HTTP/") => None,
+            "method" => Some(method),
+            "path" => Some(split_target(method, target).0),
+            _ => None,
+        }
+    }
+
     fn read(self: Box<Self>) -> Parts {
         let mut cut = false;
         let request = read_request(&self.request, &mut cut);
@@ -195,5 +211,40 @@ fn characters(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A glance says what reading says, or nothing.
+    #[test]
+    fn a_glance_sees_what_is_read() {
+        let lines = [
+            ("GET /items/7?a=1 HTTP/1.1", true),
+            ("POST http://bank.example/pay HTTP/1.1", true),
+            ("OPTIONS * HTTP/1.1", true),
+            ("CONNECT bank.example:443 HTTP/1.1", true),
+            ("GET ?q HTTP/1.0", true),
+            ("GET /a#b HTTP/1.1", true),
+            ("GET /caf\u{e9} HTTP/1.1", false),
+            ("GET  /a HTTP/1.1", false),
+            ("GET /a", false),
+            ("", false),
+        ];
+        for (line, is_plain) in lines {
+            let bytes = format!("{line}\r\nhost: bank.example\r\n\r\n").into_bytes();
+            let head_end = bytes.len();
+            let request = Message { head_end, body_end: head_end, bytes, ..Message::default() };
+            let exchange = Box::new(HttpExchange { request, reply: Message::default() });
+            let glanced = ["method", "path"].map(|field| exchange.glance(field).map(str::to_owned));
+            assert_eq!(glanced[0].is_some() && glanced[1].is_some(), is_plain, "{line}");
+            let read = exchange.read().request;
+            for (field, glanced) in ["method", "path"].into_iter().zip(glanced) {
+                let read = read.get(field).and_then(Value::as_text).map(str::to_owned);
+                assert!(glanced.is_none() || glanced == read, "{line}: {glanced:?} is not {read:?}");
+            }
+        }
     }
 }

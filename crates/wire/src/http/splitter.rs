@@ -11,7 +11,7 @@ use crate::kept::Room;
 use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
 use crate::websocket::{self, Agreed, WebSocket};
 use seam_value::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// So many calls are remembered after their request, to be answered.
 const REMEMBERED: usize = 4096;
@@ -24,8 +24,10 @@ pub(super) struct HttpSplitter {
     replies: Side,
     /// Requests that were or will be passed on and have no whole reply, the oldest first.
     awaited: VecDeque<Awaited>,
-    /// What an answer to each of the newest calls must keep to.
-    asked: BTreeMap<Call, AnswerTo>,
+    /// What an answer to each of the newest calls must keep to, the newest last.
+    asked: VecDeque<AnswerTo>,
+    /// The call to which the last of these belongs.
+    newest: Call,
     last: Call,
     gathers: bool,
     tunnel: bool,
@@ -124,7 +126,8 @@ impl HttpSplitter {
             requests: Side::new(splitting.limits),
             replies: Side::new(splitting.limits),
             awaited: VecDeque::new(),
-            asked: BTreeMap::new(),
+            asked: VecDeque::new(),
+            newest: 0,
             last: 0,
             gathers: false,
             tunnel: false,
@@ -137,6 +140,13 @@ impl HttpSplitter {
             Direction::ToProvider => &mut self.requests,
             Direction::ToConsumer => &mut self.replies,
         }
+    }
+
+    /// What an answer to a call must keep to.
+    fn asked_in(&self, call: Call) -> Option<AnswerTo> {
+        // Each call whose head has come has one, and they are numbered one after the other.
+        let behind = usize::try_from(self.newest.checked_sub(call)?).ok()?;
+        self.asked.get(self.asked.len().checked_sub(behind + 1)?).copied()
     }
 
     /// Takes some bytes of requests and says how many.
@@ -183,10 +193,11 @@ impl HttpSplitter {
                     key: about.key,
                 });
                 let to = AnswerTo { is_head: method == Method::Head, closes: about.closes };
-                self.asked.insert(self.last, to);
-                if self.asked.len() > REMEMBERED {
-                    self.asked.pop_first();
+                if self.asked.len() == REMEMBERED {
+                    self.asked.pop_front();
                 }
+                self.asked.push_back(to);
+                self.newest = self.last;
                 whole
             }
         };
@@ -496,14 +507,20 @@ impl Splitter for HttpSplitter {
             self.forget(call);
             return Ok(said);
         }
-        let to = self.asked.get(&call).copied();
+        let to = self.asked_in(call);
         let said = answer::encode(answer, to.unwrap_or(AnswerTo { is_head: false, closes: false }))?;
         self.forget(call);
         Ok(said)
     }
 
+    fn alike(&self, call: Call) -> Option<u8> {
+        // Whoever asks for WebSocket is answered with a key of his own.
+        let asks_tunnel = self.awaited.iter().any(|awaited| awaited.call == call && awaited.asks_tunnel);
+        self.asked_in(call).filter(|_| !asks_tunnel).map(|to| u8::from(to.is_head) | u8::from(to.closes) << 1)
+    }
+
     fn ends_with(&self, call: Call) -> bool {
-        self.asked.get(&call).is_some_and(|to| to.closes)
+        self.asked_in(call).is_some_and(|to| to.closes)
     }
 
     fn forget(&mut self, call: Call) {

@@ -237,6 +237,10 @@ impl Splitter for Splits {
         self.split.forget(call);
     }
 
+    fn alike(&self, call: Call) -> Option<u8> {
+        self.split.alike(call)
+    }
+
     fn ends_with(&self, call: Call) -> bool {
         self.split.ends_with(call)
     }

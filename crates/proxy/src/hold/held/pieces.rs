@@ -120,7 +120,7 @@ impl Held {
             Say::Answer(value) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
                 let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
-                match splitter.answer(call, &value) {
+                match self.said.bytes(&mut **splitter, call, &value) {
                     Ok(bytes) => {
                         self.drop_request(call, &value, due);
                         (bytes, then)

@@ -27,11 +27,14 @@ pub(crate) fn all(
 ) -> Result<(Vec<Rival>, Missing), String> {
     let word = upstream.word();
     let folder = ground.fresh_folder(&format!("recorded-{protocol}")).display().to_string();
-    let ours: [(&'static str, Vec<&str>); 4] = [
+    // Whatever HTTP it is, the seam's protocol is that of its name.
+    let protocol = protocol.trim_end_matches('2');
+    let ours: [(&'static str, Vec<&str>); 5] = [
         ("relay", vec!["relay", &word]),
         ("epoll relay", vec!["epoll", &word]),
         ("watched", vec!["watched", protocol, &word]),
         ("recorded", vec!["recorded", protocol, &word, &folder]),
+        ("held", vec!["held", protocol, &word]),
     ];
     let mut rivals = vec![Rival { name: "direct", address: upstream.clone(), process: None }];
     for (name, words) in ours {

@@ -1,13 +1,14 @@
 //! What standing on a seam costs: latency and throughput beside nobody, beside plain relays and beside HAProxy.
 
-use super::load::{Latency, Question, Throughput, latency, throughput};
+use super::load::{Latency, Throughput, latency, throughput};
+use super::question::{HTTP, Question};
 use super::rivals::{Rival, all};
-use super::run::Up;
 use crate::ground::Ground;
 use crate::machine::cpu_of;
 use crate::numbers::{median, micros};
 use crate::parts::{Process, Upstream};
 use crate::row::Row;
+use crate::spine::run::Up;
 use std::time::Duration;
 
 /// What one rival gave in one round.
@@ -21,7 +22,13 @@ struct Sample {
 /// HTTP over kept-alive connections.
 pub(crate) fn http(ground: &Ground) -> Result<Vec<Row>, String> {
     let server = Process::start(&["server"])?;
-    compare(ground, Question::Http, "http", &Upstream::Tcp(server.address))
+    compare(ground, HTTP, "http", &Upstream::Tcp(server.address))
+}
+
+/// HTTP/2, begun by prior knowledge, 32 connections with one call each.
+pub(crate) fn http2(ground: &Ground) -> Result<Vec<Row>, String> {
+    let server = Process::start(&["hyper"])?;
+    compare(ground, Question::Http2, "http2", &Upstream::Tcp(server.address))
 }
 
 /// A simple `select` of a real PostgreSQL, which Seamwork raises.
@@ -34,7 +41,8 @@ pub(crate) fn postgres(ground: &Ground) -> Result<Vec<Row>, String> {
     compare(ground, Question::Postgres, "postgres", &Upstream::Unix(socket))
 }
 
-fn compare(
+/// Asks through every rival in turn, round after round.
+pub(crate) fn compare(
     ground: &Ground,
     question: Question,
     protocol: &str,
@@ -71,7 +79,7 @@ async fn sample(question: Question, rival: &Rival) -> Result<Sample, String> {
 }
 
 /// The CPU time once nothing is left to do: what was put off counts as well.
-async fn settled_cpu(process: u32) -> Duration {
+pub(crate) async fn settled_cpu(process: u32) -> Duration {
     const LOOK: Duration = Duration::from_millis(50);
     let mut before = cpu_of(process);
     for _ in 0..100 {
@@ -135,6 +143,6 @@ fn rows(protocol: &str, rivals: &[Rival], samples: &[Vec<Sample>]) -> Vec<Row> {
 }
 
 /// The median of the rounds' own ratios.
-fn ratio(own: &[f64], floor: &[f64]) -> f64 {
+pub(crate) fn ratio(own: &[f64], floor: &[f64]) -> f64 {
     median(own.iter().zip(floor).map(|(own, floor)| own / floor))
 }
