@@ -4,7 +4,7 @@ use crate::faults::Effect;
 use crate::hold::{Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::stand::Upstream;
-use rustls::ServerConfig;
+use crate::tls::Encryption;
 use seam_event::SeamId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +22,7 @@ struct Inner {
     /// Where time is waited for, whoever asks.
     runtime: tokio::runtime::Handle,
     /// With what TLS is spoken to consumers, once somebody vouches for the seams.
-    encryption: OnceLock<Arc<ServerConfig>>,
+    encryption: OnceLock<Arc<Encryption>>,
     /// How many connections are held piece by piece.
     n_held: AtomicUsize,
 }
@@ -96,12 +96,12 @@ impl Leads {
     }
 
     /// TLS is spoken with this to consumers who want it.
-    pub(crate) fn encrypt_with(&self, config: &Arc<ServerConfig>) {
-        let _ = self.0.encryption.set(Arc::clone(config));
+    pub(crate) fn encrypt_with(&self, encryption: &Arc<Encryption>) {
+        let _ = self.0.encryption.set(Arc::clone(encryption));
     }
 
     /// With what TLS is spoken to consumers.
-    pub(crate) fn encryption(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn encryption(&self) -> Option<Arc<Encryption>> {
         self.0.encryption.get().cloned()
     }
 

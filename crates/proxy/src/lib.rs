@@ -38,6 +38,6 @@ pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;
-pub use tls::{Authority, AuthorityError};
+pub use tls::{Authority, AuthorityError, Encryption, ProviderTls, ProviderTlsSpec};
 pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};
 pub use unread::Unread;

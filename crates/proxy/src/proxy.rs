@@ -8,7 +8,7 @@ use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
-use crate::tls::Authority;
+use crate::tls::{Authority, Encryption, ProviderTls};
 use seam_event::{ComponentId, SeamId};
 use seam_wire::{Limits, Protocol};
 use std::io;
@@ -133,19 +133,37 @@ impl Proxy {
         self.leads.change(applies, |state| {
             let changes = state.upstream != *upstream;
             state.upstream.clone_from(upstream);
+            if changes {
+                state.tls.provider_speaks_none = Arc::default();
+            }
             changes
         });
     }
 
     /// Consumers who speak TLS to a seam find this authority's certificate there. Once, before anybody connects.
     pub fn vouch(&self, authority: &Authority) {
-        self.leads.encrypt_with(authority.config());
+        self.leads.encrypt_with(authority.encryption());
     }
 
     /// The consumers of these seams are known to want nothing but TLS, where they would otherwise be asked to do
     /// without: PostgreSQL's with `sslmode=require`.
     pub fn insist_on_tls(&self, applies: impl Fn(&SeamId) -> bool) {
         self.leads.insists_on_tls(applies);
+    }
+
+    /// The provider of these seams speaks TLS: it is met with this from now on, whatever its consumers speak. They are shown
+    /// its own certificate, where that is given.
+    pub fn speak_tls(
+        &self,
+        applies: impl Fn(&SeamId) -> bool,
+        provider: &Arc<ProviderTls>,
+        presented: Option<&Arc<Encryption>>,
+    ) {
+        self.leads.change(applies, |state| {
+            state.tls.provider = Some(Arc::clone(provider));
+            state.tls.presented = presented.map(Arc::clone);
+            true
+        });
     }
 
     /// Puts a fault or a stub on all seams to which this applies: at once, also for connections that are open. Says on

@@ -76,6 +76,14 @@ pub enum ExternalError {
         #[source]
         source: io::Error,
     },
+    /// No TLS came about with a provider of ours that should speak it.
+    #[error("it {reason}")]
+    NoTls {
+        /// Why, to be read after its name: `offers no TLS`.
+        reason: String,
+        /// How that is mended.
+        hint: Option<String>,
+    },
     /// It closed the connection before its answer had ended.
     #[error("it closed the connection {when}")]
     Closed {
@@ -121,6 +129,7 @@ impl ExternalError {
             Self::Tls { .. } => {
                 "look whether it speaks TLS on that port; one that does not is `http://…`".to_owned()
             }
+            Self::NoTls { hint, .. } => return hint.clone(),
             Self::Closed { .. } | Self::Reset { .. } | Self::NotAllowed { .. } | Self::NoHttp { .. } => {
                 return None;
             }

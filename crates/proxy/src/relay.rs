@@ -8,7 +8,7 @@ use crate::hold::{By, Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
-use rustls::ServerConfig;
+use crate::tls::Meeting;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -48,8 +48,10 @@ pub(crate) struct Tap {
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
-    /// With what TLS can be spoken to the consumer, until it is.
-    encryption: Option<Arc<ServerConfig>>,
+    /// How TLS stands on it.
+    meeting: Meeting,
+    /// Does the consumer speak TLS?
+    is_encrypted: bool,
     /// Is the consumer known to want nothing but TLS?
     insists: bool,
     /// Was TLS declined?
@@ -67,6 +69,7 @@ impl Tap {
         connection: u64,
         seam: usize,
         (protocol, limits): (&'static dyn Protocol, Limits),
+        meeting: Meeting,
         observer: &Arc<Observer>,
     ) -> Self {
         let of_test = observer.is_of_test(seam);
@@ -81,7 +84,8 @@ impl Tap {
             unopened: true,
             n_open: 0,
             exchanges: Vec::new(),
-            encryption: None,
+            meeting,
+            is_encrypted: false,
             insists: false,
             declined: false,
             by: None,
@@ -98,8 +102,9 @@ impl Tap {
             return None;
         }
         let wanted = self.protocol.wants_tls(bytes).filter(|answer| answer.is_empty() || self.insists);
-        if let Some((answer, encryption)) = wanted.zip(self.encryption.take()) {
-            return Some(Opening::Encrypt(encryption, answer));
+        if let Some(answer) = wanted.filter(|_| self.meeting.can_encrypt() && !self.is_encrypted) {
+            self.is_encrypted = true;
+            return Some(Opening::Encrypt(answer));
         }
         let answer = self.protocol.declines(bytes);
         self.unopened = answer.is_some();
@@ -112,9 +117,19 @@ impl Tap {
         self.declined && self.unopened
     }
 
-    /// With what TLS can be spoken to the consumer, and whether it is known to insist on that.
-    pub(crate) fn encrypts_with(&mut self, encryption: Option<Arc<ServerConfig>>, insists: bool) {
-        (self.encryption, self.insists) = (encryption, insists);
+    /// Whether the consumer is known to insist on TLS.
+    pub(crate) fn insists_on_tls(&mut self, insists: bool) {
+        self.insists = insists;
+    }
+
+    /// The consumer speaks TLS from here on.
+    pub(crate) fn is_encrypted(&mut self) {
+        self.is_encrypted = true;
+    }
+
+    /// How TLS stands on the connection.
+    pub(crate) fn meeting(&self) -> Meeting {
+        self.meeting.clone()
     }
 
     /// Bytes went to the consumer; `by` somebody else than the provider.
@@ -256,7 +271,7 @@ pub(crate) enum Opening {
     /// This is answered, and the bytes are forgotten.
     Say(&'static [u8]),
     /// TLS is spoken from here on, after this answer. Where it is empty the bytes are the handshake's.
-    Encrypt(Arc<ServerConfig>, &'static [u8]),
+    Encrypt(&'static [u8]),
 }
 
 /// How a whole connection came to its end.
@@ -275,7 +290,7 @@ pub(crate) enum Passed {
     /// It is to be held from here on: nothing is in the middle of anything.
     ToBeHeld,
     /// The consumer speaks TLS from here on, and has sent these bytes of it.
-    ToBeEncrypted(Arc<ServerConfig>, Vec<u8>),
+    ToBeEncrypted(Vec<u8>),
 }
 
 /// The way to stop passing at a moment when nothing is in the middle of anything.
@@ -323,7 +338,7 @@ pub(crate) async fn relay(
     match tokio::try_join!(up, down) {
         Ok((Done::Paused, _) | (_, Done::Paused)) => Passed::ToBeHeld,
         Ok((Done::Ended, Done::Ended)) => Passed::Over(Over::Closed),
-        Err(Stop::Encrypt(config, early)) => Passed::ToBeEncrypted(config, early),
+        Err(Stop::Encrypt(early)) => Passed::ToBeEncrypted(early),
         Err(Stop::Reset) => {
             consumer.reset_on_close();
             provider.reset_on_close();
@@ -345,7 +360,7 @@ enum Stop {
     /// One side reset the connection.
     Reset,
     /// The consumer speaks TLS, and has sent these bytes of it.
-    Encrypt(Arc<ServerConfig>, Vec<u8>),
+    Encrypt(Vec<u8>),
 }
 
 /// Passes one direction until its sender ends it.
@@ -390,10 +405,10 @@ async fn pass(
                     let _ = from.try_write(answer);
                     continue;
                 }
-                Some(Opening::Encrypt(config, answer)) => {
+                Some(Opening::Encrypt(answer)) => {
                     let _ = from.try_write(answer);
                     let early = if answer.is_empty() { buffer[..n_read].to_vec() } else { Vec::new() };
-                    return Err(Stop::Encrypt(config, early));
+                    return Err(Stop::Encrypt(early));
                 }
             }
             let n_written = match to.try_write(&buffer[..n_read]) {

@@ -4,13 +4,11 @@
 //! before it needs a buffer, so that an idle connection holds none.
 
 use crate::tls::TlsSocket;
-use rustix::net::RecvFlags;
-use rustls::ServerConfig;
+use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -21,7 +19,7 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     /// Over a Unix socket.
     Unix(UnixStream),
-    /// Over TLS, over TCP.
+    /// Over TLS, over TCP, or with the chance of it.
     Tls(TlsSocket),
     /// None any more: it is just becoming another kind.
     Gone,
@@ -53,7 +51,10 @@ impl Socket {
         match self {
             Self::Tcp(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
             Self::Unix(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
-            Self::Tls(socket) => socket.try_read(buffer),
+            Self::Tls(socket) => match socket.plain() {
+                Some(stream) => read(stream, buffer, |reading| stream.try_io(Interest::READABLE, reading)),
+                None => socket.try_read(buffer),
+            },
             Self::Gone => Err(gone()),
         }
     }
@@ -63,7 +64,10 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tls(socket) => socket.try_write(bytes),
+            Self::Tls(socket) => match socket.plain() {
+                Some(stream) => stream.try_write(bytes),
+                None => socket.try_write(bytes),
+            },
             Self::Gone => Err(gone()),
         }
     }
@@ -72,8 +76,15 @@ impl Socket {
     /// it. Only Linux lets one ask.
     pub(crate) fn acknowledge(&self) {
         #[cfg(target_os = "linux")]
-        if let Self::Tcp(stream) = self {
-            let _ = SockRef::from(stream).set_tcp_quickack(true);
+        {
+            let stream = match self {
+                Self::Tcp(stream) => Some(stream),
+                Self::Tls(socket) => socket.plain(),
+                Self::Unix(_) | Self::Gone => None,
+            };
+            if let Some(stream) = stream {
+                let _ = SockRef::from(stream).set_tcp_quickack(true);
+            }
         }
     }
 
@@ -100,14 +111,35 @@ impl Socket {
         }
     }
 
-    /// Speaks TLS from here on, as a server, with who has sent these bytes already. False where that can't be.
-    pub(crate) fn encrypt(&mut self, config: &Arc<ServerConfig>, early: Vec<u8>) -> bool {
-        let Self::Tcp(stream) = std::mem::replace(self, Self::Gone) else { return false };
-        match TlsSocket::accept(stream, config, early) {
-            Ok(socket) => *self = Self::Tls(socket),
-            Err(_) => return false,
+    /// Waits until something comes, and leaves it unread. False where that was the end.
+    pub(crate) async fn is_spoken_on(&self) -> bool {
+        loop {
+            if self.readable().await.is_err() {
+                return false;
+            }
+            let mut first = [0];
+            let mut peek = |socket: BorrowedFd<'_>| Ok(recv(socket, &mut first[..], RecvFlags::PEEK)?.1);
+            // A fresh connection may be said to be readable without being so: the runtime learns of that here.
+            let peeked = match self {
+                Self::Tcp(stream) => stream.try_io(Interest::READABLE, || peek(stream.as_fd())),
+                Self::Unix(stream) => stream.try_io(Interest::READABLE, || peek(stream.as_fd())),
+                Self::Tls(socket) => {
+                    let stream = socket.stream();
+                    stream.try_io(Interest::READABLE, || peek(stream.as_fd()))
+                }
+                Self::Gone => return false,
+            };
+            match peeked {
+                Ok(n_peeked) => return n_peeked > 0,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
         }
-        true
+    }
+
+    /// Takes the connection out, to become another kind.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Gone)
     }
 }
 
@@ -125,7 +157,7 @@ fn read(
     let room = buffer.len();
     let mut n_read = 0;
     let read = try_io(&mut || {
-        n_read = rustix::net::recv(&socket, &mut *buffer, RecvFlags::empty())?.0;
+        n_read = recv(&socket, &mut *buffer, RecvFlags::empty())?.0;
         if n_read > 0 && n_read < room { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
     match read {

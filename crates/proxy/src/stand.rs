@@ -13,6 +13,7 @@ use crate::reach::{ExternalError, connect};
 use crate::refusals::Refusals;
 use crate::relay::{Over, Passed, Scratch, Switch, Tap, relay};
 use crate::socket::Socket;
+use crate::tls::Meeting;
 use seam_event::SeamId;
 use seam_wire::{Behind, Limits, Protocol, Splitting};
 use socket2::{Domain, SockRef, Type};
@@ -192,18 +193,20 @@ impl Accepted {
         let address = between.dialled;
         shared.observer.tell(Seen::Opened { seam, connection, between });
         let _ = stream.set_nodelay(true);
+        let meeting = Meeting::new(protocol, shared.leads.encryption(), &state.borrow().tls);
+        let spoken = (protocol, shared.limits);
         let tap =
-            Rc::new(RefCell::new(Tap::new(connection, seam, (protocol, shared.limits), &shared.observer)));
+            Rc::new(RefCell::new(Tap::new(connection, seam, spoken, meeting.clone(), &shared.observer)));
         let (first, stands_in, refuses, n_cuts) = {
             let state = state.borrow();
-            tap.borrow_mut().encrypts_with(shared.leads.encryption(), state.insists_on_tls);
+            tap.borrow_mut().insists_on_tls(state.insists_on_tls);
             (state.upstream.clone(), state.stands_in(), state.refuses(), state.n_cuts)
         };
         let stands_in = stands_in && tap.borrow().split(shared.splitting(Behind::Nobody)).is_some();
         let dialled = match (refuses, stands_in) {
             (true, _) => Err(Undialled::Ours),
             (false, true) => Ok(None),
-            (false, false) => dial(&first).await.map(Some),
+            (false, false) => dial(&first, &meeting).await.map(Some),
         };
         let provider = match dialled {
             Ok(provider) => provider,
@@ -219,7 +222,7 @@ impl Accepted {
         };
         shared.taps.borrow_mut().insert(connection, Rc::clone(&tap));
         let open = Open {
-            consumer: Socket::Tcp(stream),
+            consumer: meeting.consumer(stream),
             provider,
             protocol,
             seam: (seam, id.clone()),
@@ -232,6 +235,9 @@ impl Accepted {
             Over::Closed => "closed",
             Over::Reset => "reset",
         };
+        if let Some(error) = meeting.take_trouble() {
+            shared.observer.tell(Seen::Unreached { seam, error });
+        }
         if let Some(tap) = shared.taps.borrow_mut().remove(&connection) {
             shared.remember(&tap.borrow());
             if tap.borrow().left_for_want_of_tls() {
@@ -259,14 +265,22 @@ struct Open {
 impl Open {
     /// Passes bytes while the seam has no rules, and pieces while it has.
     async fn pass(mut self, state: watch::Receiver<SeamState>, shared: &Shared) -> Over {
+        let meeting = self.tap.borrow().meeting();
+        let comes_with_tls = tokio::select! {
+            comes_with_tls = meeting.awaits_tls(&self.consumer, self.provider.as_ref()) => comes_with_tls,
+            () = until_changed(state.clone()) => false,
+        };
+        if comes_with_tls && !self.encrypt(&state, Vec::new()).await {
+            return Over::Reset;
+        }
         loop {
             while let Some(provider) = self.provider.as_ref().filter(|_| !self.protocol.is_always_held()) {
                 let passed = self.relayed(provider, &state, shared).await;
                 match passed {
                     Passed::Over(over) => return over,
                     Passed::ToBeHeld => break,
-                    Passed::ToBeEncrypted(config, early) => {
-                        if !self.consumer.encrypt(&config, early) {
+                    Passed::ToBeEncrypted(early) => {
+                        if !self.encrypt(&state, early).await {
                             return Over::Reset;
                         }
                     }
@@ -279,6 +293,15 @@ impl Open {
                 }
             }
         }
+    }
+
+    /// Speaks TLS to the consumer from here on. False where there is no connection any more.
+    async fn encrypt(&mut self, state: &watch::Receiver<SeamState>, early: Vec<u8>) -> bool {
+        let meeting = self.tap.borrow().meeting();
+        let upstream = state.borrow().upstream.clone();
+        let redial = async || dial(&upstream, &meeting).await.ok();
+        self.tap.borrow_mut().is_encrypted();
+        meeting.encrypt(&mut self.consumer, self.provider.as_mut(), redial, early).await
     }
 
     /// Passes bytes until the connection ends, or something else is to be done with it.
@@ -333,6 +356,14 @@ impl Open {
     }
 }
 
+/// Comes back when something is done to the seam.
+async fn until_changed(mut state: watch::Receiver<SeamState>) {
+    if state.changed().await.is_err() {
+        // The proxy is being taken down, which ends this task in a moment.
+        std::future::pending::<()>().await;
+    }
+}
+
 /// A task of the proxy's thread, which says so for as long as each of its turns lasts.
 async fn at_work(observer: Arc<Observer>, task: impl Future<Output = ()>) {
     let mut task = pin!(task);
@@ -351,19 +382,20 @@ pub(crate) enum Undialled {
     External(ExternalError),
 }
 
-pub(crate) async fn dial(upstream: &Upstream) -> Result<Socket, Undialled> {
+pub(crate) async fn dial(upstream: &Upstream, meeting: &Meeting) -> Result<Socket, Undialled> {
     let dialled = async {
         match upstream {
             Upstream::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(|_| Undialled::Ours)?;
                 let _ = stream.set_nodelay(true);
-                Ok(Socket::Tcp(stream))
+                Ok(meeting.provider(stream))
             }
             Upstream::Unix(path) => {
                 UnixStream::connect(path).await.map(Socket::Unix).map_err(|_| Undialled::Ours)
             }
             Upstream::Name { host, port } => {
-                connect(host, *port, DIAL).await.map(Socket::Tcp).map_err(Undialled::External)
+                let connected = connect(host, *port, DIAL).await;
+                connected.map(|stream| meeting.provider(stream)).map_err(Undialled::External)
             }
             Upstream::Nowhere => Err(Undialled::Ours),
         }

@@ -210,3 +210,20 @@ async fn postgres_is_asked_to_do_without_until_its_consumer_is_known_to_insist()
     client.read_exact(&mut error).unwrap();
     assert_eq!(&error, b"E\0\0\0\x12");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_still_on_its_way_when_the_provider_ends_arrives_and_so_does_the_end() {
+    const MUCH: usize = 40_000_000;
+    let bed = bed("http", |mut stream| {
+        read_message(&mut stream);
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
+        stream.write_all(&vec![7; MUCH]).unwrap();
+    })
+    .await;
+    let mut client = bed.connect("localhost");
+    client.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    // Without an end that was said this is an error, and without any it lasts too long.
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer.len(), MUCH + b"HTTP/1.0 200 OK\r\n\r\n".len());
+}

@@ -26,6 +26,7 @@ mod smtp;
 mod splitter;
 mod tcp;
 mod unmatched;
+mod upgrade;
 mod watching;
 mod websocket;
 
@@ -33,3 +34,4 @@ pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Glance, Hear
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
 pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};
+pub use upgrade::{NoTls, Turn, Upgrade, Urge};

@@ -12,6 +12,7 @@ use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::smtp::Smtp;
 use crate::tcp::Tcp;
+use crate::upgrade::{Upgrade, Urge};
 use seam_model::Word;
 use std::fmt;
 
@@ -85,6 +86,24 @@ pub trait Protocol: Sync {
     fn wants_tls(&self, opening: &[u8]) -> Option<&'static [u8]> {
         // A record of a handshake, of TLS 1.0 or later (RFC 8446, 5.1). No protocol here begins so otherwise.
         matches!(opening, [0x16, 3, ..]).then_some(b"")
+    }
+
+    /// Brings a consumer to TLS who asks for it in the middle of what is said; none where TLS comes first of all, or is
+    /// [asked for](Self::wants_tls) first of all.
+    fn offers_tls(&self) -> Option<Box<dyn Upgrade>> {
+        None
+    }
+
+    /// Brings the connection to a provider to TLS in the middle of what is said; none where TLS comes first of all, or
+    /// where it does not matter to a provider that its consumer speaks it.
+    fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
+        let _ = urge;
+        None
+    }
+
+    /// The names by which TLS (ALPN, RFC 7301) knows what is spoken here, the best first.
+    fn tls_names(&self) -> &'static [&'static [u8]] {
+        &[]
     }
 
     /// Begins to watch one connection.

@@ -18,6 +18,7 @@ mod trust;
 mod tunnel;
 
 pub(crate) use dial::{Duplex, EndsAnyhow};
+pub(crate) use trust::{distrust, trust_of_file};
 
 use crate::reach::{ExternalError, authority};
 use dial::Dialler;

@@ -54,6 +54,24 @@ pub(super) fn client_config(trust: &Trust, passing: Passing) -> Result<Arc<Clien
     Ok(Arc::new(config))
 }
 
+/// Judges certificates by the word of the authorities in a file, and of nobody else.
+pub(crate) fn trust_of_file(file: &Path) -> Result<Arc<dyn ServerCertVerifier>, ExternalError> {
+    let found = load_certs_from_paths(Some(file), None);
+    let no_authority = |reason: String| ExternalError::NoAuthority { file: file.to_owned(), reason };
+    let mut roots = RootCertStore::empty();
+    let (n_taken, _) = roots.add_parsable_certificates(found.certs.iter().cloned());
+    if n_taken == 0 {
+        return Err(no_authority(
+            found.errors.first().map_or_else(|| "it holds none".to_owned(), ToString::to_string),
+        ));
+    }
+    let provider = Arc::new(crypto::ring::default_provider());
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| no_authority(error.to_string()))?;
+    Ok(Arc::new(AlsoOfItself { usual, trusted: found.certs }))
+}
+
 fn why_none(found: &CertificateResult) -> String {
     match found.errors.first() {
         Some(error) => error.to_string(),
@@ -121,7 +139,7 @@ fn is_authority(error: &Error) -> bool {
 
 /// What is wrong with a certificate, to be read after its name, and how that is mended; none where the error is not
 /// about one.
-pub(super) fn distrust(error: &Error, host: &str) -> Option<(String, String)> {
+pub(crate) fn distrust(error: &Error, host: &str) -> Option<(String, String)> {
     const TRUST_IT: &str = "write `ca: FILE` beside `external`, a file (PEM) with the certificate of the authority that signed it";
     let Error::InvalidCertificate(wrong) = error else { return None };
     let (reason, hint) = match wrong {

@@ -144,7 +144,7 @@ impl Held {
                 return Ok(());
             }
             let woken = self.wait().await;
-            self.turn(woken)?;
+            self.turn(woken).await?;
         }
     }
 
@@ -185,9 +185,9 @@ impl Held {
             && self.with.tap.borrow().is_between()
     }
 
-    fn turn(&mut self, woken: Woken) -> Result<(), Ended> {
+    async fn turn(&mut self, woken: Woken) -> Result<(), Ended> {
         match woken {
-            Woken::Readable(from) => self.read(from),
+            Woken::Readable(from) => self.read(from).await,
             Woken::Writable(to) => {
                 self.lane(to).is_blocked = false;
                 Ok(())

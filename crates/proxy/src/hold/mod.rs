@@ -19,6 +19,7 @@ pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
 
 use crate::faults::{Effect, Moment};
 use crate::stand::Upstream;
+use crate::tls::SeamTls;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -37,11 +38,21 @@ pub(crate) struct SeamState {
     pub(crate) cut_by: Option<Arc<Rule>>,
     /// Is its consumer known to want nothing but TLS?
     pub(crate) insists_on_tls: bool,
+    /// How TLS stands on it.
+    pub(crate) tls: SeamTls,
 }
 
 impl SeamState {
     pub(crate) fn new(upstream: Upstream) -> Self {
-        Self { upstream, rules: Arc::from([]), n_cuts: 0, is_cut: false, cut_by: None, insists_on_tls: false }
+        Self {
+            upstream,
+            rules: Arc::from([]),
+            n_cuts: 0,
+            is_cut: false,
+            cut_by: None,
+            insists_on_tls: false,
+            tls: SeamTls::default(),
+        }
     }
 
     /// Does nobody listen on the seam at present?

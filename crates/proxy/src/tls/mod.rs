@@ -1,26 +1,78 @@
 //! TLS on a seam: consumers that want it get it, from an authority that is made for the run.
 //!
-//! The seam itself stays legible: TLS ends here, and what passes is watched and held as without it. Towards the
-//! provider the bytes go on plain.
+//! The seam itself stays legible: TLS ends here, and what passes is watched and held as without it. Towards a provider
+//! that wants it TLS is spoken anew.
 
+mod meeting;
+mod provider;
 mod socket;
 
+pub(crate) use meeting::Meeting;
+pub use provider::{ProviderTls, ProviderTlsSpec};
 pub(crate) use socket::TlsSocket;
+
+use provider::read_pair;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SanType,
 };
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, crypto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Who vouches for the seams of one run. Its key is nowhere but in memory.
 #[derive(Clone)]
 pub struct Authority {
     certificate: String,
+    encryption: Arc<Encryption>,
+}
+
+/// With what TLS is spoken to consumers.
+#[derive(Clone, Debug)]
+pub struct Encryption {
     config: Arc<ServerConfig>,
+}
+
+impl Encryption {
+    /// Shows consumers this certificate (PEM, with its chain), whose key is in the other file: the provider's own.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Self, AuthorityError> {
+        let (chain, key) = read_pair(certificate, key)?;
+        Self::with(chain, key)
+    }
+
+    fn with(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, AuthorityError> {
+        let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        Ok(Self { config: Arc::new(config) })
+    }
+
+    /// For one connection, on which this is spoken.
+    fn named(&self, name: Option<&[u8]>) -> Arc<ServerConfig> {
+        let Some(name) = name else { return Arc::clone(&self.config) };
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = vec![name.to_vec()];
+        Arc::new(config)
+    }
+}
+
+/// How TLS stands on one seam.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SeamTls {
+    /// How it is spoken to the provider; none where it is only spoken because the consumer does.
+    pub(crate) provider: Option<Arc<ProviderTls>>,
+    /// What is shown to consumers instead of a certificate of the run's own authority.
+    pub(crate) presented: Option<Arc<Encryption>>,
+    /// The provider was asked once because its consumer spoke TLS, and speaks none.
+    pub(crate) provider_speaks_none: Arc<AtomicBool>,
 }
 
 /// Why there is no authority: the machine gives no randomness, or a name is none.
@@ -32,6 +84,17 @@ pub enum AuthorityError {
     /// The certificate can't be used.
     #[error("use a certificate")]
     Tls(#[from] rustls::Error),
+    /// A file with a certificate or a key can't be read.
+    #[error("read {}: {reason}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A file that says whom to trust can't be used.
+    #[error(transparent)]
+    Trust(Box<crate::reach::ExternalError>),
 }
 
 impl Authority {
@@ -57,11 +120,8 @@ impl Authority {
         let leaf_key = KeyPair::generate()?;
         let chain = vec![leaf.signed_by(&leaf_key, &issuer)?.der().clone()];
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf_key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)?;
-        Ok(Self { certificate, config: Arc::new(config) })
+        let encryption = Arc::new(Encryption::with(chain, private)?);
+        Ok(Self { certificate, encryption })
     }
 
     /// Its certificate, as PEM, for those who are to trust it.
@@ -69,7 +129,7 @@ impl Authority {
         &self.certificate
     }
 
-    pub(crate) fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
+    pub(crate) fn encryption(&self) -> &Arc<Encryption> {
+        &self.encryption
     }
 }

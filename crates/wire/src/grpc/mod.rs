@@ -47,6 +47,10 @@ impl Protocol for Grpc {
         true
     }
 
+    fn tls_names(&self) -> &'static [&'static [u8]] {
+        &[b"h2"]
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         begin(limits, None)
     }

@@ -41,6 +41,10 @@ impl Protocol for Http {
         true
     }
 
+    fn tls_names(&self) -> &'static [&'static [u8]] {
+        &[b"h2", b"http/1.1"]
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Versions::new(Connection::new(limits), limits))
     }

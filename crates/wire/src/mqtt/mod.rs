@@ -35,6 +35,10 @@ impl Protocol for Mqtt {
         Some(1883)
     }
 
+    fn tls_names(&self) -> &'static [&'static [u8]] {
+        &[b"mqtt"]
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
     }

@@ -19,11 +19,13 @@ mod said;
 mod saying;
 mod splitter;
 mod stand_in;
+mod upgrade;
 mod value;
 mod walk;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -42,6 +44,14 @@ impl Protocol for Mysql {
 
     fn default_port(&self) -> Option<u16> {
         Some(3306)
+    }
+
+    fn offers_tls(&self) -> Option<Box<dyn Upgrade>> {
+        Some(Box::<upgrade::Offers>::default())
+    }
+
+    fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
+        Some(Box::new(upgrade::Asks::new(urge)))
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

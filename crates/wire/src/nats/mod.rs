@@ -13,9 +13,11 @@ mod framing;
 mod reading;
 mod saying;
 mod splitter;
+mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -34,6 +36,14 @@ impl Protocol for Nats {
 
     fn default_port(&self) -> Option<u16> {
         Some(4222)
+    }
+
+    fn offers_tls(&self) -> Option<Box<dyn Upgrade>> {
+        Some(Box::<upgrade::Offers>::default())
+    }
+
+    fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
+        Some(Box::new(upgrade::Asks::new(urge)))
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

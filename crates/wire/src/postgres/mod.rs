@@ -20,6 +20,7 @@ mod session;
 mod split;
 mod splitter;
 mod time;
+mod upgrade;
 mod value;
 mod writing;
 
@@ -27,6 +28,7 @@ pub use value::{Format, to_value};
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::upgrade::{Upgrade, Urge};
 use connection::Connection;
 use seam_model::{Field, Shape, Word};
 
@@ -56,6 +58,14 @@ impl Protocol for Postgres {
             _ if opening == frames::SSL_REQUEST => Some(b"S"),
             _ => None,
         }
+    }
+
+    fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
+        (!urge.is_lenient()).then(|| Box::new(upgrade::Asks::new(urge)) as Box<dyn Upgrade>)
+    }
+
+    fn tls_names(&self) -> &'static [&'static [u8]] {
+        &[b"postgresql"]
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -13,9 +13,11 @@ mod reading;
 mod session;
 mod splitter;
 mod stand_in;
+mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::upgrade::{Upgrade, Urge};
 use connection::Connection;
 use seam_model::{Field, Shape, Word};
 
@@ -33,6 +35,14 @@ impl Protocol for Smtp {
 
     fn default_port(&self) -> Option<u16> {
         Some(25)
+    }
+
+    fn offers_tls(&self) -> Option<Box<dyn Upgrade>> {
+        Some(Box::<upgrade::Offers>::default())
+    }
+
+    fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
+        Some(Box::new(upgrade::Asks::new(urge)))
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 impl Held {
     /// Reads what one side sends, and decides about it.
-    pub(super) fn read(&mut self, direction: Direction) -> Result<(), Ended> {
+    pub(super) async fn read(&mut self, direction: Direction) -> Result<(), Ended> {
         // What was put on the seam before these bytes were sent strikes them.
         if self.with.state.has_changed().unwrap_or(false) {
             self.apply_state()?;
@@ -55,11 +55,9 @@ impl Held {
                     let _ = self.with.consumer.try_write(answer);
                     return Ok(());
                 }
-                Some(Opening::Encrypt(config, answer)) => {
+                Some(Opening::Encrypt(answer)) => {
                     let _ = self.with.consumer.try_write(answer);
-                    let early = if answer.is_empty() { bytes } else { Vec::new() };
-                    let encrypted = self.with.consumer.encrypt(&config, early);
-                    return if encrypted { Ok(()) } else { Err(Ended(Over::Reset)) };
+                    return self.encrypt(if answer.is_empty() { bytes } else { Vec::new() }).await;
                 }
             }
             self.with.tap.borrow_mut().saw(direction, &bytes);

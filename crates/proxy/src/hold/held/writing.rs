@@ -24,8 +24,9 @@ impl Held {
 
     async fn dial(&mut self) -> Result<(), Ended> {
         let upstream = self.with.state.borrow().upstream.clone();
+        let meeting = self.with.tap.borrow().meeting();
         let dialled = tokio::select! {
-            dialled = dial(&upstream) => dialled,
+            dialled = dial(&upstream, &meeting) => dialled,
             () = until_broken(self.with.state.clone(), self.with.n_cuts, |_| {}) => return self.apply_state(),
         };
         match dialled {
@@ -42,6 +43,16 @@ impl Held {
                 Err(Ended(Over::Reset))
             }
         }
+    }
+
+    /// Speaks TLS to the consumer from here on.
+    pub(super) async fn encrypt(&mut self, early: Vec<u8>) -> Result<(), Ended> {
+        let meeting = self.with.tap.borrow().meeting();
+        let upstream = self.with.state.borrow().upstream.clone();
+        let redial = async || dial(&upstream, &meeting).await.ok();
+        let (consumer, provider) = (&mut self.with.consumer, self.with.provider.as_mut());
+        let is_there = meeting.encrypt(consumer, provider, redial, early).await;
+        if is_there { Ok(()) } else { Err(Ended(Over::Reset)) }
     }
 
     /// Writes what is due to one side, as far as it takes it.

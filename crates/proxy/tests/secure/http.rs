@@ -1,0 +1,106 @@
+//! HTTP over TLS, with curl and Node: HTTP/1.1 and HTTP/2, as both sides agree on.
+
+use crate::bed::{Certificates, Seam, run};
+use crate::servers::{Server, free_port, program, python};
+use seam_proxy::ProviderTlsSpec;
+use std::path::Path;
+use std::process::Command;
+
+const SERVER: &str = r"
+import http.server, ssl, sys
+class Hello(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        self.send_response(200); self.send_header('content-length', '5'); self.end_headers(); self.wfile.write(b'hello')
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Hello)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2] + '/server.pem', sys.argv[2] + '/server.key')
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+";
+
+fn server(python: &str, folder: Option<&Path>) -> Server {
+    let port = free_port();
+    let mut command = Command::new(python);
+    command.args(["-c", SERVER, &port.to_string()]).args(folder);
+    Server::start(tempfile::tempdir().unwrap(), port, &mut command)
+}
+
+fn get(curl: &Path, seam: &Seam, scheme: &str, more: &[&str]) -> String {
+    let address = format!("{scheme}://localhost:{}/", seam.port());
+    let ca = seam.ca();
+    let mut arguments = vec!["-sS", "--max-time", "10", "--cacert", &ca, "-w", " %{http_version}", &address];
+    arguments.extend(more);
+    run(curl, &arguments)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_with_tls_is_asked_as_declared_or_as_its_consumer_does() {
+    let (Some(python), Some(curl)) = (python("ssl"), program("curl")) else { return };
+    let certificates = Certificates::new();
+    let with = server(python, Some(certificates.0.path()));
+    let without = server(python, None);
+    for (server, declared, scheme) in [
+        (&with, None, "https"),
+        (&with, Some(certificates.judged()), "http"),
+        (&with, Some(certificates.judged()), "https"),
+        (&with, Some(ProviderTlsSpec::default()), "https"),
+        (&without, None, "http"),
+        (&without, None, "https"),
+    ] {
+        let mut seam = Seam::stand("http", server.port).await;
+        if let Some(spec) = &declared {
+            seam = seam.declared(spec);
+        }
+        for more in [&[][..], &["--http1.1"], &["--http2"]] {
+            if scheme == "https" || more != ["--http2"] {
+                assert_eq!(get(&curl, &seam, scheme, more), "hello 1.1", "{declared:?} {scheme} {more:?}");
+            }
+        }
+        assert!(seam.told().await.len() >= 2);
+    }
+    let other = ProviderTlsSpec { names: vec!["api".to_owned()], ..certificates.judged() };
+    let seam = Seam::stand("http", with.port).await.declared(&other);
+    assert!(get(&curl, &seam, "http", &[]).contains("curl: "));
+    let why = seam.unreached().await;
+    assert!(why[0].contains("has a certificate that is not for `api`"), "{why:?}");
+}
+
+const NODE: &str = r"
+const http2 = require('http2'), fs = require('fs');
+const [port, how, folder] = process.argv.slice(1);
+const read = (name) => fs.readFileSync(folder + '/' + name);
+const answer = (stream) => { stream.respond({ ':status': 200 }); stream.end('hello'); };
+const server = how === 'tls' ? http2.createSecureServer({ key: read('server.key'), cert: read('server.pem') })
+  : http2.createServer();
+server.on('stream', answer);
+server.listen(Number(port), '127.0.0.1');
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_agreed_on() {
+    let (Some(node), Some(curl)) = (program("node"), program("curl")) else { return };
+    let certificates = Certificates::new();
+    let folder = certificates.text("");
+    for (how, word, declared, scheme, more) in [
+        ("tls", "http", false, "https", "--http2"),
+        ("tls", "http", true, "https", "--http2"),
+        ("tls", "grpc", true, "https", "--http2"),
+        ("tls", "http", true, "http", "--http2-prior-knowledge"),
+        ("plain", "grpc", false, "https", "--http2"),
+        ("plain", "http", false, "http", "--http2-prior-knowledge"),
+    ] {
+        let port = free_port();
+        let mut command = Command::new(&node);
+        command.args(["-e", NODE, &port.to_string(), how, &folder]);
+        let server = Server::start(tempfile::tempdir().unwrap(), port, &mut command);
+        let mut seam = Seam::stand(word, server.port).await;
+        if declared {
+            seam = seam.declared(&certificates.judged());
+        }
+        assert_eq!(get(&curl, &seam, scheme, &[more]), "hello 2", "{how} {word} {declared} {scheme}");
+        assert_eq!(seam.told().await.len(), 1);
+    }
+}
