@@ -76,6 +76,16 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// With a header of which only the value is known; one that can't be sent is left out.
+    pub(crate) fn saying(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((HeaderName::from_static(name), value));
+        }
+        self
+    }
+}
+
 impl From<Answer> for Response<Full<Bytes>> {
     fn from(answer: Answer) -> Self {
         let mut response = Response::new(Full::new(answer.body));

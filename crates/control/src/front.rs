@@ -9,6 +9,10 @@
 //! for every other seam.
 
 use crate::guard::is_local;
+use crate::wiremock::{Files, NoFile, jetty};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
@@ -39,7 +43,7 @@ impl Front {
     pub(crate) async fn stand(
         listen: SocketAddr,
         server: PathBuf,
-        (wiremock, reserved): (Arc<WireMock>, Reserved),
+        mapped: Mapped,
     ) -> Result<(Self, SocketAddr), ProxyError> {
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let limits = Limits { kept_body: HELD_BODY, ..Limits::default() };
@@ -54,7 +58,7 @@ impl Front {
         let address = proxy.stand(spec).await?;
         let rule = Arc::new(Rule::new(RuleSpec {
             name: "stubs".to_owned(),
-            kind: Kind::Stub(Arc::new(Mapped { wiremock, reserved })),
+            kind: Kind::Stub(Arc::new(mapped)),
             filter: None,
             filters_replies: false,
             often: Often::default(),
@@ -72,9 +76,54 @@ impl Front {
 }
 
 /// Mappings, and what is not theirs to answer.
-struct Mapped {
-    wiremock: Arc<WireMock>,
-    reserved: Reserved,
+pub(crate) struct Mapped {
+    pub(crate) wiremock: Arc<WireMock>,
+    /// What is served where no mapping answers.
+    pub(crate) files: Arc<Files>,
+    pub(crate) reserved: Reserved,
+}
+
+impl Mapped {
+    /// A file of the folder that is asked for by its path.
+    fn file(&self, asked: &Asked<'_>, path: &str) -> Option<Answering> {
+        let method = asked.request.get("method").and_then(Value::as_text)?;
+        if !matches!(method, "GET" | "HEAD") {
+            return None;
+        }
+        let (status, kind, body) = match self.files.served(path)? {
+            Ok(bytes) => (StatusCode::OK, media_type(path), bytes),
+            Err(NoFile) => {
+                let page = jetty(StatusCode::FORBIDDEN, path, "Forbidden");
+                (page.status, "text/html;charset=ISO-8859-1", page.body.to_vec())
+            }
+        };
+        let value = Value::map([
+            ("status", Value::from(status.as_u16())),
+            ("headers", Value::map([("Content-Type", Value::text(kind))])),
+            ("body", Value::map([("base64", Value::Text(STANDARD.encode(body)))])),
+        ]);
+        Some(answering(Say::Answer(Arc::new(value))))
+    }
+}
+
+/// The type of a file by its ending, as WireMock's server knows it.
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase().as_str() {
+        "json" => "application/json",
+        "txt" => "text/plain",
+        "html" | "htm" => "text/html",
+        "xml" => "application/xml",
+        "css" => "text/css",
+        "js" => "text/javascript",
+        "csv" => "text/csv",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        _ => "application/octet-stream",
+    }
 }
 
 impl Answers for Mapped {
@@ -91,6 +140,9 @@ impl Answers for Mapped {
         if let Some(answer) = self.wiremock.serve(Request::of(asked, now)).answering {
             return Some(answer);
         }
+        if let Some(file) = self.file(asked, path) {
+            return Some(file);
+        }
         let report = self.wiremock.not_matched(&Request::of(asked, now));
         Some(answering(Say::Answer(Arc::new(not_found(&report)))))
     }
@@ -100,7 +152,7 @@ impl Answers for Mapped {
 fn not_found(report: &str) -> Value {
     Value::map([
         ("status", Value::from(404_u16)),
-        ("headers", Value::map([("content-type", Value::text("text/plain"))])),
+        ("headers", Value::map([("Content-Type", Value::text("text/plain;charset=UTF-8"))])),
         ("text", Value::text(report)),
     ])
 }

@@ -2,7 +2,7 @@
 //! belongs.
 
 use crate::answer::{Answer, Asked};
-use crate::front::{Front, Reserved};
+use crate::front::{Front, Mapped, Reserved};
 use crate::guard::refusal;
 use crate::own::{House, Own};
 use crate::toxiproxy::Toxiproxy;
@@ -25,7 +25,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -98,7 +98,7 @@ impl Control {
         let files = Arc::new(Files::of(None));
         let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
         let own = Own::new(Arc::clone(&self.house), Arc::clone(&wiremock));
-        let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)) };
+        let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)), began: Instant::now() };
         let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(own), admin };
         Served::begin(address, serving, OF_CONTROL).await
     }
@@ -117,7 +117,7 @@ pub async fn serve_wiremock(address: SocketAddr, root: &Path) -> Result<(Served,
         let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         failed(lines.join("\n"))
     })?;
-    let serving = Serving { toxiproxy: None, own: None, admin: Admin { wiremock, files, stands: None } };
+    let serving = Serving { toxiproxy: None, own: None, admin: Admin { wiremock, files, stands: None, began: Instant::now() } };
     Ok((Served::begin(address, serving, OF_WIREMOCK).await?, warnings))
 }
 
@@ -133,8 +133,12 @@ impl Served {
         }
         let socket = PrivateSocket::make().map_err(failed)?;
         let listener = UnixListener::bind(&socket.path).map_err(failed)?;
-        let wiremock = Arc::clone(&serving.admin.wiremock);
-        let (front, address) = Front::stand(address, socket.path.clone(), (wiremock, reserved)).await?;
+        let mapped = Mapped {
+            wiremock: Arc::clone(&serving.admin.wiremock),
+            files: Arc::clone(&serving.admin.files),
+            reserved,
+        };
+        let (front, address) = Front::stand(address, socket.path.clone(), mapped).await?;
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(Arc::new(serving).listen((listener, socket), stopped));
         Ok(Self { address, front, stop, serving })
@@ -242,6 +246,8 @@ impl Serving {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // As clients of Toxiproxy and WireMock know them: `Content-Type`.
+            .title_case_headers(true)
             .header_read_timeout(HEAD_WITHIN)
             .serve_connection(TokioIo::new(stream), service);
         // An error is the client's: it went away, was too slow, or spoke no HTTP, which it was told.

@@ -1,5 +1,6 @@
 //! The files that mappings name: those of a folder's `__files`, and those that a client has put over the admin interface.
 
+use seam_stub::wiremock::jackson;
 use seam_value::Value;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -10,12 +11,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) struct Files {
     root: Option<PathBuf>,
     kept: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// The mappings that are kept in files: by their ids, the file's name below `mappings` and what stands in it; none where
+    /// the user wrote it.
+    mapped: Mutex<BTreeMap<String, (PathBuf, Option<String>)>>,
 }
 
 impl Files {
     /// Those of a folder with `mappings` and `__files`, or of none.
     pub(crate) fn of(root: Option<PathBuf>) -> Self {
-        Self { root, kept: Mutex::default() }
+        Self { root, ..Self::default() }
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
@@ -64,16 +68,72 @@ impl Files {
         names
     }
 
-    /// Writes mappings, each into a file of its own.
-    pub(crate) fn save(&self, mappings: &[(String, Value)]) -> Result<(), String> {
+    /// Lets the folder hold these mappings, each in a file of its own: writes what is new or was changed, and takes away what
+    /// it held of others that were marked to be kept.
+    pub(crate) fn keep(&self, mappings: &[(String, String, Value)]) -> Result<(), String> {
         let Some(root) = &self.root else { return Ok(()) };
         let folder = root.join("mappings");
         let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-        std::fs::create_dir_all(&folder).map_err(failed)?;
-        for (name, mapping) in mappings {
-            std::fs::write(folder.join(name), mapping.to_string()).map_err(failed)?;
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<String> =
+            mapped.keys().filter(|id| !mappings.iter().any(|(other, _, _)| other == *id)).cloned().collect();
+        for id in gone {
+            if let Some((name, _)) = mapped.remove(&id) {
+                // One that somebody else has taken away is away.
+                let _ = std::fs::remove_file(folder.join(name));
+            }
+        }
+        for (id, name, mapping) in mappings {
+            let text = jackson(mapping);
+            let known = mapped.get(id);
+            let same = known.is_some_and(|(_, before)| before.as_ref() == Some(&text));
+            if same {
+                continue;
+            }
+            // The first change of a file of the user's is told apart from none by what it says.
+            let path = known.map_or_else(|| PathBuf::from(name), |(path, _)| path.clone());
+            if known.is_some_and(|(_, before)| before.is_none()) && self.says_the_same(&path, mapping) {
+                mapped.insert(id.clone(), (path, Some(text)));
+                continue;
+            }
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            std::fs::write(folder.join(&path), &text).map_err(failed)?;
+            mapped.insert(id.clone(), (path, Some(text)));
         }
         Ok(())
+    }
+
+    /// Does a file of the user's say what a mapping says, apart from what was added when it was read?
+    fn says_the_same(&self, path: &Path, mapping: &Value) -> bool {
+        let Some(root) = &self.root else { return false };
+        let text = std::fs::read_to_string(root.join("mappings").join(path)).unwrap_or_default();
+        let Ok(written) = seam_stub::wiremock::read_json(&text) else { return false };
+        ["request", "response", "name", "priority"].iter().all(|name| written.get(name) == mapping.get(name))
+    }
+
+    /// Takes note of the files in which single mappings stand that are marked to be kept.
+    fn note(&self, read: &[(String, String)]) {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, text) in read {
+            let Ok(json) = seam_stub::wiremock::read_json(text) else { continue };
+            let id = json.get("id").or_else(|| json.get("uuid")).and_then(Value::as_text);
+            if let (Some(id), Some(Value::Bool(true))) = (id, json.get("persistent")) {
+                let below = Path::new(path).strip_prefix("mappings").unwrap_or(Path::new(path));
+                mapped.insert(id.to_owned(), (below.to_owned(), None));
+            }
+        }
+    }
+
+    /// A file that is asked for by its path, where no mapping answers: its bytes; none where there is no such file, an error
+    /// where it is a folder.
+    pub(crate) fn served(&self, path: &str) -> Option<Result<Vec<u8>, NoFile>> {
+        self.root.as_ref()?;
+        let decoded = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
+        let file = self.path(&decoded).ok()??;
+        if file.is_dir() {
+            return Some(Err(NoFile));
+        }
+        std::fs::read(file).ok().map(Ok)
     }
 
     /// All mapping files of the folder, with their paths below it.
@@ -87,7 +147,9 @@ impl Files {
                 std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok((path.strip_prefix(root).unwrap_or(&path).display().to_string(), text))
         };
-        found.into_iter().map(read).collect()
+        let read: Vec<(String, String)> = found.into_iter().map(read).collect::<Result<_, String>>()?;
+        self.note(&read);
+        Ok(read)
     }
 
     /// Where a file lies; an error where its name leads out of the folder.
@@ -105,6 +167,9 @@ impl Files {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// It is a folder, and no file.
+pub(crate) struct NoFile;
 
 /// All files below a folder, in the order of their paths.
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -3,14 +3,18 @@
 mod files;
 mod stands;
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, NoFile};
 pub(crate) use stands::Stands;
 
 use crate::answer::{Answer, Asked};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, StatusCode};
-use seam_stub::wiremock::{EventFilter, Page, WireMock, Wrong, read_json};
+use seam_stub::wiremock::{EventFilter, Page, WireMock, Wrong, jackson, read_json};
 use seam_value::Value;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The version whose answers these are.
 const VERSION: &str = "3.13.2";
@@ -21,6 +25,8 @@ pub(crate) struct Admin {
     pub(crate) files: Arc<Files>,
     /// Where mappings stand besides their own address.
     pub(crate) stands: Option<Stands>,
+    /// Since when it is there.
+    pub(crate) began: Instant,
 }
 
 impl Admin {
@@ -29,12 +35,23 @@ impl Admin {
         let segments = asked.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let ["__admin", rest @ ..] = segments.as_slice() else { return None };
-        let rest = rest.strip_suffix(&[""]).unwrap_or(rest);
-        let answer = match self.routed(rest, asked) {
+        if asked.method == Method::OPTIONS
+            && let Some(answer) = preflight(asked)
+        {
+            return Some(answer);
+        }
+        let answer = match self.routed(rest.strip_suffix(&[""]).unwrap_or(rest), asked) {
+            _ if rest.is_empty() => elsewhere(asked, "/__admin/"),
             Some(Ok(answer)) => answer,
             Some(Err(wrong)) => refused(&wrong),
             None => Answer::empty(StatusCode::NOT_FOUND),
         };
+        let answer = shared(answer, asked);
+        if asked.method != Method::GET
+            && let Err(reason) = self.files.keep(&self.wiremock.kept_mappings())
+        {
+            return Some(Answer::of(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", reason));
+        }
         if asked.method != Method::GET
             && let Some(stands) = &self.stands
             && let Err(wrong) = stands.renew(&self.wiremock).await
@@ -46,7 +63,8 @@ impl Admin {
 
     fn routed(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {
         match path {
-            [] | ["docs" | "webapp"] => Some(Ok(Answer::of(
+            [] => self.mappings(&[], asked),
+            ["docs" | "webapp"] => Some(Ok(Answer::of(
                 StatusCode::OK,
                 "text/plain",
                 "WireMock's admin interface, by Seamwork\n",
@@ -70,9 +88,9 @@ impl Admin {
 
     fn mappings(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {
         let wiremock = &self.wiremock;
-        let page = Page {
-            limit: asked.queried("limit").and_then(|limit| limit.parse().ok()),
-            offset: asked.queried("offset").and_then(|offset| offset.parse().ok()).unwrap_or(0),
+        let page = match (number(asked, "limit"), number(asked, "offset")) {
+            (Ok(limit), Ok(offset)) => Page { limit, offset: offset.unwrap_or(0) },
+            (Err(answer), _) | (_, Err(answer)) => return Some(Ok(*answer)),
         };
         Some(match (asked.method.as_str(), path) {
             ("GET", []) => Ok(ok(&wiremock.mappings(page))),
@@ -88,11 +106,8 @@ impl Admin {
                 Ok(done())
             }
             ("POST", ["save"]) => {
-                let saved = wiremock.save_mappings();
-                match self.files.save(&saved) {
-                    Ok(()) => Ok(done()),
-                    Err(reason) => Ok(Answer::of(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", reason)),
-                }
+                wiremock.save_mappings();
+                Ok(done())
             }
             ("POST", ["import"]) => body(asked).and_then(|json| wiremock.import(&json)).map(|()| done()),
             ("POST", ["find-by-metadata"]) => with_body(asked, |json| wiremock.find_by_metadata(json)),
@@ -120,8 +135,12 @@ impl Admin {
         let wiremock = &self.wiremock;
         Some(match (asked.method.as_str(), path) {
             ("GET", []) => {
+                let limit = match number(asked, "limit") {
+                    Ok(limit) => limit,
+                    Err(answer) => return Some(Ok(*answer)),
+                };
                 let filter = EventFilter {
-                    limit: asked.queried("limit").and_then(|limit| limit.parse().ok()),
+                    limit,
                     since: asked.queried("since"),
                     only_unmatched: asked.queried("unmatched").is_some_and(|is| is == "true"),
                     stub: asked.queried("matchingStub"),
@@ -199,15 +218,15 @@ impl Admin {
                 ok(&Value::List(names))
             }
             "GET" => match self.files.read(&name) {
-                Ok(bytes) => Answer::of(StatusCode::OK, "application/octet-stream", bytes),
+                Ok(bytes) => Answer { body: bytes.into(), ..Answer::empty(StatusCode::OK) },
                 Err(_) => Answer::empty(StatusCode::NOT_FOUND),
             },
             "PUT" => match self.files.write(&name, &asked.body) {
-                Ok(()) => Answer::of(StatusCode::OK, "application/octet-stream", asked.body.clone()),
+                Ok(()) => ok(&Value::Text(STANDARD.encode(&asked.body))),
                 Err(reason) => failed(reason),
             },
             "DELETE" => match self.files.remove(&name) {
-                Ok(()) => done(),
+                Ok(()) => Answer::empty(StatusCode::OK),
                 Err(reason) => failed(reason),
             },
             _ => return None,
@@ -224,6 +243,8 @@ impl Admin {
                 ("status", Value::text("healthy")),
                 ("message", Value::text("Wiremock is ok")),
                 ("version", Value::text(VERSION)),
+                ("uptimeInSeconds", Value::from(self.began.elapsed().as_secs())),
+                ("timestamp", Value::Text(jiff::Timestamp::now().to_string())),
             ])),
             ("GET", ["version"]) => ok(&Value::map([("version", Value::text(VERSION))])),
             // What ends WireMock's server would end the system here: it is taken note of, and nothing more.
@@ -238,7 +259,67 @@ fn body(asked: &Asked) -> Result<Value, Wrong> {
 }
 
 fn told(status: StatusCode, value: &Value) -> Answer {
-    Answer::of(status, "application/json", value.to_string())
+    Answer::of(status, "application/json", jackson(value))
+}
+
+/// A number in the query; what WireMock answers where it is none.
+fn number(asked: &Asked, name: &str) -> Result<Option<usize>, Box<Answer>> {
+    let Some(text) = asked.queried(name) else { return Ok(None) };
+    text.parse::<usize>().map(Some).map_err(|_| {
+        let reason = match text.parse::<i32>() {
+            Ok(_) => format!("java.lang.IllegalArgumentException: {name} must be 0 or greater"),
+            Err(_) => format!("java.lang.NumberFormatException: For input string: \"{text}\""),
+        };
+        Box::new(jetty(StatusCode::INTERNAL_SERVER_ERROR, &asked.path, &reason))
+    })
+}
+
+/// The page of an error that WireMock's server writes by itself.
+pub(crate) fn jetty(status: StatusCode, path: &str, reason: &str) -> Answer {
+    let plain = |text: &str| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    let (path, reason, status_code) = (plain(path), plain(reason), status.as_u16());
+    let page = format!(
+        "<html>\n<head>\n<meta http-equiv=\"Content-Type\" content=\"text/html;charset=ISO-8859-1\"/>\n\
+         <title>Error {status_code} {reason}</title>\n</head>\n\
+         <body><h2>HTTP ERROR {status_code} {reason}</h2>\n<table>\n\
+         <tr><th>URI:</th><td>{path}</td></tr>\n<tr><th>STATUS:</th><td>{status_code}</td></tr>\n\
+         <tr><th>MESSAGE:</th><td>{reason}</td></tr>\n</table>\n\n</body>\n</html>\n"
+    );
+    Answer::of(status, "text/html;charset=ISO-8859-1", page)
+        .with("cache-control", "must-revalidate,no-cache,no-store")
+}
+
+fn elsewhere(asked: &Asked, path: &str) -> Answer {
+    let host = asked.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let answer = Answer::empty(StatusCode::FOUND);
+    answer.saying("location", &format!("http://{host}{path}"))
+}
+
+/// Answers a page that asks whether it may ask; who may not ask at all was refused before.
+fn preflight(asked: &Asked) -> Option<Answer> {
+    asked.headers.get("access-control-request-method")?;
+    asked.headers.get(ORIGIN)?;
+    let wanted = asked.headers.get("access-control-request-headers");
+    let wanted = wanted.and_then(|names| names.to_str().ok()).unwrap_or_default();
+    let names: Vec<&str> = wanted.split(',').map(str::trim).collect();
+    let answer = shared(Answer::empty(StatusCode::OK), asked)
+        .with("access-control-max-age", "1800")
+        .with("access-control-allow-methods", "OPTIONS,GET,POST,PUT,PATCH,DELETE")
+        .saying("access-control-allow-headers", &names.join(","));
+    Some(answer)
+}
+
+/// An answer that a page of this machine may read.
+fn shared(answer: Answer, asked: &Asked) -> Answer {
+    let answer = answer.with("vary", "Origin");
+    match asked.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) {
+        None => answer,
+        Some(origin) => answer
+            .saying("access-control-allow-origin", origin)
+            .with("access-control-allow-credentials", "true"),
+    }
 }
 
 fn ok(value: &Value) -> Answer {

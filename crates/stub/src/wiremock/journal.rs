@@ -86,16 +86,16 @@ impl Journal {
 }
 
 impl Event {
-    /// As WireMock shows it; `report` is what the 404 said where nothing matched.
-    pub(crate) fn to_value(&self) -> Value {
+    /// As WireMock shows it; `report` is what the 404 said where nothing matched, and `nobody` the id of no mapping.
+    pub(crate) fn to_value(&self, nobody: &str) -> Value {
         let unmatched = || {
             let response =
                 Value::map([("status", Value::from(404_i64)), ("fromConfiguredStub", Value::Bool(false))]);
             Value::map([
-                ("id", Value::text("00000000-0000-0000-0000-000000000000")),
+                ("id", Value::text(nobody)),
                 ("request", Value::map([("method", Value::text("ANY"))])),
                 ("response", response),
-                ("uuid", Value::text("00000000-0000-0000-0000-000000000000")),
+                ("uuid", Value::text(nobody)),
             ])
         };
         let stub = self.mapping.as_ref().map_or_else(unmatched, |mapping| (*mapping.shown).clone());

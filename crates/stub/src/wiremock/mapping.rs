@@ -188,6 +188,11 @@ impl Mapping {
         Value::Map(out)
     }
 
+    /// Is it kept in a file?
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.shown.get("persistent") == Some(&Value::Bool(true))
+    }
+
     /// The same, marked to be kept.
     pub(crate) fn persistent(&self) -> Self {
         let mut shown = (*self.shown).clone();

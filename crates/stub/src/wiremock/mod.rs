@@ -40,4 +40,5 @@ pub use admin::{EventFilter, Page, read_json};
 pub use files::WrongFile;
 pub use request::Request;
 pub use server::{Served, WireMock};
+pub use template::jackson;
 pub use wrong::{Mistake, Wrong};

@@ -36,7 +36,8 @@ pub(crate) struct Recording {
     pub(crate) state: State,
     /// What was asked for when it began.
     pub(crate) spec: Value,
-    target: Option<String>,
+    /// The mapping that passes everything on meanwhile.
+    pub(crate) proxy: Option<String>,
     /// Which requests were known when it began.
     pub(crate) known: Vec<String>,
 }
@@ -60,13 +61,8 @@ impl State {
 }
 
 impl Recording {
-    /// Who is asked meanwhile.
-    pub(crate) fn target(&self) -> Option<&str> {
-        if self.state == State::Recording { self.target.as_deref() } else { None }
-    }
-
-    pub(crate) fn begin(&mut self, spec: Value, target: String, known: Vec<String>) {
-        *self = Self { state: State::Recording, spec, target: Some(target), known };
+    pub(crate) fn begin(&mut self, spec: Value, proxy: Option<String>, known: Vec<String>) {
+        *self = Self { state: State::Recording, spec, proxy, known };
     }
 }
 

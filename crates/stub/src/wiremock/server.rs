@@ -11,7 +11,7 @@ use super::request_pattern::Url;
 use super::scenarios::Scenarios;
 use crate::layers::Layer;
 use crate::surroundings::{FindFile, Surroundings};
-use seam_wire::{Answering, Answers, Asked, Elsewhere, HeardBy, Say};
+use seam_wire::{Answering, Answers, Asked, HeardBy, Say};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -31,6 +31,8 @@ pub struct WireMock {
     surroundings: Surroundings,
     files: FindFile,
     everything_is_template: bool,
+    /// The id that stands where no mapping was.
+    nobody: String,
 }
 
 /// What became of a request.
@@ -83,6 +85,8 @@ impl Store {
     }
 
     pub(crate) fn remove(&mut self, condition: impl Fn(&Mapping) -> bool) {
+        // What was kept in a file goes with its file.
+        self.defaults.retain(|mapping| !(mapping.is_persistent() && condition(mapping)));
         self.list.retain(|(_, mapping)| !condition(mapping));
         let ids = self.list.iter().map(|(number, mapping)| (mapping.id.clone(), *number));
         self.by_id = ids.collect();
@@ -137,7 +141,9 @@ impl Table {
 impl WireMock {
     /// No mappings yet. `files` gives a file of `__files` by its name.
     pub fn new(surroundings: Surroundings, files: FindFile) -> Self {
+        let nobody = new_id(&surroundings.chance);
         Self {
+            nobody,
             store: Mutex::default(),
             table: RwLock::default(),
             is_stale: AtomicBool::new(false),
@@ -160,7 +166,7 @@ impl WireMock {
     /// Answers a request and writes it into the journal, also where nothing matches it.
     pub fn serve(&self, request: Request) -> Served {
         let (id, request) = (self.new_id(), Arc::new(request));
-        let answering = self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request));
+        let answering = self.find(&id, &request, None);
         if answering.is_none() {
             self.note_unmatched(&id, request);
         }
@@ -245,37 +251,15 @@ impl WireMock {
         Some(answering)
     }
 
-    /// While it is recorded, what nothing matches is for whoever is recorded.
-    fn find_elsewhere(&self, id: &str, request: &Arc<Request>) -> Option<Answering> {
-        let base = lock(&self.recording).target()?.to_owned();
-        self.note(id, Arc::clone(request), true);
-        Some(Answering {
-            by: "recording".into(),
-            after: Duration::ZERO,
-            say: Say::Elsewhere(Arc::new(Elsewhere {
-                base,
-                heard_by: Some(self.hearing(id)),
-                ..Elsewhere::default()
-            })),
-            dribble: None,
-            afterwards: Vec::new(),
-        })
-    }
-
     fn note_unmatched(&self, id: &str, request: Arc<Request>) {
-        self.note(id, request, false);
-    }
-
-    fn note(&self, id: &str, request: Arc<Request>, is_proxied: bool) {
-        let (id, delay) = (id.to_owned(), Duration::ZERO);
         lock(&self.journal).add(Event {
-            id,
+            id: id.to_owned(),
             request,
             mapping: None,
             response: None,
-            delay,
+            delay: Duration::ZERO,
             report: None,
-            is_proxied,
+            is_proxied: false,
         });
     }
 
@@ -291,6 +275,10 @@ impl WireMock {
 
     pub(crate) fn new_id(&self) -> String {
         new_id(&self.surroundings.chance)
+    }
+
+    pub(crate) fn nobody(&self) -> &str {
+        &self.nobody
     }
 
     pub(crate) fn surroundings(&self) -> &Surroundings {
@@ -324,7 +312,7 @@ impl Layer for WireMock {
     fn look(&self, asked: &Asked<'_>) -> Option<Answering> {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
         let id = self.new_id();
-        self.find(&id, &request, None).or_else(|| self.find_elsewhere(&id, &request))
+        self.find(&id, &request, None)
     }
 
     fn missed(&self, asked: &Asked<'_>) {

@@ -37,6 +37,11 @@ impl Wrong {
         Self::of(status, code, None, title, None)
     }
 
+    /// With a title and the name of the parameter that it is about.
+    pub(crate) fn pointed(status: u16, code: u16, pointer: &str, title: impl Into<String>) -> Self {
+        Self::of(status, code, Some(pointer.to_owned()), title, None)
+    }
+
     /// With title and detail.
     pub(crate) fn detailed(status: u16, code: u16, title: &str, detail: impl Into<String>) -> Self {
         Self::of(status, code, None, title, Some(detail.into()))

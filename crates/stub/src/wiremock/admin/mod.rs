@@ -150,13 +150,27 @@ impl WireMock {
         self.changed();
     }
 
-    /// `POST /mappings/reset`: those of the files again, and no others; the journal is emptied too.
+    /// `POST /mappings/reset`: those of the files again, and those that were kept in files since; the journal is emptied too.
     pub fn reset_mappings(&self) {
         let mut store = lock(&self.store);
+        let kept: Vec<Arc<Mapping>> = store
+            .list
+            .iter()
+            .map(|(_, mapping)| mapping)
+            .filter(|mapping| mapping.is_persistent())
+            .cloned()
+            .collect();
+        let defaults = std::mem::take(&mut store.defaults);
         store.remove(|_| true);
-        for mapping in store.defaults.clone() {
+        for mapping in &defaults {
+            if !kept.iter().any(|one| one.id == mapping.id) {
+                store.add(Arc::clone(mapping));
+            }
+        }
+        for mapping in kept {
             store.add(mapping);
         }
+        store.defaults = defaults;
         drop(store);
         lock(&self.scenarios).reset();
         lock(&self.journal).clear();
@@ -168,27 +182,30 @@ impl WireMock {
         self.reset_mappings();
     }
 
-    /// `POST /mappings/save`: gives all mappings with a file name each, for whoever writes them.
-    pub fn save_mappings(&self) -> Vec<(String, Value)> {
+    /// `POST /mappings/save`: all mappings are to be kept in files.
+    pub fn save_mappings(&self) {
         let mut store = lock(&self.store);
         let all: Vec<Arc<Mapping>> =
             store.list.iter().map(|(_, mapping)| Arc::new(mapping.persistent())).collect();
-        for mapping in &all {
-            store.replace(Arc::clone(mapping));
+        for mapping in all {
+            store.replace(mapping);
         }
         drop(store);
         self.changed();
-        let named = |mapping: &Arc<Mapping>| {
-            let name: String = mapping
-                .name
-                .as_deref()
-                .unwrap_or("mapping")
-                .chars()
-                .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-                .collect();
-            (format!("{name}-{}.json", mapping.id), (*mapping.shown).clone())
-        };
-        all.iter().map(named).collect()
+    }
+
+    /// What is to be kept in files: the id of each mapping, the name of its file, and what stands in it.
+    pub fn kept_mappings(&self) -> Vec<(String, String, Value)> {
+        let store = lock(&self.store);
+        let kept = store.list.iter().filter(|(_, mapping)| mapping.is_persistent());
+        kept.map(|(number, mapping)| {
+            let mut shown = (*mapping.shown).clone();
+            if let Value::Map(map) = &mut shown {
+                map.insert("insertionIndex".to_owned(), Value::from(i64::try_from(*number).unwrap_or_default()));
+            }
+            (mapping.id.clone(), file_name(mapping), shown)
+        })
+        .collect()
     }
 
     /// `POST /mappings/import`
@@ -341,6 +358,23 @@ impl WireMock {
 fn checked_id(id: &str) -> Result<String, Wrong> {
     let read = uuid::Uuid::try_parse(id).map(|id| id.hyphenated().to_string());
     read.map_err(|_| Wrong::titled(400, 10, format!("{id} is not a valid UUID")))
+}
+
+/// The name of a mapping's file as WireMock makes it: of its name, or of method and address.
+fn file_name(mapping: &Mapping) -> String {
+    let request = &mapping.request.shown;
+    let text = |name: &str| request.get(name).map(Value::to_plain_text);
+    let url = ["url", "urlPath", "urlPattern", "urlPathPattern", "urlPathTemplate"].into_iter().find_map(text);
+    let stem = mapping.name.clone().unwrap_or_else(|| {
+        let method = text("method").unwrap_or_else(|| "ANY".to_owned());
+        format!("{method}-{}", url.unwrap_or_else(|| "always".to_owned()))
+    });
+    let plain: String = stem
+        .chars()
+        .map(|letter| if letter.is_whitespace() { '-' } else { letter.to_ascii_lowercase() })
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'))
+        .collect();
+    format!("{plain}-{}.json", mapping.id)
 }
 
 fn listed(all: &[Arc<Mapping>], page: Page) -> Value {

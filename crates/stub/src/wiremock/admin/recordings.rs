@@ -20,33 +20,42 @@ impl WireMock {
         Ok(self.recorded(&spec, &events))
     }
 
-    /// `POST /recordings/start`. Until it is stopped, what nothing matches is for the address that it names, and
-    /// the journal hears what came back.
+    /// `POST /recordings/start`. Until it is stopped, a mapping above all others passes everything on to the address that is
+    /// recorded, where one is named, and the journal hears what came back.
     pub fn start_recording(&self, json: &Value) -> Result<(), Wrong> {
         let spec = Spec::read(&Place::whole(json))?;
-        let Some(target) = spec.target.filter(|target| target.contains("://")) else {
-            // WireMock begins to record, and fails when it is asked.
-            return Err(Wrong::at("/targetBaseUrl", "the address to record is missing"));
-        };
         let known = self.journalled().iter().map(|event| event.id.clone()).collect();
         let mut recording = lock(&self.recording);
         if recording.state == State::Recording {
             return Err(Wrong::titled(422, 31, "Already recording."));
         }
-        recording.begin(json.clone(), target, known);
+        let proxy = spec.target.as_deref().map(|target| self.passing_on(target)).transpose()?;
+        recording.begin(json.clone(), proxy.as_ref().map(|proxy| proxy.id.clone()), known);
+        self.add_all(proxy.as_slice());
         Ok(())
+    }
+
+    fn passing_on(&self, target: &str) -> Result<Mapping, Wrong> {
+        let response = Value::map([("proxyBaseUrl", Value::text(target))]);
+        let request = Value::map([("method", Value::text("ANY"))]);
+        let mapping = Value::map([("request", request), ("response", response)]);
+        Mapping::read(&Place::whole(&mapping), || self.new_id())
     }
 
     /// `POST /recordings/stop`
     pub fn stop_recording(&self) -> Result<Value, Wrong> {
-        let (spec, known) = {
+        let (spec, known, proxy) = {
             let mut recording = lock(&self.recording);
             if recording.state != State::Recording {
                 return Err(Wrong::titled(400, 30, "Not currently recording."));
             }
             recording.state = State::Stopped;
-            (std::mem::take(&mut recording.spec), std::mem::take(&mut recording.known))
+            let recording = &mut *recording;
+            (std::mem::take(&mut recording.spec), std::mem::take(&mut recording.known), recording.proxy.take())
         };
+        if let Some(proxy) = proxy {
+            lock(&self.store).remove(|mapping| mapping.id == proxy);
+        }
         let mut events = self.journalled();
         let known: std::collections::HashSet<String> = known.into_iter().collect();
         events.retain(|event| !known.contains(&event.id));

@@ -35,14 +35,15 @@ impl WireMock {
         let since = match &filter.since {
             None => None,
             Some(text) => Some(text.parse::<jiff::Timestamp>().map_err(|_| {
-                Wrong::detailed(
-                    400,
-                    10,
-                    "Invalid since parameter",
-                    format!("{text} is not a valid ISO 8601 date"),
-                )
+                Wrong::pointed(400, 10, "since", format!("{text} is not a valid ISO8601 date"))
             })?),
         };
+        if let Some(id) = &filter.stub
+            && checked_id(id).is_err()
+        {
+            let title = format!("Query parameter matchingStub value '{id}' is not a valid UUID");
+            return Err(Wrong::titled(400, 15, title));
+        }
         let all = self.journalled();
         let wanted = |event: &&Event| {
             since.is_none_or(|since| event.request.at > since)
@@ -180,9 +181,9 @@ impl WireMock {
     fn shown(&self, event: &Event, n_others: usize) -> Value {
         let n_mappings = lock(&self.store).list.len();
         if event.mapping.is_some() || n_mappings.saturating_mul(n_others) > MOST_COMPARED {
-            return event.to_value();
+            return event.to_value(self.nobody());
         }
-        Event { report: Some(self.not_matched(&event.request)), ..event.clone() }.to_value()
+        Event { report: Some(self.not_matched(&event.request)), ..event.clone() }.to_value(self.nobody())
     }
 
     fn taken(&self, events: &[Event]) -> Value {

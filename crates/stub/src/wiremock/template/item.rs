@@ -246,7 +246,7 @@ fn java(value: &Value) -> String {
 }
 
 /// JSON as WireMock writes it for people: ` : ` between name and value, lists on one line.
-pub(crate) fn jackson(value: &Value) -> String {
+pub fn jackson(value: &Value) -> String {
     let mut out = String::new();
     write_jackson(value, 0, &mut out);
     out

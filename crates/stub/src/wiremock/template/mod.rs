@@ -12,7 +12,8 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use item::{Item, jackson};
+pub(crate) use item::Item;
+pub use item::jackson;
 pub(crate) use model::{model, webhook_model};
 
 use crate::surroundings::Surroundings;
