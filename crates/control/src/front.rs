@@ -9,7 +9,7 @@
 //! for every other seam.
 
 use crate::guard::is_local;
-use crate::wiremock::{Files, NoFile, jetty};
+use crate::wiremock::{Files, jetty};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
@@ -90,12 +90,11 @@ impl Mapped {
         if !matches!(method, "GET" | "HEAD") {
             return None;
         }
-        let (status, kind, body) = match self.files.served(path)? {
-            Ok(bytes) => (StatusCode::OK, media_type(path), bytes),
-            Err(NoFile) => {
-                let page = jetty(StatusCode::FORBIDDEN, path, "Forbidden");
-                (page.status, "text/html;charset=ISO-8859-1", page.body.to_vec())
-            }
+        let (status, kind, body) = if let Ok(bytes) = self.files.served(path)? {
+            (StatusCode::OK, media_type(path), bytes)
+        } else {
+            let page = jetty(StatusCode::FORBIDDEN, path, "Forbidden");
+            (page.status, "text/html;charset=ISO-8859-1", page.body.to_vec())
         };
         let value = Value::map([
             ("status", Value::from(status.as_u16())),

@@ -117,7 +117,11 @@ pub async fn serve_wiremock(address: SocketAddr, root: &Path) -> Result<(Served,
         let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         failed(lines.join("\n"))
     })?;
-    let serving = Serving { toxiproxy: None, own: None, admin: Admin { wiremock, files, stands: None, began: Instant::now() } };
+    let serving = Serving {
+        toxiproxy: None,
+        own: None,
+        admin: Admin { wiremock, files, stands: None, began: Instant::now() },
+    };
     Ok((Served::begin(address, serving, OF_WIREMOCK).await?, warnings))
 }
 

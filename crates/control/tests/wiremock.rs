@@ -82,7 +82,7 @@ async fn posted_mappings_answer_every_other_path() {
     assert_eq!(ask(address, "GET /hello?q=you", "").await, (200, "you".to_owned()));
     assert_eq!(ask(address, "GET /other", "").await.0, 404);
     let (_, count) = ask(address, "POST /__admin/requests/count", r#"{"url": "/hello?q=you"}"#).await;
-    assert!(count.contains("\"count\":1"), "{count}");
+    assert!(count.contains("\"count\" : 1"), "{count}");
     let (_, missed) = ask(address, "GET /__admin/requests/unmatched/near-misses", "").await;
     assert!(missed.contains("/other"), "{missed}");
     let (status, wrong) = ask(address, "POST /__admin/mappings", r#"{"request": {"urll": "/x"}}"#).await;
@@ -250,10 +250,23 @@ async fn a_folder_of_mappings_is_served() {
     let (served, warnings) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(ask(served.address(), "GET /hi", "").await, (200, "from a file".to_owned()));
-    assert_eq!(ask(served.address(), "GET /__admin/files", "").await.1, r#"["hi.txt"]"#);
+    assert_eq!(ask(served.address(), "GET /__admin/files", "").await.1, r#"[ "hi.txt" ]"#);
     assert_eq!(ask(served.address(), "GET /__admin/files/..%2Fmappings%2Fhi.json", "").await.0, 404);
     assert_eq!(ask(served.address(), "PUT /__admin/files/new.txt", "new").await.0, 200);
     assert_eq!(std::fs::read_to_string(root.path().join("__files/new.txt")).unwrap(), "new");
+    assert_eq!(ask(served.address(), "GET /new.txt", "").await, (200, "new".to_owned()), "a file is served");
+    assert_eq!(ask(served.address(), "POST /new.txt", "").await.0, 404);
+    // What is persistent is kept in a file, and goes with it.
+    let kept =
+        json!({ "name": "My stub: gr\u{f6}\u{df}e!", "request": { "url": "/kept" }, "persistent": true });
+    let id = map(served.address(), kept).await["id"].as_str().unwrap().to_owned();
+    let file = root.path().join(format!("mappings/my-stub-gre-{id}.json"));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("\"insertionIndex\" : "));
+    assert_eq!(ask(served.address(), "POST /__admin/mappings/reset", "").await, (200, String::new()));
+    assert_eq!(ask(served.address(), "GET /kept", "").await.0, 200, "a reset keeps it");
+    assert_eq!(ask(served.address(), &format!("DELETE /__admin/mappings/{id}"), "").await.0, 200);
+    assert!(!file.exists());
+    assert!(root.path().join("mappings/hi.json").exists(), "what the user wrote stays");
     served.close().await;
     std::fs::write(root.path().join("mappings/wrong.json"), r#"{"requst": {}}"#).unwrap();
     let wrong = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.err().unwrap();

@@ -3,7 +3,7 @@
 mod files;
 mod stands;
 
-pub(crate) use files::{Files, NoFile};
+pub(crate) use files::Files;
 pub(crate) use stands::Stands;
 
 use crate::answer::{Answer, Asked};
@@ -103,19 +103,19 @@ impl Admin {
             }
             ("POST", ["reset"]) => {
                 wiremock.reset_mappings();
-                Ok(done())
+                Ok(silent())
             }
             ("POST", ["save"]) => {
                 wiremock.save_mappings();
-                Ok(done())
+                Ok(silent())
             }
-            ("POST", ["import"]) => body(asked).and_then(|json| wiremock.import(&json)).map(|()| done()),
+            ("POST", ["import"]) => body(asked).and_then(|json| wiremock.import(&json)).map(|()| silent()),
             ("POST", ["find-by-metadata"]) => with_body(asked, |json| wiremock.find_by_metadata(json)),
             ("POST", ["remove-by-metadata"]) => {
                 body(asked).and_then(|json| wiremock.remove_by_metadata(&json)).map(|()| done())
             }
             ("POST", ["remove"]) => {
-                body(asked).and_then(|json| wiremock.remove_matching(&json)).map(|()| done())
+                body(asked).and_then(|json| wiremock.remove_matching(&json)).map(|()| silent())
             }
             ("GET", ["unmatched"]) => Ok(ok(&wiremock.unmatched_mappings())),
             ("DELETE", ["unmatched"]) => {
@@ -186,7 +186,7 @@ impl Admin {
         Some(match (asked.method.as_str(), path) {
             ("GET", []) => Ok(ok(&wiremock.settings())),
             ("POST" | "PUT", []) => {
-                body(asked).and_then(|json| wiremock.set_settings(&json)).map(|()| done())
+                body(asked).and_then(|json| wiremock.set_settings(&json)).map(|()| silent())
             }
             ("PATCH", ["extended"]) => {
                 body(asked).and_then(|json| wiremock.patch_extended(&json)).map(|()| done())
@@ -237,7 +237,7 @@ impl Admin {
         Some(Ok(match (asked.method.as_str(), path) {
             ("POST", ["reset"]) => {
                 self.wiremock.reset();
-                done()
+                silent()
             }
             ("GET", ["health"]) => ok(&Value::map([
                 ("status", Value::text("healthy")),
@@ -324,6 +324,11 @@ fn shared(answer: Answer, asked: &Asked) -> Answer {
 
 fn ok(value: &Value) -> Answer {
     told(StatusCode::OK, value)
+}
+
+/// Done, with nothing to say.
+fn silent() -> Answer {
+    Answer::empty(StatusCode::OK)
 }
 
 fn done() -> Answer {

@@ -189,8 +189,9 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     let response: &Response = &mapping.response;
     let mut out = Map::new();
     out.insert("status".to_owned(), Value::from(response.status));
-    if let Some(reason) = &response.reason {
-        out.insert("reason".to_owned(), Value::text(reason));
+    let reason = response.reason.clone().or_else(|| phrase(response.status));
+    if let Some(reason) = reason {
+        out.insert("reason".to_owned(), Value::Text(reason));
     }
     let mut all = Map::new();
     for (name, mut values) in headers {
@@ -218,10 +219,59 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     Value::Map(out)
 }
 
+/// What stands behind a status where the mapping says nothing, as far as WireMock's server knows it by another name than
+/// others do: what it doesn't know it tells by its number.
+fn phrase(status: i64) -> Option<String> {
+    let known = match status {
+        200..=202
+        | 204
+        | 206
+        | 301..=304
+        | 307
+        | 308
+        | 400..=406
+        | 408..=410
+        | 412
+        | 415
+        | 423
+        | 429
+        | 501..=504
+        | 507 => return None,
+        203 => "Non Authoritative Information",
+        205 => "Reset Content",
+        207 => "Multi-Status",
+        300 => "Multiple Choices",
+        305 => "Use Proxy",
+        407 => "Proxy Authentication Required",
+        411 => "Length Required",
+        413 => "Payload Too Large",
+        414 => "URI Too Long",
+        416 => "Range Not Satisfiable",
+        417 => "Expectation Failed",
+        418 => "I'm a Teapot",
+        420 => "Enhance your Calm",
+        421 => "Misdirected Request",
+        422 => "Unprocessable Entity",
+        424 => "Failed Dependency",
+        426 => "Upgrade Required",
+        428 => "Precondition Required",
+        431 => "Request Header Fields Too Large",
+        451 => "Unavailable for Legal Reason",
+        500 => "Server Error",
+        505 => "HTTP Version Not Supported",
+        508 => "Loop Detected",
+        510 => "Not Extended",
+        511 => "Network Authentication Required",
+        other => return Some(other.to_string()),
+    };
+    Some(known.to_owned())
+}
+
 /// What is answered where a template can't be worked out.
 fn failed(wrong: &str) -> Say {
     Say::Answer(Arc::new(Value::map([
         ("status", Value::from(500_i64)),
+        ("reason", Value::text("Server Error")),
         ("headers", Value::map([("Content-Type", Value::text("text/plain"))])),
         ("text", Value::text(wrong)),
     ])))

@@ -88,7 +88,8 @@ impl Settings {
     /// Reads `{ "fixedDelay": 100 }`.
     pub(crate) fn read(place: &Place<'_>) -> Result<Self, Wrong> {
         let known = ["fixedDelay", "delayDistribution", "extended", "proxyPassThrough"];
-        let map = place.object("com.github.tomakehurst.wiremock.global.GlobalSettings", &known)?;
+        let map =
+            place.object("com.github.tomakehurst.wiremock.admin.model.GetGlobalSettingsResult", &known)?;
         let fixed = place.field("fixedDelay").map(|delay| delay.integer()).transpose()?;
         let drawn = place.field("delayDistribution").map(|place| read_distribution(&place)).transpose()?;
         let kept = map.iter().filter(|(_, value)| **value != Value::Null);

@@ -209,7 +209,7 @@ impl Response {
         let text = |name: &str| place.field(name).map(|place| place.text()).transpose();
         let status = match place.field("status") {
             Some(status) => {
-                let number = status.integer()?;
+                let number = status.integer().map_err(|wrong| wrong.saying("java.lang.Integer", "int"))?;
                 if (1..100).contains(&number) || number > 999 {
                     // WireMock sends what no client can read.
                     return Err(status.wrong(format!("{number} is no HTTP status")));
@@ -417,6 +417,21 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
 }
 
 /// A response as WireMock shows it: in its order, with the status, and with the one body that counts.
+/// What is drawn from a curve is told in numbers with a point.
+fn as_doubles(distribution: &Value) -> Value {
+    let Value::Map(map) = distribution else { return distribution.clone() };
+    if map.get("type").and_then(Value::as_text) != Some("lognormal") {
+        return distribution.clone();
+    }
+    let double = |value: &Value| match value {
+        Value::Number(number) if number.is_written_as_integer() => {
+            seam_value::Number::parse(&format!("{number}.0")).map_or_else(|| value.clone(), Value::Number)
+        }
+        other => other.clone(),
+    };
+    Value::map(map.iter().map(|(name, value)| (name.clone(), double(value))))
+}
+
 fn show_response(place: &Place<'_>, status: i64) -> Value {
     let mut out = Map::new();
     out.insert("status".to_owned(), Value::from(status));
@@ -427,7 +442,8 @@ fn show_response(place: &Place<'_>, status: i64) -> Value {
         if is_body && std::mem::replace(&mut has_body, true) {
             continue;
         }
-        out.insert((*name).to_owned(), value.value.clone());
+        let shown = if *name == "delayDistribution" { as_doubles(value.value) } else { value.value.clone() };
+        out.insert((*name).to_owned(), shown);
     }
     Value::Map(out)
 }

@@ -12,6 +12,7 @@ mod admin;
 mod answer;
 mod dates;
 mod delays;
+mod described;
 mod files;
 mod journal;
 mod json_compare;
@@ -24,6 +25,7 @@ mod pattern;
 mod place;
 mod recording;
 mod regex;
+mod report;
 mod request;
 mod request_pattern;
 #[cfg(test)]

@@ -1,10 +1,5 @@
 //! The parts of a multipart body.
 
-use super::request::one_or_list;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use seam_value::{Map, Value};
-
 /// How many parts are read.
 const MOST: usize = 1_000;
 
@@ -27,20 +22,6 @@ impl Part {
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub(super) fn to_value(&self) -> Value {
-        let headers: Map = self
-            .headers
-            .iter()
-            .map(|(name, _)| (name.clone(), one_or_list(&self.header_values(name))))
-            .collect();
-        let body = Value::map([("asBase64", Value::Text(STANDARD.encode(&self.body)))]);
-        Value::map([
-            ("name", Value::from(self.name.clone())),
-            ("headers", Value::Map(headers)),
-            ("body", body),
-        ])
     }
 }
 

@@ -384,16 +384,32 @@ impl Pattern {
         }
     }
 
-    /// What is expected, as the report of what did not match shows it: the operator and its operand.
-    pub(crate) fn shown(place: &Value) -> (String, String) {
-        let entry =
-            place.as_map().and_then(|map| map.iter().find(|(key, _)| OPERATORS.contains(&key.as_str())));
-        match entry {
-            Some((operator, operand @ (Value::Map(_) | Value::List(_)))) => {
-                (operator.clone(), super::template::jackson(operand))
+    /// The operator of a pattern as it is written, and its operand.
+    pub(crate) fn operator(place: &Value) -> Option<(&str, &Value)> {
+        let found = place.as_map()?.iter().find(|(key, _)| OPERATORS.contains(&key.as_str()))?;
+        Some((found.0, found.1))
+    }
+
+    /// What an expression finds in a text, as the report of what did not match shows it; none where it finds nothing.
+    pub(crate) fn found(&self, text: &str) -> Option<String> {
+        let all: Vec<String> = match self {
+            Self::JsonPath { path, .. } => match path.find(&parse(text).ok()?) {
+                Found::Nothing | Found::One(Value::Null) => return None,
+                Found::One(Value::List(list)) | Found::Many(list) => {
+                    list.iter().map(Value::to_plain_text).collect()
+                }
+                Found::One(value) => vec![value.to_plain_text()],
+            },
+            Self::XPath { path, .. } => {
+                let root = Element::parse(text.trim()).ok()?;
+                path.find(&root).ok()?.into_iter().map(|part| part.shown).collect()
             }
-            Some((operator, operand)) => (operator.clone(), operand.to_plain_text()),
-            None => (String::new(), place.to_string()),
+            _ => return None,
+        };
+        match all.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(format!("[{}]", several.join(", "))),
         }
     }
 }
@@ -440,7 +456,14 @@ fn expression(
     let Some(expression) = operand.field("expression") else {
         return Err(place.wrong(format!("expression is required in the advanced {operator} form")));
     };
-    Ok((expression.text()?, Some(Box::new(Pattern::read_inner(operand, depth + 1)?))))
+    let inner = Pattern::read_inner(operand, depth + 1).map_err(|mut wrong| {
+        // WireMock tells where the expression's pattern stands.
+        for mistake in wrong.errors.iter_mut().filter(|one| one.pointer.as_ref() == Some(&operand.pointer)) {
+            mistake.pointer = Some(place.pointer.clone());
+        }
+        wrong
+    })?;
+    Ok((expression.text()?, Some(Box::new(inner))))
 }
 
 /// Do the values that a path finds hold?

@@ -45,9 +45,7 @@ impl<'a> Place<'a> {
 
     /// The fields, whatever they are called.
     pub(crate) fn map(&self, what: &str) -> Result<&'a Map, Wrong> {
-        self.value.as_map().ok_or_else(|| {
-            self.wrong(format!("Cannot deserialize value of type `{what}` from {}", kind(self.value)))
-        })
+        self.value.as_map().ok_or_else(|| self.wrong(not_made(what, self.value)))
     }
 
     /// The fields with their places.
@@ -131,6 +129,25 @@ impl<'a> Place<'a> {
             words.join(", ")
         )))
     }
+}
+
+/// Why nothing is made of a value, in the words of WireMock's reader.
+fn not_made(what: &str, value: &Value) -> String {
+    // Of a number it tries to make whatever is no map.
+    let is_map = what.starts_with("java.util") || what.ends_with("Parameters") || what.ends_with("Metadata");
+    let (argument, from) = match value {
+        Value::Text(text) => ("String", format!("String value ('{text}')")),
+        Value::Number(number) if !is_map && number.is_written_as_integer() => {
+            ("int/Int", format!("Number value ({number})"))
+        }
+        Value::Number(number) if !is_map => ("double/Double", format!("Number value ({number})")),
+        Value::Bool(flag) if !is_map => ("boolean/Boolean", format!("boolean value ({flag})")),
+        _ => return format!("Cannot deserialize value of type `{what}` from {}", kind(value)),
+    };
+    format!(
+        "Cannot construct instance of `{what}` (although at least one Creator exists): no {argument}-argument \
+         constructor/factory method to deserialize from {from}"
+    )
 }
 
 /// What a value is, in the words of WireMock's reader.

@@ -127,6 +127,11 @@ impl Request {
             headers.collect(),
             body,
         );
+        if let Some(url) = text("absoluteUrl") {
+            let own = std::mem::take(&mut request.url);
+            request.take_target(&url);
+            request.url = own;
+        }
         if let Some(host) = text("host") {
             request.host = host;
         }
@@ -303,7 +308,7 @@ impl Request {
             }))
         };
         let millis = self.at.as_millisecond();
-        let mut shown = vec![
+        Value::map([
             ("url", Value::text(&self.url)),
             ("absoluteUrl", Value::Text(self.absolute_url())),
             ("method", Value::text(&self.method)),
@@ -321,11 +326,7 @@ impl Request {
             ("loggedDateString", Value::Text(iso_millis(self.at))),
             ("queryParams", pairs(self.query())),
             ("formParams", pairs(self.form())),
-        ];
-        if self.is_multipart() {
-            shown.push(("parts", Value::List(self.parts().iter().map(Part::to_value).collect())));
-        }
-        Value::map(shown)
+        ])
     }
 
     /// About how many bytes it takes.

@@ -315,6 +315,19 @@ impl RequestPattern {
     }
 }
 
+impl RequestPattern {
+    /// Do the parts of a request hold against one of the patterns for them?
+    pub(crate) fn multipart_holds(&self, index: usize, request: &Request) -> bool {
+        let pattern = self.multipart.get(index);
+        pattern.is_none_or(|one| request.is_multipart() && one.matches(request.parts(), request.at))
+    }
+
+    /// Does one part hold against one of the patterns?
+    pub(crate) fn multipart_part_holds(&self, index: usize, part: &Part, now: Timestamp) -> bool {
+        self.multipart.get(index).is_none_or(|one| one.holds(part, now))
+    }
+}
+
 impl Url {
     fn matches(&self, request: &Request) -> bool {
         match self {
@@ -505,6 +518,10 @@ fn shown(value: &Value) -> Value {
             (name, Some(field @ (Value::Number(_) | Value::Bool(_)))) if name.starts_with("url") => {
                 out.insert(name.to_owned(), Value::Text(field.to_plain_text()));
             }
+            ("multipartPatterns", Some(Value::List(all))) => {
+                let all = all.iter().map(|one| name_first(without_nulls(one))).collect();
+                out.insert((*name).to_owned(), Value::List(all));
+            }
             (_, Some(field)) => {
                 out.insert((*name).to_owned(), without_nulls(field));
             }
@@ -514,16 +531,38 @@ fn shown(value: &Value) -> Value {
     Value::Map(out)
 }
 
+/// A pattern for parts begins with the name of the part.
+fn name_first(pattern: Value) -> Value {
+    let Value::Map(mut map) = pattern else { return pattern };
+    let mut out = Map::new();
+    if let Some(name) = map.shift_remove("name") {
+        out.insert("name".to_owned(), name);
+    }
+    out.extend(map);
+    Value::Map(out)
+}
+
 /// A pattern without what is null; what is expected stays as it is.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Map(map) => {
-            let kept = map.iter().filter(|(_, value)| **value != Value::Null);
+            let is_now = map.values().any(|value| value.as_text() == Some("now"));
+            let kept = map.iter().filter(|(key, value)| {
+                **value != Value::Null && !(is_now && key.starts_with("expectedOffset"))
+            });
             let mut shown: Map = kept
                 .map(|(key, value)| {
                     // WireMock shows a schema as the text that it keeps.
                     if key == "matchesJsonSchema" && value.as_text().is_none() {
                         return (key.clone(), Value::Text(super::template::jackson(value)));
+                    }
+                    match key.as_str() {
+                        "anything" => return (key.clone(), Value::text("anything")),
+                        "before" | "after" | "equalToDateTime" if value.as_text() == Some("now") => {
+                            let told = super::described::moment(&Value::Map(map.clone()), "now");
+                            return (key.clone(), Value::Text(told));
+                        }
+                        _ => {}
                     }
                     let literal = matches!(key.as_str(), "equalToJson" | "matchesJsonSchema" | "parameters");
                     (key.clone(), if literal { value.clone() } else { without_nulls(value) })

@@ -1,6 +1,7 @@
 //! Scenarios: named machines of states that mappings ask for and change.
 
 use super::mapping::Mapping;
+use super::report::bucket;
 use super::wrong::Wrong;
 use seam_value::Value;
 use std::collections::BTreeMap;
@@ -80,8 +81,10 @@ impl Scenarios {
         names.sort_unstable();
         names.dedup();
         let all = names.into_iter().map(|name| {
+            // In the order in which they were added.
             let of: Vec<Value> = mappings
                 .iter()
+                .rev()
                 .filter(|mapping| mapping.scenario.as_deref() == Some(name))
                 .map(|mapping| (*mapping.shown).clone())
                 .collect();
@@ -98,12 +101,15 @@ impl Scenarios {
 }
 
 fn possible<'m>(name: &str, mappings: &'m [Arc<Mapping>]) -> Vec<&'m str> {
-    let of = mappings.iter().filter(|mapping| mapping.scenario.as_deref() == Some(name));
-    let mut states: Vec<&str> = of
-        .flat_map(|mapping| [mapping.required_state.as_deref(), mapping.new_state.as_deref()])
-        .flatten()
-        .collect();
-    states.sort_unstable();
-    states.dedup();
+    let of = mappings.iter().rev().filter(|mapping| mapping.scenario.as_deref() == Some(name));
+    let mut states: Vec<&str> = Vec::new();
+    for state in
+        of.flat_map(|mapping| [mapping.required_state.as_deref(), mapping.new_state.as_deref()]).flatten()
+    {
+        if !states.contains(&state) {
+            states.push(state);
+        }
+    }
+    states.sort_by_key(|state| bucket(state));
     states
 }

@@ -4,11 +4,11 @@ use super::answer::{Around, Prepared};
 use super::delays::Settings;
 use super::journal::{Event, Journal};
 use super::mapping::{Mapping, new_id};
-use super::near;
 use super::recording::Recording;
 use super::request::Request;
 use super::request_pattern::Url;
 use super::scenarios::Scenarios;
+use super::{near, report};
 use crate::layers::Layer;
 use crate::surroundings::{FindFile, Surroundings};
 use seam_wire::{Answering, Answers, Asked, HeardBy, Say};
@@ -183,7 +183,7 @@ impl WireMock {
             .as_ref()
             .and_then(|mapping| mapping.scenario.as_deref())
             .map(|name| scenarios.state(name));
-        near::report(mapping.as_deref(), request, state)
+        report::report(mapping.as_deref(), request, state)
     }
 
     /// The seams on which mappings say that they stand (`metadata: { seam: "consumer -> provider" }`), as they are written.

@@ -456,3 +456,81 @@ fn it_answers_on_a_seam() {
     let asked = Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &other, bytes: b"" };
     assert!(layers.answer(&asked).is_none());
 }
+
+/// What the answer of 404 says, row by row as WireMock 3.13.2 says it.
+#[test]
+fn the_report_tells_what_did_not_match() {
+    let get = |url: &str| Request::new("GET", url, vec![("A".to_owned(), "y".to_owned())], Vec::new());
+    let post = |body: &str| Request::new("POST", "/x", Vec::new(), body.as_bytes().to_vec());
+    for (asked, request, rows) in [
+        (r#"{"url":"/a"}"#, get("/b"), &["/a | /b <<<<< URL does not match"][..]),
+        (
+            r#"{"urlPathPattern":"x.?"}"#,
+            get("/b"),
+            &[
+                r#"[path regex] x.? | /b <<<<< URL does not match. When using a regex, "?" should be "\?". URLs must start with a /"#,
+            ],
+        ),
+        (r#"{"method":"PUT"}"#, get("/b"), &["PUT | GET <<<<< HTTP method does not match", "(always) | /b"]),
+        (
+            r#"{"urlPath":"/x","headers":{"A":{"matches":"x"},"B":{"absent":true},"C":{"equalTo":"1"}}}"#,
+            get("/x"),
+            &[
+                "A [matches] : x | A: y <<<<< Header does not match",
+                "B [absent] : (absent) | <<<<< Header is not present",
+                "C: 1 | <<<<< Header is not present",
+            ],
+        ),
+        (
+            r#"{"urlPath":"/x","queryParameters":{"a":{"hasExactly":[{"equalTo":"1"},{"contains":"2"}]}}}"#,
+            get("/x?a=1&a=2&a=3"),
+            &[
+                "Query: a exactly [equalTo 1 AND contains 2] | a: 1 <<<<< Query does not match",
+                "| a: 2",
+                "| a: 3",
+            ],
+        ),
+        (
+            r#"{"urlPathTemplate":"/a/{id}","pathParameters":{"id":{"matches":"[0-9]+"}}}"#,
+            get("/a/z"),
+            &["Path parameter: id [matches] [0-9]+ | z <<<<< Path parameter does not match"],
+        ),
+        (
+            r#"{"urlPath":"/x","bodyPatterns":[{"equalToJson":"{\"a\":1}"}]}"#,
+            post(r#"{"a":2}"#),
+            &["[equalToJson] | <<<<< Body does not match", "{ | {", "\"a\" : 1 | \"a\" : 2", "} | }"],
+        ),
+        (
+            r#"{"urlPath":"/x","bodyPatterns":[{"matchesJsonPath":{"expression":"$.a","equalTo":"3"}}]}"#,
+            post(r#"{"a":2}"#),
+            &["$.a [equalTo] 3 | 2 <<<<< Body does not match"],
+        ),
+        (
+            r#"{"urlPath":"/x","bodyPatterns":[{"and":[{"contains":"z"},{"not":{"equalTo":"q"}}]}]}"#,
+            post("some words that go on and on so that the line is too long to fit"),
+            &[
+                "[and] | some words that go on and on so that the line is too<<<<< Body does not match",
+                "contains z AND not q | long to fit",
+            ],
+        ),
+        (
+            r#"{"urlPath":"/x","multipartPatterns":[{"name":"a"}]}"#,
+            post("z"),
+            &["[Multipart request body] | <<<<< [Multipart request body] is not present"],
+        ),
+        (
+            r#"{"urlPath":"/x","clientIp":{"equalTo":"127.0.0.1"}}"#,
+            get("/x"),
+            &["equalTo 127.0.0.1 | <<<<< ClientIp is not present"],
+        ),
+    ] {
+        let wiremock = wiremock();
+        wiremock.add_mapping(&json(&format!(r#"{{"request":{asked}}}"#))).unwrap();
+        let report = wiremock.not_matched(&request);
+        let shown: Vec<String> =
+            report.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for row in rows {
+            assert!(shown.iter().any(|line| line == row), "{row} is not in\n{}", shown.join("\n"));
+        }
+    }
+}

@@ -37,6 +37,14 @@ impl Wrong {
         Self::of(status, code, None, title, None)
     }
 
+    /// With another word in what exactly is wrong.
+    pub(crate) fn saying(mut self, word: &str, instead: &str) -> Self {
+        for mistake in &mut self.errors {
+            mistake.detail = mistake.detail.take().map(|detail| detail.replace(word, instead));
+        }
+        self
+    }
+
     /// With a title and the name of the parameter that it is about.
     pub(crate) fn pointed(status: u16, code: u16, pointer: &str, title: impl Into<String>) -> Self {
         Self::of(status, code, Some(pointer.to_owned()), title, None)

@@ -35,8 +35,19 @@ pub fn read_json(text: &str) -> Result<Value, Wrong> {
         seam_value::parse(&plain).map_err(|_| {
             let before = text.get(..wrong.offset).unwrap_or(text);
             let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            Wrong::at("/", format!("{}; line: {line}, column: {column}", wrong.reason))
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 2;
+            let what = match text.get(wrong.offset..).and_then(|rest| rest.chars().next()) {
+                None => format!("Unexpected end-of-input: {}", wrong.reason),
+                Some(letter) => {
+                    format!(
+                        "Unexpected character ('{letter}' (code {})): {}",
+                        u32::from(letter),
+                        wrong.reason
+                    )
+                }
+            };
+            let place = format!(" at [Source: (String)\"{text}\"; line: {line}, column: {column}]");
+            Wrong::at("/", format!("{what}\n{place}"))
         })
     })
 }
@@ -201,7 +212,10 @@ impl WireMock {
         kept.map(|(number, mapping)| {
             let mut shown = (*mapping.shown).clone();
             if let Value::Map(map) = &mut shown {
-                map.insert("insertionIndex".to_owned(), Value::from(i64::try_from(*number).unwrap_or_default()));
+                map.insert(
+                    "insertionIndex".to_owned(),
+                    Value::from(i64::try_from(*number).unwrap_or_default()),
+                );
             }
             (mapping.id.clone(), file_name(mapping), shown)
         })
@@ -304,7 +318,14 @@ impl WireMock {
             None => None,
             Some(place) => {
                 place.map("com.github.tomakehurst.wiremock.admin.model.ScenarioState")?;
-                place.field("state").map(|state| state.text()).transpose()?
+                let Some(state) = place.field("state") else {
+                    return Err(Wrong::titled(
+                        422,
+                        11,
+                        format!("Scenario {name} does not support state null"),
+                    ));
+                };
+                Some(state.text()?)
             }
         };
         let mappings = self.ordered();
@@ -364,7 +385,8 @@ fn checked_id(id: &str) -> Result<String, Wrong> {
 fn file_name(mapping: &Mapping) -> String {
     let request = &mapping.request.shown;
     let text = |name: &str| request.get(name).map(Value::to_plain_text);
-    let url = ["url", "urlPath", "urlPattern", "urlPathPattern", "urlPathTemplate"].into_iter().find_map(text);
+    let url =
+        ["url", "urlPath", "urlPattern", "urlPathPattern", "urlPathTemplate"].into_iter().find_map(text);
     let stem = mapping.name.clone().unwrap_or_else(|| {
         let method = text("method").unwrap_or_else(|| "ANY".to_owned());
         format!("{method}-{}", url.unwrap_or_else(|| "always".to_owned()))
@@ -391,7 +413,7 @@ fn import_options(place: &Place<'_>) -> Result<(bool, bool), Wrong> {
     options.object(class, &["duplicatePolicy", "deleteAllNotInImport"])?;
     let policy = options.field("duplicatePolicy");
     let policy =
-        policy.map(|policy| policy.word(&format!("{class}$DuplicatePolicy"), &["OVERWRITE", "IGNORE"]));
+        policy.map(|policy| policy.word(&format!("{class}$DuplicatePolicy"), &["IGNORE", "OVERWRITE"]));
     let removes = options.field("deleteAllNotInImport").map(|flag| flag.boolean()).transpose()?;
     Ok((policy.transpose()?.as_deref() != Some("IGNORE"), removes.unwrap_or_default()))
 }

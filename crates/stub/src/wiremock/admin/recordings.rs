@@ -51,7 +51,11 @@ impl WireMock {
             }
             recording.state = State::Stopped;
             let recording = &mut *recording;
-            (std::mem::take(&mut recording.spec), std::mem::take(&mut recording.known), recording.proxy.take())
+            (
+                std::mem::take(&mut recording.spec),
+                std::mem::take(&mut recording.known),
+                recording.proxy.take(),
+            )
         };
         if let Some(proxy) = proxy {
             lock(&self.store).remove(|mapping| mapping.id == proxy);

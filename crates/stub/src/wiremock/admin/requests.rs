@@ -46,20 +46,22 @@ impl WireMock {
         }
         let all = self.journalled();
         let wanted = |event: &&Event| {
-            since.is_none_or(|since| event.request.at > since)
-                && (!filter.only_unmatched || event.mapping.is_none())
+            (!filter.only_unmatched || event.mapping.is_none())
                 && filter
                     .stub
                     .as_ref()
                     .is_none_or(|id| event.mapping.as_ref().is_some_and(|mapping| mapping.id == *id))
         };
-        let wanted: Vec<&Event> = all.iter().rev().filter(wanted).collect();
+        let mut wanted: Vec<&Event> = all.iter().rev().filter(wanted).collect();
+        // All of them are counted, also those that are not asked for.
+        let n_all = wanted.len();
+        wanted.retain(|event| since.is_none_or(|since| event.request.at > since));
         let total = wanted.len();
         let n_shown = total.min(filter.limit.unwrap_or(usize::MAX));
         let shown = wanted.into_iter().take(n_shown).map(|event| self.shown(event, n_shown));
         Ok(Value::map([
             ("requests", Value::List(shown.collect())),
-            ("meta", Value::map([("total", Value::from(total))])),
+            ("meta", Value::map([("total", Value::from(n_all))])),
             ("requestJournalDisabled", Value::Bool(false)),
         ]))
     }
@@ -138,6 +140,11 @@ impl WireMock {
         let request = Request::of_json(json);
         let mut shown = json.clone();
         if let Value::Map(map) = &mut shown {
+            if !request.host.is_empty() && map.contains_key("absoluteUrl") {
+                map.entry("scheme".to_owned()).or_insert_with(|| Value::text(&request.scheme));
+                map.entry("host".to_owned()).or_insert_with(|| Value::text(&request.host));
+            }
+            map.entry("port".to_owned()).or_insert_with(|| Value::from(i64::from(request.port)));
             map.entry("browserProxyRequest".to_owned()).or_insert(Value::Bool(false));
             map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::new()));
             map.entry("formParams".to_owned()).or_insert(Value::Map(Map::new()));

@@ -170,7 +170,7 @@ fn build<'d>(
     for child in &element.children {
         match child {
             Child::Element(child) => made.append_child(build(document, child, &known, uses_namespaces)),
-            Child::Text(text) => made.append_child(document.create_text(text)),
+            Child::Text(text) | Child::Cdata(text) => made.append_child(document.create_text(text)),
         }
     }
     made

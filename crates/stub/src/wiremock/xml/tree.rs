@@ -22,6 +22,8 @@ pub(crate) struct Element {
 pub(crate) enum Child {
     Element(Element),
     Text(String),
+    /// Text that was marked to be no markup.
+    Cdata(String),
 }
 
 impl Element {
@@ -65,7 +67,7 @@ impl Element {
         for child in &self.children {
             match child {
                 Child::Element(element) => element.add_text(out),
-                Child::Text(text) => out.push_str(text),
+                Child::Text(text) | Child::Cdata(text) => out.push_str(text),
             }
         }
     }
@@ -84,8 +86,10 @@ impl Element {
             let _ = write!(out, " {name}=\"{}\"", escape(value).replace('"', "&quot;"));
         }
         let is_blank = |child: &Child| matches!(child, Child::Text(text) if text.trim().is_empty());
-        let holds_text =
-            self.children.iter().any(|child| matches!(child, Child::Text(_)) && !is_blank(child));
+        let holds_text = self
+            .children
+            .iter()
+            .any(|child| matches!(child, Child::Text(_) | Child::Cdata(_)) && !is_blank(child));
         if self.children.iter().all(is_blank) {
             let text = self.text();
             if text.is_empty() {
@@ -99,6 +103,7 @@ impl Element {
         for child in self.children.iter().filter(|child| holds_text || !is_blank(child)) {
             match child {
                 Child::Text(text) => out.push_str(&escape(text)),
+                Child::Cdata(text) => drop(write!(out, "<![CDATA[{text}]]>")),
                 Child::Element(element) => {
                     if !holds_text {
                         out.push('\n');
@@ -288,7 +293,10 @@ impl<'t> Reader<'t> {
                 let Some(length) = data.find("]]>") else {
                     return Err(self.wrong("The CDATA section is not closed."));
                 };
-                text.push_str(&data[..length]);
+                if !text.is_empty() {
+                    element.children.push(Child::Text(std::mem::take(&mut text)));
+                }
+                element.children.push(Child::Cdata(data[..length].to_owned()));
                 self.at += 9 + length + 3;
             } else {
                 if !text.is_empty() {
@@ -363,7 +371,7 @@ mod tests {
                 "<?xml version='1.0'?><!-- x --><a x='1' y=\"&lt;\"><b>t &amp; u</b><c/></a>",
                 "<a x=\"1\" y=\"&lt;\">\n  <b>t &amp; u</b>\n  <c/>\n</a>\n",
             ),
-            ("<s:a xmlns:s='u'><![CDATA[<x>]]></s:a>", "<s:a xmlns:s=\"u\">&lt;x&gt;</s:a>\n"),
+            ("<s:a xmlns:s='u'><![CDATA[<x>]]></s:a>", "<s:a xmlns:s=\"u\"><![CDATA[<x>]]></s:a>\n"),
             ("<!DOCTYPE a [<!ENTITY e 'x'>]><a>&e;&#65;</a>", "<a>A</a>\n"),
         ] {
             assert_eq!(Element::parse(text).map(|root| root.to_pretty()).as_deref(), Ok(pretty), "{text}");
