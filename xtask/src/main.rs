@@ -7,6 +7,7 @@ mod bench;
 mod chore;
 mod needs;
 mod reference;
+mod soak;
 mod test;
 mod tidy;
 
@@ -20,6 +21,11 @@ const CHORES: &[Chore] = &[
     ("check", "every gate: fmt, clippy, tests, docs, dependencies", test::check),
     ("tidy", "the rules of the house: floors, heads of files, sizes", tidy::run),
     ("bench", "measure Seamwork beside floors: cargo xtask bench [GROUP…] [--json FILE]", bench::run),
+    (
+        "soak",
+        "cut connections under load for minutes: cargo xtask soak [--minutes N] [--protocol P]",
+        soak::run,
+    ),
     ("reference", "write docs/reference.md anew from the tables of kinds", reference::run),
     ("needs", "what the tests need that this machine does not have", needs::run),
 ];

@@ -26,6 +26,7 @@ mod refusals;
 mod relay;
 mod socket;
 mod stand;
+mod switch;
 mod tls;
 mod toxics;
 mod unread;

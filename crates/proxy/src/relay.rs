@@ -4,18 +4,18 @@
 //! all connections share, writes at once, and only what the receiver would not take is copied and waited for.
 //! While it waits nothing more is read: that is the backpressure, and the reason why no memory grows.
 
-use crate::hold::{By, Rule, SeamState};
+use crate::hold::{By, Rule};
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
+use crate::switch::{Stance, Switch};
 use crate::tls::Meeting;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::{Notify, watch};
 
 /// Bytes read at once. One buffer of this size serves all connections of the thread.
 const CHUNK: usize = 64 * 1024;
@@ -165,7 +165,7 @@ impl Tap {
     }
 
     /// May this direction be handed over here: is nothing in the middle of anything?
-    fn may_pause(&self, direction: Direction) -> bool {
+    pub(crate) fn may_pause(&self, direction: Direction) -> bool {
         let Some(conversation) = &self.conversation else { return true };
         let between = conversation.position(direction) == Position::Between;
         match direction {
@@ -293,39 +293,6 @@ pub(crate) enum Passed {
     ToBeEncrypted(Vec<u8>),
 }
 
-/// The way to stop passing at a moment when nothing is in the middle of anything.
-pub(crate) struct Switch {
-    /// Looked at right before each reading: a request that is sent after a rule was put is never just passed on.
-    state: watch::Receiver<SeamState>,
-    up_is_paused: Cell<bool>,
-    changed: Notify,
-}
-
-impl Switch {
-    pub(crate) fn new(state: watch::Receiver<SeamState>) -> Self {
-        Self { state, up_is_paused: Cell::new(false), changed: Notify::new() }
-    }
-
-    /// The seam has changed: where there are rules now, passing stops at the next moment at which it may.
-    pub(crate) fn follow(&self, state: &SeamState) {
-        if !state.rules.is_empty() {
-            self.changed.notify_waiters();
-        }
-    }
-
-    fn pauses(&self, direction: Direction, tap: &RefCell<Tap>) -> bool {
-        let is_wanted = self.up_is_paused.get() || !self.state.borrow().rules.is_empty();
-        let paused = is_wanted
-            && (direction == Direction::ToProvider || self.up_is_paused.get())
-            && tap.borrow().may_pause(direction);
-        if paused && direction == Direction::ToProvider {
-            self.up_is_paused.set(true);
-            self.changed.notify_waiters();
-        }
-        paused
-    }
-}
-
 /// Passes bytes both ways until both directions have ended, one side resets the connection, or it is to be held.
 pub(crate) async fn relay(
     (consumer, provider): (&Socket, &Socket),
@@ -334,7 +301,11 @@ pub(crate) async fn relay(
     switch: &Switch,
 ) -> Passed {
     let up = pass(Direction::ToProvider, (consumer, provider), (tap, switch), scratch);
-    let down = pass(Direction::ToConsumer, (provider, consumer), (tap, switch), scratch);
+    let down = async {
+        let done = pass(Direction::ToConsumer, (provider, consumer), (tap, switch), scratch).await?;
+        switch.down_is_done(matches!(done, Done::Ended));
+        Ok(done)
+    };
     match tokio::try_join!(up, down) {
         Ok((Done::Paused, _) | (_, Done::Paused)) => Passed::ToBeHeld,
         Ok((Done::Ended, Done::Ended)) => Passed::Over(Over::Closed),
@@ -371,19 +342,29 @@ async fn pass(
     scratch: &Scratch,
 ) -> Result<Done, Stop> {
     loop {
-        if switch.pauses(direction, tap) {
-            return Ok(Done::Paused);
+        let stance = switch.stance(direction, &tap.borrow());
+        match stance {
+            Stance::Pass => {}
+            Stance::Stop => return Ok(Done::Paused),
+            Stance::Wait(until) => {
+                tokio::select! {
+                    () = switch.changed() => {}
+                    () = tokio::time::sleep_until(until) => {}
+                    () = from.broken() => return reset(direction, tap),
+                }
+                continue;
+            }
         }
         let readable = tokio::select! {
             biased;
             readable = from.readable() => readable,
-            () = switch.changed.notified() => continue,
+            () = switch.changed() => continue,
         };
         if readable.is_err() {
             return reset(direction, tap);
         }
-        if switch.pauses(direction, tap) {
-            return Ok(Done::Paused);
+        if !matches!(switch.stance(direction, &tap.borrow()), Stance::Pass) {
+            continue;
         }
         let rest = {
             let mut buffer = scratch.borrow_mut();
@@ -415,7 +396,10 @@ async fn pass(
                 Ok(n_written) => n_written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 // The receiver is gone. What was read never arrived, so it has not passed.
-                Err(_) => return reset(direction.opposite(), tap),
+                Err(_) => {
+                    last_words(direction, (from, to), tap, &mut buffer);
+                    return reset(direction.opposite(), tap);
+                }
             };
             tap.borrow_mut().saw(direction, &buffer[..n_read]);
             if n_read < SMALL && tap.borrow().awaits_more_of(direction) {
@@ -423,8 +407,31 @@ async fn pass(
             }
             buffer[n_written..n_read].to_vec()
         };
-        if !write_rest(to, &rest).await {
+        // Who has reset the connection wants nothing more of it, however long the other side may take to read.
+        let written = match direction {
+            Direction::ToConsumer => write_rest(to, &rest).await,
+            Direction::ToProvider => tokio::select! {
+                biased;
+                written = write_rest(to, &rest) => written,
+                () = from.broken(), if !rest.is_empty() => return reset(direction, tap),
+            },
+        };
+        if !written {
+            last_words(direction, (from, to), tap, &mut scratch.borrow_mut());
             return reset(direction.opposite(), tap);
+        }
+    }
+}
+
+/// A receiver is gone: what it said before is passed on as far as it is there and the other side takes it. A server that
+/// refuses a long request says so and leaves.
+fn last_words(direction: Direction, (from, to): (&Socket, &Socket), tap: &RefCell<Tap>, buffer: &mut [u8]) {
+    let back = direction.opposite();
+    while let Ok(n_read @ 1..) = to.read_now(buffer) {
+        let Ok(n_written) = from.try_write(&buffer[..n_read]) else { return };
+        tap.borrow_mut().saw(back, &buffer[..n_written]);
+        if n_written < n_read {
+            return;
         }
     }
 }

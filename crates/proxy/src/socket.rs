@@ -36,6 +36,18 @@ impl Socket {
         }
     }
 
+    /// Waits until the other side has reset the connection, whatever may still be read.
+    pub(crate) async fn broken(&self) {
+        let ready = match self {
+            Self::Tcp(stream) => stream.ready(Interest::ERROR).await,
+            Self::Tls(socket) => socket.stream().ready(Interest::ERROR).await,
+            Self::Unix(stream) => stream.ready(Interest::ERROR).await,
+            Self::Gone => return,
+        };
+        // Without a runtime nothing is ever heard of again.
+        drop(ready);
+    }
+
     /// Waits until something can be written.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         match self {
@@ -56,6 +68,15 @@ impl Socket {
                 None => socket.try_read(buffer),
             },
             Self::Gone => Err(gone()),
+        }
+    }
+
+    /// The same of what the runtime has not heard of yet.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => Ok(rustix::net::recv(stream, buffer, RecvFlags::DONTWAIT)?.0),
+            Self::Unix(stream) => Ok(rustix::net::recv(stream, buffer, RecvFlags::DONTWAIT)?.0),
+            Self::Tls(_) | Self::Gone => self.try_read(buffer),
         }
     }
 

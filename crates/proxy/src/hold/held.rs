@@ -128,6 +128,8 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
 enum Woken {
     Readable(Direction),
     Writable(Direction),
+    /// The consumer, of whom nothing is read at present, has reset the connection.
+    Broken,
     Time,
     Changed,
     /// Somebody else has answered.
@@ -192,6 +194,10 @@ impl Held {
                 self.lane(to).is_blocked = false;
                 Ok(())
             }
+            Woken::Broken => {
+                self.with.tap.borrow_mut().reset_by(Direction::ToProvider);
+                Err(Ended(Over::Reset))
+            }
             Woken::Time => Ok(()),
             Woken::Changed => self.apply_state(),
             Woken::Others(call, answering) => self.others_have_answered(call, answering),
@@ -227,6 +233,7 @@ impl Held {
                 Woken::Changed
             }
             () = readable(Some(consumer).filter(|_| reads_consumer)) => Woken::Readable(Direction::ToProvider),
+            () = consumer.broken(), if !reads_consumer => Woken::Broken,
             () = readable(provider.filter(|_| reads_provider)) => Woken::Readable(Direction::ToConsumer),
             () = writable(provider.filter(|_| blocked_up)) => Woken::Writable(Direction::ToProvider),
             () = writable(Some(consumer).filter(|_| blocked_down)) => Woken::Writable(Direction::ToConsumer),

@@ -3,5 +3,6 @@
 
 mod bed;
 mod faults;
+mod handing;
 mod stubs;
 mod surprises;

@@ -98,7 +98,7 @@ impl Speaks for Amqp {
             .env("RUNNING_UNDER_SYSTEMD", "1")
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
         let mut server = Server::start(folder, port, &mut command);
-        server._programs.push(names);
+        server.goes_with(names);
         Some(server)
     }
 

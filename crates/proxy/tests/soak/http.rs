@@ -40,7 +40,7 @@ pub(crate) async fn serve() -> Server {
             });
         }
     });
-    Server { address, _programs: Vec::new(), _folder: None }
+    Server::here(address)
 }
 
 async fn answer(request: Request<Incoming>, done: Done) -> Result<Response<Full<Bytes>>, Infallible> {

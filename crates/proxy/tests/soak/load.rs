@@ -130,11 +130,9 @@ struct Stub(fn(&str) -> Option<String>);
 impl Answers for Stub {
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let text = asked.request.to_string();
-        let from = text
-            .find("N")
-            .and_then(|_| text.match_indices('N').find_map(|(at, _)| payload_at(&text[at..])))?;
+        let from = text.match_indices('N').find_map(|(at, _)| payload_at(&text[at..]))?;
         let number: u64 = from[1..from.find('Z')?].parse().ok()?;
-        let say = (number % 6 == 0).then(|| (self.0)(from)).flatten()?;
+        let say = number.is_multiple_of(6).then(|| (self.0)(from)).flatten()?;
         let say = Say::Answer(Arc::new(parse(&say).unwrap()));
         Some(Answering {
             by: Arc::from("soak"),

@@ -113,9 +113,10 @@ impl Speaks for MariaDb {
     async fn ask(&mut self, asks: &[Ask]) -> io::Result<Vec<String>> {
         let mut answers = Vec::new();
         for ask in asks {
-            let sql = match ask.does {
-                true => format!("insert into soak.done values ({})", ask.number),
-                false => format!("select '{}' as said", ask.payload()),
+            let sql = if ask.does {
+                format!("insert into soak.done values ({})", ask.number)
+            } else {
+                format!("select '{}' as said", ask.payload())
             };
             let mut rows = self.query(&sql).await?;
             answers.push(rows.pop().unwrap_or_default());

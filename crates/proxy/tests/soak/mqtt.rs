@@ -24,7 +24,7 @@ fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
             break;
         }
     }
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
+    bytes.extend(parts.concat());
     bytes
 }
 

@@ -3,6 +3,7 @@
 use crate::load::{Ask, Speaks};
 use crate::server::{Server, free_port, program};
 use crate::wire::{Reader, Wire, wrong};
+use std::fmt::Write as _;
 use std::io;
 use std::process::Command;
 use tokio::net::TcpStream;
@@ -35,13 +36,11 @@ impl Speaks for Nats {
     }
 
     async fn ask(&mut self, asks: &[Ask]) -> io::Result<Vec<String>> {
-        let said: String = asks
-            .iter()
-            .map(|ask| {
-                let payload = ask.payload();
-                format!("PUB {} {}\r\n{payload}\r\n", self.subject, payload.len())
-            })
-            .collect();
+        let mut said = String::new();
+        for ask in asks {
+            let payload = ask.payload();
+            let _ = write!(said, "PUB {} {}\r\n{payload}\r\n", self.subject, payload.len());
+        }
         let read = async |reader: &mut Reader<'_>| {
             let (mut answers, mut pings) = (Vec::new(), 0);
             while answers.len() < asks.len() {

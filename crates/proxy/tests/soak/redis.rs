@@ -3,6 +3,7 @@
 use crate::load::{Ask, Speaks};
 use crate::server::{Server, free_port, program};
 use crate::wire::{Reader, Wire, wrong};
+use std::fmt::Write as _;
 use std::io;
 use std::process::Command;
 use tokio::net::TcpStream;
@@ -24,9 +25,11 @@ async fn reply(reader: &mut Reader<'_>) -> io::Result<String> {
 }
 
 fn command(words: &[&str]) -> Vec<u8> {
-    let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-    let n_words = words.matches('$').count();
-    format!("*{n_words}\r\n{words}").into_bytes()
+    let mut said = format!("*{}\r\n", words.len());
+    for word in words {
+        let _ = write!(said, "${}\r\n{word}\r\n", word.len());
+    }
+    said.into_bytes()
 }
 
 impl Speaks for Redis {
@@ -46,9 +49,12 @@ impl Speaks for Redis {
     async fn ask(&mut self, asks: &[Ask]) -> io::Result<Vec<String>> {
         let said: Vec<u8> = asks
             .iter()
-            .flat_map(|ask| match ask.does {
-                true => command(&["RPUSH", "done", &ask.number.to_string()]),
-                false => command(&["ECHO", &ask.payload()]),
+            .flat_map(|ask| {
+                if ask.does {
+                    command(&["RPUSH", "done", &ask.number.to_string()])
+                } else {
+                    command(&["ECHO", &ask.payload()])
+                }
             })
             .collect();
         let read = async |reader: &mut Reader<'_>| {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// A server; what it needs to be goes with it.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    pub(crate) _programs: Vec<Ended>,
-    pub(crate) _folder: Option<tempfile::TempDir>,
+    programs: Vec<Ended>,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// Ends a program when it is dropped.
@@ -22,6 +22,16 @@ impl Drop for Ended {
 }
 
 impl Server {
+    /// One of this process.
+    pub(crate) fn here(address: SocketAddr) -> Self {
+        Self { address, programs: Vec::new(), _folder: None }
+    }
+
+    /// Another program ends with it.
+    pub(crate) fn goes_with(&mut self, program: Ended) {
+        self.programs.push(program);
+    }
+
     /// Starts a program and waits until it listens.
     pub(crate) fn start(folder: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
         let program = spawn(command);
@@ -31,7 +41,7 @@ impl Server {
             assert!(Instant::now() < end, "{command:?} does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
-        Self { address, _programs: vec![program], _folder: Some(folder) }
+        Self { address, programs: vec![program], _folder: Some(folder) }
     }
 }
 

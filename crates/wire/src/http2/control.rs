@@ -83,10 +83,16 @@ impl Http2 {
                 self.n_acks_of_ours -= 1;
             }
             frame::SETTINGS => {
-                for setting in payload.chunks_exact(6) {
-                    if let ([0, 4], Some(window)) = (&setting[..2], frame::number(&setting[2..])) {
+                let windows =
+                    payload.chunks_exact(6).filter(|setting| setting[..2] == INITIAL_WINDOW.to_be_bytes());
+                let window = windows.filter_map(|setting| frame::number(&setting[2..])).next_back();
+                match (self.mode, window) {
+                    // Whoever only watches says nothing of its own, and begins between calls.
+                    (Mode::Watched, Some(window)) => {
                         self.writing.set_first_window(direction.opposite(), window);
                     }
+                    (Mode::Watched, None) => {}
+                    _ => self.writing.announced(direction.opposite(), window),
                 }
                 match self.mode {
                     Mode::Alone => {

@@ -16,6 +16,9 @@ pub(super) const FIRST_WINDOW: i64 = 65_535;
 /// provider would push.
 const FIRST_SHADOW: u32 = 0x4000_0000;
 
+/// So many settings may wait for their receipt; of further ones larger windows are not used.
+const MOST_ANNOUNCED: usize = 64;
+
 /// Is it a stream of ours, of which the consumer hears nothing?
 pub(super) fn is_shadow(stream: u32) -> bool {
     stream >= FIRST_SHADOW && stream.is_multiple_of(2)
@@ -37,6 +40,9 @@ struct Valve {
     window: i64,
     /// The window of each new stream.
     first: i64,
+    /// What the receiver has said of that in settings whose receipt it has not heard of, the oldest first: until then it
+    /// may hold its sender to what was before.
+    announced: VecDeque<Option<i64>>,
     streams: BTreeMap<u32, Outbox>,
 }
 
@@ -62,7 +68,12 @@ struct Numbers {
 
 impl Writing {
     pub(super) fn new() -> Self {
-        let valve = Valve { window: FIRST_WINDOW, first: FIRST_WINDOW, streams: BTreeMap::new() };
+        let valve = Valve {
+            window: FIRST_WINDOW,
+            first: FIRST_WINDOW,
+            announced: VecDeque::new(),
+            streams: BTreeMap::new(),
+        };
         let numbers = Numbers::default();
         Self { to_provider: valve.clone(), to_consumer: valve, numbers, parts: Default::default() }
     }
@@ -103,13 +114,21 @@ impl Writing {
         }
     }
 
-    /// The receiver says what windows its streams begin with.
+    /// The receiver says what windows its streams begin with. It counts from now on.
     pub(super) fn set_first_window(&mut self, to: Direction, window: u32) {
+        self.valve(to).set_first(i64::from(window & 0x7fff_ffff));
+    }
+
+    /// The receiver's settings say what windows its streams begin with, if they do. A larger one counts once their receipt
+    /// was said.
+    pub(super) fn announced(&mut self, to: Direction, window: Option<u32>) {
+        let window = window.map(|window| i64::from(window & 0x7fff_ffff));
         let valve = self.valve(to);
-        let more = i64::from(window & 0x7fff_ffff) - valve.first;
-        valve.first += more;
-        for outbox in valve.streams.values_mut() {
-            outbox.window += more;
+        if let Some(window) = window.filter(|window| *window < valve.first) {
+            valve.set_first(window);
+        }
+        if valve.announced.len() < MOST_ANNOUNCED {
+            valve.announced.push_back(window);
         }
     }
 
@@ -254,11 +273,7 @@ impl Valve {
     /// Writes what waited and now fits, then the frames. Gives the streams that ended with it.
     fn put(&mut self, mut frames: &[u8], mut numbers: Option<&mut Numbers>, out: &mut Vec<u8>) -> Vec<u32> {
         let mut over = Vec::new();
-        let waiting: Vec<u32> = self.streams.keys().copied().collect();
-        for stream in waiting {
-            let number = numbers.as_ref().map_or(Some(stream), |numbers| numbers.of_provider(stream));
-            self.drain(stream, number.unwrap_or(stream), &mut over, out);
-        }
+        self.drain_all(numbers.as_deref(), &mut over, out);
         while let Some((head, payload, rest)) = frame::first(frames) {
             frames = rest;
             let number = match numbers.as_deref_mut() {
@@ -277,12 +292,35 @@ impl Valve {
                 }
                 _ => frame::write(head.kind, head.flags, number, payload, out),
             }
+            if head.kind == frame::SETTINGS && head.has(frame::ACK) {
+                if let Some(window) = self.announced.pop_front().flatten() {
+                    self.set_first(window);
+                }
+                self.drain_all(numbers.as_deref(), &mut over, out);
+            }
             if head.kind == frame::RST_STREAM {
                 self.streams.remove(&head.stream);
                 over.push(head.stream);
             }
         }
         over
+    }
+
+    fn set_first(&mut self, window: i64) {
+        let more = window - self.first;
+        self.first = window;
+        for outbox in self.streams.values_mut() {
+            outbox.window += more;
+        }
+    }
+
+    /// Writes what waits, as far as it fits.
+    fn drain_all(&mut self, numbers: Option<&Numbers>, over: &mut Vec<u32>, out: &mut Vec<u8>) {
+        let waiting: Vec<u32> = self.streams.keys().copied().collect();
+        for stream in waiting {
+            let number = numbers.map_or(Some(stream), |numbers| numbers.of_provider(stream));
+            self.drain(stream, number.unwrap_or(stream), over, out);
+        }
     }
 
     /// Writes what waits on a stream, as far as it fits.

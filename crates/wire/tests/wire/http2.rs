@@ -380,6 +380,35 @@ fn an_answer_waits_for_room_and_the_provider_hears_nothing_of_it() {
     assert_eq!(talk.passed(), []);
 }
 
+#[test]
+fn a_larger_window_counts_once_its_receiver_knows_that_it_is_known() {
+    let mut talk = Talk::new(Behind::Provider);
+    let window = |window: u32| frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
+    talk.says(UP, &window(100_000));
+    talk.says(UP, &frame(8, 0, 0, &1_000_000_u32.to_be_bytes()));
+    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
+    talk.heard();
+    let (call, _) = talk.held.remove(0);
+    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(90_000)));
+    let n_data = |frames: &[(u8, u8, u32, Vec<u8>)]| -> usize {
+        frames.iter().filter(|(kind, ..)| *kind == 0).map(|(.., payload)| payload.len()).sum()
+    };
+    assert_eq!(n_data(&talk.heard()), 65_535);
+    // That is for the settings with which it began.
+    talk.says(DOWN, &frame(4, 1, 0, b""));
+    assert_eq!(n_data(&talk.heard()), 0);
+    talk.says(DOWN, &frame(4, 1, 0, b""));
+    let heard = talk.heard();
+    assert_eq!(heard.first().map(|(kind, flags, ..)| (*kind, *flags)), Some((4, 1)));
+    assert_eq!(n_data(&heard), 90_000 - 65_535);
+    // A smaller one counts at once.
+    talk.says(UP, &window(10));
+    talk.says(UP, &frame(1, END | END_HEADERS, 3, GET));
+    let (call, _) = talk.held.remove(0);
+    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(100)));
+    assert_eq!(n_data(&talk.heard()), 10);
+}
+
 /// A connection that was only watched so far, seen from both sides.
 struct Watched {
     conversation: Box<dyn Conversation>,
