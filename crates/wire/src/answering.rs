@@ -60,11 +60,11 @@ pub struct Elsewhere {
     pub base: String,
     /// This beginning of the path is left out, where the path has it.
     pub without_prefix: String,
-    /// Headers set on the request.
+    /// Headers added to those of the request.
     pub headers: Vec<(String, String)>,
     /// Headers taken off the request, by names in small letters.
     pub without_headers: Vec<String>,
-    /// Headers set on the reply.
+    /// Headers added to those of the reply.
     pub reply_headers: Vec<(String, String)>,
     /// Who wants to hear what came back.
     pub heard_by: Option<HeardBy>,

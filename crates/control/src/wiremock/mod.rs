@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, StatusCode};
-use seam_stub::wiremock::{EventFilter, Page, WireMock, Wrong, jackson, read_json};
+use seam_stub::wiremock::{BodyFile, EventFilter, Page, WireMock, Wrong, jackson, read_json};
 use seam_value::Value;
 use std::sync::Arc;
 use std::time::Instant;
@@ -203,10 +203,22 @@ impl Admin {
             ("POST", ["start"]) => {
                 body(asked).and_then(|json| wiremock.start_recording(&json)).map(|()| done())
             }
-            ("POST", ["stop"]) => wiremock.stop_recording().map(|made| ok(&made)),
-            ("POST", ["snapshot"]) => spec().and_then(|json| wiremock.snapshot(&json)).map(|made| ok(&made)),
+            ("POST", ["stop"]) => wiremock.stop_recording().map(|made| self.kept(made)),
+            ("POST", ["snapshot"]) => {
+                spec().and_then(|json| wiremock.snapshot(&json)).map(|made| self.kept(made))
+            }
             _ => return None,
         })
+    }
+
+    /// What was recorded, with the files that it names.
+    fn kept(&self, (made, files): (Value, Vec<BodyFile>)) -> Answer {
+        for (name, bytes) in &files {
+            if let Err(reason) = self.files.write(name, bytes) {
+                return Answer::of(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", reason);
+            }
+        }
+        ok(&made)
     }
 
     fn files(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {

@@ -25,6 +25,8 @@ pub(super) struct Request<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) status: u16,
+    /// What stands behind the status.
+    pub(super) reason: String,
     pub(super) headers: Vec<(String, String)>,
     /// Without its transfer encoding.
     pub(super) body: Vec<u8>,
@@ -97,8 +99,9 @@ impl<S: AsyncRead + Unpin + ?Sized> Reading<'_, S> {
                 let headers =
                     head.headers.iter().map(|header| (header.name.to_owned(), text(header.value))).collect();
                 let status = head.code.unwrap_or_default();
+                let reason = head.reason.unwrap_or_default().to_owned();
                 self.read.drain(..length);
-                return Ok(Reply { status, headers, body: Vec::new() });
+                return Ok(Reply { status, reason, headers, body: Vec::new() });
             }
             if self.read.len() > MOST_HEAD {
                 return Err("the head of its answer is too long".to_owned());

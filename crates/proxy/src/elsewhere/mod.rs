@@ -62,25 +62,34 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
             })
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        for (name, value) in &elsewhere.headers {
-            headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
-            headers.push((name.clone(), value.clone()));
-        }
+        headers.extend(elsewhere.headers.iter().cloned());
         send(came.method, &url, &headers, came.body).await
     };
     let answer = match answered.await {
-        Ok(Reply { status, headers, body }) => {
+        Ok(Reply { status, reason, headers, body }) => {
             let mut headers = passed_on(headers);
             for (name, value) in &elsewhere.reply_headers {
-                headers.retain(|known, _| !known.eq_ignore_ascii_case(name));
-                headers.insert(name.clone(), Value::text(value));
+                add(&mut headers, name.clone(), value.clone());
             }
             let body = Value::map([("base64", Value::text(base64(&body)))]);
-            Value::map([("status", Value::from(status)), ("headers", Value::Map(headers)), ("body", body)])
+            Value::map([
+                ("status", Value::from(status)),
+                ("reason", Value::Text(reason)),
+                ("headers", Value::Map(headers)),
+                ("body", body),
+            ])
         }
         Err(reason) => {
-            let text = format!("nothing came back from {}: {reason}", elsewhere.base);
-            Value::map([("status", Value::from(500_u16)), ("text", Value::text(text))])
+            let base = &elsewhere.base;
+            let text = format!(
+                "Network failure trying to make a proxied request from WireMock to {base}\r\n{reason}"
+            );
+            Value::map([
+                ("status", Value::from(500_u16)),
+                ("reason", Value::text("Server Error")),
+                ("headers", Value::map([("Content-Type", Value::List(Vec::new()))])),
+                ("text", Value::text(text)),
+            ])
         }
     };
     if let Some(heard_by) = &elsewhere.heard_by {
@@ -132,17 +141,21 @@ async fn send(method: &str, url: &str, headers: &[(String, String)], body: Vec<u
 fn passed_on(all: Vec<(String, String)>) -> Map {
     let mut headers = Map::new();
     for (name, value) in all {
-        if OF_CONNECTION.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
-            continue;
-        }
-        let known = headers.keys().find(|known: &&String| known.eq_ignore_ascii_case(&name)).cloned();
-        match known.and_then(|known| headers.get_mut(&known)) {
-            None => drop(headers.insert(name, Value::Text(value))),
-            Some(Value::List(values)) => values.push(Value::Text(value)),
-            Some(one) => *one = Value::List(vec![std::mem::take(one), Value::Text(value)]),
+        if !OF_CONNECTION.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
+            add(&mut headers, name, value);
         }
     }
     headers
+}
+
+/// Adds a header to those of the same name.
+fn add(headers: &mut Map, name: String, value: String) {
+    let known = headers.keys().find(|known: &&String| known.eq_ignore_ascii_case(&name)).cloned();
+    match known.and_then(|known| headers.get_mut(&known)) {
+        None => drop(headers.insert(name, Value::Text(value))),
+        Some(Value::List(values)) => values.push(Value::Text(value)),
+        Some(one) => *one = Value::List(vec![std::mem::take(one), Value::Text(value)]),
+    }
 }
 
 /// Puts TLS on a connection.
@@ -289,7 +302,7 @@ mod tests {
         let answer = ask(&elsewhere, asked).await;
         assert_eq!(
             answer.to_string(),
-            r#"{"status":202,"headers":{"X-Seen":["a","b"]},"body":{"base64":"c2FmZQ=="}}"#
+            r#"{"status":202,"reason":"OK","headers":{"X-Seen":["a","b"]},"body":{"base64":"c2FmZQ=="}}"#
         );
     }
 

@@ -74,6 +74,7 @@ impl Journal {
         let Some((size, event)) = self.list.iter_mut().rev().find(|(_, event)| event.id == id) else {
             return;
         };
+        let response = with_length(&response);
         let more = weight(&response);
         *size += more;
         self.n_bytes += more;
@@ -160,6 +161,19 @@ impl Event {
         out.insert("body".to_owned(), Value::Text(String::from_utf8_lossy(&bytes).into_owned()));
         Value::Map(out)
     }
+}
+
+/// An answer from elsewhere with the length of its body among the headers, as it came.
+fn with_length(response: &Value) -> Arc<Value> {
+    let length = body_bytes(response).len();
+    let mut response = response.clone();
+    if let Value::Map(map) = &mut response
+        && let Some(Value::Map(headers)) = map.get_mut("headers")
+        && !headers.keys().any(|name| name.eq_ignore_ascii_case("content-length"))
+    {
+        headers.insert("Content-Length".to_owned(), Value::Text(length.to_string()));
+    }
+    Arc::new(response)
 }
 
 /// The bytes of the body of an answer.

@@ -40,6 +40,7 @@ mod xml;
 
 pub use admin::{EventFilter, Page, read_json};
 pub use files::WrongFile;
+pub use recording::BodyFile;
 pub use request::Request;
 pub use server::{Served, WireMock};
 pub use template::jackson;

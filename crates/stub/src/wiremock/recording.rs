@@ -66,6 +66,9 @@ impl Recording {
     }
 }
 
+/// A file that a mapping names: its name below `__files`, and what stands in it.
+pub type BodyFile = (String, Vec<u8>);
+
 /// What of the recorded becomes mappings, and how.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of WireMock's interface")]
 pub(crate) struct Spec {
@@ -77,6 +80,8 @@ pub(crate) struct Spec {
     pub(crate) is_ids_only: bool,
     pub(crate) persists: bool,
     repeats: bool,
+    /// Bodies longer than this go into files: texts, and what is none.
+    extract: Option<(u64, u64)>,
     pub(crate) target: Option<String>,
 }
 
@@ -110,14 +115,16 @@ impl Spec {
             is_ids_only: false,
             persists: flag("persist")?.unwrap_or(true),
             repeats: flag("repeatsAsScenarios")?.unwrap_or(true),
+            extract: read_extract(place)?,
             target: place.field("targetBaseUrl").map(|place| place.text()).transpose()?,
         };
         if let Some(format) = place.field("outputFormat") {
-            let class = "com.github.tomakehurst.wiremock.recording.SnapshotOutputFormatter";
             spec.is_ids_only = format.text()?.eq_ignore_ascii_case("ids");
             if !spec.is_ids_only {
                 let upper = Value::Text(format.text()?.to_uppercase());
-                Place { value: &upper, pointer: format.pointer.clone() }.word(class, &["FULL", "IDS"])?;
+                if upper.as_text() != Some("FULL") {
+                    return Err(format.wrong("Invalid output format"));
+                }
             }
         }
         if let Some(filters) = place.field("filters") {
@@ -149,8 +156,8 @@ impl Spec {
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&event.id))
     }
 
-    /// The mappings of what was recorded, oldest first.
-    pub(crate) fn mappings(&self, events: &[Event], chance: &Chance) -> Vec<Mapping> {
+    /// The mappings of what was recorded, oldest first, and the files with bodies that are too long for them.
+    pub(crate) fn mappings(&self, events: &[Event], chance: &Chance) -> (Vec<Mapping>, Vec<BodyFile>) {
         let wanted = events.iter().filter(|event| self.wants(event));
         let mut made: Vec<(String, Map)> = wanted
             .map(|event| {
@@ -183,9 +190,15 @@ impl Spec {
                 seen.get(key) == Some(&(index - 1))
             });
         }
-        made.into_iter()
+        let mut files = Vec::new();
+        if let Some(thresholds) = self.extract {
+            files.extend(made.iter_mut().filter_map(|(_, map)| extracted(map, thresholds)));
+        }
+        let mappings = made
+            .into_iter()
             .filter_map(|(_, map)| Mapping::read(&Place::whole(&Value::Map(map)), || new_id(chance)).ok())
-            .collect()
+            .collect();
+        (mappings, files)
     }
 
     fn request(&self, request: &Request) -> Value {
@@ -320,6 +333,76 @@ fn in_scenarios(made: &mut [(String, Map)]) {
     }
 }
 
+/// `extractBodyCriteria`: `{ "textSizeThreshold": "2 kb", "binarySizeThreshold": 1024 }`
+fn read_extract(place: &Place<'_>) -> Result<Option<(u64, u64)>, Wrong> {
+    let Some(criteria) = place.field("extractBodyCriteria") else { return Ok(None) };
+    let class = "com.github.tomakehurst.wiremock.recording.ResponseDefinitionBodyMatcher";
+    criteria.object(class, &["textSizeThreshold", "binarySizeThreshold"])?;
+    let size = |name: &str| {
+        let Some(place) = criteria.field(name) else { return Ok(u64::MAX) };
+        let text = place.text()?;
+        read_size(&text).ok_or_else(|| place.wrong(format!("Invalid size value: {text}")))
+    };
+    Ok(Some((size("textSizeThreshold")?, size("binarySizeThreshold")?)))
+}
+
+/// `2048`, `10 kb`, `1.5MB`
+fn read_size(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).trim();
+    let unit = match text[digits.len()..].trim() {
+        "" | "b" | "byte" | "bytes" => 1.0,
+        "kb" | "k" => 1024.0,
+        "mb" | "m" => 1024.0 * 1024.0,
+        "gb" | "g" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let number: f64 = digits.parse().ok().filter(|number: &f64| *number >= 0.0)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size, cut off on purpose")]
+    Some((number * unit) as u64)
+}
+
+/// Takes the body out of a mapping into a file, where it is longer than it may be.
+fn extracted(mapping: &mut Map, (most_text, most_bytes): (u64, u64)) -> Option<BodyFile> {
+    let text = |value: &Value, name: &str| value.get(name).map(Value::to_plain_text);
+    let (id, name) = (mapping.get("id")?.to_plain_text(), mapping.get("name")?.to_plain_text());
+    let Value::Map(response) = mapping.get_mut("response")? else { return None };
+    let shown = Value::Map(response.clone());
+    let (bytes, most) = match (text(&shown, "body"), text(&shown, "base64Body")) {
+        (Some(text), _) => (text.into_bytes(), most_text),
+        (None, Some(coded)) => (STANDARD.decode(coded).ok()?, most_bytes),
+        (None, None) => return None,
+    };
+    if bytes.len() as u64 <= most {
+        return None;
+    }
+    let headers = shown.get("headers").and_then(Value::as_map);
+    let kind = headers.into_iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let ending = ending_of(media_type(kind.and_then(|(_, value)| value.as_text())).as_deref());
+    let file = format!("{name}-{id}.{ending}");
+    response.shift_remove("body");
+    response.shift_remove("base64Body");
+    response.insert("bodyFileName".to_owned(), Value::text(&file));
+    Some((file, bytes))
+}
+
+/// How a file with such a body ends.
+fn ending_of(media: Option<&str>) -> &'static str {
+    match media.unwrap_or_default() {
+        media if media.contains("json") => "json",
+        media if media.contains("html") => "html",
+        media if media.contains("xml") => "xml",
+        "text/css" => "css",
+        "text/csv" => "csv",
+        "image/png" => "png",
+        "image/jpeg" => "jpeg",
+        "image/gif" => "gif",
+        "application/pdf" => "pdf",
+        media if media.contains("javascript") => "js",
+        _ => "txt",
+    }
+}
+
 /// An answer as a mapping says it.
 fn definition(response: &Value) -> Value {
     let mut map = Map::new();
@@ -334,7 +417,7 @@ fn definition(response: &Value) -> Value {
         .collect();
     let kind = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let media = media_type(kind.and_then(|(_, value)| value.as_text()));
-    let bytes = body_bytes(response);
+    let bytes = unpacked(response);
     if !bytes.is_empty() {
         match String::from_utf8(bytes) {
             Ok(text) if media.as_deref().is_none_or(is_text) => {
@@ -350,6 +433,20 @@ fn definition(response: &Value) -> Value {
         map.insert("headers".to_owned(), Value::Map(headers));
     }
     Value::Map(map)
+}
+
+/// The body of an answer, unpacked where it was sent packed: a mapping says what was meant.
+fn unpacked(response: &Value) -> Vec<u8> {
+    let bytes = body_bytes(response);
+    let headers = response.get("headers").and_then(Value::as_map).into_iter().flatten();
+    let mut encodings = headers.filter(|(name, _)| name.eq_ignore_ascii_case("content-encoding"));
+    let Some(encoding) = encodings.next().and_then(|(_, value)| value.as_text()) else { return bytes };
+    let kind = Some("application/octet-stream");
+    let read = seam_wire::body::decode(kind, Some(encoding), &bytes, seam_wire::body::MAX_UNPACKED);
+    match read.text {
+        Value::Text(text) => text.into_bytes(),
+        _ => super::request::base64_of(&read.value).unwrap_or(bytes),
+    }
 }
 
 fn media_type(header: Option<&str>) -> Option<String> {

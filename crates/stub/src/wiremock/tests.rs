@@ -367,7 +367,8 @@ fn what_was_recorded_becomes_mappings() {
         );
         elsewhere.heard_by.as_ref().unwrap().hear(&json(&reply));
     }
-    let made = wiremock.stop_recording().unwrap();
+    let (made, files) = wiremock.stop_recording().unwrap();
+    assert!(files.is_empty());
     let mut made = made.get("mappings").unwrap().as_list().unwrap().to_vec();
     made.reverse();
     let shown: Vec<String> = made
@@ -393,6 +394,46 @@ fn what_was_recorded_becomes_mappings() {
     let headers = vec![("Accept".to_owned(), "x".to_owned())];
     let again = wiremock.serve(Request::new("POST", "/a?q=1", headers, Vec::new())).answering.unwrap();
     assert!(matches!(again.say, Say::Answer(value) if value.get("text") == Some(&Value::text("one"))));
+}
+
+#[test]
+fn long_bodies_go_into_files() {
+    let wiremock = wiremock();
+    let exchange = |path: &str, kind: &str, text: &str| {
+        let request = format!(r#"{{"method":"GET","path":"{path}"}}"#);
+        let reply = format!(r#"{{"status":200,"headers":{{"Content-Type":"{kind}"}},"text":"{text}"}}"#);
+        (json(&request), json(&reply))
+    };
+    wiremock.start_recording(&json(r#"{"targetBaseUrl":"http://up:1"}"#)).unwrap();
+    for (request, reply) in
+        [exchange("/a/long", "application/json", "123456"), exchange("/short", "text/plain", "12345")]
+    {
+        let Say::Elsewhere(to) = wiremock.serve(Request::of_fields(&request)).answering.unwrap().say else {
+            panic!("no")
+        };
+        to.heard_by.as_ref().unwrap().hear(&reply);
+    }
+    let spec = json(
+        r#"{"persist":false,"extractBodyCriteria":{"textSizeThreshold":"5","binarySizeThreshold":"1 kb"}}"#,
+    );
+    let (made, files) = wiremock.snapshot(&spec).unwrap();
+    let [(name, bytes)] = files.as_slice() else { panic!("{files:?}") };
+    assert!(name.starts_with("a_long-") && name.ends_with(".json") && bytes == b"123456", "{name}");
+    let responses: Vec<String> = made
+        .get("mappings")
+        .and_then(Value::as_list)
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let response = one.get("response").unwrap();
+            format!(
+                "{:?} {:?}",
+                response.get("body").map(Value::to_plain_text),
+                response.get("bodyFileName").is_some()
+            )
+        })
+        .collect();
+    assert_eq!(responses, [r#"Some("12345") false"#, "None true"]);
 }
 
 /// The index of paths leaves out nothing: the same mapping answers as when all are tried.

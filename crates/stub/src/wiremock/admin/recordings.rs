@@ -3,7 +3,7 @@
 use crate::wiremock::journal::Event;
 use crate::wiremock::mapping::Mapping;
 use crate::wiremock::place::Place;
-use crate::wiremock::recording::{Spec, State};
+use crate::wiremock::recording::{BodyFile, Spec, State};
 use crate::wiremock::request::Request;
 use crate::wiremock::server::{WireMock, lock};
 use crate::wiremock::wrong::Wrong;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 impl WireMock {
     /// `POST /recordings/snapshot`: mappings of what the journal holds, which are added.
-    pub fn snapshot(&self, json: &Value) -> Result<Value, Wrong> {
+    pub fn snapshot(&self, json: &Value) -> Result<(Value, Vec<BodyFile>), Wrong> {
         let spec = Spec::read(&Place::whole(json))?;
         let events = self.journalled();
         Ok(self.recorded(&spec, &events))
@@ -27,7 +27,7 @@ impl WireMock {
         let known = self.journalled().iter().map(|event| event.id.clone()).collect();
         let mut recording = lock(&self.recording);
         if recording.state == State::Recording {
-            return Err(Wrong::titled(422, 31, "Already recording."));
+            return Ok(());
         }
         let proxy = spec.target.as_deref().map(|target| self.passing_on(target)).transpose()?;
         recording.begin(json.clone(), proxy.as_ref().map(|proxy| proxy.id.clone()), known);
@@ -43,7 +43,7 @@ impl WireMock {
     }
 
     /// `POST /recordings/stop`
-    pub fn stop_recording(&self) -> Result<Value, Wrong> {
+    pub fn stop_recording(&self) -> Result<(Value, Vec<BodyFile>), Wrong> {
         let (spec, known, proxy) = {
             let mut recording = lock(&self.recording);
             if recording.state != State::Recording {
@@ -87,7 +87,7 @@ impl WireMock {
                 is_proxied: true,
             })
             .collect();
-        let made = spec.mappings(&events, &self.surroundings().chance);
+        let (made, _) = spec.mappings(&events, &self.surroundings().chance);
         self.add_all(&made);
         Ok(made.into_iter().map(|mapping| mapping.id).collect())
     }
@@ -104,22 +104,24 @@ impl WireMock {
 
     fn add_all(&self, mappings: &[Mapping]) {
         let mut store = lock(&self.store);
-        for mapping in mappings {
+        // The newest of what was seen is added first, as WireMock does it, and so listed last.
+        for mapping in mappings.iter().rev() {
             store.add(Arc::new(mapping.clone()));
         }
         drop(store);
         self.changed();
     }
 
-    fn recorded(&self, spec: &Spec, events: &[Event]) -> Value {
-        let made = spec.mappings(events, &self.surroundings().chance);
+    /// What was made, and the files that it names, which must be there before anybody asks for them.
+    fn recorded(&self, spec: &Spec, events: &[Event]) -> (Value, Vec<BodyFile>) {
+        let (made, files) = spec.mappings(events, &self.surroundings().chance);
         self.add_all(&made);
         if spec.is_ids_only {
             let ids = made.iter().rev().map(|mapping| Value::text(&mapping.id)).collect();
-            return Value::map([("ids", Value::List(ids))]);
+            return (Value::map([("ids", Value::List(ids))]), files);
         }
         // The newest first, as the journal lists what they were made of.
         let made = made.iter().rev().map(|mapping| (*mapping.shown).clone()).collect();
-        Value::map([("mappings", Value::List(made))])
+        (Value::map([("mappings", Value::List(made))]), files)
     }
 }
