@@ -100,6 +100,8 @@ fn component(name: &str, subject: Node) -> Component {
         reset: None,
         restart_each_test: false,
         stop_within: None,
+        tls: None,
+        descriptors: Vec::new(),
         stub: None,
     }
 }

@@ -105,6 +105,10 @@ pub struct Component {
     pub stop_within: Option<Duration>,
     /// What stands in for it.
     pub stub: Option<Node>,
+    /// How it listens with TLS, where it does.
+    pub tls: Option<Node>,
+    /// Files that describe the messages of its gRPC endpoints.
+    pub descriptors: Vec<Spanned<String>>,
 }
 
 /// A statement that holds after every test, and under every fault.

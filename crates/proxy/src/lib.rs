@@ -39,6 +39,6 @@ pub use proxy::{Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;
-pub use tls::{Authority, AuthorityError, Encryption, ProviderTls, ProviderTlsSpec};
+pub use tls::{Authority, AuthorityError, Encryption, ProviderTls, ProviderTlsSpec, Tunnel};
 pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};
 pub use unread::Unread;

@@ -10,6 +10,7 @@ use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
 use crate::tls::{Authority, Encryption, ProviderTls};
 use seam_event::{ComponentId, SeamId};
+use seam_wire::grpc::Descriptors;
 use seam_wire::{Limits, Protocol};
 use std::io;
 use std::net::SocketAddr;
@@ -162,6 +163,14 @@ impl Proxy {
         self.leads.change(applies, |state| {
             state.tls.provider = Some(Arc::clone(provider));
             state.tls.presented = presented.map(Arc::clone);
+            true
+        });
+    }
+
+    /// What describes the messages that are spoken on these seams, for connections that come from now on.
+    pub fn describe(&self, applies: impl Fn(&SeamId) -> bool, descriptors: &Arc<Descriptors>) {
+        self.leads.change(applies, |state| {
+            state.descriptors = Some(Arc::clone(descriptors));
             true
         });
     }

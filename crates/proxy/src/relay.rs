@@ -10,6 +10,7 @@ use crate::pulse::Pulse;
 use crate::socket::Socket;
 use crate::switch::{Stance, Switch};
 use crate::tls::Meeting;
+use seam_wire::grpc::Descriptors;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
 use std::cell::RefCell;
 use std::io;
@@ -115,6 +116,11 @@ impl Tap {
     /// Was TLS declined, and did the consumer leave without another word? Then it insists on it.
     pub(crate) fn left_for_want_of_tls(&self) -> bool {
         self.declined && self.unopened
+    }
+
+    /// What is spoken is described; said before anything has passed.
+    pub(crate) fn is_described_by(&mut self, descriptors: &Arc<Descriptors>, limits: Limits) {
+        self.conversation = Some(self.protocol.begin_described(limits, descriptors));
     }
 
     /// Whether the consumer is known to insist on TLS.

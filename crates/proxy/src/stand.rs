@@ -198,6 +198,9 @@ impl Accepted {
         let spoken = (protocol, shared.limits);
         let tap =
             Rc::new(RefCell::new(Tap::new(connection, seam, spoken, meeting.clone(), &shared.observer)));
+        if let Some(descriptors) = &state.borrow().descriptors {
+            tap.borrow_mut().is_described_by(descriptors, shared.limits);
+        }
         let (first, stands_in, refuses, n_cuts) = {
             let state = state.borrow();
             tap.borrow_mut().insists_on_tls(state.insists_on_tls);

@@ -2,7 +2,7 @@
 
 use crate::amqp::Amqp;
 use crate::conversation::{Conversation, Limits};
-use crate::grpc::Grpc;
+use crate::grpc::{Descriptors, Grpc};
 use crate::http::Http;
 use crate::kafka::Kafka;
 use crate::mqtt::Mqtt;
@@ -15,6 +15,7 @@ use crate::tcp::Tcp;
 use crate::upgrade::{Upgrade, Urge};
 use seam_model::Word;
 use std::fmt;
+use std::sync::Arc;
 
 /// All protocols, in the order in which the reference lists them.
 pub static PROTOCOLS: &[&dyn Protocol] =
@@ -48,6 +49,11 @@ pub trait Protocol: Sync {
 
     /// The scheme of addresses: `postgresql` in `postgresql://`.
     fn scheme(&self) -> &'static str;
+
+    /// The scheme of addresses where TLS comes first of all: `https`. The same where that is said otherwise.
+    fn tls_scheme(&self) -> &'static str {
+        self.scheme()
+    }
 
     /// The port by custom, where there is one.
     fn default_port(&self) -> Option<u16>;
@@ -108,6 +114,13 @@ pub trait Protocol: Sync {
 
     /// Begins to watch one connection.
     fn begin(&self, limits: Limits) -> Box<dyn Conversation>;
+
+    /// Begins to watch one connection, with the descriptions of what is spoken on it. Where a protocol has no use for
+    /// them it is watched all the same.
+    fn begin_described(&self, limits: Limits, descriptors: &Arc<Descriptors>) -> Box<dyn Conversation> {
+        let _ = descriptors;
+        self.begin(limits)
+    }
 }
 
 impl fmt::Debug for dyn Protocol {

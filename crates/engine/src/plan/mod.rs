@@ -9,6 +9,7 @@ mod names;
 mod order;
 mod pacing;
 mod references;
+pub(crate) mod secure;
 mod select;
 mod settings;
 mod steps;

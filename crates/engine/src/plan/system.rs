@@ -4,6 +4,7 @@
 use crate::plan::environment::Environment;
 use crate::plan::order::waits_for;
 use crate::plan::references::{Reach, reach};
+use crate::plan::secure::{PlannedTls, read_descriptors};
 use crate::plan::settings::Known;
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
@@ -14,6 +15,7 @@ use seam_matcher::Statement;
 use seam_model::{Component, System};
 use seam_services::Declared;
 use seam_steps::DeclaredSystem;
+use seam_wire::grpc::Descriptors;
 use seam_wire::{Protocol, protocol};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -79,6 +81,10 @@ pub struct PlannedComponent {
     pub(crate) ready_texts: Vec<ReferenceText>,
     /// Which interactions its readiness waits for, where it waits for one.
     pub(crate) ready_where: Vec<Statement>,
+    /// How it listens with TLS, where it does.
+    pub(crate) tls: Option<PlannedTls>,
+    /// What describes the messages of its gRPC endpoints.
+    pub(crate) descriptors: Option<Arc<Descriptors>>,
 }
 
 /// A file rendered for a component.
@@ -252,8 +258,11 @@ impl PlannedComponent {
             .map(|ready: &Arc<dyn Ready>| read_where(ready.as_ref(), found))
             .unwrap_or_default();
         let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts(ready.templates(), found));
+        let endpoints = endpoints(component, &made, found);
         Some(Self {
-            endpoints: endpoints(component, &made, found),
+            tls: PlannedTls::read(component, &endpoints, found),
+            descriptors: read_descriptors(component, root, &endpoints, found),
+            endpoints,
             env: component
                 .env
                 .iter()
@@ -286,7 +295,9 @@ impl PlannedComponent {
     fn references(&self) -> impl Iterator<Item = &seam_expr::Reference> {
         let env = self.env.iter().map(|(_, text)| text);
         let files = self.files.iter().flat_map(|file| [&file.target, &file.text]);
-        env.chain(&self.texts).chain(files).chain(&self.ready_texts).flat_map(ReferenceText::references)
+        let tls = self.tls.iter().flat_map(PlannedTls::texts);
+        let texts = env.chain(&self.texts).chain(files).chain(&self.ready_texts).chain(tls);
+        texts.flat_map(ReferenceText::references)
     }
 
     /// Does it say where one of its endpoints is to listen?

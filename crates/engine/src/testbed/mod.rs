@@ -17,6 +17,7 @@ mod prepare;
 pub(crate) mod quiet;
 mod raise;
 mod reset;
+mod secure;
 mod seen;
 mod settled;
 mod state;

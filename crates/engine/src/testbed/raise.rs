@@ -168,6 +168,7 @@ impl Testbed {
         raise: &dyn Raise,
     ) -> Result<(Live, String), Unready> {
         let prepared = self.prepare_process(name, planned).map_err(Unready::from)?;
+        self.speak_as_declared(name, planned).map_err(Unready::from)?;
         let component = ComponentId::from(name);
         let lines = self.listen_to(name);
         let has_port = planned.endpoints.iter().any(|endpoint| planned.binds(&endpoint.name));
@@ -203,10 +204,13 @@ impl Testbed {
             filter: &planned.ready_where,
             names: Variables::new(Map::new(), Chance::new(self.plan().seed, name), self, self.root()),
         };
+        let address = self.wiring().listens(name, "");
+        let door =
+            if ready.speaks() { self.own_door(name, planned).await.map_err(Unready::from)? } else { None };
         let cx = ReadyContext {
             component: &component,
             live: live.as_ref(),
-            address: self.wiring().listens(name, ""),
+            address: door.as_ref().map(|(address, _)| *address).or(address),
             watcher: self.watcher(),
             project: self.root(),
             dir: &prepared.dir,
@@ -221,7 +225,17 @@ impl Testbed {
                 let tries = if readied.n_tries == 1 { "try" } else { "tries" };
                 Ok((Live::Process(live), format!("ready after {} {tries}", readied.n_tries)))
             }
-            Err(error) => Err(self.unready(name, planned, ready.as_ref(), (live, error)).await),
+            Err(error) => {
+                let mut unready = self.unready(name, planned, ready.as_ref(), (live, error)).await;
+                let trouble = door.and_then(|(_, tunnel)| tunnel?.take_trouble());
+                if let Some(trouble) = trouble {
+                    unready.diagnostic = unready.diagnostic.note("TLS", trouble.to_string());
+                    if let Some(hint) = trouble.hint() {
+                        unready.diagnostic = unready.diagnostic.hint(hint);
+                    }
+                }
+                Err(unready)
+            }
         }
     }
 

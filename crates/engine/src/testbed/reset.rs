@@ -25,7 +25,8 @@ impl Testbed {
             if let Some(reset) = &planned.declared.reset {
                 self.connections().close_idle();
                 let failed = |why: String| format!("reset `{name}` with `{}`: {why}", reset.value);
-                let Some(address) = self.wiring().listens(name, "") else {
+                let door = self.own_door(name, planned).await.map_err(|error| failed(error.title))?;
+                let Some((address, _tunnel)) = door else {
                     return Err(failed("it listens nowhere".to_owned()));
                 };
                 let asked = tokio::time::timeout(WITHIN, ask(address, reset));

@@ -14,11 +14,23 @@ const MACHINES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What names a file with all certificates to trust: OpenSSL and Go, Python's requests, curl, libpq.
-const ALL: [&str; 4] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PGSSLROOTCERT"];
+/// What names a file with all certificates to trust: OpenSSL (and with it Ruby, PHP and .NET), Go and Rust; Python's
+/// requests and httplib2; curl; libpq; AWS' SDKs; gRPC's core; Git and Cargo. Java reads no such file.
+const ALL: [&str; 9] = [
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "HTTPLIB2_CA_CERTS",
+    "CURL_CA_BUNDLE",
+    "PGSSLROOTCERT",
+    "AWS_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+];
 
-/// What names a file with certificates to trust besides: Node.
-const BESIDES: [&str; 1] = ["NODE_EXTRA_CA_CERTS"];
+/// What names a file with certificates to trust besides: Node, Deno, NATS' own client; and for all that none of these
+/// reaches, Java's `keytool` among them, one of our own.
+const BESIDES: [&str; 4] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT", "NATS_CA", "SEAM_CA_FILE"];
 
 /// The authority with its files.
 pub(super) struct Vouched {

@@ -154,7 +154,9 @@ impl Wiring {
                 "host" => Some(address.ip().to_string()),
                 "port" => Some(address.port().to_string()),
                 "url" => {
-                    let scheme = self.plan.protocol_of(component, endpoint)?.scheme();
+                    let protocol = self.plan.protocol_of(component, endpoint)?;
+                    let has_tls = planned.tls.as_ref().is_some_and(|tls| tls.is_of(endpoint));
+                    let scheme = if has_tls { protocol.tls_scheme() } else { protocol.scheme() };
                     Some(format!("{scheme}://{address}{}", self.base(component)))
                 }
                 _ => None,

@@ -71,6 +71,10 @@ fn request(text: &str) -> Option<(&str, &str)> {
 }
 
 impl Ready for Http {
+    fn speaks(&self) -> bool {
+        true
+    }
+
     fn look<'a>(&'a self, cx: &'a ReadyContext<'a>) -> BoxFuture<'a, Result<(), NotReady>> {
         Box::pin(async move {
             let address = address(cx)?;

@@ -53,6 +53,11 @@ pub trait Ready: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// Does it say something to the component, which one that listens with TLS understands only over that?
+    fn speaks(&self) -> bool {
+        false
+    }
+
     /// The seam on which something must have passed, for whoever knows what passes.
     fn seam(&self) -> Option<&SeamReady> {
         None

@@ -56,6 +56,47 @@ pub const COMPONENT_KEYS: &[Field] = &[
         "how long it may take to stop before it is made to; 5s where nothing is said",
     ),
     Field::optional("stub", Shape::Any, "what stands in for it"),
+    Field::optional("tls", Shape::Either(&[Shape::Boolean, Shape::Fields(TLS)]), TLS_TEXT),
+    Field::optional(
+        "descriptors",
+        TEXTS,
+        "`.proto` files, or one compiled set, that describe what its gRPC endpoints say; from the project's folder",
+    ),
+];
+
+const TLS_TEXT: &str = "it listens with TLS: `true`, or how. Its seams speak TLS to it, and its `url` says so (`https`), while \
+    they themselves show a certificate of the run's own authority, and stay legible. Its certificate is judged only \
+    where `ca` names who signs it";
+
+/// The keys of `tls`.
+const TLS: &[Field] = &[
+    Field::optional("ca", Shape::Text, "a file (PEM) with the authorities that its certificate is judged by"),
+    Field::optional(
+        "name",
+        Shape::Text,
+        "the name that its certificate is for; localhost, 127.0.0.1 or its own where nothing is said",
+    ),
+    Field::optional(
+        "certificate",
+        Shape::Text,
+        "its own certificate (PEM), which its seams then show in its place, for consumers that trust no other; needs `key`",
+    ),
+    Field::optional("key", Shape::Text, "the file (PEM) with the key of `certificate`"),
+    Field::optional(
+        "client",
+        Shape::Fields(TLS_CLIENT),
+        "what it is shown where it asks for a certificate: the same for all consumers, whatever they show themselves",
+    ),
+    Field::optional(
+        "endpoints",
+        Shape::List(&Shape::Text),
+        "the names of the endpoints that have TLS, \"\" for the one without a name; all where nothing is said",
+    ),
+];
+
+const TLS_CLIENT: &[Field] = &[
+    Field::required("certificate", Shape::Text, "the file (PEM) with the certificate"),
+    Field::required("key", Shape::Text, "the file (PEM) with its key"),
 ];
 
 const TEXTS: Shape = Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]);
@@ -94,6 +135,8 @@ pub(super) fn read_component(
         restart_each_test: read_restart(&mut fields, found),
         stop_within: fields.duration("stop_within", found),
         stub: fields.take("stub").filter(|node| !node.is_null()).cloned(),
+        tls: fields.take("tls").filter(|node| !node.is_null()).cloned(),
+        descriptors: fields.texts("descriptors", found),
     };
     check_protocol(component.protocol.as_ref(), vocabulary, found);
     let word = origin?;

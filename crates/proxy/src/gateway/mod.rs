@@ -18,7 +18,7 @@ mod trust;
 mod tunnel;
 
 pub(crate) use dial::{Duplex, EndsAnyhow};
-pub(crate) use trust::{distrust, trust_of_file};
+pub(crate) use trust::{distrust, judged_by};
 
 use crate::reach::{ExternalError, authority};
 use dial::Dialler;

@@ -54,16 +54,20 @@ pub(super) fn client_config(trust: &Trust, passing: Passing) -> Result<Arc<Clien
     Ok(Arc::new(config))
 }
 
-/// Judges certificates by the word of the authorities in a file, and of nobody else.
-pub(crate) fn trust_of_file(file: &Path) -> Result<Arc<dyn ServerCertVerifier>, ExternalError> {
-    let found = load_certs_from_paths(Some(file), None);
-    let no_authority = |reason: String| ExternalError::NoAuthority { file: file.to_owned(), reason };
+/// Judges certificates by the word of these authorities.
+pub(crate) fn judged_by(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>, ExternalError> {
+    let (found, file) = match trust {
+        Trust::File(file) | Trust::Also(file) => (load_certs_from_paths(Some(file), None), Some(file)),
+        Trust::Machine => (load_native_certs(), None),
+    };
+    let no_authority = |reason: String| match file {
+        Some(file) => ExternalError::NoAuthority { file: file.clone(), reason },
+        None => ExternalError::NoTrust { reason },
+    };
     let mut roots = RootCertStore::empty();
     let (n_taken, _) = roots.add_parsable_certificates(found.certs.iter().cloned());
     if n_taken == 0 {
-        return Err(no_authority(
-            found.errors.first().map_or_else(|| "it holds none".to_owned(), ToString::to_string),
-        ));
+        return Err(no_authority(why_none(&found)));
     }
     let provider = Arc::new(crypto::ring::default_provider());
     let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)

@@ -20,6 +20,7 @@ pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
 use crate::faults::{Effect, Moment};
 use crate::stand::Upstream;
 use crate::tls::SeamTls;
+use seam_wire::grpc::Descriptors;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -40,6 +41,8 @@ pub(crate) struct SeamState {
     pub(crate) insists_on_tls: bool,
     /// How TLS stands on it.
     pub(crate) tls: SeamTls,
+    /// What describes the messages that are spoken on it.
+    pub(crate) descriptors: Option<Arc<Descriptors>>,
 }
 
 impl SeamState {
@@ -52,6 +55,7 @@ impl SeamState {
             cut_by: None,
             insists_on_tls: false,
             tls: SeamTls::default(),
+            descriptors: None,
         }
     }
 

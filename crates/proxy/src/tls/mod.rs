@@ -6,10 +6,12 @@
 mod meeting;
 mod provider;
 mod socket;
+mod tunnel;
 
 pub(crate) use meeting::Meeting;
 pub use provider::{ProviderTls, ProviderTlsSpec};
 pub(crate) use socket::TlsSocket;
+pub use tunnel::Tunnel;
 
 use provider::read_pair;
 

@@ -1,7 +1,7 @@
 //! How TLS is spoken to a provider of ours: whose word on its certificate counts, and what certificate it is shown.
 
 use super::AuthorityError;
-use crate::gateway::{distrust, trust_of_file};
+use crate::gateway::{Trust, distrust, judged_by};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -16,8 +16,8 @@ use std::sync::{Arc, LazyLock};
 /// What a provider of ours is met with, when TLS is spoken to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderTlsSpec {
-    /// A file (PEM) with the authorities whose word on its certificate counts; where there is none it is not judged.
-    pub authorities: Option<PathBuf>,
+    /// Whose word on its certificate counts; where there is nobody it is not judged.
+    pub authorities: Option<Trust>,
     /// For which names its certificate may be, the first for what is asked of it; `localhost` where there are none.
     pub names: Vec<String>,
     /// A certificate (PEM, with its chain) to be shown to it, and the file with its key.
@@ -45,8 +45,8 @@ impl ProviderTls {
         let name = names[0].clone();
         let verifier = match &spec.authorities {
             None => Judges { usual: None, names, provider: Arc::clone(&provider) },
-            Some(file) => {
-                let usual = trust_of_file(file).map_err(|source| AuthorityError::Trust(Box::new(source)))?;
+            Some(trust) => {
+                let usual = judged_by(trust).map_err(|source| AuthorityError::Trust(Box::new(source)))?;
                 Judges { usual: Some(usual), names, provider: Arc::clone(&provider) }
             }
         };
@@ -76,6 +76,13 @@ impl ProviderTls {
     /// The name that its certificate is looked for.
     pub(super) fn name(&self) -> String {
         self.name.to_str().into_owned()
+    }
+
+    /// With what requests of HTTP/1.1 are asked, and of whom.
+    pub(super) fn for_requests(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
+        let mut config = self.config.clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        (Arc::new(config), self.name.clone())
     }
 
     /// A fresh connection, on which one of these is spoken.

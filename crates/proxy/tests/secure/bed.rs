@@ -5,7 +5,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_proxy::{
     Authority, Callers, Dialled, Encryption, ExternalError, ProviderTls, ProviderTlsSpec, Proxy, Pulse,
-    SeamSpec, Upstream, Witness,
+    SeamSpec, Trust, Upstream, Witness,
 };
 use seam_wire::{Limits, protocol};
 use std::io::Read as _;
@@ -54,7 +54,7 @@ impl Certificates {
 
     /// How a seam is to speak TLS to a server that shows such a certificate.
     pub(crate) fn judged(&self) -> ProviderTlsSpec {
-        ProviderTlsSpec { authorities: Some(self.file("ca.pem")), ..ProviderTlsSpec::default() }
+        ProviderTlsSpec { authorities: Some(Trust::File(self.file("ca.pem"))), ..ProviderTlsSpec::default() }
     }
 
     pub(crate) fn shown(&self) -> ProviderTlsSpec {

@@ -3,8 +3,10 @@
 use crate::bed::{Certificates, Seam, run};
 use crate::servers::{Server, free_port, program, python};
 use seam_proxy::ProviderTlsSpec;
+use seam_wire::grpc::Descriptors;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 const SERVER: &str = r"
 import http.server, ssl, sys
@@ -103,4 +105,51 @@ async fn http_2_is_agreed_on() {
         assert_eq!(get(&curl, &seam, scheme, &[more]), "hello 2", "{how} {word} {declared} {scheme}");
         assert_eq!(seam.told().await.len(), 1);
     }
+}
+
+const GRPC: &str = r"
+const http2 = require('http2');
+const server = http2.createServer();
+server.on('stream', (stream, headers) => {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+  stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 7]));
+});
+server.listen(Number(process.argv[1]), '127.0.0.1');
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_grpc_are_read_as_they_are_described() {
+    const PROTO: &str = "syntax = 'proto3'; package shop; message Order { string isbn = 1; } \
+        message Placed { int32 number = 1; } service Orders { rpc Place(Order) returns (Placed); }";
+    let (Some(node), Some(curl)) = (program("node"), program("curl")) else { return };
+    let port = free_port();
+    let mut command = Command::new(&node);
+    command.args(["-e", GRPC, &port.to_string()]);
+    let server = Server::start(tempfile::tempdir().unwrap(), port, &mut command);
+    let seam = Seam::stand("grpc", server.port).await;
+    let described = Descriptors::from_protos(&["a.proto"], |_| Some(PROTO.to_owned())).unwrap();
+    seam.proxy.describe(|_| true, &Arc::new(described));
+    let message = server.dir.path().join("message");
+    std::fs::write(&message, b"\0\0\0\0\x05\x0a\x03978").unwrap();
+    let address = format!("http://localhost:{}/shop.Orders/Place", seam.port());
+    let data = format!("@{}", message.display());
+    let said = run(
+        &curl,
+        &[
+            "-sS",
+            "--http2-prior-knowledge",
+            "-H",
+            "content-type: application/grpc",
+            "-o",
+            "/dev/null",
+            "--data-binary",
+            &data,
+            &address,
+        ],
+    );
+    assert_eq!(said, "");
+    let told = seam.told().await;
+    assert_eq!(told[0].request.get("body").unwrap().to_string(), r#"{"isbn":"978"}"#);
+    assert_eq!(told[0].reply.get("body").unwrap().to_string(), r#"{"number":7}"#);
 }

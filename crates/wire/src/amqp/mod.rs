@@ -39,6 +39,10 @@ impl Protocol for Amqp {
         "amqp"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "amqps"
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(5672)
     }

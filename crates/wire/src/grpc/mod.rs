@@ -35,6 +35,10 @@ impl Protocol for Grpc {
         "http"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "https"
+    }
+
     fn default_port(&self) -> Option<u16> {
         None
     }
@@ -53,6 +57,10 @@ impl Protocol for Grpc {
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         begin(limits, None)
+    }
+
+    fn begin_described(&self, limits: Limits, descriptors: &Arc<Descriptors>) -> Box<dyn Conversation> {
+        begin(limits, Some(Arc::clone(descriptors)))
     }
 }
 

@@ -33,6 +33,10 @@ impl Protocol for Http {
         "http"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "https"
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(80)
     }

@@ -31,6 +31,10 @@ impl Protocol for Mqtt {
         "mqtt"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "mqtts"
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(1883)
     }

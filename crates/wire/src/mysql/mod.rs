@@ -64,8 +64,9 @@ static WORD: Word = Word {
         pings and changes of the database make none, unless they were refused. A cursor that is read in parts makes \
         one for each part; several results of one statement stand under `more`. Passwords are never kept. The error \
         1213 rolls the server's transaction back, as its own would; other errors leave it open. A stub with nobody \
-        behind it lets everybody in, and answers SET, transactions and `SELECT @@…` by itself. After a change to TLS, \
-        and with compression by zstd, the connection passes as bytes; zlib is understood.",
+        behind it lets everybody in, and answers SET, transactions and `SELECT @@…` by itself. With \
+        compression by zstd the connection passes as bytes; zlib is understood. TLS ends at the seam, and goes on behind it \
+        where the server speaks it, too.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),

@@ -34,6 +34,10 @@ impl Protocol for Nats {
         "nats"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "tls"
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(4222)
     }
@@ -58,7 +62,7 @@ static WORD: Word = Word {
         message that a fault loses goes nowhere, and nobody is told. `error: Permissions Violation` on a publication \
         says so to the publisher, as the server would, and publishes nothing. A stub with nobody behind it greets, \
         answers PING, takes subscriptions and publications, and delivers only what it is told to push. What is said to \
-        sign in is never kept. After a change to TLS the rest of the connection passes as bytes.",
+        sign in is never kept. TLS after INFO ends at the seam.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was subscribed to"),

@@ -36,6 +36,10 @@ impl Protocol for Redis {
         "redis"
     }
 
+    fn tls_scheme(&self) -> &'static str {
+        "rediss"
+    }
+
     fn default_port(&self) -> Option<u16> {
         Some(6379)
     }

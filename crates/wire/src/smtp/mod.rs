@@ -53,7 +53,7 @@ impl Protocol for Smtp {
 static WORD: Word = Word {
     text: "One interaction for each mail, with the status of its last reply; a session without a mail makes none. A \
         command that was refused makes one with `request.command` and its status. What is said to sign in is \
-        never kept. After STARTTLS the rest of the connection passes as bytes. What is answered or held is the \
+        never kept. STARTTLS ends at the seam. What is answered or held is the \
         mail with its content; one sent by BDAT passes as it is. A stub with no provider behind it is asked for \
         each mail, and greets, lets sign in and takes the envelope by itself.",
     fields: ANSWER,

@@ -90,7 +90,7 @@ fn converse(stream: &TcpStream, answer: fn(&Request) -> Answer) -> io::Result<()
     Ok(())
 }
 
-fn read(input: &mut impl BufRead) -> io::Result<Option<Request>> {
+pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -156,16 +156,21 @@ fn decoded(text: &str) -> String {
 
 /// Asks another server, on a connection of its own: `http://host:port` or `host:port`, and a path.
 pub(crate) fn ask(method: &str, server: &str, path: &str, body: &str) -> io::Result<(u16, String)> {
-    let server = server.trim_start_matches("http://").trim_end_matches('/');
-    let mut stream = TcpStream::connect(server)?;
+    let is_secure = server.starts_with("https://");
+    let server = server.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\ncontent-type: text/plain\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes)?;
+    if is_secure {
+        bytes = super::secure::exchange(server, request.as_bytes())?;
+    } else {
+        let mut stream = TcpStream::connect(server)?;
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_end(&mut bytes)?;
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());

@@ -5,6 +5,7 @@
 mod http;
 mod odd;
 mod routes;
+mod secure;
 mod stores;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ const MODES: &[Mode] = &[
     ("job", odd::job),
     ("worker", odd::worker),
     ("garbage", odd::garbage),
+    ("secure", |_| secure::serve()),
+    ("certificates", secure::certificates),
 ];
 
 /// Is what its first word says.
