@@ -36,6 +36,7 @@ pub(crate) type Started = (SocketAddr, Box<dyn std::any::Any>);
 pub(crate) fn run(words: &[String]) -> ExitCode {
     let part = words.first().and_then(|word| PARTS.iter().find(|(name, _)| name == word));
     let Some((_, start)) = part else { return ExitCode::from(2) };
+    crate::machine::raise_file_limit();
     match start(&words[1..]) {
         Ok((address, alive)) => {
             println!("ready {address}");

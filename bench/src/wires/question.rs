@@ -6,6 +6,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::NoTls;
@@ -38,6 +39,8 @@ pub(crate) enum End {
     With(&'static [u8]),
     /// After so many bytes.
     After(usize),
+    /// With the last bytes of a JSON item in HTTP, whether it came in chunks or with its length.
+    Item,
 }
 
 /// `GET` over a kept-alive connection.
@@ -45,7 +48,7 @@ pub(crate) const HTTP: Question = Question::Script(&Script {
     opening: &[],
     ask: b"GET /items/7 HTTP/1.1\r\nHost: bank.example\r\nAccept: application/json\r\nUser-Agent: bench\r\n\
         X-Request-Id: 00000000-0000-0000-0000-000000000000\r\n\r\n",
-    end: End::With(b"]}"),
+    end: End::Item,
 });
 
 /// `GET` of a key that is there.
@@ -58,7 +61,7 @@ pub(crate) const REDIS: Question = Question::Script(&Script {
 /// A message published to a subject of one's own, until it is back.
 pub(crate) const NATS: Question = Question::Script(&Script {
     opening: &[
-        (b"", End::With(b"}\r\n")),
+        (b"", End::With(b"\r\n")),
         (b"CONNECT {\"verbose\":false}\r\nSUB bench.#### 1\r\nPING\r\n", End::With(b"PONG\r\n")),
     ],
     ask: b"PUB bench.#### 5\r\nhello\r\n",
@@ -86,6 +89,9 @@ pub(crate) const MYSQL: Question = Question::Script(&Script {
     ask: b"\x09\x00\x00\x00\x03select 1",
     end: End::With(b"\x05\x00\x00\x05\xfe\x00\x00\x02\x00"),
 });
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Somebody who asks over a connection of its own.
 pub(crate) enum Asker {
@@ -170,11 +176,18 @@ async fn say(stream: &mut (impl Stream + ?Sized), bytes: &[u8], end: End) -> Res
     let mut buffer = [0; 4096];
     let mut n_read = 0;
     loop {
-        let n_more = stream.read(&mut buffer[n_read..]).await.map_err(|error| error.to_string())?;
+        let reading = tokio::time::timeout(PATIENCE, stream.read(&mut buffer[n_read..]));
+        let n_more =
+            reading.await.map_err(|_| "no answer came in time")?.map_err(|error| error.to_string())?;
         n_read += n_more;
         let is_whole = match end {
             End::With(bytes) => buffer[..n_read].ends_with(bytes),
             End::After(length) => n_read >= length,
+            End::Item => {
+                let said = &buffer[..n_read];
+                let is_chunked = || said.windows(7).any(|seven| seven.eq_ignore_ascii_case(b"chunked"));
+                said.ends_with(b"0\r\n\r\n") || (said.ends_with(b"]}") && !is_chunked())
+            }
         };
         if is_whole {
             return Ok(());
