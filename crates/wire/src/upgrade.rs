@@ -39,6 +39,8 @@ pub struct Turn {
     pub early: Vec<u8>,
     /// These go to the side over TLS, once it has begun.
     pub secret: Vec<u8>,
+    /// All goes on, and the other side will refuse to because of this.
+    pub foreseen: Option<NoTls>,
 }
 
 /// Who wants TLS towards a provider.
@@ -79,12 +81,15 @@ impl Urge {
 pub struct NoTls {
     /// Why.
     pub reason: Cow<'static, str>,
+    /// How that is mended.
+    pub hint: &'static str,
 }
 
 impl NoTls {
     /// With its reason.
     pub(crate) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into() }
+        let hint = "take `tls` away where it is declared, or let it speak TLS";
+        Self { reason: reason.into(), hint }
     }
 }
 

@@ -202,7 +202,8 @@ impl Meeting {
             }
         } else {
             let speaks_none = self.provider_speaks_none.load(Ordering::SeqCst);
-            if speaks_none || self.protocol.asks_for_tls(Urge::Declared).is_some() {
+            let is_elsewhere = !matches!(provider, Socket::Tcp(_));
+            if speaks_none || is_elsewhere || self.protocol.asks_for_tls(Urge::Declared).is_some() {
                 return Met::Plain;
             }
             let Socket::Tcp(stream) = provider.take() else { return Met::Plain };
@@ -346,7 +347,7 @@ impl Trouble {
 
     /// The provider does without.
     pub(super) fn there_is_none(&self, no_tls: &NoTls) {
-        let hint = Some("take `tls` away where it is declared, or let it speak TLS".to_owned());
+        let hint = Some(no_tls.hint.to_owned());
         self.set(ExternalError::NoTls { reason: no_tls.to_string(), hint });
     }
 

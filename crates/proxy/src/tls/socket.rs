@@ -362,6 +362,9 @@ impl State {
             self.trouble.there_is_none(&no_tls);
             return Err(io::Error::new(io::ErrorKind::InvalidData, no_tls));
         }
+        if let Some(foreseen) = &turn.foreseen {
+            self.trouble.there_is_none(foreseen);
+        }
         self.inward.extend_from_slice(&turn.inward);
         if self.tls.is_some() {
             self.unsent.extend_from_slice(&turn.outward);

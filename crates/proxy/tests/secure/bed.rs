@@ -104,6 +104,10 @@ pub(crate) struct Seam {
 
 impl Seam {
     pub(crate) async fn stand(word: &str, port: u16) -> Self {
+        Self::stand_before(word, Upstream::Tcp(SocketAddr::from(([127, 0, 0, 1], port)))).await
+    }
+
+    pub(crate) async fn stand_before(word: &str, upstream: Upstream) -> Self {
         let notes = Notes::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let witness = Box::new(notes.clone());
@@ -113,7 +117,6 @@ impl Seam {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ca.pem"), authority.certificate()).unwrap();
         let seam = SeamId { consumer: "shop".into(), provider: "server".into(), endpoint: Endpoint::main() };
-        let upstream = Upstream::Tcp(SocketAddr::from(([127, 0, 0, 1], port)));
         let spec = SeamSpec { seam, protocol: protocol(word).unwrap(), upstream, listen: None };
         let address = proxy.stand(spec).await.unwrap();
         Self { proxy, notes, address, dir }
@@ -148,7 +151,18 @@ impl Seam {
         self.notes.0.lock().unwrap().clone()
     }
 
-    /// Why providers were not reached.
+    /// Why a provider was not reached. It is told when the connection has ended on both sides.
+    pub(crate) async fn why(&self) -> Vec<String> {
+        let end = Instant::now() + LONG;
+        loop {
+            let why = self.unreached().await;
+            if !why.is_empty() || Instant::now() > end {
+                return why;
+            }
+        }
+    }
+
+    /// Why providers were not reached, as far as that was told.
     pub(crate) async fn unreached(&self) -> Vec<String> {
         assert!(self.proxy.drain(LONG).await);
         self.notes.1.lock().unwrap().clone()

@@ -66,7 +66,7 @@ async fn a_provider_with_tls_is_asked_as_declared_or_as_its_consumer_does() {
     let other = ProviderTlsSpec { names: vec!["api".to_owned()], ..certificates.judged() };
     let seam = Seam::stand("http", with.port).await.declared(&other);
     assert!(get(&curl, &seam, "http", &[]).contains("curl: "));
-    let why = seam.unreached().await;
+    let why = seam.why().await;
     assert!(why[0].contains("has a certificate that is not for `api`"), "{why:?}");
 }
 
@@ -150,6 +150,8 @@ async fn messages_of_grpc_are_read_as_they_are_described() {
     );
     assert_eq!(said, "");
     let told = seam.told().await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].request.get("body").is_some() && told[0].reply.get("body").is_some(), "{:?}", told[0]);
     assert_eq!(told[0].request.get("body").unwrap().to_string(), r#"{"isbn":"978"}"#);
     assert_eq!(told[0].reply.get("body").unwrap().to_string(), r#"{"number":7}"#);
 }

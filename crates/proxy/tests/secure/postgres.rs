@@ -104,6 +104,10 @@ async fn postgres_is_reached_over_tls() {
     }
     // A driver which knows how to bind its sign-in must not be led to believe that the server does not.
     declared.proxy.insist_on_tls(|_| true);
+    let refused = ask(&declared, "dbname=template1 sslmode=require");
+    assert!(refused.contains("channel binding"), "{refused}");
+    let why = declared.why().await;
+    assert!(why[0].contains("takes no sign-in from a driver"), "{why:?}");
     let unbound = "dbname=template1 sslmode=require channel_binding=disable";
     assert_eq!(ask(&declared, unbound), "t|42");
     let presented = Seam::stand("postgres", server.port).await.presented(&certificates);
@@ -112,5 +116,5 @@ async fn postgres_is_reached_over_tls() {
     for binding in ["prefer", "require"] {
         assert_eq!(ask(&presented, &format!("{own} channel_binding={binding}")), "t|42");
     }
-    assert_eq!(declared.told().await.len(), 5);
+    assert_eq!(declared.told().await.len(), 6);
 }

@@ -2,6 +2,7 @@
 
 use crate::bed::{Certificates, Seam, run};
 use crate::servers::{Server, free_port, program};
+use seam_proxy::Upstream;
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,6 +35,29 @@ async fn redis_is_reached_over_tls() {
     let judged = Seam::stand("redis", server.port).await.declared(&certificates.judged());
     let said = ask(&judged, &[]);
     assert!(said.contains("Error") || said.contains("closed"), "{said}");
-    let why = judged.unreached().await;
+    let why = judged.why().await;
     assert!(why[0].contains("wants to be shown a certificate"), "{why:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_with_tls_reach_one_without() {
+    let (Some(server), Some(client)) = (program("redis-server"), program("redis-cli")) else { return };
+    let port = free_port();
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let mut command = Command::new(server);
+    command
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--unixsocket"])
+        .arg(&socket);
+    command.current_dir(dir.path());
+    let server = Server::start(dir, port, &mut command);
+    for upstream in [Upstream::Unix(socket), server.upstream()] {
+        let seam = Seam::stand_before("redis", upstream).await;
+        for _ in 0..2 {
+            let (port, ca) = (seam.port(), seam.ca());
+            let said = run(&client, &["-p", &port, "--tls", "--cacert", &ca, "ping"]);
+            assert_eq!(said.trim(), "PONG");
+        }
+        assert_eq!(seam.told().await.len(), 2);
+    }
 }

@@ -87,5 +87,5 @@ async fn one_without_starttls_is_told() {
     let seam = Seam::stand("smtp", server.port).await.declared(&ProviderTlsSpec::default());
     let said = run(Path::new(python), &["-c", CLIENT, &seam.port(), "plain", ""]);
     assert!(said.contains("Error"), "{said}");
-    assert_eq!(seam.unreached().await, ["it offers no TLS: its answer to EHLO has no STARTTLS"]);
+    assert_eq!(seam.why().await, ["it offers no TLS: its answer to EHLO has no STARTTLS"]);
 }

@@ -8,6 +8,9 @@ use crate::upgrade::{Gathered, NoTls, Turn, Upgrade, Urge};
 
 const BOUND: &[u8] = b"SCRAM-SHA-256-PLUS\0";
 
+/// How a sign-in begins whose client knows how to bind it, and believes that the server does not.
+const UNDECEIVED: &[u8] = b"y,,n=";
+
 /// Asks the server for TLS.
 pub(super) struct Asks {
     urge: Urge,
@@ -16,6 +19,8 @@ pub(super) struct Asks {
     held: Gathered,
     /// What the server says until the client has signed in.
     messages: Gathered,
+    /// Did the server offer a sign-in that was not offered on?
+    is_unbound: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +34,7 @@ enum Stage {
 impl Asks {
     pub(super) fn new(urge: Urge) -> Self {
         let (held, messages) = (Gathered::default(), Gathered::default());
-        Self { urge, stage: Stage::Fresh, held, messages }
+        Self { urge, stage: Stage::Fresh, held, messages, is_unbound: false }
     }
 
     fn sign_in(&mut self, bytes: &[u8], turn: &mut Turn) {
@@ -40,7 +45,10 @@ impl Asks {
             if message.first() != Some(&b'R') || message.get(5..9) == Some(&[0; 4]) {
                 self.stage = Stage::Over;
             }
-            turn.inward.extend(if self.urge.binds() { message } else { unbound(message) });
+            let n_bytes = message.len();
+            let message = if self.urge.binds() { message } else { unbound(message) };
+            self.is_unbound |= message.len() < n_bytes;
+            turn.inward.extend(message);
         }
         if !fits || self.stage == Stage::Over {
             self.stage = Stage::Over;
@@ -81,7 +89,16 @@ impl Upgrade for Asks {
                     return Err(NoTls::new("is told too much before it has answered"));
                 }
             }
-            Stage::SigningIn | Stage::Over => turn.outward.extend_from_slice(bytes),
+            Stage::SigningIn | Stage::Over => {
+                let is_undeceived = self.is_unbound && bytes.windows(5).any(|window| window == UNDECEIVED);
+                turn.foreseen = is_undeceived.then(|| NoTls {
+                    reason: "takes no sign-in from a driver that could bind it to TLS, and is kept from that: the seam \
+                        shows another certificate"
+                        .into(),
+                    hint: "name the server's own `certificate` and `key` in `tls`, or let the driver say channel_binding=disable",
+                });
+                turn.outward.extend_from_slice(bytes);
+            }
         }
         Ok(())
     }
