@@ -64,6 +64,20 @@ impl House for Controlled {
         }
     }
 
+    fn push<'a>(
+        &'a self,
+        seam: &'a SeamId,
+        message: seam_value::Value,
+    ) -> BoxFuture<'a, Result<Vec<Result<(), String>>, HouseError>> {
+        match self.beside(seam) {
+            Some(beside) => beside.push(seam, message),
+            None => Box::pin(async move {
+                let pushed = self.system.push(seam, message).await;
+                pushed.ok_or_else(|| HouseError::Unknown(format!("seam `{seam}`")))
+            }),
+        }
+    }
+
     fn began(&self) -> Timestamp {
         self.system.began()
     }

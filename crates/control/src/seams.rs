@@ -146,6 +146,17 @@ impl House for Seams {
         })
     }
 
+    fn push<'a>(
+        &'a self,
+        seam: &'a SeamId,
+        message: seam_value::Value,
+    ) -> BoxFuture<'a, Result<Vec<Result<(), String>>, HouseError>> {
+        Box::pin(async move {
+            let pushed = self.proxy.push(seam, message).await;
+            pushed.ok_or_else(|| HouseError::Unknown(format!("seam `{seam}`")))
+        })
+    }
+
     fn began(&self) -> Timestamp {
         self.began
     }

@@ -241,3 +241,36 @@ async fn rules_are_put_on_seams_and_taken_away() {
     assert_eq!(ask(control, "POST /seam/components/web/stop", "").await.0, 404);
     served.close().await;
 }
+
+#[tokio::test]
+async fn a_message_is_pushed_to_those_who_have_subscribed() {
+    let (served, seams) = serve().await;
+    let address = served.address();
+    let redis = seam_wire::protocol("redis").unwrap();
+    let stubs = seam_stub::Stubs { list: Vec::new(), state: None };
+    let view = seams.stand_stubs(("127.0.0.1:0".parse().unwrap(), "feed"), stubs, redis).await.unwrap();
+    let push =
+        json!({ "seam": view.id.to_string(), "message": { "topic": "news", "text": "hello" } }).to_string();
+    let (status, told) = ask(address, "POST /seam/push", &push).await;
+    assert_eq!((status, &told["message"]), (409, &json!("nobody is connected there that is held")));
+    let mut subscriber = TcpStream::connect(view.listens.unwrap()).await.unwrap();
+    subscriber.write_all(b"*2\r\n$9\r\nSUBSCRIBE\r\n$4\r\nnews\r\n").await.unwrap();
+    let expect = async |stream: &mut TcpStream, expected: &[u8]| {
+        let mut room = vec![0; expected.len()];
+        timeout(PATIENCE, stream.read_exact(&mut room)).await.expect("a message in time").unwrap();
+        assert_eq!(String::from_utf8_lossy(&room), String::from_utf8_lossy(expected));
+    };
+    expect(&mut subscriber, b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n").await;
+    let (status, told) = ask(address, "POST /seam/push", &push).await;
+    assert_eq!((status, told), (200, json!({ "pushed": 1, "not": [] })));
+    expect(&mut subscriber, b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n").await;
+    let other = push.replace("news", "else");
+    let (status, told) = ask(address, "POST /seam/push", &other).await;
+    assert!(
+        status == 409 && told["message"].as_str().unwrap().contains("nobody has subscribed to else"),
+        "{told}"
+    );
+    assert_eq!(ask(address, "POST /seam/push", "{}").await.0, 422);
+    assert_eq!(ask(address, "POST /seam/push", &push.replace("feed", "none")).await.0, 404);
+    served.close().await;
+}

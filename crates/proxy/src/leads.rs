@@ -1,7 +1,7 @@
 //! What all seams do at present, and the ways to change that at any moment.
 
 use crate::faults::Effect;
-use crate::hold::{Rule, SeamState};
+use crate::hold::{Pushes, Rule, SeamState};
 use crate::observer::{Observer, Seen};
 use crate::stand::Upstream;
 use crate::tls::Encryption;
@@ -182,6 +182,11 @@ impl Leads {
             let ends = |state: &mut SeamState| state.n_cuts == n_cuts && std::mem::take(&mut state.is_cut);
             leads.change(|other| *other == seam, ends);
         });
+    }
+
+    /// Where what a seam's connections are to say comes in; none where there is no such seam.
+    pub(crate) fn pushes(&self, seam: &SeamId) -> Option<Pushes> {
+        self.lock().get(seam).map(|lead| lead.state.borrow().pushes.clone())
     }
 
     /// Whether each of these seams listens, with whether it should.

@@ -10,6 +10,7 @@ use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Upstream};
 use crate::tls::{Authority, Encryption, ProviderTls};
 use seam_event::{ComponentId, SeamId};
+use seam_value::Value;
 use seam_wire::grpc::Descriptors;
 use seam_wire::{Limits, Protocol};
 use std::io;
@@ -184,6 +185,14 @@ impl Proxy {
     /// Takes a rule away from all seams; what hangs because of it is reset.
     pub fn take_away(&self, rule: &Arc<Rule>) {
         self.leads.take_away(rule);
+    }
+
+    /// Says a message to the consumers of a seam of its own accord, as if the provider had said it: on every connection that
+    /// is held, which is each of a seam with rules. What became of it on each of them, with the reason where it can't be
+    /// said there; none where there is no such seam.
+    pub async fn push(&self, seam: &SeamId, message: Value) -> Option<Vec<Result<(), String>>> {
+        let pushes = self.leads.pushes(seam)?;
+        Some(pushes.push(message).await)
     }
 
     /// Waits until the seams to which this applies do what [`point`](Self::point) has said: they listen, or refuse.

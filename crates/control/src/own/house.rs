@@ -60,6 +60,13 @@ pub trait House: Send + Sync {
     /// Takes a rule away.
     fn take_away<'a>(&'a self, seam: &'a SeamId, rule: &'a Arc<Rule>) -> BoxFuture<'a, ()>;
 
+    /// Says a message to a seam's consumers of its own accord, on every connection that is held. What became of it on each.
+    fn push<'a>(
+        &'a self,
+        seam: &'a SeamId,
+        message: seam_value::Value,
+    ) -> BoxFuture<'a, Result<Vec<Result<(), String>>, HouseError>>;
+
     /// When it began: the moment from which the times of interactions count.
     fn began(&self) -> Timestamp;
 

@@ -68,11 +68,15 @@ impl Own {
                 }
             }
             ["interactions"] if get => self.interactions(asked).await,
+            ["push"] if post => self.push(asked).await,
             ["har"] if get => har::tell(&*self.house, &self.wiremock, asked).await,
             ["har"] if post => har::put(&*self.house, (&self.rules, &self.wiremock), asked).await,
             ["components"] if get => self.components(),
             ["components", name, verb] if post => self.act(name, verb).await,
-            ["openapi.yaml" | "health" | "seams" | "rules" | "interactions" | "har" | "components"]
+            [
+                "openapi.yaml" | "health" | "seams" | "rules" | "interactions" | "push" | "har"
+                | "components",
+            ]
             | ["rules", _]
             | ["components", _, _] => {
                 let message = format!("{} can't be done to {}", asked.method, asked.path);
@@ -153,6 +157,46 @@ impl Own {
         let told: Vec<Value> =
             fitting[fitting.len().saturating_sub(most)..].iter().map(|one| told(one)).collect();
         Answer::json(StatusCode::OK, &json!({ "count": fitting.len(), "interactions": told }))
+    }
+
+    /// Says a message to all consumers of a seam.
+    async fn push(&self, asked: &Asked) -> Answer {
+        const EXAMPLE: &str =
+            r#"such as {"seam": "feed -> redis", "message": {"topic": "news", "text": "hello"}}"#;
+        let body = seam_value::parse(&String::from_utf8_lossy(&asked.body)).ok();
+        let parts = body.as_ref().and_then(|body| {
+            Some((
+                body.get("seam")?.as_text()?,
+                body.get("message").filter(|message| message.as_map().is_some())?,
+            ))
+        });
+        let Some((written, message)) = parts else {
+            let wrong = "the body has no `seam` and `message`, which is a map";
+            return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, wrong, EXAMPLE);
+        };
+        let views = self.house.seams();
+        let seams = match rules::named(&views, written) {
+            Ok(seams) => seams,
+            Err(message) => {
+                return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
+            }
+        };
+        let mut outcomes = Vec::new();
+        for seam in seams {
+            match self.house.push(&seam.id, message.clone()).await {
+                Ok(told) => outcomes.extend(told),
+                Err(error) => return Answer::error(StatusCode::NOT_FOUND, &error.to_string(), ""),
+            }
+        }
+        let n_pushed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let reasons: Vec<&String> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+        if n_pushed == 0 {
+            let message =
+                reasons.first().map_or("nobody is connected there that is held", |reason| reason.as_str());
+            let hint = "connections are held while a stub or a fault stands on their seam";
+            return Answer::error(StatusCode::CONFLICT, message, hint);
+        }
+        Answer::json(StatusCode::OK, &json!({ "pushed": n_pushed, "not": reasons }))
     }
 
     async fn act(&self, name: &str, verb: &str) -> Answer {

@@ -45,7 +45,7 @@ async fn the_description_is_true() {
     let wiremock = WireMock::new(around(), Box::new(|_| Err("there is none".to_owned())));
     let own = Own::new(Arc::new(seams.unwrap()), Arc::new(wiremock));
     let paths = described.get("paths").and_then(Value::as_map).unwrap();
-    assert_eq!(paths.len(), 9);
+    assert_eq!(paths.len(), 10);
     for (path, operations) in paths {
         for method in METHODS {
             let status = status(&own, method, path).await;

@@ -8,6 +8,7 @@ use seam_expr::{Chance, Names};
 use seam_proxy::Rule;
 use seam_steps::{Act, Trouble};
 use seam_stub::Surroundings;
+use seam_value::Value;
 use seam_wire::Protocol;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,6 +77,12 @@ impl Alive {
     pub async fn interactions(&self) -> Vec<Arc<Interaction>> {
         self.0.drain().await;
         self.0.journal().interactions(|_| true)
+    }
+
+    /// Says a message to a seam's consumers of its own accord, on every connection that is held. What became of it on each;
+    /// none where there is no such seam.
+    pub async fn push(&self, seam: &SeamId, message: Value) -> Option<Vec<Result<(), String>>> {
+        self.0.proxy.push(seam, message).await
     }
 
     /// When the run began: what the times of its interactions count from.

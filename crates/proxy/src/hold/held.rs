@@ -3,6 +3,7 @@
 use super::SeamState;
 use super::fates::Fates;
 use super::lane::{Act, Lane};
+use super::pushed::Pushed;
 use super::rule::{By, Rule};
 use super::said::Said;
 use crate::callbacks::Callbacks;
@@ -18,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -84,6 +85,8 @@ struct Held {
     is_free: bool,
     /// Who is asked instead of the provider, for which call.
     others: JoinSet<(Call, Answering)>,
+    /// What is to be said to the consumer of its own accord.
+    pushes: broadcast::Receiver<Arc<Pushed>>,
 }
 
 /// The connection has come to its end.
@@ -94,6 +97,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
     let _counted = with.leads.holds_one();
     let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
     let protocol = with.protocol;
+    let pushes = with.state.borrow().pushes.subscribe();
     let mut held = Held {
         with,
         up: Lane::new(ordered, protocol),
@@ -110,6 +114,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         is_touched: false,
         is_free: false,
         others: JoinSet::new(),
+        pushes,
     };
     let Err(Ended(over)) = held.run().await else {
         let Holding { consumer, provider, .. } = held.with;
@@ -134,6 +139,8 @@ enum Woken {
     Changed,
     /// Somebody else has answered.
     Others(Call, Answering),
+    /// Something is to be said to the consumer.
+    Pushed(Arc<Pushed>),
 }
 
 impl Held {
@@ -201,6 +208,10 @@ impl Held {
             Woken::Time => Ok(()),
             Woken::Changed => self.apply_state(),
             Woken::Others(call, answering) => self.others_have_answered(call, answering),
+            Woken::Pushed(pushed) => {
+                self.push(&pushed);
+                Ok(())
+            }
         }
     }
 
@@ -240,6 +251,7 @@ impl Held {
             Some(Ok((call, answering))) = self.others.join_next(), if !self.others.is_empty() => {
                 Woken::Others(call, answering)
             }
+            Ok(pushed) = self.pushes.recv() => Woken::Pushed(pushed),
             () = until(due) => Woken::Time,
         }
     }

@@ -10,10 +10,12 @@
 mod fates;
 pub(crate) mod held;
 mod lane;
+mod pushed;
 mod rule;
 mod said;
 mod verdict;
 
+pub(crate) use pushed::Pushes;
 pub(crate) use rule::By;
 pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
 
@@ -43,6 +45,8 @@ pub(crate) struct SeamState {
     pub(crate) tls: SeamTls,
     /// What describes the messages that are spoken on it.
     pub(crate) descriptors: Option<Arc<Descriptors>>,
+    /// What its connections are to say of their own accord.
+    pub(crate) pushes: Pushes,
 }
 
 impl SeamState {
@@ -56,6 +60,7 @@ impl SeamState {
             insists_on_tls: false,
             tls: SeamTls::default(),
             descriptors: None,
+            pushes: Pushes::default(),
         }
     }
 

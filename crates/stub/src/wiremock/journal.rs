@@ -70,11 +70,11 @@ impl Journal {
     }
 
     /// Sets what somebody else has answered to a request; one that was forgotten meanwhile stays forgotten.
-    pub(crate) fn set_response(&mut self, id: &str, response: Arc<Value>) {
+    pub(crate) fn set_response(&mut self, id: &str, response: &Value) {
         let Some((size, event)) = self.list.iter_mut().rev().find(|(_, event)| event.id == id) else {
             return;
         };
-        let response = with_length(&response);
+        let response = with_length(response);
         let more = weight(&response);
         *size += more;
         self.n_bytes += more;

@@ -205,7 +205,7 @@ impl WireMock {
     /// are made of it.
     fn hearing(&self, id: &str) -> HeardBy {
         let (journal, id) = (Arc::clone(&self.journal), id.to_owned());
-        HeardBy::new(move |reply| lock(&journal).set_response(&id, Arc::new(reply.clone())))
+        HeardBy::new(move |reply| lock(&journal).set_response(&id, reply))
     }
 
     /// What becomes of a request that something matches.

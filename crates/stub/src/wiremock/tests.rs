@@ -418,7 +418,8 @@ fn long_bodies_go_into_files() {
     );
     let (made, files) = wiremock.snapshot(&spec).unwrap();
     let [(name, bytes)] = files.as_slice() else { panic!("{files:?}") };
-    assert!(name.starts_with("a_long-") && name.ends_with(".json") && bytes == b"123456", "{name}");
+    let (stem, ending) = name.rsplit_once('.').unwrap();
+    assert!(stem.starts_with("a_long-") && ending == "json" && bytes == b"123456", "{name}");
     let responses: Vec<String> = made
         .get("mappings")
         .and_then(Value::as_list)

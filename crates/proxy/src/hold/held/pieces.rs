@@ -5,6 +5,7 @@ use crate::elsewhere::ask;
 use crate::faults::{Effect, Moment};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
+use crate::hold::pushed::Pushed;
 use crate::hold::rule::{By, Rule};
 use crate::hold::verdict::What;
 use crate::observer::Seen;
@@ -173,6 +174,19 @@ impl Held {
             _ => self.say(call, bytes, (due, then), &by),
         }
         Ok(())
+    }
+
+    /// Says something to the consumer that nobody asked for, where the protocol lets it.
+    pub(super) fn push(&mut self, pushed: &Pushed) {
+        let said = match &mut self.with.splitter {
+            Some(_) if self.hung.is_some() || self.consumer_ended => Err("nothing is said there".to_owned()),
+            Some(splitter) => splitter.push(&pushed.message).map_err(|wrong| wrong.reason.into_owned()),
+            None => Err("its bytes are not understood".to_owned()),
+        };
+        pushed.tell(said.map(|bytes| {
+            self.is_touched = true;
+            self.down.push(Act::Bytes(bytes, 0), Instant::now(), Some(By::Stub("push".into())));
+        }));
     }
 
     /// What somebody else has answered who was asked instead of the provider.
