@@ -46,6 +46,8 @@ pub(crate) struct Tap {
     unopened: bool,
     /// None once its decoder was surprised: plain bytes from then on.
     conversation: Option<Box<dyn Conversation>>,
+    /// Has the provider left?
+    is_over: bool,
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
@@ -83,6 +85,7 @@ impl Tap {
             of_test,
             conversation: Some(protocol.begin(limits)),
             unopened: true,
+            is_over: false,
             n_open: 0,
             exchanges: Vec::new(),
             meeting,
@@ -189,6 +192,10 @@ impl Tap {
     pub(crate) fn saw(&mut self, direction: Direction, bytes: &[u8]) {
         let at = self.pulse.now();
         self.pulse.beat(at, self.of_test);
+        if self.is_over {
+            // Nobody is there who could hear it.
+            return;
+        }
         let Some(conversation) = &mut self.conversation else { return };
         let exchanges = &mut self.exchanges;
         // A decoder's mistake must never stop the traffic, and a panic is only a mistake that we did not foresee.
@@ -213,6 +220,7 @@ impl Tap {
 
     /// A direction has ended.
     fn ended(&mut self, direction: Direction, how: End) {
+        self.is_over |= direction == Direction::ToConsumer || how == End::Reset;
         let at = self.pulse.now();
         if let Some(conversation) = &mut self.conversation {
             let exchanges = &mut self.exchanges;
@@ -403,7 +411,9 @@ async fn pass(
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 // The receiver is gone. What was read never arrived, so it has not passed.
                 Err(_) => {
-                    last_words(direction, (from, to), tap, &mut buffer);
+                    if direction == Direction::ToProvider {
+                        last_words((from, to), (tap, switch), &mut buffer);
+                    }
                     return reset(direction.opposite(), tap);
                 }
             };
@@ -415,7 +425,12 @@ async fn pass(
         };
         // Who has reset the connection wants nothing more of it, however long the other side may take to read.
         let written = match direction {
-            Direction::ToConsumer => write_rest(to, &rest).await,
+            Direction::ToConsumer => {
+                switch.is_behind().set(!rest.is_empty());
+                let written = write_rest(to, &rest).await;
+                switch.is_behind().set(false);
+                written
+            }
             Direction::ToProvider => tokio::select! {
                 biased;
                 written = write_rest(to, &rest) => written,
@@ -423,19 +438,27 @@ async fn pass(
             },
         };
         if !written {
-            last_words(direction, (from, to), tap, &mut scratch.borrow_mut());
+            if direction == Direction::ToProvider {
+                last_words((from, to), (tap, switch), &mut scratch.borrow_mut());
+            }
             return reset(direction.opposite(), tap);
         }
     }
 }
 
-/// A receiver is gone: what it said before is passed on as far as it is there and the other side takes it. A server that
+/// The provider is gone: what it said before is passed on as far as it is there and the consumer takes it. A server that
 /// refuses a long request says so and leaves.
-fn last_words(direction: Direction, (from, to): (&Socket, &Socket), tap: &RefCell<Tap>, buffer: &mut [u8]) {
-    let back = direction.opposite();
-    while let Ok(n_read @ 1..) = to.read_now(buffer) {
-        let Ok(n_written) = from.try_write(&buffer[..n_read]) else { return };
-        tap.borrow_mut().saw(back, &buffer[..n_written]);
+fn last_words(
+    (consumer, provider): (&Socket, &Socket),
+    (tap, switch): (&RefCell<Tap>, &Switch),
+    buffer: &mut [u8],
+) {
+    if switch.is_behind().get() {
+        return;
+    }
+    while let Ok(n_read @ 1..) = provider.read_now(buffer) {
+        let Ok(n_written) = consumer.try_write(&buffer[..n_read]) else { return };
+        tap.borrow_mut().saw(Direction::ToConsumer, &buffer[..n_written]);
         if n_written < n_read {
             return;
         }

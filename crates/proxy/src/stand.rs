@@ -23,7 +23,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +160,7 @@ impl Stand {
                                 let task = Accepted { stream, between, seam: (seam, id.clone()), protocol };
                                 let passing = task.pass(state.clone(), shared.clone());
                                 let observer = Arc::clone(&shared.observer);
-                                tokio::task::spawn_local(at_work(observer, passing));
+                                tokio::task::spawn_local(at_work(observer, Box::pin(passing)));
                             }
                             // Out of file descriptors, or the client is gone already: the next may do better.
                             Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -274,7 +274,7 @@ impl Open {
             comes_with_tls = meeting.awaits_tls(&self.consumer, self.provider.as_ref()) => comes_with_tls,
             () = until_changed(state.clone()) => false,
         };
-        if comes_with_tls && !self.encrypt(&state, Vec::new()).await {
+        if comes_with_tls && !Box::pin(self.encrypt(&state, Vec::new())).await {
             return Over::Reset;
         }
         loop {
@@ -284,13 +284,14 @@ impl Open {
                     Passed::Over(over) => return over,
                     Passed::ToBeHeld => break,
                     Passed::ToBeEncrypted(early) => {
-                        if !self.encrypt(&state, early).await {
+                        if !Box::pin(self.encrypt(&state, early)).await {
                             return Over::Reset;
                         }
                     }
                 }
             }
-            match hold(self.holding(&state, shared)).await {
+            let held = Box::pin(hold(self.holding(&state, shared)));
+            match held.await {
                 Outcome::Over(over) => return over,
                 Outcome::LetGo(consumer, provider) => {
                     (self.consumer, self.provider) = (consumer, Some(provider));
@@ -369,8 +370,7 @@ async fn until_changed(mut state: watch::Receiver<SeamState>) {
 }
 
 /// A task of the proxy's thread, which says so for as long as each of its turns lasts.
-async fn at_work(observer: Arc<Observer>, task: impl Future<Output = ()>) {
-    let mut task = pin!(task);
+async fn at_work(observer: Arc<Observer>, mut task: Pin<Box<impl Future<Output = ()>>>) {
     std::future::poll_fn(|cx| {
         let _at_work = observer.at_work();
         task.as_mut().poll(cx)
@@ -386,7 +386,15 @@ pub(crate) enum Undialled {
     External(ExternalError),
 }
 
-pub(crate) async fn dial(upstream: &Upstream, meeting: &Meeting) -> Result<Socket, Undialled> {
+/// Connects to where a seam leads. What that takes is not kept by those who wait for nothing any more.
+pub(crate) fn dial<'a>(
+    upstream: &'a Upstream,
+    meeting: &'a Meeting,
+) -> Pin<Box<impl Future<Output = Result<Socket, Undialled>> + use<'a>>> {
+    Box::pin(dialled(upstream, meeting))
+}
+
+async fn dialled(upstream: &Upstream, meeting: &Meeting) -> Result<Socket, Undialled> {
     let dialled = async {
         match upstream {
             Upstream::Tcp(address) => {

@@ -32,6 +32,8 @@ pub(crate) struct Switch {
     /// Is it waiting now?
     up_waits: Cell<bool>,
     down: Cell<Down>,
+    /// Has the consumer still to take something that was read for it?
+    is_behind: Cell<bool>,
     changed: Notify,
 }
 
@@ -61,6 +63,7 @@ impl Switch {
             since: Cell::new(None),
             up_waits: Cell::new(false),
             down: Cell::new(Down::Passes),
+            is_behind: Cell::new(false),
             changed: Notify::new(),
         }
     }
@@ -79,6 +82,11 @@ impl Switch {
     pub(crate) fn down_is_done(&self, has_ended: bool) {
         self.down.set(if has_ended { Down::Ended } else { Down::Stopped });
         self.changed.notify_waiters();
+    }
+
+    /// Whether the consumer has still to take something that was read for it.
+    pub(crate) fn is_behind(&self) -> &Cell<bool> {
+        &self.is_behind
     }
 
     /// What a direction is to do now.

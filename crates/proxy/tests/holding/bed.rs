@@ -99,13 +99,18 @@ fn serve(mut stream: TcpStream, n_asked: &AtomicUsize) {
 }
 
 pub(crate) async fn bed(upstream: impl FnOnce(Arc<AtomicUsize>) -> Upstream) -> Bed {
+    bed_of("http", upstream).await
+}
+
+/// With a seam on which this is spoken.
+pub(crate) async fn bed_of(word: &str, upstream: impl FnOnce(Arc<AtomicUsize>) -> Upstream) -> Bed {
     let notes = Notes::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
     let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Nobody)).unwrap();
     let seam = SeamId { consumer: "web".into(), provider: "api".into(), endpoint: Endpoint::main() };
     let n_asked = Arc::new(AtomicUsize::new(0));
     let upstream = upstream(Arc::clone(&n_asked));
-    let spec = SeamSpec { seam, protocol: protocol("http").unwrap(), upstream, listen: None };
+    let spec = SeamSpec { seam, protocol: protocol(word).unwrap(), upstream, listen: None };
     let address = proxy.stand(spec).await.unwrap();
     Bed { proxy, notes, address, n_asked }
 }

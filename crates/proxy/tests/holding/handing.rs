@@ -1,10 +1,10 @@
 //! Connections that come to be held while something is under way, and sides that leave while nobody listens to them.
 
-use crate::bed::{Bed, LONG, bed};
+use crate::bed::{Bed, LONG, bed, bed_of};
 use seam_proxy::{Often, Upstream};
 use socket2::SockRef;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -140,4 +140,24 @@ async fn what_a_provider_says_before_it_leaves_is_passed_on() {
         client.read_exact(&mut said).unwrap();
         assert_eq!(&said, b"HTTP/1.1 413");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_to_who_has_left_is_no_surprise() {
+    let (heard, hears) = channel();
+    let upstream = provider(move |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        stream.shutdown(Shutdown::Write).unwrap();
+        let n_read = std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+        heard.send(n_read).unwrap();
+    });
+    let bed = bed_of("redis", |_| upstream).await;
+    let mut client = connect(bed.address);
+    client.write_all(b"*2\r\n$4\r\nECHO\r\n$200000\r\n").unwrap();
+    assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
+    client.write_all(&vec![b'x'; 200_000]).unwrap();
+    drop(client);
+    assert!(hears.recv_timeout(LONG).unwrap() >= 200_000);
+    nobody_is_left(&bed).await;
+    assert_eq!(bed.told().await, [""; 0]);
 }

@@ -57,7 +57,8 @@ impl Held {
                 }
                 Some(Opening::Encrypt(answer)) => {
                     let _ = self.with.consumer.try_write(answer);
-                    return self.encrypt(if answer.is_empty() { bytes } else { Vec::new() }).await;
+                    let early = if answer.is_empty() { bytes } else { Vec::new() };
+                    return Box::pin(self.encrypt(early)).await;
                 }
             }
             self.with.tap.borrow_mut().saw(direction, &bytes);

@@ -18,7 +18,7 @@ impl Held {
         match (self.with.is_alone, &self.with.splitter) {
             (true, Some(_)) => Ok(()),
             (true, None) => Err(Ended(Over::Reset)),
-            (false, _) => self.dial().await,
+            (false, _) => Box::pin(self.dial()).await,
         }
     }
 
