@@ -423,27 +423,41 @@ async fn pass(
             }
             buffer[n_written..n_read].to_vec()
         };
-        // Who has reset the connection wants nothing more of it, however long the other side may take to read.
-        let written = match direction {
-            Direction::ToConsumer => {
-                switch.is_behind().set(!rest.is_empty());
-                let written = write_rest(to, &rest).await;
-                switch.is_behind().set(false);
-                written
-            }
-            Direction::ToProvider => tokio::select! {
-                biased;
-                written = write_rest(to, &rest) => written,
-                () = from.broken(), if !rest.is_empty() => return reset(direction, tap),
-            },
-        };
-        if !written {
-            if direction == Direction::ToProvider {
+        if rest.is_empty() {
+            continue;
+        }
+        if let Err(sender) = pass_rest(direction, (from, to), switch, &rest).await {
+            if (direction, sender) == (Direction::ToProvider, Direction::ToConsumer) {
                 last_words((from, to), (tap, switch), &mut scratch.borrow_mut());
             }
-            return reset(direction.opposite(), tap);
+            return reset(sender, tap);
         }
     }
+}
+
+/// Waits until what the receiver did not take at once is written; the error is the direction whose sender has reset the
+/// connection.
+async fn pass_rest(
+    direction: Direction,
+    (from, to): (&Socket, &Socket),
+    switch: &Switch,
+    rest: &[u8],
+) -> Result<(), Direction> {
+    let written = match direction {
+        Direction::ToConsumer => {
+            switch.is_behind().set(true);
+            let written = write_rest(to, rest).await;
+            switch.is_behind().set(false);
+            written
+        }
+        // Who has reset the connection wants nothing more of it, however long the provider may take to read.
+        Direction::ToProvider => tokio::select! {
+            biased;
+            written = write_rest(to, rest) => written,
+            () = from.broken() => return Err(direction),
+        },
+    };
+    if written { Ok(()) } else { Err(direction.opposite()) }
 }
 
 /// The provider is gone: what it said before is passed on as far as it is there and the consumer takes it. A server that

@@ -1,7 +1,6 @@
 //! What a seam costs in memory: ten thousand idle connections, and bodies of a gigabyte. Lasts for minutes in a debug build;
 //! `cargo test -p seam-proxy --test size -- --ignored --nocapture --test-threads 1` runs it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "its figures are for people")]
 
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
