@@ -8,7 +8,6 @@
 //! So delays, dribbled bodies, broken connections and requests that are passed on elsewhere are done where they are done
 //! for every other seam.
 
-use crate::guard::is_local;
 use crate::wiremock::{Files, jetty};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -30,8 +29,8 @@ use std::time::{Duration, Instant};
 /// The first parts of paths that our own server answers.
 pub(crate) type Reserved = &'static [&'static str];
 
-/// Bodies up to this are held to be matched; the server refuses larger ones.
-const HELD_BODY: usize = 8 * 1024 * 1024;
+/// Bodies up to this are held to be matched; of longer ones the beginning is.
+const HELD_BODY: usize = 64 * 1024 * 1024;
 
 /// The proxy of an address with stubs.
 pub(crate) struct Front {
@@ -46,7 +45,7 @@ impl Front {
         mapped: Mapped,
     ) -> Result<(Self, SocketAddr), ProxyError> {
         let pulse = Arc::new(Pulse::new(Instant::now()));
-        let limits = Limits { kept_body: HELD_BODY, ..Limits::default() };
+        let limits = Limits { kept_body: HELD_BODY, kept_open: 2 * HELD_BODY, ..Limits::default() };
         let proxy = Proxy::start(pulse, limits, Box::new(Unwatched), Box::new(Unwatched))?;
         let seam = SeamId {
             consumer: ComponentId::from("client"),
@@ -129,10 +128,9 @@ impl Answers for Mapped {
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let path = asked.request.get("path").and_then(Value::as_text).unwrap_or("/");
         let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
-        let host = asked.request.get("headers").and_then(|headers| headers.get("host"));
-        let is_ours = self.reserved.contains(&first) || !host.and_then(Value::as_text).is_some_and(is_local);
-        if is_ours {
-            // What comes from elsewhere is refused by the server, as it refuses it everywhere.
+        if self.reserved.contains(&first) {
+            // Who may not control anything is refused by the server. A stub answers whoever asks, by whatever name: it may
+            // stand in for a host of another, and mappings can ask for one.
             return Some(answering(Say::Pass));
         }
         let now = jiff::Timestamp::now();

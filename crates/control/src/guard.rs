@@ -42,7 +42,7 @@ pub(crate) fn refusal(headers: &HeaderMap, authority: Option<&str>) -> Option<An
 }
 
 /// Is this one of the three names of loopback, with any port or none?
-pub(crate) fn is_local(authority: &str) -> bool {
+fn is_local(authority: &str) -> bool {
     let authority = authority.trim();
     let (name, port) = match authority.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {

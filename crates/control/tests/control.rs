@@ -111,6 +111,7 @@ async fn strangers_are_refused() {
         ("GET /proxies HTTP/1.1\r\n", "400"),
         ("GET /proxies HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0\r\n", "403"),
         ("GET /nothing HTTP/1.1\r\nHost: localhost\r\n", "404"),
+        ("GET /nothing HTTP/1.1\r\nHost: evil.example\r\n", "404"),
         ("NONSENSE\r\n", "400"),
     ] {
         let answer = raw(address, format!("{head}Connection: close\r\n\r\n").as_bytes()).await;

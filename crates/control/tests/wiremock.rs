@@ -91,6 +91,20 @@ async fn posted_mappings_answer_every_other_path() {
         map(address, json!({ "request": { "url": "/fault" }, "response": { "fault": fault } })).await;
         assert_eq!(ask(address, "GET /fault", "").await.0, answer, "{fault}");
     }
+    // A stub stands in for whichever host was meant, and can ask for one.
+    map(address, json!({ "request": { "url": "/who", "host": { "equalTo": "api.example" } }, "response": { "status": 203 } }))
+        .await;
+    let head = "GET /who HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 203"), "{answer}");
+    assert_eq!(ask(address, "GET /who", "").await.0, 404);
+    let large = "x".repeat(9 * 1024 * 1024);
+    map(address, json!({ "request": { "url": "/large", "bodyPatterns": [{ "contains": "xend" }] }, "response": { "status": 203 } }))
+        .await;
+    assert_eq!(ask(address, "POST /large", &(large + "end")).await.0, 203);
     let id = made["id"].as_str().unwrap();
     assert_eq!(ask(address, &format!("DELETE /__admin/mappings/{id}"), "").await.0, 200);
     assert_eq!(ask(address, "GET /hello?q=you", "").await.0, 404);

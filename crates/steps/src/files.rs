@@ -8,13 +8,18 @@ use crate::bench::Bench;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-/// The file that a path means. `folder` is that of the test's file.
-pub(crate) fn resolve(path: &str, root: &Path, folder: &Path) -> PathBuf {
-    let joined = match path.strip_prefix("./") {
-        Some(rest) => folder.join(rest),
+/// The file that a path means: `./x` begins at the file in which it is written, whose folder this is, all else at the
+/// project's root.
+pub fn file_meant(path: &str, root: &Path, folder: &Path) -> PathBuf {
+    match path.strip_prefix("./") {
+        Some(beside) => folder.join(beside),
         None => root.join(path),
-    };
-    normal(&joined)
+    }
+}
+
+/// The same, without `.` and `..`.
+pub(crate) fn resolve(path: &str, root: &Path, folder: &Path) -> PathBuf {
+    normal(&file_meant(path, root, folder))
 }
 
 /// Reads a file whole.

@@ -40,5 +40,6 @@ pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
 pub use actor::{Actor, Connections};
 pub use bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
 pub use disturb::{Disturbance, Live, Placed, read_live, read_stub};
+pub use files::file_meant;
 pub use kind::{DeclaredSystem, Kind, Reading, STEPS, kind};
 pub use paths::check_paths;

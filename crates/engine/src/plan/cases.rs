@@ -57,8 +57,7 @@ fn from_file(
     found: &mut Diagnostics,
     rows: fn(&str) -> Result<Vec<Map>, String>,
 ) -> Vec<Case> {
-    // `./x` begins at the file itself, all else at the project.
-    let file = if path.value.starts_with("./") { folder.join(&path.value) } else { root.join(&path.value) };
+    let file = seam_steps::file_meant(&path.value, root, folder);
     let read = std::fs::read_to_string(&file).map_err(|error| error.to_string()).and_then(|text| rows(&text));
     match read {
         Ok(rows) if rows.is_empty() => {

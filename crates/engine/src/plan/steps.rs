@@ -6,7 +6,7 @@ use seam_diag::{Diagnostic, Diagnostics, Sources, Span};
 use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
 use seam_model::{Flow, Node, Step, TestDefaults, Word};
-use seam_steps::{Disturbance, Reading, Target};
+use seam_steps::{Disturbance, Reading, Target, file_meant};
 use seam_stub::Stubs;
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -27,29 +27,27 @@ pub(crate) struct StepReading<'a> {
 }
 
 impl StepReading<'_> {
-    /// Reads what stands in for a component.
-    pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Stubs> {
-        let mut reading = Reading {
+    /// What kinds of steps read their fields with.
+    fn reading(&mut self) -> Reading<'_> {
+        Reading {
             system: self.system,
             defaults: self.defaults,
             flows: self.flows,
             folder: &self.folder,
             sources: self.sources,
             found: self.found,
-        };
+        }
+    }
+
+    /// Reads what stands in for a component.
+    pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Stubs> {
+        let mut reading = self.reading();
         seam_steps::read_stub(node, (component, ""), &mut reading)
     }
 
     /// Reads what is put on seams.
     pub(crate) fn under(&mut self, entries: &[Node]) -> Vec<Disturbance> {
-        let mut reading = Reading {
-            system: self.system,
-            defaults: self.defaults,
-            flows: self.flows,
-            folder: &self.folder,
-            sources: self.sources,
-            found: self.found,
-        };
+        let mut reading = self.reading();
         entries.iter().filter_map(|entry| Disturbance::read(entry, &mut reading)).collect()
     }
 
@@ -63,14 +61,7 @@ impl StepReading<'_> {
         if kind.is_later() {
             self.later(format!("`{}` steps", step.action.value));
         }
-        let mut reading = Reading {
-            system: self.system,
-            defaults: self.defaults,
-            flows: self.flows,
-            folder: &self.folder,
-            sources: self.sources,
-            found: self.found,
-        };
+        let mut reading = self.reading();
         let under: Vec<_> =
             step.under.iter().filter_map(|entry| Disturbance::read(entry, &mut reading)).collect();
         seam_steps::check_paths(step, kind, &mut reading);
@@ -138,10 +129,7 @@ impl StepReading<'_> {
     /// Looks into the files that statements will read.
     fn check_files(&mut self, statements: &[Statement]) {
         let read = |path: &str| {
-            let path = match path.strip_prefix("./") {
-                Some(beside) => self.folder.join(beside),
-                None => self.system.root.join(path),
-            };
+            let path = file_meant(path, &self.system.root, &self.folder);
             std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
         };
         for statement in statements {

@@ -66,10 +66,7 @@ impl Names for Variables {
     }
 
     fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let path = match path.strip_prefix("./") {
-            Some(beside) => self.folder.join(beside),
-            None => self.bed.root().join(path),
-        };
+        let path = seam_steps::file_meant(path, self.bed.root(), &self.folder);
         std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     }
 }

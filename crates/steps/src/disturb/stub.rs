@@ -4,6 +4,7 @@ use super::Disturbance;
 use super::fault::Puts;
 use super::narrowing::OFTEN;
 use crate::action::Action;
+use crate::files::file_meant;
 use crate::kind::{Kind, Reading};
 use seam_diag::Diagnostic;
 use seam_model::{Fields, Node, Shape, Step, Word};
@@ -51,10 +52,7 @@ pub fn read_stub(
     let root = reading.system.root().to_owned();
     let folder = reading.folder.to_owned();
     let read_bytes = |path: &str| {
-        let path = match path.strip_prefix("./") {
-            Some(beside) => folder.join(beside),
-            None => root.join(path),
-        };
+        let path = file_meant(path, &root, &folder);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
     // Variables are checked with the step's.

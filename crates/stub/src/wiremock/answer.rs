@@ -28,10 +28,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Prepares an answer. `everything_is_template`: also where no transformer is named.
-    pub(crate) fn new(mapping: &Arc<Mapping>, everything_is_template: bool) -> Self {
+    /// Prepares an answer.
+    pub(crate) fn new(mapping: &Arc<Mapping>) -> Self {
         let response = &mapping.response;
-        let is_template = response.is_template || everything_is_template;
+        let is_template = response.is_template;
         let mut broken = None;
         let mut read = |text: &str| Template::parse(text).map_err(|wrong| broken = Some(wrong)).ok();
         let body = match &response.body {
@@ -84,7 +84,7 @@ impl Prepared {
             self.mapping.request.has_template().then(|| self.mapping.request.path_values(request));
         let model = model(id, request, path_values, &response.parameters);
         let world = World { surroundings: around.surroundings, now: request.at };
-        let is_template = response.is_template || around.everything_is_template;
+        let is_template = response.is_template;
         if let Some(proxy) = &response.proxy {
             return self.elsewhere(proxy, is_template, &model, world);
         }
@@ -164,7 +164,6 @@ impl Prepared {
 pub(crate) struct Around<'a> {
     pub(crate) surroundings: &'a Surroundings,
     pub(crate) settings: &'a Settings,
-    pub(crate) everything_is_template: bool,
     /// A body's file by its name.
     pub(crate) files: &'a (dyn Fn(&str) -> Result<Vec<u8>, String> + Send + Sync),
 }

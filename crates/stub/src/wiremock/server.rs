@@ -30,7 +30,6 @@ pub struct WireMock {
     pub(crate) recording: Mutex<Recording>,
     surroundings: Surroundings,
     files: FindFile,
-    everything_is_template: bool,
     /// The id that stands where no mapping was.
     nobody: String,
 }
@@ -102,7 +101,7 @@ impl Store {
 
 impl Table {
     /// Of mappings in their order. What was prepared for the table before is taken over.
-    fn new(mappings: &[Arc<Mapping>], before: &Self, everything_is_template: bool) -> Self {
+    fn new(mappings: &[Arc<Mapping>], before: &Self) -> Self {
         let known: HashMap<*const Mapping, &Arc<Prepared>> =
             before.ordered.iter().map(|prepared| (Arc::as_ptr(&prepared.mapping), prepared)).collect();
         let mut table = Self::default();
@@ -118,7 +117,7 @@ impl Table {
             }
             table.ordered.push(match known.get(&Arc::as_ptr(mapping)) {
                 Some(prepared) => Arc::clone(prepared),
-                None => Arc::new(Prepared::new(mapping, everything_is_template)),
+                None => Arc::new(Prepared::new(mapping)),
             });
         }
         table
@@ -153,14 +152,7 @@ impl WireMock {
             recording: Mutex::default(),
             surroundings,
             files,
-            everything_is_template: false,
         }
-    }
-
-    /// All answers are templates, also those of mappings that don't name the transformer (`--global-response-templating`).
-    #[must_use]
-    pub fn with_global_templates(self) -> Self {
-        Self { everything_is_template: true, ..self }
     }
 
     /// Answers a request and writes it into the journal, also where nothing matches it.
@@ -229,12 +221,7 @@ impl WireMock {
             }
         }?;
         let settings = Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner));
-        let around = Around {
-            surroundings: &self.surroundings,
-            settings: &settings,
-            everything_is_template: self.everything_is_template,
-            files: &*self.files,
-        };
+        let around = Around { surroundings: &self.surroundings, settings: &settings, files: &*self.files };
         let mut answering = prepared.answering(id, request, &around);
         if let Say::Elsewhere(elsewhere) = &mut answering.say {
             Arc::make_mut(elsewhere).heard_by = Some(self.hearing(id));
@@ -291,7 +278,7 @@ impl WireMock {
             let store = lock(&self.store);
             if self.is_stale.swap(false, Ordering::AcqRel) {
                 let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-                *table = Arc::new(Table::new(&store.ordered(), &table, self.everything_is_template));
+                *table = Arc::new(Table::new(&store.ordered(), &table));
             }
         }
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
