@@ -8,7 +8,7 @@ use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Names;
 use seam_history::Masker;
 use seam_proxy::{
-    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream,
+    Authority, Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream,
 };
 use seam_stub::{StubSet, Stubs, Surroundings};
 use seam_wire::{Limits, Protocol};
@@ -27,6 +27,8 @@ pub struct Seams {
     began: Timestamp,
     masker: Masker,
     names: Arc<Surroundings>,
+    /// Is TLS spoken to consumers who ask for it?
+    is_vouched_for: bool,
 }
 
 impl Seams {
@@ -42,7 +44,17 @@ impl Seams {
             began: Timestamp::now(),
             masker: Masker::default(),
             names: Arc::new(names),
+            is_vouched_for: false,
         })
+    }
+
+    /// Consumers who want TLS get it, by this authority. Nothing says which of them insist on it, so all who ask are
+    /// taken at their word. Before anything is stood on.
+    #[must_use]
+    pub fn vouched_for(mut self, authority: &Authority) -> Self {
+        self.proxy.vouch(authority);
+        self.is_vouched_for = true;
+        self
     }
 
     /// Keeps what passes from now on to be recorded: as much as a machine can bear, not only the newest.
@@ -110,6 +122,9 @@ impl Seams {
         };
         let spec = SeamSpec { seam: id.clone(), protocol, upstream, listen: Some(listen) };
         let address = self.proxy.stand(spec).await?;
+        if self.is_vouched_for {
+            self.proxy.insist_on_tls(|seam| *seam == id);
+        }
         let view = SeamView { id, protocol, listens: Some(address), leads_to: name.to_owned() };
         self.views.lock().unwrap_or_else(PoisonError::into_inner).push(view.clone());
         Ok(view)

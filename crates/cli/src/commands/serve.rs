@@ -9,7 +9,8 @@ use clap::Args;
 use seam_control::{Control, ControlError, Seams, Toxiproxy};
 use seam_diag::Diagnostic;
 use seam_judge::Exit;
-use seam_proxy::ProxyError;
+use seam_proxy::{Authority, ProxyError};
+use seam_services::Places;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +47,35 @@ pub(crate) struct Serve {
     /// From where toxics and templates draw their chance
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
+}
+
+/// Who vouches for what is served to those who want TLS, with its file, which goes with this.
+struct Vouched {
+    authority: Authority,
+    file: PathBuf,
+}
+
+impl Vouched {
+    /// None where no certificate comes about, or there is no room for its file: TLS then passes as bytes.
+    fn new() -> Option<Self> {
+        let authority = Authority::new(&[]).ok()?;
+        let folder = Places::of_user(|name| std::env::var(name).ok()).live;
+        std::fs::create_dir_all(&folder).ok()?;
+        let file = folder.join(format!("ca-{}.pem", std::process::id()));
+        std::fs::write(&file, authority.certificate()).ok()?;
+        Some(Self { authority, file })
+    }
+
+    fn line(&self) -> String {
+        format!("each also speaks TLS, by the certificate in {}\n", self.file.display())
+    }
+}
+
+impl Drop for Vouched {
+    fn drop(&mut self) {
+        // Nobody can do more about it.
+        let _ = std::fs::remove_file(&self.file);
+    }
 }
 
 /// Why nothing is served.
@@ -99,7 +129,12 @@ impl Serve {
     async fn serve(self, standing: Vec<Standing>, screen: &mut Screen) -> Result<Exit, ServeError> {
         let mut interrupts = Interrupts::listen().map_err(SessionError::from)?;
         let toxiproxy = Arc::new(Toxiproxy::new(self.seed));
+        let vouched = Vouched::new();
         let seams = Seams::start(surroundings(self.seed))?;
+        let seams = match &vouched {
+            Some(vouched) => seams.vouched_for(&vouched.authority),
+            None => seams,
+        };
         let seams = Arc::new(if self.record.is_some() { seams.keeping_all() } else { seams });
         let control = Control { toxiproxy: Arc::clone(&toxiproxy), house: Arc::clone(&seams) as _ };
         let served = control.serve(self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await?;
@@ -107,7 +142,8 @@ impl Serve {
         for warning in &stood.warnings {
             screen.diagnostic(&Diagnostic::warning(warning.clone()));
         }
-        screen.say(&format!("control: http://{}\n{}", served.address(), stood.lines));
+        let tls = vouched.as_ref().filter(|_| !stood.lines.is_empty()).map(Vouched::line).unwrap_or_default();
+        screen.say(&format!("control: http://{}\n{}{tls}", served.address(), stood.lines));
         // Its sender lives as long as the runtime.
         let _ = interrupts.asked.wait_for(|asked| *asked).await;
         let exit = match &self.record {

@@ -1,9 +1,13 @@
 //! `seam serve`: what it prints, what listens there, and that it ends when it is asked to.
 
 use crate::place::Place;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -188,4 +192,33 @@ fn a_system_that_is_up_is_controlled() {
     let (code, _) = up.end();
     assert_eq!(code, Some(0));
     assert_eq!(place.survivors(), Vec::<String>::new());
+}
+
+/// Who wants TLS gets it, by an authority whose file is named, and goes in the end.
+#[test]
+fn what_is_served_also_speaks_tls() {
+    let place = Place::new();
+    place.write("hello.yaml", "stubs:\n  - { request: GET /hello, reply: { json: { said: hello } } }\n");
+    let mut serving = Serving::start(&place, &["serve", "--stub", "hello.yaml", "--listen", "127.0.0.1:0"]);
+    let _ = serving.address("control");
+    let stub = serving.address("stub");
+    let line = serving.line();
+    let file = line.strip_prefix("each also speaks TLS, by the certificate in ").unwrap().to_owned();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&file).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let tls = ClientConnection::new(Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap();
+    let stream = TcpStream::connect(&stub).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = StreamOwned::new(tls, stream);
+    stream.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(r#"{"said":"hello"}"#), "{answer}");
+    assert_eq!(serving.end().0, Some(0));
+    assert!(!std::path::Path::new(&file).exists());
 }

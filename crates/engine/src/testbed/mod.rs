@@ -144,6 +144,8 @@ impl Testbed {
             let address = proxy.stand(spec).await.map_err(BedError::Proxy)?;
             wiring.stands(id, address);
         }
+        // What asks there is no component, so nothing says whether it insists: all who ask are taken at their word.
+        proxy.insist_on_tls(|seam| seam.consumer.as_str() == "test");
         let components =
             plan.system.components.keys().map(|name| (name.clone(), LiveComponent::default())).collect();
         let kept = KeptStates::default();

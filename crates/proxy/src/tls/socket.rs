@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 /// Plain bytes that may wait to be encrypted and sent.
@@ -160,6 +161,7 @@ impl TlsSocket {
 
     /// Makes closing this socket a reset (RST).
     pub(crate) fn reset_on_close(&self) {
+        lock(&self.0.state).ending = Ending::Over;
         let _ = SockRef::from(&self.0.stream).set_linger(Some(Duration::ZERO));
     }
 
@@ -211,7 +213,9 @@ impl TlsSocket {
             return;
         }
         let inner = Arc::clone(&self.0);
-        tokio::spawn(async move {
+        // A proxy that is being taken down writes nothing out any more.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
             loop {
                 let writable = tokio::time::timeout(LINGER, inner.stream.writable()).await;
                 // Nobody holds the connection any more, and whoever is on its other side takes nothing.
@@ -222,6 +226,13 @@ impl TlsSocket {
                 }
             }
         });
+    }
+}
+
+impl Drop for TlsSocket {
+    /// A connection that is closed says so, or its end would count as one that somebody cut off.
+    fn drop(&mut self) {
+        self.end_writing();
     }
 }
 
