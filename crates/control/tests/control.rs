@@ -229,11 +229,13 @@ async fn rules_are_put_on_seams_and_taken_away() {
     let stub = json!({ "seam": seam, "stub": { "request": "GET /hello", "reply": { "status": 201, "text": "hi" } } });
     let (status, put) = ask(control, "POST /seam/rules", &stub.to_string()).await;
     assert_eq!((status, &put["kind"]), (201, &json!("stub")), "{put}");
-    let (status, _) = ask(view.listens.unwrap(), "GET /hello", "").await;
+    let (status, _) = ask(view.listens.unwrap(), "GET /hello?password=hunter22", "").await;
     assert_eq!(status, 201);
     let (_, passed) = ask(control, "GET /seam/interactions?last=1", "").await;
     assert_eq!(passed["interactions"][0]["request"]["path"], "/hello", "{passed}");
     assert_eq!(passed["interactions"][0]["reply"]["status"], 201, "{passed}");
+    let shown = passed.to_string();
+    assert!(shown.contains("«") && !shown.contains("hunter22"), "{shown}");
     let (_, rules) = ask(control, "GET /seam/rules", "").await;
     assert_eq!(rules["rules"][0]["struck"], 1, "{rules}");
     let id = put["id"].as_str().unwrap();

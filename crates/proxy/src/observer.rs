@@ -77,6 +77,16 @@ pub trait Callers: Send {
     fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>>;
 }
 
+/// Where it does not matter who calls: nobody is ever found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strangers;
+
+impl Callers for Strangers {
+    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
+        connections.iter().map(|_| None).collect()
+    }
+}
+
 /// A connection that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialled {

@@ -11,6 +11,9 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
+/// How long dialling may take: who is there answers in seconds.
+pub(crate) const DIAL: Duration = Duration::from_secs(10);
+
 /// After how long without a word the kernel asks whether the other side is still there.
 const ASK_AFTER: Duration = Duration::from_mins(1);
 

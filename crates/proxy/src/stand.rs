@@ -9,7 +9,7 @@ use crate::hold::held::{Holding, Outcome, hold};
 use crate::hold::{SeamState, until_broken};
 use crate::leads::Leads;
 use crate::observer::{Dialled, Observer, Seen};
-use crate::reach::{ExternalError, connect};
+use crate::reach::{DIAL, ExternalError, connect};
 use crate::refusals::Refusals;
 use crate::relay::{Over, Passed, Scratch, Tap, relay};
 use crate::socket::Socket;
@@ -32,9 +32,6 @@ use tokio::sync::watch;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
-
-/// How long dialling a provider may take: they are on this machine, or answer in seconds, or are not there.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// Where a seam leads.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -154,8 +154,13 @@ impl Own {
         let all = self.house.interactions().await;
         let fitting: Vec<&Arc<Interaction>> =
             all.iter().filter(|one| only.as_ref().is_none_or(|only| only.contains(&one.seam))).collect();
-        let told: Vec<Value> =
-            fitting[fitting.len().saturating_sub(most)..].iter().map(|one| told(one)).collect();
+        let masker = self.house.masker();
+        let masked = |one: &&Arc<Interaction>| {
+            let mut one = Interaction::clone(one);
+            masker.interaction(&mut one);
+            told(&one)
+        };
+        let told: Vec<Value> = fitting[fitting.len().saturating_sub(most)..].iter().map(masked).collect();
         Answer::json(StatusCode::OK, &json!({ "count": fitting.len(), "interactions": told }))
     }
 

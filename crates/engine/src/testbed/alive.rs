@@ -4,10 +4,9 @@ use crate::testbed::component::Readiness;
 use crate::testbed::{Testbed, all_seams};
 use jiff::Timestamp;
 use seam_event::{Interaction, Scope, SeamId, What};
-use seam_expr::{Chance, Names};
+use seam_expr::Names;
 use seam_proxy::Rule;
 use seam_steps::{Act, Trouble};
-use seam_stub::Surroundings;
 use seam_value::Value;
 use seam_wire::Protocol;
 use std::net::SocketAddr;
@@ -101,18 +100,7 @@ impl Alive {
 
     /// What templates of stubs may ask.
     pub fn names(&self) -> Arc<dyn Names + Send + Sync> {
-        let root = self.0.root().to_owned();
-        let environment = self.0.plan.system.environment.clone();
-        Arc::new(Surroundings {
-            chance: Chance::new(self.0.plan.seed, "control"),
-            now: Timestamp::now,
-            env: Box::new(move |variable| environment.get(variable)),
-            file: Box::new(move |path| {
-                let path = root.join(path);
-                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
-            }),
-            hostname: "localhost".to_owned(),
-        })
+        Arc::new(self.0.surroundings("control"))
     }
 
     fn tell(&self, seam: &SeamId, rule: &Rule, action: &str) {

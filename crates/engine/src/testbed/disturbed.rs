@@ -92,18 +92,7 @@ impl Testbed {
         let stubs = self.plan.stubs.get(name)?;
         self.step_aside(name);
         let set = Arc::new(StubSet::new());
-        let root = self.root().to_owned();
-        let environment = self.plan.system.environment.clone();
-        let around = Surroundings {
-            chance: Chance::new(self.plan.seed, name),
-            now: Timestamp::now,
-            env: Box::new(move |variable| environment.get(variable)),
-            file: Box::new(move |path| {
-                let path = root.join(path);
-                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
-            }),
-            hostname: "localhost".to_owned(),
-        };
+        let around = self.surroundings(name);
         let names = Arc::new(OfTest { around, test: Mutex::default() });
         let n_stubs = stubs.list.len();
         set.put(stubs.clone(), &(Arc::clone(&names) as _));
@@ -123,6 +112,22 @@ impl Testbed {
             names,
         });
         Some(format!("{n_stubs} {} in its place", if n_stubs == 1 { "stub stands" } else { "stubs stand" }))
+    }
+
+    /// What templates of stubs may ask; their chance is one of its own under this label.
+    pub(super) fn surroundings(&self, label: &str) -> Surroundings {
+        let root = self.root().to_owned();
+        let environment = self.plan.system.environment.clone();
+        Surroundings {
+            chance: Chance::new(self.plan.seed, label),
+            now: Timestamp::now,
+            env: Box::new(move |variable| environment.get(variable)),
+            file: Box::new(move |path| {
+                let path = root.join(path);
+                std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+            }),
+            hostname: "localhost".to_owned(),
+        }
     }
 
     /// The component itself is asked from now on.

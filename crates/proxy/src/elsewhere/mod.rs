@@ -7,7 +7,7 @@
 mod exchange;
 
 use crate::gateway::{Duplex, EndsAnyhow};
-use crate::reach::connect;
+use crate::reach::{DIAL, connect};
 use exchange::Reply;
 use hyper::Uri;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -21,9 +21,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-
-/// How long dialling may take.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// How long the whole answer may take.
 const ANSWER: Duration = Duration::from_mins(1);

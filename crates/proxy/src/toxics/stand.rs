@@ -2,7 +2,7 @@
 
 use super::chain::Chains;
 use super::pass::pass;
-use crate::reach::connect;
+use crate::reach::{DIAL, connect};
 use crate::socket::Socket;
 use seam_expr::Chance;
 use std::io;
@@ -16,9 +16,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-
-/// How long dialling a server may take.
-const DIAL: Duration = Duration::from_secs(10);
 
 /// How many bytes came to a proxy and went on from it, each way, since it was made.
 #[derive(Debug, Default)]
