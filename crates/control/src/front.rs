@@ -15,8 +15,7 @@ use hyper::StatusCode;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Unread, Upstream,
-    Witness,
+    Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Unread, Upstream, Witness,
 };
 use seam_stub::wiremock::{Request, WireMock};
 use seam_value::Value;
@@ -46,7 +45,7 @@ impl Front {
     ) -> Result<(Self, SocketAddr), ProxyError> {
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let limits = Limits { kept_body: HELD_BODY, kept_open: 2 * HELD_BODY, ..Limits::default() };
-        let proxy = Proxy::start(pulse, limits, Box::new(Unwatched), Box::new(Unwatched))?;
+        let proxy = Proxy::start(pulse, limits, Box::new(Unwatched), Box::new(Strangers))?;
         let seam = SeamId {
             consumer: ComponentId::from("client"),
             provider: ComponentId::from("stubs"),
@@ -171,10 +170,4 @@ impl Witness for Unwatched {
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
 
     fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-impl Callers for Unwatched {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
 }

@@ -8,7 +8,7 @@ use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Names;
 use seam_history::Masker;
 use seam_proxy::{
-    Authority, Callers, Dialled, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Upstream,
+    Authority, Kind, Often, Proxy, ProxyError, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream,
 };
 use seam_stub::{StubSet, Stubs, Surroundings};
 use seam_wire::{Limits, Protocol};
@@ -36,7 +36,7 @@ impl Seams {
     pub fn start(names: Surroundings) -> Result<Self, ProxyError> {
         let passed = Passed::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
-        let proxy = Proxy::start(pulse, Limits::default(), Box::new(passed.clone()), Box::new(Nobody))?;
+        let proxy = Proxy::start(pulse, Limits::default(), Box::new(passed.clone()), Box::new(Strangers))?;
         Ok(Self {
             proxy,
             views: Mutex::default(),
@@ -194,14 +194,5 @@ impl House for Seams {
 
     fn names(&self) -> Arc<dyn Names + Send + Sync> {
         Arc::clone(&self.names) as _
-    }
-}
-
-/// Whoever calls a seam without a system is nobody that is known.
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
     }
 }
