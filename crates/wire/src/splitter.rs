@@ -91,6 +91,24 @@ pub enum Of {
     },
 }
 
+/// Has something been passed on, or will it be in a moment?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It is on its way, or was.
+    On,
+    /// It goes nowhere.
+    Nowhere,
+}
+
+/// What both sides are told of a call that is broken off alone. Nothing more is told as a piece of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokenOff {
+    /// For the consumer.
+    pub to_consumer: Vec<u8>,
+    /// For the provider, behind the request.
+    pub to_provider: Vec<u8>,
+}
+
 /// Why a call can't be answered like that: an answer that the protocol can't say, a field that it doesn't know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -206,6 +224,19 @@ pub trait Splitter: Send {
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         let _ = (call, answer);
         Vec::new()
+    }
+
+    /// A call is broken off as if its connection had been reset, on a connection whose other calls go on. `request` says
+    /// whether the provider gets its request. None where only the whole connection can be reset.
+    fn break_off(&mut self, call: Call, request: Passed) -> Option<BrokenOff> {
+        let _ = (call, request);
+        None
+    }
+
+    /// The same for a message, given its bytes, which itself goes nowhere.
+    fn break_off_message(&mut self, message: &[u8]) -> Option<BrokenOff> {
+        let _ = message;
+        None
     }
 
     /// The request of a call will get no answer at all, and nothing of it was passed on.

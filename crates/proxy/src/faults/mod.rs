@@ -109,11 +109,11 @@ pub enum Effect {
     /// These bytes are said instead, and then this happens to the connection.
     Say(Vec<u8>, Then),
     /// The connection is reset on both sides; nothing of it is passed on.
-    Reset,
+    Reset(Extent),
     /// It is passed on, and then the connection is reset.
-    ResetAfter,
+    ResetAfter(Extent),
     /// It is passed on, the reply is read and thrown away, and then the connection is reset.
-    LoseReply,
+    LoseReply(Extent),
     /// It is not passed on and nothing is ever said.
     Hang,
     /// It is passed on twice.
@@ -126,6 +126,15 @@ pub enum Effect {
     Pace(u64),
     /// The end of a connection is passed on so much later.
     CloseAfter(Duration),
+}
+
+/// How much of a connection that carries several calls at once is reset with one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// The call alone, in the protocol's own terms; the connection where the protocol has none.
+    Call,
+    /// The connection with all of its calls.
+    Connection,
 }
 
 /// Reads a fault as it stands right of `fault:`: a word, or a map of one kind to its argument.

@@ -27,6 +27,7 @@ fn mistakes_are_told() {
         (r#"{"latency":"2"}"#, "needs a unit"),
         (r#"{"latency":"2s","per":"1s"}"#, "`latency` has no `per`"),
         (r#"{"reset":"later"}"#, "before, after or answered"),
+        (r#"{"reset":"after","connection":"yes"}"#, "true or false"),
         (r#"{"mistype":"body.a","as":"float"}"#, "`as` is one of"),
         (r#"{"rate_limit":"many"}"#, "takes a number"),
         (r#"{"hang":"2s"}"#, "`hang` takes nothing"),
@@ -42,8 +43,9 @@ fn mistakes_are_told() {
 fn effects() {
     let said = |text: &str| Some(Effect::Answer(parse(text).unwrap()));
     for (fault, reply, expected) in [
-        (r#""reset""#, "null", Some(Effect::Reset)),
-        (r#"{"reset":"after"}"#, "null", Some(Effect::ResetAfter)),
+        (r#""reset""#, "null", Some(Effect::Reset(Extent::Call))),
+        (r#"{"reset":"after"}"#, "null", Some(Effect::ResetAfter(Extent::Call))),
+        (r#"{"reset":"before","connection":true}"#, "null", Some(Effect::Reset(Extent::Connection))),
         (r#"{"latency":"2s"}"#, "null", Some(Effect::Wait(Duration::from_secs(2)))),
         (r#"{"cut":"8s"}"#, "null", Some(Effect::Cut(Duration::from_secs(8)))),
         (r#"{"status":503,"json":{}}"#, "null", said(r#"{"status":503,"json":{}}"#)),

@@ -4,6 +4,7 @@
 //! remembered has its end: the end of the answer, or, for a call that was answered here, of both its request and what
 //! was said to it.
 
+use crate::faults::Extent;
 use seam_value::Value;
 use seam_wire::Call;
 use std::collections::HashMap;
@@ -18,8 +19,8 @@ const MOST_ASKED: usize = 4096;
 pub(super) enum Fate {
     /// The rest of its request goes nowhere.
     Dropped,
-    /// Its reply is thrown away, and then the connection is reset.
-    LosesReply,
+    /// Its reply is thrown away, and then the call is reset, or the connection.
+    LosesReply(Extent),
     /// The rest of its reply goes nowhere.
     Replaced,
     /// What follows is due then.

@@ -72,6 +72,8 @@ struct Held {
     fates: Fates,
     /// What stubs have said here before.
     said: Said,
+    /// Whose doing it is that the reply of a call is lost.
+    losers: HashMap<Call, Arc<Rule>>,
     close_after: Duration,
     /// Rules about the connection as a whole that nothing has passed under yet.
     unstruck: Vec<Arc<Rule>>,
@@ -106,6 +108,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         ready: HashMap::new(),
         fates: Fates::default(),
         said: Said::default(),
+        losers: HashMap::new(),
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
         hung: None,

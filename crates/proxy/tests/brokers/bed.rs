@@ -10,8 +10,8 @@ use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -169,31 +169,45 @@ pub(crate) fn text(value: &Value, path: &str) -> String {
     found.and_then(Value::as_text).unwrap_or_default().to_owned()
 }
 
-/// A program in Python, which says what it has seen in lines, and waits where it is told to.
+/// A program in Python or for Node, which says what it has seen in lines, and waits where it is told to.
 pub(crate) struct Client {
     _program: Ended,
     stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Client {
     pub(crate) fn run(python: &str, port: u16, script: &str) -> Self {
         let begin = "import sys\nport = int(sys.argv[1])\n\
             def say(*what): print(*what, flush=True)\ndef wait(): sys.stdin.readline()\n";
-        let mut program = Command::new(python)
-            .args(["-c", &format!("{begin}{script}"), &port.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (stdin, stdout) = (program.stdin.take().unwrap(), BufReader::new(program.stdout.take().unwrap()));
-        Self { _program: Ended(program), stdin, stdout }
+        Self::begin(Command::new(python).args(["-c", &format!("{begin}{script}"), &port.to_string()]))
     }
 
+    /// The same in JavaScript, for Node.
+    pub(crate) fn run_in_node(node: &std::path::Path, port: u16, script: &str) -> Self {
+        let begin = "const port = Number(process.argv[1]);\nconst say = (...what) => console.log(...what);\n\
+            const lines = [], waiting = [];\n\
+            process.stdin.on('data', () => { waiting.length ? waiting.shift()() : lines.push(1); });\n\
+            process.stdin.unref();\n\
+            const wait = () => lines.pop() ? Promise.resolve() : new Promise(go => waiting.push(go));\n";
+        Self::begin(Command::new(node).args(["-e", &format!("{begin}{script}"), &port.to_string()]))
+    }
+
+    fn begin(command: &mut Command) -> Self {
+        let mut program = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (program.stdin.take().unwrap(), BufReader::new(program.stdout.take().unwrap()));
+        let (said, lines) = mpsc::channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+        Self { _program: Ended(program), stdin, lines }
+    }
+
+    /// What it says next; nothing once it has ended.
     pub(crate) fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
+        match self.lines.recv_timeout(3 * LONG) {
+            Ok(line) => line.trim_end().to_owned(),
+            Err(mpsc::RecvTimeoutError::Disconnected) => String::new(),
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the client says nothing more"),
+        }
     }
 
     pub(crate) fn go_on(&mut self) {

@@ -30,6 +30,9 @@ pub(super) struct Channel {
     /// Closed in the broker's place: what is awaited before it can be opened again.
     pub(super) consumer_owes: bool,
     pub(super) provider_owes: bool,
+    /// What the consumer has said since it knows, as frames. A broker that has not yet closed a channel does not take it
+    /// for a new one.
+    pub(super) held_back: Vec<u8>,
 }
 
 impl Channel {
@@ -47,6 +50,7 @@ impl Channel {
             unacknowledged: self.unacknowledged.clone(),
             consumer_owes: false,
             provider_owes: false,
+            held_back: Vec::new(),
         }
     }
 }

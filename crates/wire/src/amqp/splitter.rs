@@ -129,6 +129,17 @@ impl Cutter {
             drop(self.lanes[index(to)].pending.take());
             return Ok(());
         }
+        if to == Direction::ToProvider
+            && let Some(known) = self.channels.get_mut(&head.channel)
+            && known.provider_owes
+            && !known.consumer_owes
+        {
+            if known.held_back.len() + head.whole() > self.limits.kept_open {
+                return Err(Surprise::new("too much on a channel that is being closed"));
+            }
+            known.held_back.extend_from_slice(&self.lanes[index(to)].pending.take());
+            return Ok(());
+        }
         match head.kind {
             frame::METHOD => {
                 let seen = self.lanes[index(to)].pending.seen();
@@ -159,31 +170,43 @@ impl Cutter {
         })
     }
 
-    fn void(&mut self, to: Direction, channel: u16, id: u32, out: &mut Vec<Piece>) {
+    fn void(&mut self, to: Direction, channel: u16, id: u32, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         drop(self.lanes[index(to)].pending.take());
-        let from = match to {
-            Direction::ToProvider => Direction::ToConsumer,
-            Direction::ToConsumer => Direction::ToProvider,
-        };
         match id {
             // Both sides close at once: each wants to hear that the other knows.
-            CHANNEL_CLOSE => out.push(rest(from, frame::method(channel, CHANNEL_CLOSE_OK, &[]))),
+            CHANNEL_CLOSE => {
+                let known = frame::method(channel, CHANNEL_CLOSE_OK, &[]);
+                out.push(rest(to.opposite(), known));
+            }
             CHANNEL_CLOSE_OK => {
-                if let Some(channel) = self.channels.get_mut(&channel) {
-                    match to {
-                        Direction::ToProvider => channel.consumer_owes = false,
-                        Direction::ToConsumer => channel.provider_owes = false,
+                let Some(known) = self.channels.get_mut(&channel) else { return Ok(()) };
+                match to {
+                    Direction::ToProvider => known.consumer_owes = false,
+                    Direction::ToConsumer => {
+                        known.provider_owes = false;
+                        let held_back = std::mem::take(&mut known.held_back);
+                        return self.say_held_back(held_back, out);
                     }
                 }
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// The broker has closed a channel: what the consumer has said on it since, as a new one, can be heard.
+    fn say_held_back(&mut self, frames: Vec<u8>, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+        let lane = &mut self.lanes[index(Direction::ToProvider)];
+        // What came behind it waits in its place.
+        let behind = lane.pending.take_all();
+        lane.pending.push(&frames);
+        lane.pending.push(&behind);
+        self.take(Direction::ToProvider, &[], out)
     }
 
     fn method(&mut self, to: Direction, channel: u16, id: u32, out: &mut Vec<Piece>) -> Result<(), Surprise> {
         if self.is_void(to, channel) {
-            self.void(to, channel, id, out);
-            return Ok(());
+            return self.void(to, channel, id, out);
         }
         let coming = self.channels.get(&channel).and_then(|known| known.coming[index(to)].as_ref());
         if coming.is_some_and(|coming| !coming.passes) {
@@ -228,14 +251,20 @@ impl Cutter {
         let mut channels: Vec<&u16> = self.channels.keys().collect();
         channels.sort_unstable();
         let channels: Vec<u16> = channels.into_iter().copied().collect();
-        let mut kept = Vec::new();
+        let (mut kept, mut held_back) = (Vec::new(), Vec::new());
         for channel in channels {
             let coming = self.channels.get_mut(&channel).and_then(|known| known.coming[index(to)].take());
             if let Some(coming) = self.forget_coming(to, coming) {
                 kept.extend_from_slice(&coming.frames);
             }
+            if to == Direction::ToProvider
+                && let Some(known) = self.channels.get_mut(&channel)
+            {
+                held_back.append(&mut known.held_back);
+            }
         }
         let mut rest = self.passing(to, kept);
+        rest.append(&mut held_back);
         rest.append(&mut self.lanes[index(to)].pending.take_all());
         rest
     }

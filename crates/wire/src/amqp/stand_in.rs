@@ -12,7 +12,7 @@ use super::passing::{OURS, SETTLED_BY_US, delivery_tag, doubled, published_numbe
 use super::splitter::{Cutter, rest};
 use super::value::{Reader, bytes_of, integer, put_arguments, put_short_text};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, Piece, Splitter, Unanswerable};
+use crate::splitter::{Behind, BrokenOff, Call, Passed, Piece, Splitter, Unanswerable};
 use crate::watching::Resumed;
 use seam_value::{Map, Value};
 
@@ -92,6 +92,20 @@ impl Splitter for Cutter {
         }
     }
 
+    /// A channel is what breaks alone: with one call all of its channel's are over.
+    fn break_off(&mut self, call: Call, _: Passed) -> Option<BrokenOff> {
+        let asked = self.asked.get(&call)?;
+        let (channel, method) = (asked.channel, asked.method.id);
+        self.take_out(call);
+        Some(self.break_channel(channel, method))
+    }
+
+    fn break_off_message(&mut self, message: &[u8]) -> Option<BrokenOff> {
+        let (head, _) = frame::first(message)?;
+        let id = frame::method_id(&message[frame::HEAD..])?;
+        Some(self.break_channel(head.channel, id))
+    }
+
     fn forget(&mut self, call: Call) {
         self.take_out(call);
     }
@@ -151,6 +165,10 @@ impl Splitter for Cutter {
         Ok(bytes)
     }
 }
+
+/// The code with which a channel breaks that was reset: `PRECONDITION_FAILED`, with which brokers end channels that they have
+/// lost patience with. Those of inner errors end connections.
+const BROKEN: u16 = 406;
 
 /// Why a call fails.
 struct Failure {
@@ -224,6 +242,17 @@ impl Cutter {
         let known = self.channels.entry(channel).or_default();
         known.consumer_owes = true;
         known.provider_owes = self.behind == Behind::Provider;
+    }
+
+    /// A channel breaks: as when its process in the broker has come to grief.
+    fn break_channel(&mut self, channel: u16, of: u32) -> BrokenOff {
+        let to_consumer = close(channel, BROKEN, "the channel was reset", of);
+        let to_provider = match self.behind {
+            Behind::Provider => close(channel, 200, "", 0),
+            Behind::Nobody => Vec::new(),
+        };
+        self.close_here(channel);
+        BrokenOff { to_consumer, to_provider }
     }
 
     /// To a publisher, what the broker has against its message: it is not confirmed, or the channel is closed.

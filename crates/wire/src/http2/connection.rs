@@ -15,7 +15,7 @@ use super::writing::{self, Writing};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::kept::Room;
 use crate::splitter::{Behind, Call, Of, Piece, Splitting};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How far the splitter has its hands in what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(crate) struct Http2 {
     pub(super) streams: BTreeMap<u32, Stream>,
     /// Calls whose reply has come, which may be answered all the same.
     pub(super) past: VecDeque<Asked>,
+    /// Streams that were broken off here, of which the provider has yet to hear it.
+    pub(super) broken: BTreeSet<u32>,
     next_call: Call,
     /// The consumer's newest stream.
     pub(super) newest: u32,
@@ -109,6 +111,7 @@ impl Http2 {
             to_consumer: Lane::new(0),
             streams: BTreeMap::new(),
             past: VecDeque::new(),
+            broken: BTreeSet::new(),
             next_call: 1,
             newest: 0,
             writing: Writing::new(),
@@ -264,14 +267,24 @@ impl Http2 {
             greeting.extend_from_slice(frame::PREFACE);
             frame::write(frame::SETTINGS, 0, 0, &[], &mut greeting);
         }
-        let streams = &self.streams;
+        let (streams, broken) = (&self.streams, &self.broken);
+        let heard = if to == Direction::ToProvider && !broken.is_empty() {
+            frame::resets(&bytes)
+        } else {
+            Vec::new()
+        };
         match self.mode {
             Mode::Watched => bytes,
             Mode::Held | Mode::Alone => {
                 let passed = self.writing.passes(to, bytes, |stream| {
                     // What was sent a second time is over with its reply.
-                    streams.contains_key(&stream) || writing::is_shadow(stream)
+                    streams.contains_key(&stream) || broken.contains(&stream) || writing::is_shadow(stream)
                 });
+                for stream in heard {
+                    if self.broken.remove(&stream) {
+                        self.writing.close(stream);
+                    }
+                }
                 if greeting.is_empty() { passed } else { [greeting, passed].concat() }
             }
         }

@@ -274,6 +274,16 @@ pub(super) fn first(bytes: &[u8]) -> Option<(Head, &[u8], &[u8])> {
     Some((head, payload, rest))
 }
 
+/// The streams that are reset in whole frames.
+pub(super) fn resets(bytes: &[u8]) -> Vec<u32> {
+    let (mut rest, mut streams) = (bytes, Vec::new());
+    while let Some((head, _, later)) = first(rest) {
+        streams.extend((head.kind == RST_STREAM).then_some(head.stream));
+        rest = later;
+    }
+    streams
+}
+
 /// Are these whole frames, and nothing else?
 pub(super) fn are_frames(bytes: &[u8]) -> bool {
     n_whole(bytes) == bytes.len()

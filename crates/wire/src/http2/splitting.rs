@@ -6,7 +6,7 @@ use super::half::{Stream, Told};
 use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
 use crate::grpc;
-use crate::splitter::{Call, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{BrokenOff, Call, Passed, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Resumed;
 use seam_value::Value;
 
@@ -68,6 +68,19 @@ impl Splitter for Http2 {
         bytes
     }
 
+    fn break_off(&mut self, call: Call, request: Passed) -> Option<BrokenOff> {
+        let asked = self.asked(call)?;
+        let mut broken = BrokenOff::default();
+        frame::write_number(frame::RST_STREAM, asked.number, INTERNAL_ERROR, &mut broken.to_consumer);
+        if asked.is_open && request == Passed::On && self.mode == Mode::Held {
+            frame::write_number(frame::RST_STREAM, asked.number, CANCEL, &mut broken.to_provider);
+            // It keeps its number until that is written.
+            self.broken.insert(asked.number);
+        }
+        self.remove(asked.number);
+        Some(broken)
+    }
+
     fn forget(&mut self, call: Call) {
         if let Some(asked) = self.asked(call) {
             self.close(asked.number);
@@ -109,6 +122,9 @@ impl Splitter for Http2 {
 
 /// The code of a reset that nobody is to blame for.
 const CANCEL: u32 = 8;
+
+/// The code of one by a provider that has come to grief. Nobody may take it for leave to ask again.
+const INTERNAL_ERROR: u32 = 2;
 
 /// The codes by their numbers (RFC 9113, 7).
 const CODES: &[&str] = &[

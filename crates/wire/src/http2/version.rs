@@ -4,7 +4,7 @@ use super::connection::Http2;
 use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
-use crate::splitter::{Call, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{BrokenOff, Call, Passed, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Watching;
 use seam_value::Value;
 use std::time::Duration;
@@ -231,6 +231,14 @@ impl Splitter for Splits {
 
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         self.split.instead(call, answer)
+    }
+
+    fn break_off(&mut self, call: Call, request: Passed) -> Option<BrokenOff> {
+        self.split.break_off(call, request)
+    }
+
+    fn break_off_message(&mut self, message: &[u8]) -> Option<BrokenOff> {
+        self.split.break_off_message(message)
     }
 
     fn forget(&mut self, call: Call) {

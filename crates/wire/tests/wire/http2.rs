@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use seam_value::{Value, parse};
 use seam_wire::grpc::{self, Descriptors};
 use seam_wire::{
-    Behind, Call, Conversation, Direction, Exchange, Limits, Of, Piece, Position, Protocol, Splitter,
+    Behind, Call, Conversation, Direction, Exchange, Limits, Of, Passed, Piece, Position, Protocol, Splitter,
     Splitting, protocol,
 };
 use std::collections::BTreeMap;
@@ -566,6 +566,50 @@ fn where_nobody_is_behind() {
         let error = talk.splitter.answer(call, &parse(answer).unwrap()).unwrap_err();
         assert!(error.reason.contains(reason), "{error}");
     }
+}
+
+#[test]
+fn a_call_is_broken_off_alone() {
+    let mut talk = Talk::new(Behind::Provider);
+    for stream in [1, 3, 5] {
+        talk.says(UP, &frame(1, END | END_HEADERS, stream, GET));
+    }
+    let mut held = talk.held.drain(..).collect::<Vec<_>>().into_iter();
+    talk.heard();
+    talk.passed();
+    let mut next = || held.next().expect("three calls");
+    // The first goes nowhere.
+    let (call, _) = next();
+    let broken = talk.splitter.break_off(call, Passed::Nowhere).expect("a stream");
+    talk.write(DOWN, broken.to_consumer);
+    assert_eq!(talk.heard(), [(3, 0, 1, 2_u32.to_be_bytes().to_vec())]);
+    assert!(broken.to_provider.is_empty());
+    // The second is passed on, and the provider hears that nobody waits; what it says all the same goes nowhere.
+    let (call, bytes) = next();
+    let broken = talk.splitter.break_off(call, Passed::On).expect("a stream");
+    talk.write(UP, bytes);
+    talk.write(DOWN, broken.to_consumer);
+    talk.write(UP, broken.to_provider);
+    assert_eq!(kinds(&talk.passed()), [(1, 3), (3, 3)]);
+    assert_eq!(kinds(&talk.heard()), [(3, 3)]);
+    talk.says(DOWN, &frame(1, END | END_HEADERS, 3, OK));
+    assert!(talk.heard().is_empty());
+    // The third is answered, and the answer is lost.
+    let (call, bytes) = next();
+    talk.write(UP, bytes);
+    assert_eq!(kinds(&talk.passed()), [(1, 5)]);
+    let mut pieces = Vec::new();
+    talk.splitter.cut(DOWN, &frame(1, END | END_HEADERS, 5, OK), &mut pieces).expect("no surprise");
+    let broken = talk.splitter.break_off(call, Passed::On).expect("a stream");
+    talk.write(DOWN, broken.to_consumer);
+    assert!(broken.to_provider.is_empty(), "it is over there");
+    assert_eq!(kinds(&talk.heard()), [(3, 5)]);
+    // And the connection goes on.
+    talk.says(UP, &frame(1, END | END_HEADERS, 7, GET));
+    let (_, bytes) = talk.held.remove(0);
+    talk.write(UP, bytes);
+    talk.says(DOWN, &frame(1, END | END_HEADERS, 7, OK));
+    assert_eq!(kinds(&talk.heard()), [(1, 7)]);
 }
 
 #[test]

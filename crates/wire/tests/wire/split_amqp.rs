@@ -3,7 +3,7 @@
 
 use crate::splits::begin;
 use seam_value::parse;
-use seam_wire::{Behind, Call, Direction, Limits, Of, Piece, Splitter, protocol};
+use seam_wire::{Behind, Call, Direction, Limits, Of, Passed, Piece, Splitter, protocol};
 
 const UP: Direction = Direction::ToProvider;
 const DOWN: Direction = Direction::ToConsumer;
@@ -220,15 +220,53 @@ fn a_channel_fails_and_its_neighbour_goes_on() {
     line.say(UP, &publish(2, b"here"));
     line.hears(DOWN, &[&deliver(2, 1, b"here")]);
     line.hears(UP, &[&publish(2, b"here")]);
-    // Both say that they know, and it is opened anew, before the broker has said so, too.
+    // Both say that they know, and it is opened anew before the broker has said so, too: which hears of it only then.
     line.say(UP, &method(1, (20, 41), b""));
     line.say(UP, &method(1, (20, 10), b"\0"));
+    line.say(UP, &publish(1, b"first"));
+    let one = method(2, (20, 40), b"");
+    line.say(UP, &one[..5]);
+    line.hears(UP, &[]);
     line.say(DOWN, &method(1, (20, 41), b""));
     line.say(DOWN, &method(1, (20, 11), b"\0\0\0\0"));
-    line.hears(UP, &[&method(1, (20, 10), b"\0")]);
+    line.hears(UP, &[&method(1, (20, 10), b"\0"), &publish(1, b"first")]);
+    line.say(UP, &one[5..]);
+    line.hears(UP, &[&one]);
     line.hears(DOWN, &[&method(1, (20, 11), b"\0\0\0\0")]);
     line.say(DOWN, &deliver(1, 1, b"new"));
     line.hears(DOWN, &[&deliver(1, 1, b"new")]);
+}
+
+#[test]
+fn a_call_or_a_message_is_broken_off_with_its_channel_alone() {
+    for is_message in [false, true] {
+        let mut line = Line::open(Behind::Provider);
+        let broken = if is_message {
+            line.splitter.break_off_message(&publish(1, b"x"))
+        } else {
+            line.say(UP, &method(1, (50, 30), PURGE));
+            let call = line.calls.pop().expect("a call");
+            line.heard[0].clear();
+            line.splitter.break_off(call, Passed::On)
+        };
+        let broken = broken.expect("a channel");
+        line.write(DOWN, broken.to_consumer);
+        line.write(UP, broken.to_provider);
+        let of = if is_message { b"\0\x3c\0\x28" } else { b"\0\x32\0\x1e" };
+        let text = [&b"\x01\x96\x15the channel was reset"[..], of].concat();
+        line.hears(DOWN, &[&method(1, (20, 40), &text)]);
+        line.hears(UP, &[&method(1, (20, 40), b"\0\xc8\0\0\0\0\0")]);
+        line.say(DOWN, &method(1, (50, 31), b"\0\0\0\x01"));
+        line.say(DOWN, &deliver(2, 1, b"here"));
+        line.hears(DOWN, &[&deliver(2, 1, b"here")]);
+    }
+}
+
+#[test]
+fn what_is_said_on_a_channel_that_nobody_opened_is_for_the_broker_to_refuse() {
+    let mut line = Line::open(Behind::Provider);
+    line.say(UP, &publish(7, b"x"));
+    line.hears(UP, &[&publish(7, b"x")]);
 }
 
 #[test]

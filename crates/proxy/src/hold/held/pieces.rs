@@ -2,7 +2,7 @@
 
 use super::{Ended, Held};
 use crate::elsewhere::ask;
-use crate::faults::{Effect, Moment};
+use crate::faults::{Effect, Extent, Moment};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::pushed::Pushed;
@@ -11,7 +11,7 @@ use crate::hold::verdict::What;
 use crate::observer::Seen;
 use crate::relay::Over;
 use seam_value::Value;
-use seam_wire::{Answering, Call, Captured, Direction, Say, Then};
+use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -65,18 +65,25 @@ impl Held {
                 self.say(call, said, (due, then), &By::Fault(rule));
                 Ok(())
             }
-            Effect::Reset => {
-                self.up.push(Act::Reset, due, Some(By::Fault(rule)));
+            Effect::Reset(extent) => {
+                let by = By::Fault(rule);
+                if !self.break_off(call, (extent, Passed::Nowhere), due, &by) {
+                    self.up.push(Act::Reset, due, Some(by));
+                }
                 Ok(())
             }
-            Effect::ResetAfter => {
+            Effect::ResetAfter(extent) => {
+                let by = By::Fault(rule);
                 self.pass_request(call, bytes, due);
-                self.up.push(Act::Reset, due, Some(By::Fault(rule)));
+                if !self.break_off(call, (extent, Passed::On), due, &by) {
+                    self.up.push(Act::Reset, due, Some(by));
+                }
                 Ok(())
             }
-            Effect::LoseReply => {
+            Effect::LoseReply(extent) => {
                 self.pass_request(call, bytes, due);
-                self.fates.set(call, Fate::LosesReply);
+                self.fates.set(call, Fate::LosesReply(extent));
+                self.losers.insert(call, rule);
                 Ok(())
             }
             Effect::Hang => {
@@ -273,6 +280,7 @@ impl Held {
     pub(super) fn answered(&mut self, call: Call) {
         self.leave_order(call);
         self.fates.answered(call);
+        self.losers.remove(&call);
         self.take_turns();
     }
 
@@ -284,8 +292,8 @@ impl Held {
         whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
-        if self.fates.of(call) == Some(Fate::LosesReply) {
-            return self.lose(whole);
+        if let Some(Fate::LosesReply(extent)) = self.fates.of(call) {
+            return self.lose(call, extent, whole);
         }
         let asked = self.fates.take_asked(call);
         let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
@@ -302,8 +310,10 @@ impl Held {
                         }
                     }
                     Effect::Say(said, then) => (said, then, Some(by)),
-                    Effect::Reset | Effect::LoseReply | Effect::ResetAfter => {
-                        self.down.push(Act::Reset, due, Some(by));
+                    Effect::Reset(extent) | Effect::LoseReply(extent) | Effect::ResetAfter(extent) => {
+                        if !self.break_off(call, (extent, Passed::On), due, &by) {
+                            self.down.push(Act::Reset, due, Some(by));
+                        }
                         return Ok(());
                     }
                     Effect::Hang => {
@@ -338,8 +348,34 @@ impl Held {
         Ok(())
     }
 
-    fn lose(&mut self, whole: bool) -> Result<(), Ended> {
+    /// A call is broken off alone, where its connection carries others. Says whether it was.
+    fn break_off(&mut self, call: Call, (extent, request): (Extent, Passed), due: Instant, by: &By) -> bool {
+        let splitter = self.with.splitter.as_mut().filter(|_| extent == Extent::Call);
+        let Some(broken) = splitter.and_then(|splitter| splitter.break_off(call, request)) else {
+            return false;
+        };
+        self.tell_both(broken, due, by);
+        self.ready.remove(&call);
+        self.answered(call);
+        true
+    }
+
+    fn tell_both(&mut self, broken: BrokenOff, due: Instant, by: &By) {
+        self.down.push(Act::Bytes(broken.to_consumer, 0), due, Some(by.clone()));
+        if !broken.to_provider.is_empty() {
+            self.up.push(Act::Bytes(broken.to_provider, 0), due, None);
+        }
+    }
+
+    /// A reply has come that is to be lost.
+    fn lose(&mut self, call: Call, extent: Extent, whole: bool) -> Result<(), Ended> {
         if !whole {
+            return Ok(());
+        }
+        let by = self.losers.remove(&call).map(By::Fault);
+        if let Some(by) = by
+            && self.break_off(call, (extent, Passed::On), Instant::now(), &by)
+        {
             return Ok(());
         }
         self.with.tap.borrow_mut().reset_by_fault();
@@ -355,9 +391,12 @@ impl Held {
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
         if let Some(call) = call
-            && matches!(self.fates.of(call), Some(Fate::Dropped | Fate::Replaced))
+            && let Some(fate) = self.fates.of(call)
         {
-            return Ok(());
+            let is_lost = to == Direction::ToConsumer && matches!(fate, Fate::LosesReply(_));
+            if is_lost || matches!(fate, Fate::Dropped | Fate::Replaced) {
+                return Ok(());
+            }
         }
         let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
         let mut due = Instant::now() + verdict.wait;
@@ -380,7 +419,7 @@ impl Held {
                 let again = Act::Bytes(again.unwrap_or_default(), 0);
                 self.lane(to).push(again, due, Some(By::Fault(rule)));
             }
-            Some((Effect::LoseReply | Effect::Hang, _)) => {}
+            Some((Effect::LoseReply(_) | Effect::Hang, _)) => {}
             Some((Effect::Answer(value), rule)) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
                 match splitter.refuse(&bytes, &value) {
@@ -391,12 +430,12 @@ impl Held {
                     Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
                 }
             }
-            Some((Effect::Reset, rule)) => {
-                self.lane(to).push(Act::Reset, due, Some(By::Fault(rule)));
+            Some((Effect::Reset(extent), rule)) => {
+                self.break_with_message((to, extent), (call, &bytes), due, By::Fault(rule));
             }
-            Some((Effect::ResetAfter, rule)) => {
-                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
-                self.lane(to).push(Act::Reset, due, Some(By::Fault(rule)));
+            Some((Effect::ResetAfter(extent), rule)) => {
+                self.lane(to).push(Act::Bytes(bytes.clone(), 0), due, None);
+                self.break_with_message((to, extent), (call, &bytes), due, By::Fault(rule));
             }
             Some((Effect::Cut(time), rule)) => {
                 self.with.leads.cut(&self.with.seam.1, time, &rule);
@@ -406,6 +445,28 @@ impl Held {
             }
         }
         Ok(())
+    }
+
+    /// What carries a message breaks: the call to which it belongs, its channel, or the connection.
+    fn break_with_message(
+        &mut self,
+        (to, extent): (Direction, Extent),
+        (call, message): (Option<Call>, &[u8]),
+        due: Instant,
+        by: By,
+    ) {
+        if let Some(call) = call
+            && self.break_off(call, (extent, Passed::On), due, &by)
+        {
+            return;
+        }
+        let splitter = self.with.splitter.as_mut().filter(|_| extent == Extent::Call && call.is_none());
+        match splitter.and_then(|splitter| splitter.break_off_message(message)) {
+            Some(broken) => self.tell_both(broken, due, &by),
+            None => {
+                self.lane(to).push(Act::Reset, due, Some(by));
+            }
+        }
     }
 
     /// More of what began before shares the fate of its beginning.
@@ -420,7 +481,7 @@ impl Held {
         let now = Instant::now();
         match (to, fate) {
             (Direction::ToProvider, Some(Fate::Dropped)) | (Direction::ToConsumer, Some(Fate::Replaced)) => {}
-            (Direction::ToConsumer, Some(Fate::LosesReply)) => return self.lose(whole),
+            (Direction::ToConsumer, Some(Fate::LosesReply(extent))) => return self.lose(call, extent, whole),
             (_, fate) => {
                 let due = if let Some(Fate::Later(due)) = fate { due.max(now) } else { now };
                 self.lane(to).push(Act::Bytes(bytes, 0), due, None);

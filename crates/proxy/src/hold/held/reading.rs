@@ -115,7 +115,7 @@ impl Held {
                         self.hung = Some(rule);
                         return Ok(());
                     }
-                    Effect::Reset | Effect::ResetAfter | Effect::LoseReply => {
+                    Effect::Reset(_) | Effect::ResetAfter(_) | Effect::LoseReply(_) => {
                         self.with.tap.borrow_mut().reset_by_fault();
                         return Err(Ended(Over::Reset));
                     }
