@@ -5,6 +5,7 @@
 
 mod bench;
 mod chore;
+mod fuzz;
 mod needs;
 mod reference;
 mod soak;
@@ -25,6 +26,11 @@ const CHORES: &[Chore] = &[
         "soak",
         "cut connections under load for minutes: cargo xtask soak [--minutes N] [--protocol P]",
         soak::run,
+    ),
+    (
+        "fuzz",
+        "spoil real traffic for minutes: cargo xtask fuzz [--minutes N] [--protocol P] [--seed S]",
+        fuzz::run,
     ),
     ("reference", "write docs/reference.md anew from the tables of kinds", reference::run),
     ("needs", "what the tests need that this machine does not have", needs::run),

@@ -185,7 +185,7 @@ impl Cutter {
                     Direction::ToConsumer => {
                         known.provider_owes = false;
                         let held_back = std::mem::take(&mut known.held_back);
-                        return self.say_held_back(held_back, out);
+                        return self.say_held_back(&held_back, out);
                     }
                 }
             }
@@ -195,11 +195,11 @@ impl Cutter {
     }
 
     /// The broker has closed a channel: what the consumer has said on it since, as a new one, can be heard.
-    fn say_held_back(&mut self, frames: Vec<u8>, out: &mut Vec<Piece>) -> Result<(), Surprise> {
+    fn say_held_back(&mut self, frames: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let lane = &mut self.lanes[index(Direction::ToProvider)];
         // What came behind it waits in its place.
         let behind = lane.pending.take_all();
-        lane.pending.push(&frames);
+        lane.pending.push(frames);
         lane.pending.push(&behind);
         self.take(Direction::ToProvider, &[], out)
     }

@@ -23,7 +23,7 @@ fn runner(n_cases: u32) -> TestRunner {
 }
 
 /// Feeds the chunks in parts of that size; the first surprise ends it. Gives what went in and what came out.
-fn pass(
+pub(crate) fn pass(
     protocol: &dyn Protocol,
     limits: Limits,
     gathers: bool,
@@ -58,10 +58,15 @@ fn pass(
 }
 
 /// Protocols in which nothing that passes is written anew.
-fn is_kept_as_it_is(case: &Case) -> bool {
+pub(crate) fn is_kept_as_it_is(case: &Case) -> bool {
     let name = case.path.file_name().expect("a name").to_string_lossy();
     let is_rewritten = ["http-two", "http-websocket-packed", "grpc", "compressed", "tcp"];
     !is_rewritten.iter().any(|word| name.contains(word))
+}
+
+/// Does anybody expect to be told to go on?
+pub(crate) fn asks_for_leave(chunks: &[(Direction, Vec<u8>)]) -> bool {
+    chunks.iter().any(|(_, bytes)| bytes.windows(12).any(|window| window == b"100-continue"))
 }
 
 fn chunks_of(case: &Case) -> Vec<(Direction, Vec<u8>)> {
@@ -102,7 +107,7 @@ fn by_channel(bytes: &[u8]) -> Vec<u8> {
     all
 }
 
-fn assert_kept(
+pub(crate) fn assert_kept(
     protocol: &dyn Protocol,
     (taken, given, surprise): ([Vec<u8>; 2], [Vec<u8>; 2], Option<String>),
     of: &str,
@@ -141,7 +146,7 @@ fn spoilt_traffic_is_lost_nowhere() {
     for case in every_case().filter(is_kept_as_it_is) {
         let chunks = chunks_of(&case);
         // Who holds a request asks for its body himself.
-        if chunks.iter().any(|(_, bytes)| bytes.windows(12).any(|window| window == b"100-continue")) {
+        if asks_for_leave(&chunks) {
             continue;
         }
         // Which versions both sides speak is changed on purpose.
