@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what is skipped is said loudly")]
 
 mod bed;
+mod http1;
 mod http2;
 mod mariadb;
 mod mosquitto;

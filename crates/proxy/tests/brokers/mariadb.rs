@@ -45,7 +45,57 @@ async fn between_pymysql_and_mariadb() {
     watched(&server, python).await;
     one_statement_of_many(&server, python).await;
     large_and_held(&server, python).await;
-    compressed(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn between_its_own_client_and_mariadb() {
+    let Some(client) = program("mariadb") else { return };
+    let Some(server) = server() else { return };
+    compressed(&server, client.clone()).await;
+    files_and_large_packets(&server, client).await;
+}
+
+/// LOAD DATA LOCAL and packets over 16 MiB, watched, held and compressed.
+async fn files_and_large_packets(server: &Server, client: std::path::PathBuf) {
+    let csv = server.dir.path().join("local.csv");
+    std::fs::write(&csv, "3,c\n4,d\n5,e\n").unwrap();
+    let sql = server.dir.path().join("large.sql");
+    let large = "x".repeat(17_000_000);
+    let text = format!(
+        "create database if not exists shop; use shop; drop table if exists local;\n\
+        create table local (id int, v varchar(20));\n\
+        load data local infile '{}' into table local fields terminated by ',';\n\
+        select count(*), max(v) from local;\nselect length('{large}');\nselect repeat('y', 17000000);\n",
+        csv.display()
+    );
+    std::fs::write(&sql, text).unwrap();
+    for (is_held, more) in [(false, ""), (true, ""), (true, "-C")] {
+        let seam = Seam::stand("mysql", server.upstream()).await;
+        if is_held {
+            seam.break_once(r#"{"error":"1064"}"#, |one| text_of(one) == "select 'never'").await;
+        }
+        let (port, client) = (seam.address.port().to_string(), client.clone());
+        let sql = std::fs::File::open(&sql).unwrap();
+        let ran = tokio::task::spawn_blocking(move || {
+            let mut command = Command::new(client);
+            command.args(["--no-defaults", "--local-infile=1", "--max-allowed-packet=64M", "-h127.0.0.1"]);
+            command.args(["-uroot", "-N", "-P", &port]).args(Some(more).filter(|more| !more.is_empty()));
+            command.stdin(sql).output().unwrap()
+        });
+        let ran = ran.await.unwrap();
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(&lines[..2], ["3\te", "17000000"], "{is_held} {more} {err}");
+        assert_eq!(lines[2].len(), 17_000_000, "{is_held} {more}");
+        let told = seam.told().await;
+        let n_loads =
+            told.iter().filter(|one| text(&one.request, "statement").starts_with("load data")).count();
+        assert_eq!(n_loads, 1, "{is_held} {more}");
+    }
+}
+
+fn text_of(interaction: &Value) -> String {
+    text(interaction, "request.statement")
 }
 
 async fn watched(server: &Server, python: &str) {
@@ -177,8 +227,7 @@ c.rollback(); c.close()
     seam.told().await;
 }
 
-async fn compressed(server: &Server) {
-    let Some(client) = program("mariadb") else { return };
+async fn compressed(server: &Server, client: std::path::PathBuf) {
     let seam = Seam::stand("mysql", server.upstream()).await;
     seam.break_once(r#"{"error":"1064"}"#, |one| text(one, "request.statement").trim() == "select 1").await;
     let port = seam.address.port().to_string();

@@ -43,6 +43,28 @@ async fn between_async_nats_and_nats() {
     let Some(server) = server() else { return };
     watched(Seam::stand("nats", server.upstream()).await).await;
     one_message_of_many(Seam::stand("nats", server.upstream()).await).await;
+    coming_back(Seam::stand("nats", server.upstream()).await).await;
+}
+
+/// The seam is cut under a client that connects anew by itself, and goes on hearing what it has subscribed to.
+async fn coming_back(seam: Seam) {
+    let client = connect(&seam).await;
+    let mut heard = client.subscribe("x").await.unwrap();
+    settled(&client).await;
+    client.publish("x", "before".into()).await.unwrap();
+    assert_eq!(texts(&mut heard, 1, LONG).await, ["before"]);
+    seam.break_once("\"cut\"", |one| text(one, "message.text") == "cut it").await;
+    client.publish("x", "cut it".into()).await.unwrap();
+    client.flush().await.unwrap();
+    // What is sent while it is away may be lost; it sends until it hears itself.
+    let mut n_tries = 0;
+    while texts(&mut heard, 1, Duration::from_millis(200)).await != ["after"] {
+        n_tries += 1;
+        assert!(n_tries < 100, "it does not come back");
+        client.publish("x", "after".into()).await.unwrap();
+        let _ = tokio::time::timeout(LONG, client.flush()).await;
+    }
+    seam.told().await;
 }
 
 async fn watched(seam: Seam) {

@@ -14,6 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+/// Nothing here takes so long.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
 /// A server that was started for a test, and ends with it.
 pub(crate) struct Server {
     child: Child,

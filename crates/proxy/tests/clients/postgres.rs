@@ -1,6 +1,6 @@
 //! PostgreSQL and tokio-postgres.
 
-use crate::bed::{Bed, Server, free_port};
+use crate::bed::{Bed, LONG, Server, free_port};
 use futures_util::{SinkExt as _, StreamExt as _, pin_mut};
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -180,4 +180,36 @@ async fn a_stub_is_a_postgres() {
     let unknown = shop.query("select 1", &[]).await.unwrap_err();
     assert!(unknown.as_db_error().unwrap().message().contains("no stub answers this"));
     bed.was_legible();
+}
+
+/// Who would like GSSAPI's encryption, and then TLS, is told by the server that there is none, and does without.
+#[tokio::test(flavor = "multi_thread")]
+async fn encryption_is_asked_for_and_declined() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let Some(server) = server() else { return };
+    for is_held in [false, true] {
+        let bed = Bed::stand("postgres", Some(server.address)).await;
+        if is_held {
+            bed.fault(r#"{"latency":"1ms"}"#, "", None).await;
+        }
+        let mut stream = tokio::net::TcpStream::connect(bed.address).await.unwrap();
+        for code in [80_877_104_u32, 80_877_103] {
+            stream.write_all(&[8_u32.to_be_bytes(), code.to_be_bytes()].concat()).await.unwrap();
+            let answer = tokio::time::timeout(LONG, stream.read_u8()).await.unwrap().unwrap();
+            assert_eq!(char::from(answer), 'N');
+        }
+        let words = b"\0\x03\0\0user\0ann\0database\0postgres\0\0";
+        stream.write_all(&u32::try_from(words.len() + 4).unwrap().to_be_bytes()).await.unwrap();
+        stream.write_all(words).await.unwrap();
+        stream.write_all(b"Q\0\0\0\x0dselect 7\0").await.unwrap();
+        let mut said = Vec::new();
+        let seven = b"D\0\0\0\x0b\0\x01\0\0\0\x017";
+        while !said.windows(seven.len()).any(|window| window == seven) {
+            let mut buffer = [0; 4096];
+            let n_read = tokio::time::timeout(LONG, stream.read(&mut buffer)).await.unwrap().unwrap();
+            assert_ne!(n_read, 0, "{}", String::from_utf8_lossy(&said));
+            said.extend_from_slice(&buffer[..n_read]);
+        }
+        bed.was_legible();
+    }
 }

@@ -1,6 +1,7 @@
 //! Redis and the `redis` crate.
 
-use crate::bed::{Bed, Server, free_port};
+use crate::bed::{Bed, LONG, Server, free_port};
+use futures_util::StreamExt as _;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands as _, Client, RedisError, cmd, pipe};
 use std::process::Command;
@@ -84,4 +85,84 @@ async fn a_stub_is_a_redis() {
         assert!(unknown.unwrap_err().to_string().contains("no stub answers this"));
         bed.was_legible();
     }
+}
+
+/// What is published arrives whichever version is spoken, over connections that are watched, held, and cut in between.
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_and_coming_back() {
+    let Some(server) = server() else { return };
+    for query in ["", "?protocol=resp3"] {
+        let bed = Bed::stand("redis", Some(server.address)).await;
+        let mut shop = connect(&bed, query).await;
+        let client = Client::open(format!("redis://{}/{query}", bed.address)).unwrap();
+        for round in 0..2 {
+            let rule = bed.fault(r#"{"latency":"1ms"}"#, "", None).await;
+            let mut hears = client.get_async_pubsub().await.unwrap();
+            hears.subscribe(&["orders", "mails"]).await.unwrap();
+            hears.psubscribe("audit.*").await.unwrap();
+            let n_reached: i64 = shop.publish("orders", "7").await.unwrap();
+            assert_eq!(n_reached, 1);
+            bed.take_away(&rule);
+            let _: i64 = shop.publish("audit.stock", "8").await.unwrap();
+            let heard: Vec<String> =
+                tokio::time::timeout(LONG, hears.on_message().take(2).collect::<Vec<_>>())
+                    .await
+                    .unwrap()
+                    .iter()
+                    .map(|message| {
+                        format!("{} {}", message.get_channel_name(), message.get_payload::<String>().unwrap())
+                    })
+                    .collect();
+            assert_eq!(heard, ["orders 7", "audit.stock 8"], "{query} {round}");
+            if round == 0 {
+                // The seam is cut: who listened hears that it is over, and comes back.
+                let cut = bed.fault("\"cut\"", "", None).await;
+                let end = tokio::time::timeout(LONG, hears.on_message().next()).await;
+                assert!(end.unwrap().is_none());
+                bed.take_away(&cut);
+                shop = connect(&bed, query).await;
+            }
+        }
+        bed.was_legible();
+    }
+}
+
+/// RESP3's pushes come between the replies of the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_between_replies() {
+    let Some(server) = server() else { return };
+    let bed = Bed::stand("redis", Some(server.address)).await;
+    for is_held in [false, true] {
+        let rule = if is_held { Some(bed.fault(r#"{"latency":"1ms"}"#, "", None).await) } else { None };
+        let (said, mut pushes) = tokio::sync::mpsc::unbounded_channel();
+        let config = redis::AsyncConnectionConfig::new().set_push_sender(said);
+        let client = Client::open(format!("redis://{}/?protocol=resp3", bed.address)).unwrap();
+        let mut shop = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+        shop.subscribe("orders").await.unwrap();
+        for n in 0..20_i64 {
+            let (reached, again): (i64, i64) = pipe()
+                .cmd("PUBLISH")
+                .arg("orders")
+                .arg(n)
+                .cmd("INCRBY")
+                .arg("n")
+                .arg(0)
+                .query_async(&mut shop)
+                .await
+                .unwrap();
+            assert_eq!((reached, again), (1, 0));
+        }
+        let mut heard = 0;
+        while heard < 20 {
+            let push = tokio::time::timeout(LONG, pushes.recv()).await.unwrap().unwrap();
+            if push.kind == redis::PushKind::Message {
+                assert_eq!(push.data[1], redis::Value::BulkString(heard.to_string().into_bytes()));
+                heard += 1;
+            }
+        }
+        if let Some(rule) = rule {
+            bed.take_away(&rule);
+        }
+    }
+    bed.was_legible();
 }

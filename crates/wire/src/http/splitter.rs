@@ -418,6 +418,13 @@ impl Splitter for HttpSplitter {
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let mut rest = bytes;
         while !rest.is_empty() {
+            if self.tunnel {
+                // What was gathered before goes first.
+                let bytes = std::mem::take(&mut self.side(direction).raw);
+                if !bytes.is_empty() {
+                    out.push(Piece { to: direction, bytes, of: Of::Rest });
+                }
+            }
             if let Some(beyond) = &mut self.beyond {
                 return beyond.cut(direction, rest, out);
             }
@@ -464,7 +471,9 @@ impl Splitter for HttpSplitter {
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
         if let Some(beyond) = &mut self.beyond {
-            return beyond.take_rest(direction);
+            let mut rest = beyond.take_rest(direction);
+            rest.splice(..0, std::mem::take(&mut self.side(direction).raw));
+            return rest;
         }
         let side = self.side(direction);
         let mut rest = Vec::new();
