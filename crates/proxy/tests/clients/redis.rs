@@ -117,6 +117,7 @@ async fn subscriptions_and_coming_back() {
             if round == 0 {
                 // The seam is cut: who listened hears that it is over, and comes back.
                 let cut = bed.fault("\"cut\"", "", None).await;
+                let _: Result<i64, RedisError> = shop.publish("orders", "cut").await;
                 let end = tokio::time::timeout(LONG, hears.on_message().next()).await;
                 assert!(end.unwrap().is_none());
                 bed.take_away(&cut);

@@ -16,6 +16,8 @@ pub(super) struct Frames {
     pub(super) from_server: Side,
     /// Bytes that are still to be written of the packet that goes to the server.
     left: usize,
+    /// That packet is a full one, whose payload goes on in the next.
+    goes_on: bool,
 }
 
 /// What comes from one side.
@@ -103,7 +105,10 @@ impl Frames {
             if self.left == 0 {
                 let mut fields = Fields(rest);
                 let length = as_length(fields.number(3).unwrap_or_default());
-                if fields.u8() == Some(0) {
+                // Clients of MariaDB number the rest of a large command with nought, too.
+                let begins = fields.u8() == Some(0) && !self.goes_on;
+                self.goes_on = length == FULL;
+                if begins {
                     let at = bytes.len() - rest.len();
                     self.from_server.put(&bytes[begin..at], &mut out);
                     begin = at;

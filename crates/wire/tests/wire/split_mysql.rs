@@ -1,8 +1,8 @@
 //! MySQL held: errors that leave both sides in step, statements sent twice, and what is said where nobody is behind.
 
-use crate::splits::Talk;
+use crate::splits::{Talk, begin, every_case};
 use seam_value::parse;
-use seam_wire::{Behind, Direction};
+use seam_wire::{Behind, Direction, Limits, Splitter};
 
 const GREETING: &[u8] =
     b"d\0\0\0\n5.5.5-10.11.19-MariaDB-0+deb12u1\0\x06\0\0\0U\\Q_hov\"\0\xfe\xf7\x08\x02\0\xff\x81\x15\
@@ -213,4 +213,58 @@ fn a_statement_of_more_than_16_mib_goes_on_in_the_next_packet() {
     // The reply is numbered behind the last packet.
     talk.says(&packet(2, &OK[4..]));
     assert_eq!(talk.to_consumer, packet(2, &OK[4..]));
+}
+
+/// A command of more than 16 MiB on a compressed connection, as it is written: frames that count from nought.
+#[test]
+fn a_large_command_in_compressed_frames() {
+    // The second packet's number: as it should be, and as MariaDB's own client says it.
+    large_in_compressed_frames(1);
+    large_in_compressed_frames(0);
+}
+
+fn large_in_compressed_frames(second_number: u8) {
+    let case = every_case().find(|case| case.path.ends_with("mysql-mariadb-compressed.capture")).expect("it");
+    let mut splitter = begin(case.protocol, Behind::Provider, Limits::default());
+    let mut pieces = Vec::new();
+    let mut heard = Vec::new();
+    let mut talk = |splitter: &mut dyn Splitter, to: Direction, bytes: &[u8]| {
+        splitter.cut(to, bytes, &mut pieces).expect("no surprise");
+        for piece in pieces.drain(..) {
+            let written = splitter.passes(piece.to, piece.bytes);
+            if piece.to == Direction::ToProvider {
+                heard.extend(written);
+            }
+        }
+        std::mem::take(&mut heard)
+    };
+    for chunk in case.pieces.iter().take(5) {
+        if let crate::capture::Piece::Bytes(to, bytes) = chunk {
+            talk(&mut *splitter, *to, bytes);
+        }
+    }
+    let payload = [&[3], &vec![b'x'; 17_000_000][..]].concat();
+    let (first, second) = payload.split_at(0xff_ffff);
+    let length = |n: usize| u32::try_from(n).expect("small").to_le_bytes();
+    let plain =
+        [b"\xff\xff\xff\0".as_slice(), first, &length(second.len())[..3], &[second_number], second].concat();
+    let mut frames = Vec::new();
+    for (seq, part) in plain.chunks(16 * 1024).enumerate() {
+        frames.extend_from_slice(&length(part.len())[..3]);
+        frames.push(u8::try_from(seq % 256).expect("a byte"));
+        frames.extend_from_slice(&[0, 0, 0]);
+        frames.extend_from_slice(part);
+    }
+    let mut written = Vec::new();
+    for part in frames.chunks(64 * 1024) {
+        written.extend(talk(&mut *splitter, Direction::ToProvider, part));
+    }
+    let (mut rest, mut n_frames, mut unpacked) = (written.as_slice(), 0_usize, Vec::new());
+    while let [a, b, c, seq, 0, 0, 0, later @ ..] = rest {
+        assert_eq!(usize::from(*seq), n_frames % 256);
+        let (part, later) = later.split_at(usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16);
+        unpacked.extend_from_slice(part);
+        (rest, n_frames) = (later, n_frames + 1);
+    }
+    assert!(rest.is_empty() && unpacked == plain, "{n_frames} frames");
 }
