@@ -124,3 +124,49 @@ impl Gathered {
         Some(self.take_first(end + 1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::PROTOCOLS;
+    use proptest::prelude::*;
+
+    /// Bytes that are likely to mean something.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let said = |bytes: &'static [u8]| Just(bytes.to_vec());
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            said(b"\0\0\0\0\x0a"),
+            said(b"\x4a\0\0\0\x0a5.5\0"),
+            said(b"\x20\0\0\x01\0\x08"),
+            said(b"INFO {\"tls_required\":true}\r\n"),
+            said(b"220 a\r\n250-b\r\n250 STARTTLS\r\n"),
+            said(b"EHLO a\r\nSTARTTLS\r\n"),
+            said(b"SR\0\0\0\x08\0\0\0\x0a"),
+            said(b"\x16\x03\x01"),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_one_panic(
+            said in proptest::collection::vec((any::<bool>(), bytes()), 0..20),
+            speaks in any::<bool>(),
+        ) {
+            let urges = [Urge::Declared, Urge::Consumer(Arc::new(AtomicBool::new(speaks)))];
+            for protocol in PROTOCOLS {
+                let asking = urges.iter().filter_map(|urge| protocol.asks_for_tls(urge.clone()));
+                for mut upgrade in protocol.offers_tls().into_iter().chain(asking) {
+                    for (goes, bytes) in &said {
+                        let mut turn = Turn::default();
+                        let done = if *goes { upgrade.goes(bytes, &mut turn) } else { upgrade.came(bytes, &mut turn) };
+                        // Nobody asks it any more.
+                        if done.is_err() || upgrade.is_over() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

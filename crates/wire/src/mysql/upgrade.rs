@@ -5,6 +5,9 @@
 //! greeting 0 ◀─                           log-in 1 ─▶  ◀─ 2 … OK       without
 //! ```
 //! So until the log-in has ended, packets are numbered anew, and the bit that speaks of TLS is set or taken out.
+//!
+//! Some passwords are said in clear over TLS, and a server that speaks none does not take them so: where one without TLS
+//! signs in like that by custom, its clients are offered none, and say them encrypted by themselves.
 
 use crate::upgrade::{Gathered, NoTls, Turn, Upgrade, Urge};
 
@@ -72,7 +75,7 @@ impl Upgrade for Offers {
     fn goes(&mut self, bytes: &[u8], turn: &mut Turn) -> Result<(), NoTls> {
         match self.phase {
             Phase::Greeting => {
-                if let Some((greeting, rest)) = greeting(&mut self.kept, bytes, true) {
+                if let Some((greeting, rest)) = greeting(&mut self.kept, bytes, Offer::IfTaken) {
                     self.phase = if greeting.offers.is_some() { Phase::Greeted } else { Phase::Over };
                     turn.outward.extend(greeting.bytes);
                     turn.outward.extend(rest);
@@ -114,7 +117,9 @@ impl Upgrade for Asks {
     fn came(&mut self, bytes: &[u8], turn: &mut Turn) -> Result<(), NoTls> {
         match self.phase {
             Phase::Greeting => {
-                let Some((greeting, rest)) = greeting(&mut self.kept, bytes, false) else { return Ok(()) };
+                let Some((greeting, rest)) = greeting(&mut self.kept, bytes, Offer::AsItIs) else {
+                    return Ok(());
+                };
                 self.is_offered = greeting.offers == Some(true);
                 self.phase = if greeting.offers.is_some() { Phase::Greeted } else { Phase::Over };
                 if greeting.offers == Some(false) && !self.urge.is_lenient() {
@@ -177,8 +182,19 @@ struct Greeting {
     offers: Option<bool>,
 }
 
+/// What becomes of a greeting's offer of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    AsItIs,
+    /// It is made where a client that takes it could sign in.
+    IfTaken,
+}
+
+/// How passwords are said in clear over TLS.
+const CLEAR: [&[u8]; 2] = [b"caching_sha2_password", b"sha256_password"];
+
 /// Gathers the greeting, and lets it offer TLS or not. With what came behind it.
-fn greeting(kept: &mut Gathered, bytes: &[u8], is_to_offer: bool) -> Option<(Greeting, Vec<u8>)> {
+fn greeting(kept: &mut Gathered, bytes: &[u8], offer: Offer) -> Option<(Greeting, Vec<u8>)> {
     let fits = kept.add(bytes);
     let [a, b, c, _, version, ..] = kept.0[..] else { return None };
     let end = HEAD + usize::from(a) + (usize::from(b) << 8) + (usize::from(c) << 16);
@@ -190,10 +206,14 @@ fn greeting(kept: &mut Gathered, bytes: &[u8], is_to_offer: bool) -> Option<(Gre
     }
     let mut bytes = kept.take_first(end);
     // Behind the server's version: its number for the connection, and the first part of its challenge.
-    let can = memchr::memchr(0, &bytes[HEAD + 1..]).map(|nul| HEAD + 1 + nul + 1 + 4 + 8 + 1 + 1);
+    let can = memchr::memchr(0, bytes.get(HEAD + 1..).unwrap_or_default())
+        .map(|nul| HEAD + 1 + nul + 1 + 4 + 8 + 1 + 1);
+    let is_clear = CLEAR.iter().any(|plugin| bytes.windows(plugin.len()).any(|window| window == *plugin));
     let offers = can.and_then(|can| bytes.get_mut(can)).map(|can| {
         let offers = *can & SSL != 0;
-        *can = if is_to_offer { *can | SSL } else { *can & !SSL };
+        if offer == Offer::IfTaken && !is_clear {
+            *can |= SSL;
+        }
         offers
     });
     Some((Greeting { bytes, offers }, kept.take()))
@@ -313,7 +333,7 @@ mod tests {
         let greeted = alone::greeting();
         let with_tls = {
             let mut kept = Gathered::default();
-            greeting(&mut kept, &greeted, true).unwrap().0.bytes
+            greeting(&mut kept, &greeted, Offer::IfTaken).unwrap().0.bytes
         };
         assert_ne!(greeted, with_tls);
         let (outer_in, inner_in) = (packet(2, &log_in(true)), packet(1, &log_in(false)));
@@ -349,7 +369,7 @@ mod tests {
             let mut asks = Asks::new(Urge::Declared);
             let mut turn = Turn::default();
             twice(cut, &with_tls, |part| asks.came(part, &mut turn).unwrap());
-            assert_eq!(turn.inward, greeted);
+            assert_eq!(turn.inward, with_tls);
             let mut turn = Turn::default();
             let mut secret = Vec::new();
             twice(cut, &inner_in, |part| {
@@ -393,5 +413,17 @@ mod tests {
                 assert!(asks.is_over());
             }
         }
+    }
+
+    #[test]
+    fn passwords_in_clear_are_not_asked_for_by_a_server_without_tls() {
+        let native: &[u8] = b"mysql_native_password";
+        let mut greeted = alone::greeting();
+        let at = greeted.windows(native.len()).position(|window| window == native).unwrap();
+        greeted[at..at + native.len()].copy_from_slice(b"caching_sha2_password");
+        let mut offers = Offers::default();
+        let mut turn = Turn::default();
+        offers.goes(&greeted, &mut turn).unwrap();
+        assert_eq!(turn.outward, greeted);
     }
 }
