@@ -165,17 +165,22 @@ fn what_cannot_be_served_is_told() {
 fn a_system_that_is_up_is_controlled() {
     let Some(place) = Place::demo("") else { return };
     std::fs::remove_dir_all(place.path().join("tests")).unwrap();
-    let mut up = Serving::start(&place, &["up", "--control", "127.0.0.1:0"]);
+    place.write("hello.yaml", "stubs:\n  - { request: GET /hello, reply: { json: { said: hello } } }\n");
+    let beside = ["--stub", "hello.yaml", "--listen", "127.0.0.1:0", "--record", "traffic.har"];
+    let mut up = Serving::start(&place, &[&["up", "--control", "127.0.0.1:0"][..], &beside].concat());
     let mut lines = Vec::new();
     while !lines.last().is_some_and(|line: &String| line.starts_with("control: ")) {
         lines.push(up.line());
         assert!(lines.len() < 20, "{lines:?}");
     }
+    let stub = up.address("stub");
+    assert!(ask(&stub, "GET /hello", "").contains(r#"{"said":"hello"}"#));
     let control = lines.last().unwrap().trim_start_matches("control: http://").to_owned();
     let front =
         lines.iter().find_map(|line| line.trim_start().strip_prefix("front  http://")).unwrap().to_owned();
     let seams = ask(&control, "GET /seam/seams", "");
     assert!(seams.contains("\"seam\":\"front -> back\""), "{seams}");
+    assert!(seams.contains(&stub), "what stands beside the system is told with it: {seams}");
     let rule = r#"{"seam": "front -> back", "stub": {"request": "GET /hello", "reply": {"json": {"from": "stub"}}}}"#;
     let put = ask(&control, "POST /seam/rules", rule);
     assert!(put.starts_with("HTTP/1.1 201"), "{put}");
@@ -191,6 +196,8 @@ fn a_system_that_is_up_is_controlled() {
     assert!(ask(&control, "POST /seam/components/none/start", "").starts_with("HTTP/1.1 404"));
     let (code, _) = up.end();
     assert_eq!(code, Some(0));
+    let har = std::fs::read_to_string(place.path().join("traffic.har")).unwrap();
+    assert!(har.contains("\"_seam\": \"front -> back\""), "{har}");
     assert_eq!(place.survivors(), Vec::<String>::new());
 }
 
