@@ -47,10 +47,12 @@ struct Came<'a> {
 
 /// Asks somebody else what was asked here; the fields of the reply as HTTP's interactions have them.
 pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
+    let came = Came::read(asked);
+    let target = came.as_ref().map_or("/", |came| came.target);
+    let target = target.strip_prefix(elsewhere.without_prefix.as_str()).unwrap_or(target);
+    let url = format!("{}{target}", elsewhere.base.trim_end_matches('/'));
     let answered = async {
-        let came = Came::read(asked).ok_or("only requests of HTTP/1 can be passed on")?;
-        let target = came.target.strip_prefix(elsewhere.without_prefix.as_str()).unwrap_or(came.target);
-        let url = format!("{}{target}", elsewhere.base.trim_end_matches('/'));
+        let came = came.ok_or("only requests of HTTP/1 can be passed on")?;
         let mut headers: Vec<(String, String)> = came
             .headers
             .iter()
@@ -77,9 +79,8 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
             ])
         }
         Err(reason) => {
-            let base = &elsewhere.base;
             let text = format!(
-                "Network failure trying to make a proxied request from WireMock to {base}\r\n{reason}"
+                "Network failure trying to make a proxied request from WireMock to {url}\r\n{reason}"
             );
             Value::map([
                 ("status", Value::from(500_u16)),

@@ -222,7 +222,10 @@ impl Pattern {
             "before" => Self::Date(Arc::new(DateMatcher::read(How::Before, operand, place)?)),
             "after" => Self::Date(Arc::new(DateMatcher::read(How::After, operand, place)?)),
             "equalToDateTime" => Self::Date(Arc::new(DateMatcher::read(How::Equal, operand, place)?)),
-            "anything" => Self::Anything,
+            "anything" => {
+                text()?;
+                Self::Anything
+            }
             "absent" => Self::Absent,
             "and" | "or" => {
                 let Value::List(_) = operand.value else {

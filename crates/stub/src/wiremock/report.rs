@@ -203,7 +203,9 @@ impl Rows {
         }
         if asked.basic().is_some() {
             // With the other headers WireMock puts it into a map without an order of its own.
-            rows.sort_by_key(|(name, ..)| bucket(name));
+            let room = room_for(rows.len());
+            rows.rotate_left(1);
+            rows.sort_by_key(|(name, ..)| bucket(name, room));
         }
         let is_any = !rows.is_empty();
         for (name, left, values, holds) in rows {
@@ -392,11 +394,19 @@ fn is_escaped(expression: &str) -> bool {
     }
 }
 
-/// In which order Java's maps without an order give names, as long as there are few.
-pub(crate) fn bucket(name: &str) -> u32 {
+/// How much room Java's maps without an order have for so many names, the last of which was put in later.
+fn room_for(n_names: usize) -> u32 {
+    let n_first = n_names.saturating_sub(1);
+    let room = (n_first * 4 / 3 + 1).next_power_of_two();
+    let room = if n_names * 4 > room * 3 { room * 2 } else { room };
+    u32::try_from(room).unwrap_or(16)
+}
+
+/// In which order such a map with so much room, a power of two, gives names.
+pub(crate) fn bucket(name: &str, room: u32) -> u32 {
     let hash =
         name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
-    (hash ^ (hash >> 16)) & 15
+    (hash ^ (hash >> 16)) & (room - 1)
 }
 
 /// A text in lines that fit the column: where one is too long all are broken anew.

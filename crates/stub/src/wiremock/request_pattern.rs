@@ -37,11 +37,11 @@ const KNOWN: &[&str] = &[
     "queryParameters",
     "formParameters",
     "cookies",
-    "basicAuth",
-    "basicAuthCredentials",
     "bodyPatterns",
     "customMatcher",
     "multipartPatterns",
+    "basicAuth",
+    "basicAuthCredentials",
 ];
 
 /// What is asked of a request.

@@ -110,6 +110,6 @@ fn possible<'m>(name: &str, mappings: &'m [Arc<Mapping>]) -> Vec<&'m str> {
             states.push(state);
         }
     }
-    states.sort_by_key(|state| bucket(state));
+    states.sort_by_key(|state| bucket(state, 16));
     states
 }

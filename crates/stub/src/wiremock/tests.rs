@@ -501,6 +501,7 @@ fn it_answers_on_a_seam() {
 
 /// What the answer of 404 says, row by row as WireMock 3.13.2 says it.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn the_report_tells_what_did_not_match() {
     let get = |url: &str| Request::new("GET", url, vec![("A".to_owned(), "y".to_owned())], Vec::new());
     let post = |body: &str| Request::new("POST", "/x", Vec::new(), body.as_bytes().to_vec());
@@ -559,6 +560,14 @@ fn the_report_tells_what_did_not_match() {
             r#"{"urlPath":"/x","multipartPatterns":[{"name":"a"}]}"#,
             post("z"),
             &["[Multipart request body] | <<<<< [Multipart request body] is not present"],
+        ),
+        (
+            r#"{"urlPath":"/x","basicAuth":{"username":"a","password":"b"},"headers":{"Accept":{"contains":"x"}}}"#,
+            get("/x"),
+            &[
+                "Accept [contains] : x | <<<<< Header is not present",
+                "Authorization [prefix] : Basic YTpi | <<<<< Header is not present",
+            ],
         ),
         (
             r#"{"urlPath":"/x","clientIp":{"equalTo":"127.0.0.1"}}"#,
