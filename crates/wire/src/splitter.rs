@@ -115,12 +115,19 @@ pub struct BrokenOff {
 pub struct Unanswerable {
     /// What is wrong, one line: `redis has no status; its answers have value or error`.
     pub reason: Cow<'static, str>,
+    /// Nothing is wrong with it, only nobody is there to hear it: no subscription fits.
+    pub is_for_nobody: bool,
 }
 
 impl Unanswerable {
     /// With its reason.
     pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), is_for_nobody: false }
+    }
+
+    /// A message that nobody hears.
+    pub fn for_nobody(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { is_for_nobody: true, ..Self::new(reason) }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Verdict {
     pub(super) struck: Vec<Arc<Rule>>,
     /// What was asked, for those who look at the reply to it.
     pub(super) asked: Option<Value>,
+    /// Where the answer to a message is to go, as far as that says so.
+    pub(super) reply_to: Option<Value>,
 }
 
 /// What else becomes of a piece.
@@ -73,17 +75,20 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
             break;
         }
         match rule.kind() {
-            Kind::Stub(_) if case.is_message || passes => {}
+            Kind::Stub(_) if passes => {}
+            // A message goes on to who is there; where nobody is, a stub stands in for the broker.
+            Kind::Stub(_) if case.is_message && (case.has_provider || !is_published(&parts)) => {}
             Kind::Stub(answers) => {
                 if !rule.applies(&interaction, case.at) {
                     continue;
                 }
-                unmatched = Some(rule);
+                // What is published needs no answer.
+                unmatched = Some(rule).filter(|_| !case.is_message);
                 let asked = Asked {
                     seam: case.seam,
                     protocol: case.protocol,
                     at: case.at,
-                    request: &parts.request,
+                    request: if case.is_message { &parts.message } else { &parts.request },
                     bytes: case.bytes,
                 };
                 match answers.answer(&asked) {
@@ -95,6 +100,7 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                     }
                     Some(answering) => {
                         rule.struck();
+                        verdict.reply_to = reply_to(&parts.message);
                         verdict.what = Some((What::Stub(answering), Arc::clone(rule)));
                     }
                     None => {}
@@ -136,6 +142,18 @@ fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Opt
     let answering = answers.at_a_glance(Glance { seam: case.seam, field: &field })?;
     rule.struck();
     Some(Verdict { what: Some((What::Stub(answering), Arc::clone(rule))), ..Verdict::default() })
+}
+
+/// Is it a message to the provider, as a broker gets them?
+fn is_published(parts: &Parts) -> bool {
+    parts.message.get("kind").and_then(Value::as_text) == Some("published")
+}
+
+/// Where who published a message waits for an answer.
+fn reply_to(message: &Value) -> Option<Value> {
+    let property = || message.get("properties").and_then(|properties| properties.get("reply_to"));
+    let said = message.get("reply_to").filter(|topic| **topic != Value::Null).or_else(property);
+    said.filter(|topic| topic.as_text().is_some_and(|topic| !topic.is_empty())).cloned()
 }
 
 /// As much of an interaction as there is, for filters.

@@ -141,6 +141,31 @@ async fn one_message_of_many(seam: Seam) {
     assert!(told.iter().any(|one| text(&one.message, "error").starts_with("Permissions Violation")));
 }
 
+/// What is published where no server is can be answered by another message, for who has subscribed or waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stub_answers_messages() {
+    let seam = Seam::stand("nats", Upstream::Nowhere).await;
+    let table = Table(&[
+        (|asked| text(asked, "topic") == "price", r#"{"body":{"price":39.90}}"#),
+        (|asked| text(asked, "topic") == "orders.new", r#"{"topic":"orders.done","body":"done"}"#),
+        (|asked| text(asked, "topic") == "orders.bad", r#"{"error":"Permissions Violation for Publish"}"#),
+    ]);
+    seam.put("the stub", (Kind::Stub(Arc::new(table)), Often::default()), None).await;
+    let client = connect(&seam).await;
+    let price = tokio::time::timeout(LONG, client.request("price", "978".into())).await.unwrap().unwrap();
+    assert_eq!(&*price.payload, br#"{"price":39.90}"#);
+    // Nobody has subscribed yet, so nobody hears.
+    client.publish("orders.new", "0".into()).await.unwrap();
+    let mut done = client.subscribe("orders.done").await.unwrap();
+    client.publish("orders.new", "1".into()).await.unwrap();
+    client.publish("orders.bad", "2".into()).await.unwrap();
+    client.publish("orders.other", "3".into()).await.unwrap();
+    client.publish("orders.new", "4".into()).await.unwrap();
+    assert_eq!(texts(&mut done, 3, Duration::from_secs(1)).await, ["done", "done"]);
+    let told = seam.told().await;
+    assert!(told.iter().any(|one| text(&one.message, "error").starts_with("Permissions Violation")));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stub_stands_in_for_nats() {
     let seam = Seam::stand("nats", Upstream::Nowhere).await;

@@ -151,7 +151,7 @@ impl Splitter for Cutter {
         };
         let of_topic = self.consumers.iter().rev().filter(fits).find(|one| one.queue == topic);
         let Some(consumer) = of_topic.or_else(|| self.consumers.iter().rev().find(fits)) else {
-            return Err(Unanswerable::new("nobody consumes on this connection"));
+            return Err(Unanswerable::for_nobody("nobody consumes on this connection"));
         };
         let mut arguments = Vec::new();
         put_short_text(&consumer.tag, &mut arguments);

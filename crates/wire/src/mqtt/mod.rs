@@ -54,8 +54,9 @@ static WORD: Word = Word {
         message that a fault loses is not acknowledged to its sender, who sends it again when it connects anew; one \
         that is delivered twice has its mark set the second time, and is acknowledged once. `error: not authorized` on \
         a publication refuses it in the words of MQTT 5; before that, and with QoS 0, there are none. A stub with \
-        nobody behind it lets everybody in, acknowledges, grants subscriptions, and delivers only what it is told to \
-        push. Passwords are never kept.",
+        nobody behind it lets everybody in, acknowledges, grants subscriptions, and delivers what stubs \
+        answer to what is published, as a message: `reply: { topic: orders.done, body: … }` to a subscription of the same \
+        connection, or without a topic to where an answer is waited for. Passwords are never kept.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was subscribed to, or who was refused"),

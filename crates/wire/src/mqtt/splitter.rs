@@ -481,7 +481,7 @@ impl Splitter for Cutter {
         let topic = topic.ok_or_else(|| Unanswerable::new("a message of mqtt needs its topic"))?;
         let fitting = self.subscribed.iter().rev().find(|wanted| fits(&wanted.filter, topic));
         let Some(fitting) = fitting else {
-            return Err(Unanswerable::new(format!("nobody has subscribed to {topic} here")));
+            return Err(Unanswerable::for_nobody(format!("nobody has subscribed to {topic} here")));
         };
         // Servers count their ids from below.
         let id = (1..=u16::MAX).rev().find(|id| !self.pushed.contains_key(id)).unwrap_or(u16::MAX);

@@ -61,7 +61,9 @@ static WORD: Word = Word {
         waits for. A request over an inbox and its reply are two messages; JetStream is messages like any other. A \
         message that a fault loses goes nowhere, and nobody is told. `error: Permissions Violation` on a publication \
         says so to the publisher, as the server would, and publishes nothing. A stub with nobody behind it greets, \
-        answers PING, takes subscriptions and publications, and delivers only what it is told to push. What is said to \
+        answers PING, takes subscriptions and publications, and delivers what stubs \
+        answer to what is published, as a message: `reply: { topic: orders.done, body: … }` to a subscription of the same \
+        connection, or without a topic to where an answer is waited for. What is said to \
         sign in is never kept. TLS after INFO ends at the seam.",
     fields: ANSWER,
     results: &[

@@ -280,7 +280,7 @@ impl Splitter for Cutter {
         let newest = self.subscribed.iter().rev().find(|subscribed| saying::fits(&subscribed.subject, topic));
         match newest {
             Some(subscribed) => saying::delivery(&subscribed.sid, topic, message),
-            None => Err(Unanswerable::new(format!("nobody has subscribed to {topic} here"))),
+            None => Err(Unanswerable::for_nobody(format!("nobody has subscribed to {topic} here"))),
         }
     }
 }

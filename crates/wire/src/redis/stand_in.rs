@@ -169,7 +169,7 @@ impl Splitter for Cutter {
         if let Some(pattern) = self.feeds.pattern_for(&channel) {
             return Ok(answer::published(b"pmessage", &[pattern, &channel, &payload], is_resp3));
         }
-        Err(Unanswerable::new(format!("nobody has subscribed to {} here", topic.to_plain_text())))
+        Err(Unanswerable::for_nobody(format!("nobody has subscribed to {} here", topic.to_plain_text())))
     }
 }
 

@@ -410,6 +410,9 @@ impl Held {
         }
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
+            Some((What::Stub(answering), _)) => {
+                return self.answer_message((to, bytes), answering, verdict.reply_to, due);
+            }
             _ => None,
         };
         match effect {
@@ -445,6 +448,50 @@ impl Held {
             }
         }
         Ok(())
+    }
+
+    /// What a stub says to a message that was published to where no broker is: another message, for whoever has subscribed,
+    /// or a refusal. The message is taken all the same.
+    fn answer_message(
+        &mut self,
+        (to, bytes): (Direction, Vec<u8>),
+        answering: Answering,
+        reply_to: Option<Value>,
+        due: Instant,
+    ) -> Result<(), Ended> {
+        let Answering { by, after, say, afterwards, .. } = answering;
+        self.with.elsewhere.call_back(afterwards, after);
+        let by = Some(By::Stub(by));
+        let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+        let said = match say {
+            Say::Answer(value) if value.get("error").is_some_and(|error| *error != Value::Null) => {
+                match splitter.refuse(&bytes, &value) {
+                    Ok(said) => self.lane(to.opposite()).push(Act::Bytes(said, 0), due + after, by),
+                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                };
+                return Ok(());
+            }
+            Say::Answer(value) => {
+                let mut message = value.as_map().cloned().unwrap_or_default();
+                if let Some(topic) = reply_to.filter(|_| !message.contains_key("topic")) {
+                    message.insert("topic".to_owned(), topic);
+                }
+                if message.contains_key("topic") { Some(splitter.push(&Value::Map(message))) } else { None }
+            }
+            Say::Bytes(said, _) => Some(Ok(said.to_vec())),
+            Say::Cannot(reason) => return self.unanswerable(&reason),
+            Say::Pass | Say::Elsewhere(_) => None,
+        };
+        // Its publisher hears that it was taken before anybody hears of what became of it.
+        self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+        match said {
+            Some(Ok(said)) => {
+                self.lane(to.opposite()).push(Act::Bytes(said, 0), due + after, by);
+                Ok(())
+            }
+            Some(Err(unanswerable)) if !unanswerable.is_for_nobody => self.unanswerable(&unanswerable.reason),
+            None | Some(Err(_)) => Ok(()),
+        }
     }
 
     /// What carries a message breaks: the call to which it belongs, its channel, or the connection.
