@@ -152,10 +152,10 @@ async fn a_stub_answers_messages() {
     ]);
     seam.put("the stub", (Kind::Stub(Arc::new(table)), Often::default()), None).await;
     let client = connect(&seam).await;
-    let price = tokio::time::timeout(LONG, client.request("price", "978".into())).await.unwrap().unwrap();
-    assert_eq!(&*price.payload, br#"{"price":39.90}"#);
     // Nobody has subscribed yet, so nobody hears.
     client.publish("orders.new", "0".into()).await.unwrap();
+    let price = tokio::time::timeout(LONG, client.request("price", "978".into())).await.unwrap().unwrap();
+    assert_eq!(&*price.payload, br#"{"price":39.90}"#);
     let mut done = client.subscribe("orders.done").await.unwrap();
     client.publish("orders.new", "1".into()).await.unwrap();
     client.publish("orders.bad", "2".into()).await.unwrap();

@@ -75,7 +75,8 @@ static WORD: Word = Word {
         A delivery that a fault loses stays unacknowledged at the broker until its channel is closed; a published \
         message that is lost is neither confirmed nor refused. `error` refuses a published message by the code that \
         closes its channel, or, where it is `nack`, as a broker that can't take it; a delivery is rejected in its \
-        consumer's place.",
+        consumer's place. Where no broker is behind it a stub answers what is published by a message (`reply: { topic: \
+        done, body: … }`) to a consumer of the same connection, or, without a topic, to where an answer is waited for.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
