@@ -77,6 +77,12 @@ pub(crate) fn in_base64(bytes: &[u8]) -> Value {
     Value::map([("base64", Value::Text(STANDARD.encode(bytes)))])
 }
 
+/// The bytes that such a mark stands for; none where it is none.
+pub(crate) fn from_base64(value: &Value) -> Option<Vec<u8>> {
+    let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
+    STANDARD.decode(text).ok()
+}
+
 /// Adds a value under a key; one that comes again makes it a list.
 fn add(map: &mut Map, key: String, value: Value) {
     match map.get_mut(&key) {

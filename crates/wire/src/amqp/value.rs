@@ -2,9 +2,8 @@
 
 use super::method::{Argument, Kind};
 use crate::body;
+use crate::body::from_base64;
 use crate::splitter::Unanswerable;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use seam_value::{Map, Number, Value};
 
 /// Tables in tables are read so deep.
@@ -150,16 +149,11 @@ fn text(bytes: &[u8]) -> Value {
 
 /// The bytes that a value stands for: a text's, those in `{ base64: … }`, else it as JSON; none of null.
 pub(super) fn bytes_of(value: &Value) -> Vec<u8> {
-    match in_base64(value) {
+    match from_base64(value) {
         Some(bytes) => bytes,
         None if *value == Value::Null => Vec::new(),
         None => value.to_plain_text().into_bytes(),
     }
-}
-
-fn in_base64(value: &Value) -> Option<Vec<u8>> {
-    let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
-    STANDARD.decode(text).ok()
 }
 
 /// Writes at most 255 bytes with their length.
@@ -201,7 +195,7 @@ fn put_field(value: &Value, out: &mut Vec<u8>) {
             put_long_text(&inner, out);
         }
         Value::Map(map) => {
-            if let Some(bytes) = in_base64(value) {
+            if let Some(bytes) = from_base64(value) {
                 out.push(b'x');
                 put_long_text(&bytes, out);
             } else {

@@ -8,6 +8,7 @@ use super::bytes::{Reader, Writer};
 use super::calls::{Head, asked_for};
 use super::records::{Said, batch};
 use super::splitter::{Asked, Cutter, Due, Fate};
+use crate::body::from_base64;
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{Behind, Call, Piece, Splitter, Unanswerable};
 use base64::Engine as _;
@@ -167,11 +168,7 @@ fn partitions(asked: &Asked, answer: &Map, error: i16) -> Result<Vec<Answered>, 
 }
 
 fn bytes_of(value: &Value) -> Vec<u8> {
-    let base64 = value.as_map().filter(|map| map.len() == 1).and_then(|map| map.get("base64"));
-    match base64.and_then(Value::as_text).and_then(|text| STANDARD.decode(text).ok()) {
-        Some(bytes) => bytes,
-        None => value.to_plain_text().into_bytes(),
-    }
+    from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes())
 }
 
 /// The records of an answer, with their partition.

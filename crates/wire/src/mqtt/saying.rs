@@ -1,10 +1,9 @@
 //! What is said in an MQTT server's place: what it grants, what it refuses, and deliveries of somebody else's making.
 
 use super::packets::{Form, PROPERTIES, Publish, kinds, packet, put_bytes, put_length};
+use crate::body::from_base64;
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
 
 /// The codes by which something is refused, and their words.
@@ -195,9 +194,5 @@ fn properties(message: &Value) -> Result<Vec<u8>, Unanswerable> {
 
 fn bytes_of(value: Option<&Value>) -> Vec<u8> {
     let Some(value) = value else { return Vec::new() };
-    let in_base64 = value.as_map().filter(|map| map.len() == 1).and_then(|map| map.get("base64"));
-    if let Some(bytes) = in_base64.and_then(Value::as_text).and_then(|text| STANDARD.decode(text).ok()) {
-        return bytes;
-    }
-    value.to_plain_text().into_bytes()
+    from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes())
 }

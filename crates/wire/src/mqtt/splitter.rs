@@ -450,10 +450,7 @@ impl Splitter for Cutter {
             return None;
         }
         if let Some(id) = publish.id {
-            let to = match self.last {
-                Direction::ToProvider => Direction::ToConsumer,
-                Direction::ToConsumer => Direction::ToProvider,
-            };
+            let to = self.last.opposite();
             let kind = if publish.qos == 1 { kinds::PUBACK } else { kinds::PUBREC };
             self.doubled.push(Doubled { to, kind, id, is_acknowledged: false });
         }

@@ -2,8 +2,7 @@
 
 use super::packets::{Fields, put_bytes};
 use crate::body;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::body::from_base64;
 use seam_value::{Number, Value, parse};
 
 /// Types by their numbers.
@@ -149,12 +148,6 @@ fn time(kind: Type, bytes: &[u8]) -> Option<String> {
     Some(format!("{sign}{hours:02}:{minutes:02}:{seconds:02}{}", fraction(kind, micros)))
 }
 
-/// The bytes in `{ base64: … }`.
-fn in_base64(value: &Value) -> Option<Vec<u8>> {
-    let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
-    STANDARD.decode(text).ok()
-}
-
 /// The type that a column of these values has, where nobody has said it.
 pub(super) fn type_of<'a>(values: impl Iterator<Item = &'a Value>) -> Type {
     let mut found = None;
@@ -167,7 +160,7 @@ pub(super) fn type_of<'a>(values: impl Iterator<Item = &'a Value>) -> Type {
             }
             Value::Number(_) => kinds::DECIMAL,
             Value::Text(_) => kinds::VAR_STRING,
-            Value::Map(_) if in_base64(value).is_some() => kinds::BLOB,
+            Value::Map(_) if from_base64(value).is_some() => kinds::BLOB,
             Value::List(_) | Value::Map(_) => kinds::JSON,
         };
         found = Some(match found {
@@ -203,7 +196,7 @@ pub(super) fn holds(kind: Type, value: &Value) -> bool {
             kinds::BIT | kinds::JSON => false,
             _ => !kind.is_number() && kind.charset != BINARY,
         },
-        Value::List(_) | Value::Map(_) if in_base64(value).is_some() => {
+        Value::List(_) | Value::Map(_) if from_base64(value).is_some() => {
             kind.charset == BINARY && !kind.is_number()
         }
         Value::List(_) | Value::Map(_) => kind.kind == kinds::JSON,
@@ -214,7 +207,7 @@ pub(super) fn holds(kind: Type, value: &Value) -> bool {
 pub(super) fn to_text(value: &Value) -> Vec<u8> {
     match value {
         Value::Bool(is_true) => if *is_true { b"1" } else { b"0" }.to_vec(),
-        value => in_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes()),
+        value => from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes()),
     }
 }
 

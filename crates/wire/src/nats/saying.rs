@@ -1,9 +1,8 @@
 //! What is said in a NATS server's place: its greeting, its errors, and deliveries of somebody else's making.
 
+use crate::body::from_base64;
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
 
 /// The greeting of a server behind which there is none.
@@ -72,11 +71,7 @@ pub(super) fn delivery(sid: &str, topic: &str, message: &Value) -> Result<Vec<u8
 
 fn payload(value: Option<&Value>) -> Vec<u8> {
     let Some(value) = value else { return Vec::new() };
-    let in_base64 = value.as_map().filter(|map| map.len() == 1).and_then(|map| map.get("base64"));
-    if let Some(bytes) = in_base64.and_then(Value::as_text).and_then(|text| STANDARD.decode(text).ok()) {
-        return bytes;
-    }
-    value.to_plain_text().into_bytes()
+    from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes())
 }
 
 /// Can it stand in a line as a subject?

@@ -2,6 +2,7 @@
 
 use super::time;
 use super::value::{Format, element_kind, kinds};
+use crate::body::from_base64;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
@@ -22,7 +23,7 @@ pub(super) fn kind_of<'a>(values: impl Iterator<Item = &'a Value>) -> u32 {
             },
             Value::Number(_) => kinds::NUMERIC,
             Value::Text(_) => kinds::TEXT,
-            Value::Map(_) if in_base64(value).is_some() => kinds::BYTEA,
+            Value::Map(_) if from_base64(value).is_some() => kinds::BYTEA,
             Value::List(_) | Value::Map(_) => kinds::JSON,
         };
         let numbers = [kinds::INT4, kinds::INT8, kinds::NUMERIC];
@@ -73,16 +74,10 @@ pub(super) fn write(kind: u32, format: Format, value: &Value, out: &mut Vec<u8>)
     Some(())
 }
 
-/// The bytes in `{ base64: … }`.
-fn in_base64(value: &Value) -> Option<Vec<u8>> {
-    let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
-    STANDARD.decode(text).ok()
-}
-
 /// The bytes of a bytea, which tests see in base64.
 fn bytes_of(value: &Value) -> Vec<u8> {
     let decoded = value.as_text().and_then(|text| STANDARD.decode(text).ok());
-    in_base64(value).or(decoded).unwrap_or_else(|| value.to_plain_text().into_bytes())
+    from_base64(value).or(decoded).unwrap_or_else(|| value.to_plain_text().into_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -108,7 +103,7 @@ fn text(kind: u32, value: &Value) -> String {
                 None => text.clone(),
             }
         }
-        (_, value) => match in_base64(value) {
+        (_, value) => match from_base64(value) {
             Some(bytes) => format!("\\x{}", hex(&bytes)),
             None => value.to_plain_text(),
         },
@@ -177,10 +172,10 @@ fn binary(kind: u32, value: &Value) -> Option<Vec<u8>> {
         _ => match (element_kind(kind), value) {
             (Some(element), Value::List(list)) => array(element, list)?,
             (Some(_), _) => return None,
-            (None, Value::List(_) | Value::Map(_)) if in_base64(value).is_none() => {
+            (None, Value::List(_) | Value::Map(_)) if from_base64(value).is_none() => {
                 value.to_string().into_bytes()
             }
-            (None, value) => in_base64(value).unwrap_or_else(|| plain().into_bytes()),
+            (None, value) => from_base64(value).unwrap_or_else(|| plain().into_bytes()),
         },
     })
 }

@@ -1,9 +1,8 @@
 //! Plain values to RESP: what is said in a server's place, in the form that its command is answered in.
 
+use crate::body::from_base64;
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use seam_value::{Number, Value};
 
 /// In what form a command's replies come: RESP has more kinds of values than tests have.
@@ -122,17 +121,11 @@ fn is_word(text: &str, shape: Shape) -> bool {
 
 /// A text's bytes; those of anything else as it is written.
 pub(super) fn bytes_of(value: &Value) -> Vec<u8> {
-    match in_base64(value) {
+    match from_base64(value) {
         Some(bytes) => bytes,
         None if *value == Value::Null => Vec::new(),
         None => value.to_plain_text().into_bytes(),
     }
-}
-
-/// The bytes in `{ base64: … }`.
-fn in_base64(value: &Value) -> Option<Vec<u8>> {
-    let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
-    STANDARD.decode(text).ok()
 }
 
 /// The text in `{ error: … }`, which stands for an error among the values of a list.
@@ -177,7 +170,7 @@ impl Writer {
                 }
             }
             Value::Map(map) => {
-                if let Some(bytes) = in_base64(value) {
+                if let Some(bytes) = from_base64(value) {
                     self.bulk(&bytes);
                 } else if let Some(text) = inner_error(value) {
                     self.line('-', &error_line(text));
