@@ -485,7 +485,11 @@ impl Http2 {
     /// A call is over.
     pub(super) fn close(&mut self, number: u32) {
         self.remove(number);
-        self.writing.close(number);
+        match self.mode {
+            // Nobody writes what only passes, so it won't be seen to end.
+            Mode::Watched => self.writing.forget(number),
+            Mode::Held | Mode::Alone => self.writing.close(number),
+        }
     }
 
     /// Forgets a call, but not what is still to be written of it.

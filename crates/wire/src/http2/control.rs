@@ -86,13 +86,11 @@ impl Http2 {
                 let windows =
                     payload.chunks_exact(6).filter(|setting| setting[..2] == INITIAL_WINDOW.to_be_bytes());
                 let window = windows.filter_map(|setting| frame::number(&setting[2..])).next_back();
-                match (self.mode, window) {
-                    // Whoever only watches says nothing of its own, and begins between calls.
-                    (Mode::Watched, Some(window)) => {
-                        self.writing.set_first_window(direction.opposite(), window);
-                    }
-                    (Mode::Watched, None) => {}
-                    _ => self.writing.announced(direction.opposite(), window),
+                match self.mode {
+                    _ if !head.has(frame::ACK) => self.writing.announced(direction.opposite(), window),
+                    // What is held says so when it is written.
+                    Mode::Held | Mode::Alone => {}
+                    Mode::Watched => self.writing.acknowledged(direction),
                 }
                 match self.mode {
                     Mode::Alone => {
@@ -131,7 +129,8 @@ impl Http2 {
             Direction::ToConsumer => Some(number),
         };
         let Some(stream) = stream else { return };
-        if stream == 0 || self.streams.contains_key(&stream) || self.writing.n_waiting(to, stream) > 0 {
+        // A stream that is over here may have pieces that nobody has written yet.
+        if stream == 0 || self.streams.contains_key(&stream) || self.writing.knows(to, stream) {
             self.writing.grow(to, stream, by);
             self.go(to, out);
         }
@@ -187,6 +186,9 @@ impl Http2 {
         let of = if was_answered { Of::Rest } else { Of::Broken { call, error } };
         out.push(Piece { to: direction, bytes, of });
         self.remove(number);
-        self.writing.reset(direction, number);
+        match self.mode {
+            Mode::Watched => self.writing.forget(number),
+            Mode::Held | Mode::Alone => self.writing.reset(direction, number),
+        }
     }
 }

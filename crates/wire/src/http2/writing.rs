@@ -52,6 +52,8 @@ struct Outbox {
     window: i64,
     waiting: VecDeque<(Head, Vec<u8>)>,
     n_waiting: usize,
+    /// Was its end written?
+    has_ended: bool,
 }
 
 /// The consumer's numbers of streams, and the provider's.
@@ -114,11 +116,6 @@ impl Writing {
         }
     }
 
-    /// The receiver says what windows its streams begin with. It counts from now on.
-    pub(super) fn set_first_window(&mut self, to: Direction, window: u32) {
-        self.valve(to).set_first(i64::from(window & 0x7fff_ffff));
-    }
-
     /// The receiver's settings say what windows its streams begin with, if they do. A larger one counts once their receipt
     /// was said.
     pub(super) fn announced(&mut self, to: Direction, window: Option<u32>) {
@@ -130,6 +127,20 @@ impl Writing {
         if valve.announced.len() < MOST_ANNOUNCED {
             valve.announced.push_back(window);
         }
+    }
+
+    /// A receiver has heard that its settings were received.
+    pub(super) fn acknowledged(&mut self, to: Direction) {
+        self.valve(to).acknowledged();
+    }
+
+    /// Was anything written to this stream that was not its end, or has its receiver said what it has room for?
+    pub(super) fn knows(&self, to: Direction, stream: u32) -> bool {
+        let valve = match to {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
+        };
+        valve.streams.contains_key(&stream)
     }
 
     /// So many bytes of a stream wait for room.
@@ -200,16 +211,24 @@ impl Writing {
         FIRST_SHADOW + 2 * self.numbers.n_shadows
     }
 
-    /// Nothing more comes for a stream: what waits for its receivers still goes out.
+    /// Nothing more comes for a stream: what its receivers have not been written yet still goes out.
     pub(super) fn close(&mut self, stream: u32) {
         for valve in [&mut self.to_provider, &mut self.to_consumer] {
-            if valve.streams.get(&stream).is_some_and(|outbox| outbox.waiting.is_empty()) {
+            if valve.streams.get(&stream).is_some_and(|outbox| outbox.has_ended) {
                 valve.streams.remove(&stream);
             }
         }
         if !self.to_provider.streams.contains_key(&stream) {
             self.numbers.forget(stream);
         }
+    }
+
+    /// Nothing is remembered of a stream that only passed.
+    pub(super) fn forget(&mut self, stream: u32) {
+        for valve in [&mut self.to_provider, &mut self.to_consumer] {
+            valve.streams.remove(&stream);
+        }
+        self.numbers.forget(stream);
     }
 
     /// A side has reset a stream: it wants nothing more of it. The provider has yet to hear it of the consumer.
@@ -267,6 +286,7 @@ impl Valve {
             window,
             waiting: VecDeque::new(),
             n_waiting: 0,
+            has_ended: false,
         })
     }
 
@@ -293,9 +313,7 @@ impl Valve {
                 _ => frame::write(head.kind, head.flags, number, payload, out),
             }
             if head.kind == frame::SETTINGS && head.has(frame::ACK) {
-                if let Some(window) = self.announced.pop_front().flatten() {
-                    self.set_first(window);
-                }
+                self.acknowledged();
                 self.drain_all(numbers.as_deref(), &mut over, out);
             }
             if head.kind == frame::RST_STREAM {
@@ -304,6 +322,12 @@ impl Valve {
             }
         }
         over
+    }
+
+    fn acknowledged(&mut self) {
+        if let Some(window) = self.announced.pop_front().flatten() {
+            self.set_first(window);
+        }
     }
 
     fn set_first(&mut self, window: i64) {
@@ -340,6 +364,7 @@ impl Valve {
             frame::write(head.kind, head.flags, number, payload, out);
             let n_bytes = payload.len();
             if head.ends_stream() {
+                outbox.has_ended = true;
                 over.push(stream);
             }
             if head.kind == frame::DATA {

@@ -409,6 +409,52 @@ fn a_larger_window_counts_once_its_receiver_knows_that_it_is_known() {
     assert_eq!(n_data(&talk.heard()), 10);
 }
 
+fn n_data(frames: &[(u8, u8, u32, Vec<u8>)]) -> usize {
+    frames.iter().filter(|(kind, ..)| *kind == 0).map(|(.., payload)| payload.len()).sum()
+}
+
+/// What the consumer has received of the provider's settings is no receipt of its own.
+#[test]
+fn receipts_count_for_the_settings_of_the_other_side() {
+    let mut talk = Talk::new(Behind::Provider);
+    let window = |window: u32| frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
+    talk.says(UP, &frame(4, 1, 0, b""));
+    talk.says(DOWN, &frame(4, 1, 0, b""));
+    talk.says(UP, &frame(8, 0, 0, &1_000_000_u32.to_be_bytes()));
+    talk.says(UP, &window(100_000));
+    talk.says(DOWN, &frame(4, 1, 0, b""));
+    talk.says(UP, &window(10));
+    talk.says(DOWN, &frame(4, 1, 0, b""));
+    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
+    talk.heard();
+    let (call, _) = talk.held.remove(0);
+    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(90_000)));
+    assert_eq!(n_data(&talk.heard()), 10);
+}
+
+/// A reply that is whole here may be far from written: its receiver's credit counts all the same.
+#[test]
+fn credit_counts_until_all_is_written() {
+    let mut talk = Talk::new(Behind::Provider);
+    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
+    let (_, bytes) = talk.held.remove(0);
+    talk.write(UP, bytes);
+    let reply = [
+        frame(1, END_HEADERS, 1, &[0x88]),
+        frame(0, 0, 1, &[b'x'; 16_384]),
+        [0; 4].map(|_| frame(0, 0, 1, &[b'x'; 16_384])).concat(),
+        frame(0, END, 1, &[b'x'; 16_384]),
+    ];
+    let (mut begun, mut rest) = (Vec::new(), Vec::new());
+    talk.splitter.cut(DOWN, &reply[..2].concat(), &mut begun).expect("no surprise");
+    begun.into_iter().for_each(|piece| talk.write(piece.to, piece.bytes));
+    talk.splitter.cut(DOWN, &reply[2..].concat(), &mut rest).expect("no surprise");
+    talk.says(UP, &[frame(8, 0, 0, &[0, 1, 0, 0]), frame(8, 0, 1, &[0, 1, 0, 0])].concat());
+    rest.into_iter().for_each(|piece| talk.write(piece.to, piece.bytes));
+    let heard = talk.heard();
+    assert_eq!(n_data(&heard), 6 * 16_384);
+}
+
 /// A connection that was only watched so far, seen from both sides.
 struct Watched {
     conversation: Box<dyn Conversation>,
