@@ -447,10 +447,14 @@ fn credit_counts_until_all_is_written() {
     ];
     let (mut begun, mut rest) = (Vec::new(), Vec::new());
     talk.splitter.cut(DOWN, &reply[..2].concat(), &mut begun).expect("no surprise");
-    begun.into_iter().for_each(|piece| talk.write(piece.to, piece.bytes));
+    for piece in begun {
+        talk.write(piece.to, piece.bytes);
+    }
     talk.splitter.cut(DOWN, &reply[2..].concat(), &mut rest).expect("no surprise");
     talk.says(UP, &[frame(8, 0, 0, &[0, 1, 0, 0]), frame(8, 0, 1, &[0, 1, 0, 0])].concat());
-    rest.into_iter().for_each(|piece| talk.write(piece.to, piece.bytes));
+    for piece in rest {
+        talk.write(piece.to, piece.bytes);
+    }
     let heard = talk.heard();
     assert_eq!(n_data(&heard), 6 * 16_384);
 }
