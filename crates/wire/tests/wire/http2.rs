@@ -1,8 +1,9 @@
 //! HTTP/2 and gRPC held: what comes out on the other side is understood as what came in, in whichever order calls are
-//! let go; nobody gets more than it has room for; each recorded reply, said again, is read as it was.
+//! let go; each recorded reply, said again, is read as it was.
 
 use crate::capture::{Piece as Chunk, replay};
 use crate::captures::{Case, all};
+use crate::http2_talk::{DOWN, END, END_HEADERS, GET, OK, Talk, UP, frame, frames, kinds};
 use crate::splits::meddle;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -16,14 +17,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const UP: Direction = Direction::ToProvider;
-const DOWN: Direction = Direction::ToConsumer;
-
 fn grpc() -> &'static dyn Protocol {
     protocol("grpc").expect("a protocol")
 }
 
-fn begin(behind: Behind, limits: Limits) -> Box<dyn Splitter> {
+pub(crate) fn begin(behind: Behind, limits: Limits) -> Box<dyn Splitter> {
     grpc().begin(limits).split(Splitting { limits, behind }).expect("a splitter")
 }
 
@@ -199,96 +197,6 @@ fn a_recorded_reply_said_again_is_the_same() {
     }
 }
 
-/// A consumer, a provider, and a seam between them that holds.
-struct Talk {
-    splitter: Box<dyn Splitter>,
-    to_provider: Vec<u8>,
-    to_consumer: Vec<u8>,
-    held: Vec<(Call, Vec<u8>)>,
-}
-
-impl Talk {
-    fn new(behind: Behind) -> Self {
-        let splitter = begin(behind, Limits::default());
-        let mut talk = Self { splitter, to_provider: Vec::new(), to_consumer: Vec::new(), held: Vec::new() };
-        talk.says(UP, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        talk.says(UP, &frame(4, 0, 0, b""));
-        if behind == Behind::Provider {
-            talk.says(DOWN, &frame(4, 0, 0, b""));
-        }
-        talk
-    }
-
-    /// A side says this; requests are held, all else passes.
-    fn says(&mut self, direction: Direction, bytes: &[u8]) {
-        let mut pieces = Vec::new();
-        self.splitter.cut(direction, bytes, &mut pieces).expect("no surprise");
-        for piece in pieces {
-            match piece.of {
-                Of::Request { call, .. } => self.held.push((call, piece.bytes)),
-                _ => self.write(piece.to, piece.bytes),
-            }
-        }
-    }
-
-    fn write(&mut self, to: Direction, bytes: Vec<u8>) {
-        let bytes = self.splitter.passes(to, bytes);
-        match to {
-            UP => self.to_provider.extend_from_slice(&bytes),
-            DOWN => self.to_consumer.extend_from_slice(&bytes),
-        }
-    }
-
-    fn answer(&mut self, call: Call, answer: &str) {
-        let answer = parse(answer).expect("JSON");
-        let bytes = self.splitter.answer(call, &answer).expect("an answer");
-        self.write(DOWN, bytes);
-        let instead = self.splitter.instead(call, &answer);
-        self.write(UP, instead);
-    }
-
-    fn heard(&mut self) -> Vec<(u8, u8, u32, Vec<u8>)> {
-        frames(&std::mem::take(&mut self.to_consumer))
-    }
-
-    fn passed(&mut self) -> Vec<(u8, u8, u32, Vec<u8>)> {
-        let bytes = std::mem::take(&mut self.to_provider);
-        frames(bytes.strip_prefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap_or(&bytes))
-    }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-fn frames(mut bytes: &[u8]) -> Vec<(u8, u8, u32, Vec<u8>)> {
-    let mut frames = Vec::new();
-    while let [a, b, c, kind, flags, rest @ ..] = bytes {
-        let length = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
-        let stream = u32::from_be_bytes(rest[..4].try_into().expect("four bytes"));
-        frames.push((*kind, *flags, stream, rest[4..4 + length].to_vec()));
-        bytes = &rest[4 + length..];
-    }
-    frames
-}
-
-/// `:method GET, :path /, :scheme http`, and an entry for the table.
-const GET: &[u8] = b"\x82\x84\x86\x40\x01a\x01b";
-
-/// `:method POST, :path /, :scheme http`.
-const POST: &[u8] = b"\x83\x84\x86";
-
-/// `:status 200`.
-const OK: &[u8] = b"\x88";
-
-const END: u8 = 1;
-const END_HEADERS: u8 = 4;
-
-fn kinds(frames: &[(u8, u8, u32, Vec<u8>)]) -> Vec<(u8, u32)> {
-    frames.iter().map(|(kind, _, stream, _)| (*kind, *stream)).collect()
-}
-
 #[test]
 fn calls_overtake_each_other() {
     let mut talk = Talk::new(Behind::Provider);
@@ -325,138 +233,6 @@ fn calls_overtake_each_other() {
     assert_eq!(kinds(&passed), [(1, 9)]);
     // Its headers need no table.
     assert!(passed[0].3.ends_with(b"\0\x01a\x01b"), "{passed:?}");
-}
-
-#[test]
-fn nobody_gets_more_than_it_has_room_for() {
-    let mut talk = Talk::new(Behind::Provider);
-    talk.says(UP, &frame(1, END_HEADERS, 1, POST));
-    talk.heard();
-    for place in 0..10 {
-        talk.says(UP, &frame(0, if place == 9 { END } else { 0 }, 1, &[b'x'; 16_384]));
-    }
-    // What is gathered is let in: for the connection, and for the stream.
-    let heard = talk.heard();
-    assert_eq!(kinds(&heard).iter().filter(|kind| **kind == (8, 0)).count(), 10);
-    assert_eq!(kinds(&heard).iter().filter(|kind| **kind == (8, 1)).count(), 9);
-    let (_, bytes) = talk.held.remove(0);
-    assert!(bytes.len() > 163_840);
-    talk.write(UP, bytes);
-    let n_data = |frames: &[(u8, u8, u32, Vec<u8>)]| -> usize {
-        frames.iter().filter(|(kind, ..)| *kind == 0).map(|(.., payload)| payload.len()).sum()
-    };
-    assert_eq!(n_data(&talk.passed()), 65_535);
-    // Room on the stream alone is of no use.
-    talk.says(DOWN, &frame(8, 0, 1, &1_000_000u32.to_be_bytes()));
-    assert_eq!(n_data(&talk.passed()), 0);
-    talk.says(DOWN, &frame(8, 0, 0, &100u32.to_be_bytes()));
-    assert_eq!(n_data(&talk.passed()), 100);
-    talk.says(DOWN, &frame(8, 0, 0, &1_000_000u32.to_be_bytes()));
-    let passed = talk.passed();
-    assert_eq!(n_data(&passed), 163_840 - 65_635);
-    assert_eq!(passed.last().map(|(kind, flags, ..)| (*kind, *flags)), Some((0, END)));
-    // None of that credit was for the consumer.
-    assert_eq!(talk.heard(), []);
-}
-
-#[test]
-fn an_answer_waits_for_room_and_the_provider_hears_nothing_of_it() {
-    let mut talk = Talk::new(Behind::Provider);
-    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
-    talk.passed();
-    talk.heard();
-    let (call, _) = talk.held.remove(0);
-    talk.answer(call, &format!(r#"{{"body":"{}","trailers":{{"x-sum":"1"}}}}"#, "y".repeat(70_000)));
-    let heard = talk.heard();
-    assert_eq!(heard.iter().map(|(.., payload)| payload.len()).skip(1).sum::<usize>(), 65_535);
-    talk.says(
-        UP,
-        &[frame(8, 0, 0, &10_000u32.to_be_bytes()), frame(8, 0, 1, &10_000u32.to_be_bytes())].concat(),
-    );
-    let heard = talk.heard();
-    assert_eq!(kinds(&heard), [(0, 1), (0, 1), (1, 1)]);
-    assert_eq!(heard[0].3.len() + heard[1].3.len(), 70_000 - 65_535);
-    assert_eq!(heard[2].1, END | END_HEADERS);
-    assert_eq!(talk.passed(), []);
-}
-
-#[test]
-fn a_larger_window_counts_once_its_receiver_knows_that_it_is_known() {
-    let mut talk = Talk::new(Behind::Provider);
-    let window = |window: u32| frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
-    talk.says(UP, &window(100_000));
-    talk.says(UP, &frame(8, 0, 0, &1_000_000_u32.to_be_bytes()));
-    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
-    talk.heard();
-    let (call, _) = talk.held.remove(0);
-    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(90_000)));
-    let n_data = |frames: &[(u8, u8, u32, Vec<u8>)]| -> usize {
-        frames.iter().filter(|(kind, ..)| *kind == 0).map(|(.., payload)| payload.len()).sum()
-    };
-    assert_eq!(n_data(&talk.heard()), 65_535);
-    // That is for the settings with which it began.
-    talk.says(DOWN, &frame(4, 1, 0, b""));
-    assert_eq!(n_data(&talk.heard()), 0);
-    talk.says(DOWN, &frame(4, 1, 0, b""));
-    let heard = talk.heard();
-    assert_eq!(heard.first().map(|(kind, flags, ..)| (*kind, *flags)), Some((4, 1)));
-    assert_eq!(n_data(&heard), 90_000 - 65_535);
-    // A smaller one counts at once.
-    talk.says(UP, &window(10));
-    talk.says(UP, &frame(1, END | END_HEADERS, 3, GET));
-    let (call, _) = talk.held.remove(0);
-    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(100)));
-    assert_eq!(n_data(&talk.heard()), 10);
-}
-
-fn n_data(frames: &[(u8, u8, u32, Vec<u8>)]) -> usize {
-    frames.iter().filter(|(kind, ..)| *kind == 0).map(|(.., payload)| payload.len()).sum()
-}
-
-/// What the consumer has received of the provider's settings is no receipt of its own.
-#[test]
-fn receipts_count_for_the_settings_of_the_other_side() {
-    let mut talk = Talk::new(Behind::Provider);
-    let window = |window: u32| frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat());
-    talk.says(UP, &frame(4, 1, 0, b""));
-    talk.says(DOWN, &frame(4, 1, 0, b""));
-    talk.says(UP, &frame(8, 0, 0, &1_000_000_u32.to_be_bytes()));
-    talk.says(UP, &window(100_000));
-    talk.says(DOWN, &frame(4, 1, 0, b""));
-    talk.says(UP, &window(10));
-    talk.says(DOWN, &frame(4, 1, 0, b""));
-    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
-    talk.heard();
-    let (call, _) = talk.held.remove(0);
-    talk.answer(call, &format!(r#"{{"body":"{}"}}"#, "y".repeat(90_000)));
-    assert_eq!(n_data(&talk.heard()), 10);
-}
-
-/// A reply that is whole here may be far from written: its receiver's credit counts all the same.
-#[test]
-fn credit_counts_until_all_is_written() {
-    let mut talk = Talk::new(Behind::Provider);
-    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
-    let (_, bytes) = talk.held.remove(0);
-    talk.write(UP, bytes);
-    let reply = [
-        frame(1, END_HEADERS, 1, &[0x88]),
-        frame(0, 0, 1, &[b'x'; 16_384]),
-        [0; 4].map(|_| frame(0, 0, 1, &[b'x'; 16_384])).concat(),
-        frame(0, END, 1, &[b'x'; 16_384]),
-    ];
-    let (mut begun, mut rest) = (Vec::new(), Vec::new());
-    talk.splitter.cut(DOWN, &reply[..2].concat(), &mut begun).expect("no surprise");
-    for piece in begun {
-        talk.write(piece.to, piece.bytes);
-    }
-    talk.splitter.cut(DOWN, &reply[2..].concat(), &mut rest).expect("no surprise");
-    talk.says(UP, &[frame(8, 0, 0, &[0, 1, 0, 0]), frame(8, 0, 1, &[0, 1, 0, 0])].concat());
-    for piece in rest {
-        talk.write(piece.to, piece.bytes);
-    }
-    let heard = talk.heard();
-    assert_eq!(n_data(&heard), 6 * 16_384);
 }
 
 /// A connection that was only watched so far, seen from both sides.

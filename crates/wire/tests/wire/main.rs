@@ -6,6 +6,8 @@ mod captures;
 mod fuzz;
 mod http2;
 mod http2_live;
+mod http2_room;
+mod http2_talk;
 mod law;
 mod soup;
 mod split_amqp;
