@@ -47,11 +47,12 @@ pub(crate) fn peak_of(process: u32) -> f64 {
     f64::from(kib.unwrap_or(0)) / 1024.0
 }
 
-/// As many files as the machine lets this process have open.
-pub(crate) fn raise_file_limit() {
+/// This process may have as many files open as the machine lets it: gives how many.
+pub(crate) fn raise_file_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    maximum.unwrap_or(u64::MAX)
 }
 
 fn resident_pages(process: u32) -> Option<u32> {
