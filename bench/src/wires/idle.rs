@@ -23,7 +23,7 @@ pub(crate) fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         .map_err(|error| error.to_string())?;
     let mut floor = None;
     let mut rows = Vec::new();
-    for rival in rivals.iter().filter(|rival| !matches!(rival.name, "direct" | "epoll relay")) {
+    for rival in rivals.iter().filter(|rival| !matches!(rival.name, "direct" | "epoll relay" | "haproxy")) {
         let kib = runtime.block_on(of_one(rival, n_connections))?;
         let row = Row::new(format!("idle connection, one of {n_connections}: {}", rival.name), kib, "KiB");
         rows.push(match floor {

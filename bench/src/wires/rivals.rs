@@ -67,7 +67,7 @@ fn haproxy(ground: &Ground, upstream: &Upstream) -> Result<Process, String> {
         Upstream::Unix(path) => format!("unix@{}", path.display()),
     };
     let configuration = format!(
-        "global\n  nbthread 1\n  maxconn 30000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  \
+        "global\n  nbthread 1\n  maxconn 9000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n  \
          timeout server 60s\nlisten bench\n  bind {address}\n  server upstream {to}\n"
     );
     let file = ground.fresh_folder("haproxy").join("haproxy.cfg");
