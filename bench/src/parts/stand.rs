@@ -4,7 +4,7 @@ use super::{Started, Upstream};
 use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
 use seam_expr::Chance;
 use seam_history::{Recorder, RunFolder, Writer};
-use seam_proxy::{Callers, Dialled, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Witness};
+use seam_proxy::{Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Witness};
 use seam_value::Value;
 use seam_wire::Limits;
 use std::net::SocketAddr;
@@ -53,8 +53,8 @@ fn stand(words: &[String], witness: Box<dyn Witness>) -> std::io::Result<(Proxy,
         Upstream::Unix(path) => seam_proxy::Upstream::Unix(path),
     };
     let pulse = Arc::new(Pulse::new(Instant::now()));
-    let proxy =
-        Proxy::start(pulse, Limits::default(), witness, Box::new(Nobody)).map_err(std::io::Error::other)?;
+    let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Strangers))
+        .map_err(std::io::Error::other)?;
     let seam = SeamId { consumer: "shop".into(), provider: "bank".into(), endpoint: "".into() };
     let spec = SeamSpec { seam, protocol, upstream, listen: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -62,7 +62,7 @@ fn stand(words: &[String], witness: Box<dyn Witness>) -> std::io::Result<(Proxy,
     Ok((proxy, address))
 }
 
-/// Hears everything, keeps nothing, knows nobody.
+/// Hears everything and keeps nothing.
 struct Nobody;
 
 impl Witness for Nobody {
@@ -75,12 +75,6 @@ impl Witness for Nobody {
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
 
     fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-impl Callers for Nobody {
-    fn owners(&mut self, clients: &[Dialled]) -> Vec<Option<ComponentId>> {
-        vec![None; clients.len()]
-    }
 }
 
 /// Keeps what passed in a History.

@@ -2,46 +2,21 @@
 //! the first has to keep to itself. Skipped, loudly, where the client is missing.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
+mod notes;
+
+use notes::Notes;
+use seam_event::{Endpoint, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
-
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<Interaction>>>, Arc<Mutex<Vec<String>>>);
-
-impl Witness for Notes {
-    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
-
-    fn interaction(&mut self, interaction: Interaction) {
-        self.0.lock().unwrap().push(interaction);
-    }
-
-    fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
-        self.1.lock().unwrap().push(reason.to_owned());
-    }
-
-    fn struck(&mut self, _: &SeamId, _: &Rule) {}
-
-    fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
 
 /// A topic with two records, and room for more.
 struct Stub;
@@ -108,7 +83,7 @@ async fn a_client_stays_on_the_seam() {
     }
     let notes = Notes::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
-    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Nobody)).unwrap();
+    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
     let behind = stand(&proxy, "first", Upstream::Nowhere).await;
     put(&proxy, "first", Kind::Stub(Arc::new(Stub)), None).await;
     let address = stand(&proxy, "shop", Upstream::Tcp(behind)).await;

@@ -3,11 +3,13 @@
 #![expect(clippy::print_stderr, reason = "what is left out is left out loudly")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
+mod notes;
+
+use notes::Notes;
+use seam_event::{Endpoint, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
@@ -15,7 +17,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -91,33 +93,6 @@ fn broker() -> Option<Broker> {
     Some(Broker { port, _node: node, _names: names, _dir: dir })
 }
 
-#[derive(Clone, Default)]
-struct Notes(Arc<Mutex<Vec<Interaction>>>, Arc<Mutex<Vec<String>>>);
-
-impl Witness for Notes {
-    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
-
-    fn interaction(&mut self, interaction: Interaction) {
-        self.0.lock().unwrap().push(interaction);
-    }
-
-    fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
-        self.1.lock().unwrap().push(reason.to_owned());
-    }
-
-    fn struck(&mut self, _: &SeamId, _: &Rule) {}
-
-    fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 /// A seam to the broker, or to where nobody is.
 struct Seam {
     proxy: Proxy,
@@ -130,7 +105,7 @@ impl Seam {
         let notes = Notes::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let witness = Box::new(notes.clone());
-        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Nobody)).unwrap();
+        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Strangers)).unwrap();
         let seam = SeamId { consumer: "shop".into(), provider: "broker".into(), endpoint: Endpoint::main() };
         let spec = SeamSpec { seam, protocol: protocol("amqp").unwrap(), upstream, listen: None };
         let address = proxy.stand(spec).await.unwrap();

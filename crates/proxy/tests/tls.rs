@@ -7,8 +7,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Authority, Callers, Dialled, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Authority, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Limits, protocol};
@@ -33,14 +32,6 @@ impl Witness for Notes {
     fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 struct Bed {
     proxy: Proxy,
     notes: Notes,
@@ -60,7 +51,7 @@ async fn bed(protocol_name: &str, serve: impl Fn(TcpStream) + Send + Sync + 'sta
     });
     let notes = Notes::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
-    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Nobody)).unwrap();
+    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
     let authority = Authority::new(&["api"]).unwrap();
     proxy.vouch(&authority);
     let mut roots = RootCertStore::empty();

@@ -1,17 +1,20 @@
 //! What each of these tests needs: a server that ends with it, a seam to it, and a client that waits where it is told to.
 
-use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
+#[path = "../notes/mod.rs"]
+mod notes;
+
+pub(crate) use notes::Notes;
+use seam_event::{Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
@@ -80,33 +83,6 @@ pub(crate) fn python(module: &str) -> Option<&'static str> {
     found
 }
 
-#[derive(Clone, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<Interaction>>>, Arc<Mutex<Vec<String>>>);
-
-impl Witness for Notes {
-    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
-
-    fn interaction(&mut self, interaction: Interaction) {
-        self.0.lock().unwrap().push(interaction);
-    }
-
-    fn degraded(&mut self, _: &SeamId, _: u64, reason: &str) {
-        self.1.lock().unwrap().push(reason.to_owned());
-    }
-
-    fn struck(&mut self, _: &SeamId, _: &Rule) {}
-
-    fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 /// A seam to the server, or to where nobody is.
 pub(crate) struct Seam {
     proxy: Proxy,
@@ -122,7 +98,7 @@ impl Seam {
         let notes = Notes::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let witness = Box::new(notes.clone());
-        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Nobody)).unwrap();
+        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Strangers)).unwrap();
         let seam = SeamId { consumer: "shop".into(), provider: "server".into(), endpoint: Endpoint::main() };
         let spec = SeamSpec { seam, protocol: protocol(name).unwrap(), upstream, listen: None };
         let address = proxy.stand(spec).await.unwrap();

@@ -3,8 +3,7 @@
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
@@ -93,14 +92,6 @@ impl Witness for Notes {
     fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 /// A seam.
 pub(crate) struct Bed {
     proxy: Proxy,
@@ -113,7 +104,7 @@ impl Bed {
         let notes = Notes::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let proxy =
-            Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Nobody)).unwrap();
+            Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
         let seam = SeamId { consumer: "shop".into(), provider: "store".into(), endpoint: Endpoint::main() };
         let upstream = upstream.map_or(Upstream::Nowhere, Upstream::Tcp);
         let spec = SeamSpec { seam, protocol: protocol(word).unwrap(), upstream, listen: None };

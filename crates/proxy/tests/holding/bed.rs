@@ -3,8 +3,7 @@
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness,
-    read_fault,
+    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness, read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Limits, protocol};
@@ -35,14 +34,6 @@ impl Witness for Notes {
     }
 
     fn lost(&mut self, _: &SeamId, _: u64) {}
-}
-
-pub(crate) struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
 }
 
 pub(crate) struct Bed {
@@ -106,7 +97,7 @@ pub(crate) async fn bed(upstream: impl FnOnce(Arc<AtomicUsize>) -> Upstream) -> 
 pub(crate) async fn bed_of(word: &str, upstream: impl FnOnce(Arc<AtomicUsize>) -> Upstream) -> Bed {
     let notes = Notes::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
-    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Nobody)).unwrap();
+    let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
     let seam = SeamId { consumer: "web".into(), provider: "api".into(), endpoint: Endpoint::main() };
     let n_asked = Arc::new(AtomicUsize::new(0));
     let upstream = upstream(Arc::clone(&n_asked));

@@ -4,8 +4,8 @@ use crate::servers::Ended;
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_proxy::{
-    Authority, Callers, Dialled, Encryption, ExternalError, ProviderTls, ProviderTlsSpec, Proxy, Pulse,
-    SeamSpec, Trust, Upstream, Witness,
+    Authority, Encryption, ExternalError, ProviderTls, ProviderTlsSpec, Proxy, Pulse, SeamSpec, Strangers,
+    Trust, Upstream, Witness,
 };
 use seam_wire::{Limits, protocol};
 use std::io::Read as _;
@@ -86,14 +86,6 @@ impl Witness for Notes {
     fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 /// A seam to a server.
 pub(crate) struct Seam {
     pub(crate) proxy: Proxy,
@@ -111,7 +103,7 @@ impl Seam {
         let notes = Notes::default();
         let pulse = Arc::new(Pulse::new(Instant::now()));
         let witness = Box::new(notes.clone());
-        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Nobody)).unwrap();
+        let proxy = Proxy::start(pulse, Limits::default(), witness, Box::new(Strangers)).unwrap();
         let authority = Authority::new(&[]).unwrap();
         proxy.vouch(&authority);
         let dir = tempfile::tempdir().unwrap();

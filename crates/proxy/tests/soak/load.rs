@@ -6,7 +6,7 @@ use crate::tally::Tally;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Callers, Dialled, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Upstream, Witness, read_fault,
+    Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness, read_fault,
 };
 use seam_value::parse;
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
@@ -116,14 +116,6 @@ impl Witness for Told {
     fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
-struct Nobody;
-
-impl Callers for Nobody {
-    fn owners(&mut self, connections: &[Dialled]) -> Vec<Option<ComponentId>> {
-        connections.iter().map(|_| None).collect()
-    }
-}
-
 /// Answers some of what is to be said back, and says it back.
 struct Stub(fn(&str) -> Option<String>);
 
@@ -204,7 +196,7 @@ async fn soaked<S: Speaks>(time: Duration) -> bool {
     let links = Links::listen(server.address).await;
     let told = Told::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
-    let proxy = Proxy::start(pulse, Limits::default(), Box::new(told.clone()), Box::new(Nobody)).unwrap();
+    let proxy = Proxy::start(pulse, Limits::default(), Box::new(told.clone()), Box::new(Strangers)).unwrap();
     let seam = SeamId { consumer: "soak".into(), provider: "server".into(), endpoint: Endpoint::main() };
     let upstream = Upstream::Tcp(links.address);
     let spec = SeamSpec { seam, protocol: protocol(S::SEAM).unwrap(), upstream, listen: None };
