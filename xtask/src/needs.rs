@@ -34,6 +34,8 @@ const NEEDS: &[Need] = &[
     Need { why: "MariaDB from Python", package: "python3-pymysql", there: || python_has("pymysql") },
     Need { why: "MQTT from Python", package: "python3-paho-mqtt", there: || python_has("paho.mqtt") },
     Need { why: "RabbitMQ from Python", package: "python3-pika", there: || python_has("pika") },
+    Need { why: "HTTP/2 and gRPC from Node", package: "nodejs", there: || on_path("node") },
+    Need { why: "an ordinary client of HTTP", package: "curl", there: || on_path("curl") },
 ];
 
 /// Installs what is missing where that is possible, and says the rest.

@@ -49,6 +49,15 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Takes it off its seams.
+    async fn off(&self, house: &dyn House) {
+        for seam in &self.seams {
+            house.take_away(seam, &self.rule).await;
+        }
+    }
+}
+
 impl Rules {
     /// Reads a rule and puts it on its seams.
     pub(super) async fn put(&self, house: &dyn House, text: &str) -> Result<Value, Answer> {
@@ -56,10 +65,6 @@ impl Rules {
             let message = format!("the body is no JSON: {error}");
             Answer::error(StatusCode::BAD_REQUEST, &message, EXAMPLE)
         })?;
-        if self.lock().by_id.len() >= MOST {
-            let message = format!("there are {MOST} rules already");
-            return Err(Answer::error(StatusCode::CONFLICT, &message, "take some away: DELETE /seam/rules"));
-        }
         let views = house.seams();
         let live = read(house, &views, text)?;
         let seams: Vec<SeamId> = named(&views, &live.seam)
@@ -77,6 +82,10 @@ impl Rules {
         (seams, rule): (Vec<SeamId>, Arc<Rule>),
         written: Value,
     ) -> Result<Value, Answer> {
+        if self.lock().by_id.len() >= MOST {
+            let message = format!("there are {MOST} rules already");
+            return Err(Answer::error(StatusCode::CONFLICT, &message, "take some away: DELETE /seam/rules"));
+        }
         for (index, seam) in seams.iter().enumerate() {
             if let Err(error) = house.put(seam, &rule).await {
                 for seam in &seams[..index] {
@@ -114,18 +123,14 @@ impl Rules {
     pub(super) async fn take(&self, house: &dyn House, id: &str) -> bool {
         let Ok(id) = id.parse::<u64>() else { return false };
         let Some(entry) = self.lock().by_id.remove(&id) else { return false };
-        for seam in &entry.seams {
-            house.take_away(seam, &entry.rule).await;
-        }
+        entry.off(house).await;
         true
     }
 
     pub(super) async fn take_all(&self, house: &dyn House) {
         let all = std::mem::take(&mut self.lock().by_id);
         for entry in all.values() {
-            for seam in &entry.seams {
-                house.take_away(seam, &entry.rule).await;
-            }
+            entry.off(house).await;
         }
     }
 

@@ -5,7 +5,7 @@ use seam_value::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// How many messages a connection may lag behind before it misses the oldest.
 const MOST: usize = 256;
@@ -56,9 +56,10 @@ impl Pushes {
             return Vec::new();
         }
         let mut all = Vec::new();
+        let until = Instant::now() + TOLD_WITHIN;
         // One that ends meanwhile says nothing.
         while all.len() < n_asked
-            && let Ok(Some(outcome)) = timeout(TOLD_WITHIN, outcomes.recv()).await
+            && let Ok(Some(outcome)) = timeout_at(until, outcomes.recv()).await
         {
             all.push(outcome);
         }

@@ -233,6 +233,8 @@ async fn soaked<S: Speaks>(time: Duration) -> bool {
         memory / 1024 / 1024,
         memory_after / 1024 / 1024
     );
+    assert!(soaking.tally.answered.get() > 0, "nothing was answered");
+    assert!(told.n_interactions.load(Ordering::SeqCst) > 0, "nothing was told");
     assert_eq!(soaking.tally.n_wrong(), 0, "the aim is nothing");
     true
 }

@@ -51,6 +51,7 @@ fn nothing_is_lost_changed_doubled_hung_or_leaked() {
     assert!(!chosen.is_empty(), "there is no protocol {only:?}");
     for (name, soak) in chosen {
         if !soak(Duration::from_secs_f64(minutes * 60.0)) {
+            assert!(only.is_none(), "{name}: its server is not there");
             eprintln!("SKIPPED: {name}: its server is not there");
         }
     }

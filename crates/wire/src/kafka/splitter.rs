@@ -201,7 +201,7 @@ impl Cutter {
             return Belongs::Rest;
         }
         if self.is_watched {
-            self.tell_records(head, (false, body), &frame, out);
+            self.tell_records(head, (false, body), out);
         } else {
             self.remember(call, head, body);
         }
@@ -259,11 +259,10 @@ impl Cutter {
                 Belongs::Rest
             }
             Fate::Told => {
-                let reader = Reader::new(&frame[8..], due.head.is_compact());
                 if self.is_watched {
-                    let mut body = reader;
-                    let is_there = body.tags().is_some();
-                    self.tell_records(due.head, (true, Some(body).filter(|_| is_there)), &frame, out);
+                    let mut body = Reader::new(&frame[8..], due.head.is_compact());
+                    let body = body.tags().map(|()| body);
+                    self.tell_records(due.head, (true, body), out);
                 }
                 let kept = Kept::new(due.head, true, &frame[8..], (self.limits.kept_body, is_whole));
                 let call = due.call;
@@ -288,14 +287,8 @@ impl Cutter {
     }
 
     /// Tells of each record by itself.
-    fn tell_records(
-        &self,
-        head: Head,
-        (is_reply, body): (bool, Option<Reader<'_>>),
-        frame: &[u8],
-        out: &mut Vec<Piece>,
-    ) {
-        let Some(reader) = body.filter(|reader| reader.rest.len() <= frame.len()) else { return };
+    fn tell_records(&self, head: Head, (is_reply, body): (bool, Option<Reader<'_>>), out: &mut Vec<Piece>) {
+        let Some(reader) = body else { return };
         let to = if is_reply { Direction::ToConsumer } else { Direction::ToProvider };
         let most = self.limits.kept_body;
         each_record(head, (is_reply, reader), &mut |partition, record| {
@@ -321,7 +314,10 @@ impl Cutter {
         if self.owed.front() != Some(&correlation) && self.owed.contains(&correlation) && whole <= bytes.len()
         {
             self.early.insert(correlation, bytes);
-            return Vec::new();
+            // The one that was owed first may have been forgotten, and what waited for it is next.
+            let mut ready = Vec::new();
+            self.add_early(&mut ready);
+            return ready;
         }
         self.no_longer_owed(correlation);
         self.n_missing = whole.saturating_sub(bytes.len());

@@ -167,6 +167,8 @@ impl Upgrade for Asks {
         }
         if self.stage == Stage::Over {
             turn.inward.append(&mut self.replies.take());
+            // Whoever was made to wait for the greeting has said this; where TLS has begun it is on its way already.
+            turn.outward.append(&mut self.held.take());
         }
         Ok(())
     }
