@@ -17,6 +17,8 @@ fn server() -> Option<Server> {
     let installed = Command::new(install)
         .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
         .arg(format!("--datadir={}", data.display()))
+        // Whoever starts clears away what it finds there, another one's as well.
+        .arg(format!("--tmpdir={}", dir.path().display()))
         .args(user)
         .output()
         .unwrap();
@@ -26,6 +28,8 @@ fn server() -> Option<Server> {
         .args(["--no-defaults", "--bind-address=127.0.0.1", "--local-infile=1", "--max-allowed-packet=64M"])
         .args(["--skip-log-bin", "--innodb-buffer-pool-size=16M"])
         .arg(format!("--datadir={}", data.display()))
+        // Whoever starts clears away what it finds there, another one's as well.
+        .arg(format!("--tmpdir={}", dir.path().display()))
         .arg(format!("--socket={}", dir.path().join("s").display()))
         .arg(format!("--port={port}"))
         .args(user);

@@ -19,6 +19,8 @@ fn server(more: &[String]) -> Option<Server> {
         // The kernel has few of what that takes, for all servers together.
         .arg("--innodb-use-native-aio=0")
         .arg(format!("--datadir={}", data.display()))
+        // Whoever starts clears away what it finds there, another one's as well.
+        .arg(format!("--tmpdir={}", dir.path().display()))
         // In one that all share, servers that start at the same time take each other's tables away.
         .arg(format!("--tmpdir={}", dir.path().display()))
         .args(user)
@@ -30,6 +32,8 @@ fn server(more: &[String]) -> Option<Server> {
         .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-log-bin", "--plugin-maturity=beta"])
         .args(["--innodb-buffer-pool-size=16M", "--innodb-use-native-aio=0"])
         .arg(format!("--datadir={}", data.display()))
+        // Whoever starts clears away what it finds there, another one's as well.
+        .arg(format!("--tmpdir={}", dir.path().display()))
         .arg(format!("--tmpdir={}", dir.path().display()))
         .arg(format!("--socket={}", dir.path().join("s").display()))
         .arg(format!("--port={port}"))

@@ -69,6 +69,8 @@ impl Speaks for MariaDb {
         let installed = Command::new(install)
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
             .arg(format!("--datadir={}", data.display()))
+            // Whoever starts clears away what it finds there, another one's as well.
+            .arg(format!("--tmpdir={}", dir.path().display()))
             .args(user)
             .output()
             .unwrap();
@@ -80,6 +82,8 @@ impl Speaks for MariaDb {
             .args(["--innodb-buffer-pool-size=16M", "--max-connect-errors=1000000"])
             .args(["--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--datadir={}", data.display()))
+            // Whoever starts clears away what it finds there, another one's as well.
+            .arg(format!("--tmpdir={}", dir.path().display()))
             .arg(format!("--socket={}", folder.path().join("s").display()))
             .arg(format!("--port={port}"))
             .args(user);
