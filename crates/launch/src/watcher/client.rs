@@ -26,6 +26,13 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last lines of ended processes may take to be read.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
 
+/// How often a process is looked at that is just changing, and how long it is left alone between two looks.
+const OWNER_LOOKS: usize = 4;
+const OWNER_PAUSE: Duration = Duration::from_millis(1);
+
+/// A process that is just loading its program, and so has no environment, or whose parent ended between two looks.
+struct Changing;
+
 /// What the watcher is told at the start.
 #[derive(Clone, Debug)]
 pub struct WatcherOptions {
@@ -226,26 +233,42 @@ impl Watcher {
     }
 
     /// Whose a process is: looks upwards from it until it comes to a component's first process, and at the cookie
-    /// of what was orphaned. None for processes of nobody. Takes some tens of microseconds; never call it on the
-    /// path of the traffic.
+    /// of what was orphaned. None for processes of nobody. Takes some tens of microseconds, and a few milliseconds
+    /// for a process that is just changing; never call it on the path of the traffic.
     pub fn owner_of(&self, pid: u32) -> Option<ComponentId> {
+        for _ in 0..OWNER_LOOKS {
+            if let Ok(owner) = self.owner_now(pid) {
+                return owner;
+            }
+            std::thread::sleep(OWNER_PAUSE);
+        }
+        None
+    }
+
+    fn owner_now(&self, pid: u32) -> Result<Option<ComponentId>, Changing> {
         let first = self.shared.first.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut at = processes::process(pid)?;
-        let mut top = at;
+        let Some(mut at) = processes::process(pid) else { return Ok(None) };
         // Deeper than this is a circle that was read while processes changed their parents.
         for _ in 0..64 {
             if at.parent == self.shared.pid {
-                top = at;
-                if let Some(component) = first.get(&at.pid) {
-                    return Some(component.clone());
-                }
-                break;
+                return first
+                    .get(&at.pid)
+                    .map_or_else(|| self.orphans_owner(at.pid), |of| Ok(Some(of.clone())));
             }
-            at = processes::process(at.parent)?;
+            if at.parent == 0 {
+                return Ok(None);
+            }
+            at = processes::process(at.parent).ok_or(Changing)?;
         }
-        let ours = processes::carries(top.pid, processes::COOKIE, &self.shared.cookie);
-        let name = processes::variable(top.pid, processes::COMPONENT).filter(|_| ours)?;
-        String::from_utf8(name).ok().map(ComponentId::from)
+        Err(Changing)
+    }
+
+    /// Whose a process is whose parent has ended, by what it was started with.
+    fn orphans_owner(&self, pid: u32) -> Result<Option<ComponentId>, Changing> {
+        let ours = processes::variable(pid, processes::COOKIE).ok_or(Changing)?;
+        let name = processes::variable(pid, processes::COMPONENT).ok_or(Changing)?;
+        let ours = ours == self.shared.cookie.as_bytes();
+        Ok(String::from_utf8(name).ok().filter(|_| ours).map(ComponentId::from))
     }
 
     /// How many processes of the run there are now, however they came to be.

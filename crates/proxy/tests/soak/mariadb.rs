@@ -70,7 +70,7 @@ impl Speaks for MariaDb {
             .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
             .arg(format!("--datadir={}", data.display()))
             // Whoever starts clears away what it finds there, another one's as well.
-            .arg(format!("--tmpdir={}", dir.path().display()))
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(user)
             .output()
             .unwrap();
@@ -83,7 +83,7 @@ impl Speaks for MariaDb {
             .args(["--innodb-flush-log-at-trx-commit=0"])
             .arg(format!("--datadir={}", data.display()))
             // Whoever starts clears away what it finds there, another one's as well.
-            .arg(format!("--tmpdir={}", dir.path().display()))
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .arg(format!("--socket={}", folder.path().join("s").display()))
             .arg(format!("--port={port}"))
             .args(user);
