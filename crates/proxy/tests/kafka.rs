@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod notes;
+mod servers;
 
 use notes::Notes;
 use seam_event::{Endpoint, SeamId};
@@ -12,6 +13,7 @@ use seam_proxy::{
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
+use servers::python;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,10 +79,7 @@ c.close(); p.close()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_stays_on_the_seam() {
-    if !Command::new("python3").args(["-c", "import kafka"]).output().is_ok_and(|out| out.status.success()) {
-        eprintln!("SKIPPED: needs python3-kafka");
-        return;
-    }
+    let Some(python) = python("kafka") else { return };
     let notes = Notes::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
     let proxy = Proxy::start(pulse, Limits::default(), Box::new(notes.clone()), Box::new(Strangers)).unwrap();
@@ -96,7 +95,7 @@ async fn a_client_stays_on_the_seam() {
     });
     put(&proxy, "shop", error, Some(filter)).await;
     let client = Command::new("timeout")
-        .args(["30", "python3", "-c", CLIENT, &address.to_string()])
+        .args(["30", python, "-c", CLIENT, &address.to_string()])
         .stdin(Stdio::null())
         .output()
         .unwrap();

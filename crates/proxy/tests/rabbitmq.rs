@@ -1,9 +1,9 @@
 //! A real RabbitMQ and an ordinary client (pika), with Seamwork in between: watched, lost, doubled, refused, stood in for.
 //! Skipped, loudly, where either is missing.
-#![expect(clippy::print_stderr, reason = "what is left out is left out loudly")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod notes;
+mod servers;
 
 use notes::Notes;
 use seam_event::{Endpoint, SeamId};
@@ -13,85 +13,14 @@ use seam_proxy::{
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
+use servers::{Ended, python, rabbitmq};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(20);
-
-/// Ends a program when the test does.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A broker of the test's own: its node, ports and files are nobody else's.
-struct Broker {
-    port: u16,
-    _node: Ended,
-    _names: Ended,
-    _dir: tempfile::TempDir,
-}
-
-const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// None where the programs are not there.
-fn broker() -> Option<Broker> {
-    let has_client =
-        Command::new("python3").args(["-c", "import pika"]).output().is_ok_and(|out| out.status.success());
-    if !Path::new(SERVER).exists() || !has_client {
-        eprintln!("SKIPPED: needs rabbitmq-server and python3-pika");
-        return None;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let [port, names, nodes] = [free_port(), free_port(), free_port()];
-    let names_port = names.to_string();
-    let names = Command::new("epmd").args(["-port", &names_port, "-address", "127.0.0.1"]).spawn().unwrap();
-    let names = Ended(names);
-    let file = |name: &str, text: String| {
-        let path = dir.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let conf = file("rabbitmq.conf", format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\n"));
-    let plugins = file("plugins", "[].\n".to_owned());
-    let mut server = Command::new(SERVER);
-    server
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", dir.path())
-        .env("RABBITMQ_NODENAME", format!("seam{port}@localhost"))
-        .env("RABBITMQ_MNESIA_BASE", dir.path().join("mnesia"))
-        .env("RABBITMQ_LOG_BASE", dir.path().join("log"))
-        .env("RABBITMQ_CONFIG_FILE", conf)
-        .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
-        .env("RABBITMQ_DIST_PORT", nodes.to_string())
-        .env("ERL_EPMD_PORT", names_port)
-        // Its script becomes the node itself, which can then be ended by its number.
-        .env("RUNNING_UNDER_SYSTEMD", "1")
-        .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let node = Ended(server.spawn().unwrap());
-    let end = Instant::now() + Duration::from_mins(1);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < end, "RabbitMQ does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Some(Broker { port, _node: node, _names: names, _dir: dir })
-}
 
 /// A seam to the broker, or to where nobody is.
 struct Seam {
@@ -179,7 +108,7 @@ c = connect()
 
 impl Client {
     fn run(port: u16, script: &str) -> Self {
-        let mut program = Command::new("python3")
+        let mut program = Command::new(python("pika").unwrap())
             .args(["-c", &format!("{BEGIN}{script}"), &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -202,8 +131,8 @@ impl Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn between_pika_and_rabbitmq() {
-    let Some(broker) = broker() else { return };
-    let to = || Upstream::Tcp(SocketAddr::from(([127, 0, 0, 1], broker.port)));
+    let (Some(broker), Some(_)) = (rabbitmq(""), python("pika")) else { return };
+    let to = || broker.upstream();
     watched(Seam::stand(to()).await).await;
     lost_and_doubled_deliveries(Seam::stand(to()).await).await;
     confirms(Seam::stand(to()).await).await;
@@ -390,8 +319,7 @@ impl Answers for Stub {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stub_stands_in_for_a_broker() {
-    if !Command::new("python3").args(["-c", "import pika"]).output().is_ok_and(|out| out.status.success()) {
-        eprintln!("SKIPPED: needs python3-pika");
+    if python("pika").is_none() {
         return;
     }
     let seam = Seam::stand(Upstream::Nowhere).await;

@@ -293,9 +293,9 @@ impl Expecting<'_, '_> {
                 Thoroughness::Whole => name != "set-cookie",
                 Thoroughness::Gist => matches!(name.as_str(), "content-type" | "location"),
             };
-            let at = ["reply".to_owned(), "headers".to_owned(), name.clone()];
+            let mut at = vec!["reply".to_owned(), "headers".to_owned(), name.clone()];
             if is_of_interest && self.asking.mask.at(&at).is_none() {
-                self.value(&below("headers", name), value);
+                self.add(below("headers", name), value, &mut at);
             }
         }
     }
@@ -304,13 +304,6 @@ impl Expecting<'_, '_> {
     fn value(&mut self, path: &str, value: &Value) {
         let mut at = vec!["reply".to_owned()];
         at.extend(path.split('.').map(str::to_owned));
-        if path.starts_with("headers") {
-            at = vec![
-                "reply".to_owned(),
-                "headers".to_owned(),
-                path["headers.".len()..].trim_matches('"').to_owned(),
-            ];
-        }
         self.add(path.to_owned(), value, &mut at);
     }
 

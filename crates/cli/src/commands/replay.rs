@@ -13,7 +13,7 @@ use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_judge::Exit;
 use seam_manifest::find_project;
 use seam_recording::{Around, Recording, Thoroughness, as_tests, from_har, read, written_tests};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -137,16 +137,18 @@ impl Replay {
 
 /// A system of nothing but somebody who listens already.
 fn system(recordings: &[Recording], against: &str) -> String {
-    let mut providers: Vec<(&str, &str)> = recordings
+    // One provider may have been asked over HTTP and over gRPC, which are one protocol to whoever dials.
+    let providers: BTreeMap<&str, &str> = recordings
         .iter()
-        .map(|recording| (recording.seam.provider.as_str(), recording.protocol.as_str()))
+        .map(|recording| {
+            let protocol = recording.protocol.as_str();
+            let protocol = if protocol.starts_with("http") { "http" } else { protocol };
+            (recording.seam.provider.as_str(), protocol)
+        })
         .collect();
-    providers.sort_unstable();
-    providers.dedup();
     let address = seam_value::Value::text(against.trim_end_matches('/'));
     let mut text = String::from("system: replay\ncomponents:\n");
     for (name, protocol) in providers {
-        let protocol = if protocol.starts_with("http") { "http" } else { protocol };
         let _ = writeln!(text, "  {name}: {{ external: {address}, live: true, protocol: {protocol} }}");
     }
     text

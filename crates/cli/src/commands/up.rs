@@ -98,7 +98,7 @@ impl Up {
         let Readable { root, plan, .. } = read;
         let Session { folder, writer, sources, ground, mut ticker, say } = session;
         let runtime = runtime()?;
-        let interrupts = runtime.block_on(async { Interrupts::listen() })?;
+        let interrupts = Interrupts::listen()?;
         let asked = interrupts.asked.clone();
         let is_up = Arc::new(AtomicBool::new(false));
         let secrets = self.hidden(&plan, writer.masker());

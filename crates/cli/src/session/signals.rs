@@ -5,28 +5,46 @@
 
 use seam_judge::Exit;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// What was heard so far.
+#[derive(Clone)]
 pub(crate) struct Interrupts {
     /// Turns true when somebody asks to stop.
     pub(crate) asked: watch::Receiver<bool>,
     was_asked: Arc<AtomicBool>,
 }
 
+/// One for the whole program: a command may run tests several times, and who asks between two runs means all of them.
+static LISTENING: Mutex<Option<Interrupts>> = Mutex::new(None);
+
 impl Interrupts {
-    /// Begins to listen, within a runtime.
+    /// Begins to listen, or goes on.
     pub(crate) fn listen() -> io::Result<Self> {
-        let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = signals.map(signal);
-        let signals = [interrupt?, terminate?, hangup?];
+        let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupts) = &*listening {
+            return Ok(interrupts.clone());
+        }
+        // A thread of its own, which outlives the runtimes of single runs.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let signals = runtime.block_on(async {
+            let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            let [interrupt, terminate, hangup] = signals.map(signal);
+            io::Result::Ok([interrupt?, terminate?, hangup?])
+        })?;
         let (ask, asked) = watch::channel(false);
         let was_asked = Arc::new(AtomicBool::new(false));
-        tokio::spawn(hear(signals, ask, Arc::clone(&was_asked)));
-        Ok(Self { asked, was_asked })
+        let heard = Arc::clone(&was_asked);
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || runtime.block_on(hear(signals, ask, heard)))?;
+        let interrupts = Self { asked, was_asked };
+        *listening = Some(interrupts.clone());
+        Ok(interrupts)
     }
 
     /// Has somebody asked to stop?

@@ -121,3 +121,24 @@ fn the_system_is_up_until_somebody_ends_it() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(place.survivors(), Vec::<String>::new());
 }
+
+#[test]
+fn tests_that_were_recorded_and_not_yet_run_are_not_left() {
+    let Some(place) = Place::demo(&SLOW.replace("/50", "/1")) else { return };
+    for before in [
+        None,
+        Some("# Recorded by Seamwork: each test asks what was asked, and expects what was answered.\n"),
+    ] {
+        if let Some(text) = before {
+            place.write("recorded/recorded.seam.yaml", text);
+        }
+        let mut child = place.start(&["record", "--as", "tests", "--out", "recorded"]);
+        let rest = until(&mut child, "as written\n");
+        assert!(place.read("recorded/recorded.seam.yaml").contains("None of them was run yet"));
+        signal(&child, Signal::INT);
+        Done::of(&child.wait_with_output().unwrap(), &place).exits(130);
+        let after = std::fs::read_to_string(place.path().join("recorded/recorded.seam.yaml")).ok();
+        assert_eq!(after.as_deref(), before, "what stood there stays");
+        drop(rest());
+    }
+}

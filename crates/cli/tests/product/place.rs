@@ -1,5 +1,6 @@
 //! A folder with a project in it, and the real program run there.
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -56,10 +57,7 @@ impl Place {
 
     /// A project with two programs and these tests; none, said loudly, where there is no Python.
     pub(crate) fn demo(tests: &str) -> Option<Self> {
-        if Command::new("python3").arg("--version").output().is_err() {
-            eprintln!(
-                "SKIPPED: there is no python3 on this machine, which the programs of this test are written in"
-            );
+        if !has_python() {
             return None;
         }
         let place = Self::new();
@@ -121,8 +119,10 @@ impl Place {
 pub(crate) fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
-        eprintln!(
-            "SKIPPED: there is no python3 on this machine, which the programs of this test are written in"
+        // Past the test harness, which shows nothing of a test that passes: `cargo xtask test` counts these lines.
+        let _ = writeln!(
+            io::stdout(),
+            "SKIPPED: this machine has no python3, which the programs of this test are written in"
         );
     }
     found

@@ -3,6 +3,7 @@
 #[path = "../notes/mod.rs"]
 mod notes;
 
+pub(crate) use crate::servers::{Ended, Server, free_port, mariadb, program, python};
 pub(crate) use notes::Notes;
 use seam_event::{Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
@@ -12,76 +13,12 @@ use seam_proxy::{
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::net::SocketAddr;
+use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
-
-/// Ends a program when the test does.
-pub(crate) struct Ended(pub(crate) Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server of the test's own.
-pub(crate) struct Server {
-    pub(crate) port: u16,
-    pub(crate) dir: tempfile::TempDir,
-    _program: Ended,
-}
-
-impl Server {
-    /// Starts a program, which is given its folder and port, and waits until it listens.
-    pub(crate) fn start(dir: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let program = Ended(command.spawn().unwrap());
-        let end = Instant::now() + Duration::from_mins(1);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < end, "{command:?} does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { port, dir, _program: program }
-    }
-
-    pub(crate) fn upstream(&self) -> Upstream {
-        Upstream::Tcp(SocketAddr::from(([127, 0, 0, 1], self.port)))
-    }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Where a program is; says loudly where it is not.
-pub(crate) fn program(name: &str) -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/usr/local/sbin"].map(std::path::PathBuf::from);
-    let found =
-        std::env::split_paths(&path).chain(more).map(|folder| folder.join(name)).find(|file| file.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: needs {name}");
-    }
-    found
-}
-
-/// The Python that has this module; says loudly where none has.
-pub(crate) fn python(module: &str) -> Option<&'static str> {
-    let has = |python: &&str| {
-        let import = format!("import {module}");
-        Command::new(python).args(["-c", &import]).output().is_ok_and(|out| out.status.success())
-    };
-    let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
-    if found.is_none() {
-        eprintln!("SKIPPED: needs {module} for Python");
-    }
-    found
-}
 
 /// A seam to the server, or to where nobody is.
 pub(crate) struct Seam {

@@ -1,39 +1,13 @@
 //! MariaDB, and clients in Python (`PyMySQL`) and of its own.
 
-use crate::bed::{Client, Seam, Server, Table, free_port, program, python, text};
+use crate::bed::{Client, Seam, Server, Table, mariadb, program, python, text};
 use seam_proxy::{Kind, Often, Upstream};
 use seam_value::Value;
 use std::process::Command;
 use std::sync::Arc;
 
 fn server() -> Option<Server> {
-    let (install, server) = (program("mariadb-install-db")?, program("mariadbd")?);
-    let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let data = dir.path().join("data");
-    let is_root =
-        std::fs::metadata(dir.path()).is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0);
-    let user: &[&str] = if is_root { &["--user=root"] } else { &[] };
-    let installed = Command::new(install)
-        .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
-        .arg(format!("--datadir={}", data.display()))
-        // Whoever starts clears away what it finds there, another one's as well.
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        .args(user)
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    let mut command = Command::new(server);
-    command
-        .args(["--no-defaults", "--bind-address=127.0.0.1", "--local-infile=1", "--max-allowed-packet=64M"])
-        .args(["--skip-log-bin", "--innodb-buffer-pool-size=16M"])
-        .arg(format!("--datadir={}", data.display()))
-        // Whoever starts clears away what it finds there, another one's as well.
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        .arg(format!("--socket={}", dir.path().join("s").display()))
-        .arg(format!("--port={port}"))
-        .args(user);
-    Some(Server::start(dir, port, &mut command))
+    mariadb(&["--local-infile=1", "--max-allowed-packet=64M"])
 }
 
 const BEGIN: &str = r"

@@ -1,45 +1,13 @@
 //! MariaDB with and without TLS, and its own client.
 
 use crate::bed::{Certificates, Seam, run};
-use crate::servers::{Server, free_port, program};
+use crate::servers::{Server, mariadb, program};
 use seam_proxy::ProviderTlsSpec;
 use std::path::Path;
-use std::process::Command;
 
 fn server(more: &[String]) -> Option<Server> {
-    let (install, server) = (program("mariadb-install-db")?, program("mariadbd")?);
-    let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let data = dir.path().join("data");
-    let is_root =
-        std::fs::metadata(dir.path()).is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0);
-    let user: &[&str] = if is_root { &["--user=root"] } else { &[] };
-    let installed = Command::new(install)
-        .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
-        // The kernel has few of what that takes, for all servers together.
-        .arg("--innodb-use-native-aio=0")
-        .arg(format!("--datadir={}", data.display()))
-        // Whoever starts clears away what it finds there, another one's as well.
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        // In one that all share, servers that start at the same time take each other's tables away.
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        .args(user)
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    let mut command = Command::new(server);
-    command
-        .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-log-bin", "--plugin-maturity=beta"])
-        .args(["--innodb-buffer-pool-size=16M", "--innodb-use-native-aio=0"])
-        .arg(format!("--datadir={}", data.display()))
-        // Whoever starts clears away what it finds there, another one's as well.
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        .arg(format!("--tmpdir={}", dir.path().display()))
-        .arg(format!("--socket={}", dir.path().join("s").display()))
-        .arg(format!("--port={port}"))
-        .args(user)
-        .args(more);
-    Some(Server::start(dir, port, &mut command))
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    mariadb(&[&["--plugin-maturity=beta"], more.as_slice()].concat())
 }
 
 /// What the client says to a statement.

@@ -1,7 +1,7 @@
 //! PostgreSQL with `ssl=on`, and psql: what a sign-in is bound to (SCRAM-SHA-256-PLUS) is not offered on.
 
 use crate::bed::{Certificates, Seam, run_with};
-use crate::servers::{Server, free_port, program};
+use crate::servers::{Server, free_port, program, skipped};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn programs() -> Option<PathBuf> {
     let folders = versions.into_iter().flatten().filter_map(|version| Some(version.ok()?.path().join("bin")));
     let found = folders.filter(|folder| folder.join("initdb").exists()).max();
     if found.is_none() {
-        eprintln!("SKIPPED: needs PostgreSQL in /usr/lib/postgresql");
+        skipped("needs PostgreSQL in /usr/lib/postgresql");
     }
     found
 }

@@ -1,19 +1,15 @@
 //! AMQP 0-9-1: each client consumes what it publishes to a queue of its own.
 
 use crate::load::{Ask, Speaks};
-use crate::server::{Server, free_port, spawn};
+use crate::servers::{Server, rabbitmq};
 use crate::wire::{Reader, Wire, wrong};
 use std::io;
-use std::path::Path;
-use std::process::Command;
 use tokio::net::TcpStream;
 
 pub(crate) struct Amqp {
     wire: Wire,
     queue: String,
 }
-
-const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 /// What a frame may hold, without its own bytes.
 const FRAME: usize = 131_072 - 8;
@@ -67,39 +63,7 @@ impl Speaks for Amqp {
     const SEAM: &'static str = "amqp";
 
     async fn serve() -> Option<Server> {
-        if !Path::new(SERVER).exists() {
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let [port, names, nodes] = [free_port(), free_port(), free_port()];
-        let names_port = names.to_string();
-        let names = spawn(Command::new("epmd").args(["-port", &names_port, "-address", "127.0.0.1"]));
-        let file = |name: &str, text: String| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let conf =
-            file("rabbitmq.conf", format!("listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = false\n"));
-        let plugins = file("plugins", "[].\n".to_owned());
-        let mut command = Command::new(SERVER);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", folder.path())
-            .env("RABBITMQ_NODENAME", format!("seam{port}@localhost"))
-            .env("RABBITMQ_MNESIA_BASE", folder.path().join("mnesia"))
-            .env("RABBITMQ_LOG_BASE", folder.path().join("log"))
-            .env("RABBITMQ_CONFIG_FILE", conf)
-            .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
-            .env("RABBITMQ_DIST_PORT", nodes.to_string())
-            .env("ERL_EPMD_PORT", names_port)
-            // Its script becomes the node itself, which can then be ended by its number.
-            .env("RUNNING_UNDER_SYSTEMD", "1")
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}");
-        let mut server = Server::start(folder, port, &mut command);
-        server.goes_with(names);
-        Some(server)
+        rabbitmq("")
     }
 
     async fn open(stream: TcpStream, number: u64) -> io::Result<Self> {

@@ -1,7 +1,7 @@
 //! HTTP/1.1, pipelined.
 
 use crate::load::{Ask, Speaks};
-use crate::server::Server;
+use crate::servers::Server;
 use crate::wire::{Wire, wrong};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -40,7 +40,7 @@ pub(crate) async fn serve() -> Server {
             });
         }
     });
-    Server::here(address)
+    Server::here(address.port())
 }
 
 async fn answer(request: Request<Incoming>, done: Done) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -103,6 +103,6 @@ impl Speaks for Http {
     }
 
     async fn done(server: &Server) -> Option<Vec<u64>> {
-        Some(done(server.address))
+        Some(done(server.address()))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::http::{done, path, serve};
 use crate::load::{Ask, Owned, Speaks};
-use crate::server::Server;
+use crate::servers::Server;
 use crate::wire::wrong;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -56,6 +56,6 @@ impl Speaks for Http2 {
     }
 
     async fn done(server: &Server) -> Option<Vec<u64>> {
-        Some(done(server.address))
+        Some(done(server.address()))
     }
 }

@@ -1,7 +1,7 @@
 //! The load: clients that ask and check, somebody who cuts, and rules that come and go.
 
 use crate::link::{Cut, Link, Links};
-use crate::server::Server;
+use crate::servers::Server;
 use crate::tally::Tally;
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
@@ -193,7 +193,7 @@ pub(crate) fn soak<S: Speaks>(time: Duration) -> bool {
 async fn soaked<S: Speaks>(time: Duration) -> bool {
     let Some(server) = S::serve().await else { return false };
     let fds_before = n_fds();
-    let links = Links::listen(server.address).await;
+    let links = Links::listen(server.address()).await;
     let told = Told::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
     let proxy = Proxy::start(pulse, Limits::default(), Box::new(told.clone()), Box::new(Strangers)).unwrap();

@@ -20,7 +20,8 @@ mod mqtt;
 mod nats;
 mod postgres;
 mod redis;
-mod server;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod tally;
 mod wire;
 
@@ -52,7 +53,7 @@ fn nothing_is_lost_changed_doubled_hung_or_leaked() {
     for (name, soak) in chosen {
         if !soak(Duration::from_secs_f64(minutes * 60.0)) {
             assert!(only.is_none(), "{name}: its server is not there");
-            eprintln!("SKIPPED: {name}: its server is not there");
+            servers::skipped(&format!("{name}: its server is not there"));
         }
     }
 }

@@ -1,10 +1,9 @@
 //! MariaDB: statements as texts, one after the other.
 
 use crate::load::{Ask, Speaks};
-use crate::server::{Server, free_port, program};
+use crate::servers::{Server, mariadb};
 use crate::wire::{Reader, Wire, wrong};
 use std::io;
-use std::process::Command;
 use tokio::net::TcpStream;
 
 pub(crate) struct MariaDb(Wire);
@@ -60,35 +59,9 @@ impl Speaks for MariaDb {
     const SEAM: &'static str = "mysql";
 
     async fn serve() -> Option<Server> {
-        let (server, install) = (program("mariadbd")?, program("mariadb-install-db")?);
-        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-        let data = folder.path().join("data");
-        let is_root = std::fs::metadata(folder.path())
-            .is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) == 0);
-        let user: &[&str] = if is_root { &["--user=root"] } else { &[] };
-        let installed = Command::new(install)
-            .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
-            .arg(format!("--datadir={}", data.display()))
-            // Whoever starts clears away what it finds there, another one's as well.
-            .arg(format!("--tmpdir={}", folder.path().display()))
-            .args(user)
-            .output()
-            .unwrap();
-        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        let mut command = Command::new(server);
-        command
-            .args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-log-bin"])
-            // A client that was cut off while it logged in is no reason to turn its host away.
-            .args(["--innodb-buffer-pool-size=16M", "--max-connect-errors=1000000"])
-            .args(["--innodb-flush-log-at-trx-commit=0"])
-            .arg(format!("--datadir={}", data.display()))
-            // Whoever starts clears away what it finds there, another one's as well.
-            .arg(format!("--tmpdir={}", folder.path().display()))
-            .arg(format!("--socket={}", folder.path().join("s").display()))
-            .arg(format!("--port={port}"))
-            .args(user);
-        let server = Server::start(folder, port, &mut command);
-        let mut client = Self::open(TcpStream::connect(server.address).await.unwrap(), 0).await.unwrap();
+        // A client that was cut off while it logged in is no reason to turn its host away.
+        let server = mariadb(&["--max-connect-errors=1000000", "--innodb-flush-log-at-trx-commit=0"])?;
+        let mut client = Self::open(TcpStream::connect(server.address()).await.unwrap(), 0).await.unwrap();
         client.query("create database soak").await.unwrap();
         client.query("create table soak.done (number bigint)").await.unwrap();
         Some(server)
@@ -133,7 +106,7 @@ impl Speaks for MariaDb {
     }
 
     async fn done(server: &Server) -> Option<Vec<u64>> {
-        let mut client = Self::open(TcpStream::connect(server.address).await.unwrap(), 0).await.unwrap();
+        let mut client = Self::open(TcpStream::connect(server.address()).await.unwrap(), 0).await.unwrap();
         let rows = client.query("select number from soak.done").await.unwrap();
         Some(rows.iter().map(|row| row.parse().unwrap()).collect())
     }

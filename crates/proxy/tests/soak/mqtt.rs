@@ -1,7 +1,7 @@
 //! MQTT 3.1.1: each client hears what it publishes, at least once on paper and exactly once here.
 
 use crate::load::{Ask, Speaks};
-use crate::server::{Server, free_port, program};
+use crate::servers::{Server, free_port, program};
 use crate::wire::{Reader, Wire, wrong};
 use std::io;
 use std::process::Command;

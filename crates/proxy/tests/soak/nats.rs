@@ -1,7 +1,7 @@
 //! NATS: each client hears what it publishes.
 
 use crate::load::{Ask, Speaks};
-use crate::server::{Server, free_port, program};
+use crate::servers::{Server, free_port, program};
 use crate::wire::{Reader, Wire, wrong};
 use std::fmt::Write as _;
 use std::io;

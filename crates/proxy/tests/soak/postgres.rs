@@ -1,7 +1,7 @@
 //! PostgreSQL: statements that are prepared and executed, several at once.
 
 use crate::load::{Ask, Owned, Speaks};
-use crate::server::{Server, free_port};
+use crate::servers::{Server, free_port};
 use futures_util::future::try_join_all;
 use std::io;
 use std::os::unix::fs::chown;
@@ -44,7 +44,7 @@ impl Speaks for Postgres {
         // It listens before it is ready.
         let config = config();
         for _ in 0..500 {
-            let stream = TcpStream::connect(server.address).await.unwrap();
+            let stream = TcpStream::connect(server.address()).await.unwrap();
             if let Ok((client, connection)) = config.connect_raw(stream, NoTls).await {
                 let _connection = Owned::spawn(async { drop(connection.await) });
                 client.batch_execute("create table done (number bigint)").await.unwrap();
@@ -82,7 +82,7 @@ impl Speaks for Postgres {
     }
 
     async fn done(server: &Server) -> Option<Vec<u64>> {
-        let stream = TcpStream::connect(server.address).await.unwrap();
+        let stream = TcpStream::connect(server.address()).await.unwrap();
         let (client, connection) = config().connect_raw(stream, NoTls).await.unwrap();
         let _connection = Owned::spawn(async { drop(connection.await) });
         let rows = client.query("select number from done", &[]).await.unwrap();

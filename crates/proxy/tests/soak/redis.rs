@@ -1,7 +1,7 @@
 //! Redis, pipelined.
 
 use crate::load::{Ask, Speaks};
-use crate::server::{Server, free_port, program};
+use crate::servers::{Server, free_port, program};
 use crate::wire::{Reader, Wire, wrong};
 use std::fmt::Write as _;
 use std::io;
@@ -72,7 +72,7 @@ impl Speaks for Redis {
     }
 
     async fn done(server: &Server) -> Option<Vec<u64>> {
-        let mut wire = Wire::new(TcpStream::connect(server.address).await.unwrap());
+        let mut wire = Wire::new(TcpStream::connect(server.address()).await.unwrap());
         let read = async |reader: &mut Reader<'_>| {
             let n_done: usize = reader.line().await?[1..].parse().unwrap();
             let mut done = Vec::new();

@@ -18,6 +18,10 @@ use std::path::Path;
 /// How the files that are ours begin.
 const HEAD: &str = "Recorded by Seamwork: each test asks what was asked, and expects what was answered.";
 
+/// What they begin with until they have passed, for whoever finds them after this program was killed.
+const UNCHECKED: &str = "Recorded by Seamwork: each test asks what was asked, and expects what was answered. None \
+    of them was run yet: record them again.";
+
 /// The names of tests that are left out and shown.
 const MOST_NAMED: usize = 5;
 
@@ -59,32 +63,43 @@ pub(super) fn write(recording: &Recording, runs: &[RunFolder], tests: &Tests, sc
 
 /// Was anything written?
 fn write_file(path: &Path, drivers: Vec<Driver>, tests: &Tests, screen: &mut Screen) -> Result<bool, Exit> {
-    let is_ours = |text: String| text.starts_with(&format!("# {HEAD}"));
-    if std::fs::read_to_string(path).is_ok_and(|text| !is_ours(text)) {
+    let before = std::fs::read_to_string(path).ok();
+    if before.as_ref().is_some_and(|text| !text.starts_with(&format!("# {HEAD}"))) {
         let there = Diagnostic::error(format!("{} is there already, and not ours", shown(path)));
         screen.diagnostic(&there.hint("`--out FOLDER` puts the tests elsewhere"));
         return Err(Exit::CouldNotRun);
     }
-    put(path, &drivers, screen)?;
-    screen.tell(&format!("running {} as written\n", shown(path)));
-    let ran = screen.hushed(|screen| tests.only(path.to_owned()).run(&|_| Ok(()), screen))?;
-    if ran.exit == Exit::Interrupted {
-        return Err(ran.exit);
-    }
-    let passed = passed(&ran.folder, screen)?;
+    put(path, UNCHECKED, &drivers, screen)?;
+    let passed = checked(path, tests, screen).inspect_err(|_| {
+        // What nobody has seen pass is no test: what was there before stays.
+        let _ = match &before {
+            Some(text) => whole(path, text.as_bytes()),
+            None => std::fs::remove_file(path),
+        };
+    })?;
     let (good, bad): (Vec<Driver>, Vec<Driver>) =
         drivers.into_iter().partition(|driver| passed.contains(driver.name.as_str()));
     if good.is_empty() {
         let _ = std::fs::remove_file(path);
     } else {
-        put(path, &good, screen)?;
+        put(path, HEAD, &good, screen)?;
     }
     screen.say(&summary(path, &good, &bad));
     Ok(!good.is_empty())
 }
 
-fn put(path: &Path, drivers: &[Driver], screen: &mut Screen) -> Result<(), Exit> {
-    whole(path, written_tests(HEAD, drivers).as_bytes()).map_err(|error| {
+/// Runs a file as it is written: the names of the tests that passed.
+fn checked(path: &Path, tests: &Tests, screen: &mut Screen) -> Result<HashSet<String>, Exit> {
+    screen.tell(&format!("running {} as written\n", shown(path)));
+    let ran = screen.hushed(|screen| tests.only(path.to_owned()).run(&|_| Ok(()), screen))?;
+    match ran.exit {
+        Exit::Interrupted | Exit::CouldNotRun => Err(ran.exit),
+        _ => passed(&ran.folder, screen),
+    }
+}
+
+fn put(path: &Path, head: &str, drivers: &[Driver], screen: &mut Screen) -> Result<(), Exit> {
+    whole(path, written_tests(head, drivers).as_bytes()).map_err(|error| {
         screen.error(&error, &format!("{} must be a file that can be written", path.display()));
         Exit::CouldNotRun
     })

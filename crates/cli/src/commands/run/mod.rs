@@ -188,7 +188,7 @@ impl Tests {
         let token = format!("seam-{:016x}", chance());
         let mut telling = Telling { root, folder, sources, ticker, reports, progress, command, token };
         let runtime = runtime()?;
-        let interrupts = runtime.block_on(async { Interrupts::listen() })?;
+        let interrupts = Interrupts::listen()?;
         let asked = interrupts.asked.clone();
         let ground = Ground { update_snapshots: self.update_snapshots, ..ground };
         let options = RunOptions { fail_fast: self.fail_fast };
