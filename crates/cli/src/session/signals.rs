@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -30,18 +31,17 @@ impl Interrupts {
             return Ok(interrupts.clone());
         }
         // A thread of its own, which outlives the runtimes of single runs.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let signals = runtime.block_on(async {
-            let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-            let [interrupt, terminate, hangup] = signals.map(signal);
-            io::Result::Ok([interrupt?, terminate?, hangup?])
-        })?;
         let (ask, asked) = watch::channel(false);
         let was_asked = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&was_asked);
-        std::thread::Builder::new()
-            .name("signals".to_owned())
-            .spawn(move || runtime.block_on(hear(signals, ask, heard)))?;
+        let (heard, (began, has_begun)) = (Arc::clone(&was_asked), std::sync::mpsc::sync_channel(1));
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let begun = begin();
+            let _ = began.send(begun.as_ref().map(|_| ()).map_err(io::Error::kind));
+            if let Ok((runtime, signals)) = begun {
+                runtime.block_on(hear(signals, ask, heard));
+            }
+        })?;
+        has_begun.recv().map_err(io::Error::other)??;
         let interrupts = Self { asked, was_asked };
         *listening = Some(interrupts.clone());
         Ok(interrupts)
@@ -51,6 +51,16 @@ impl Interrupts {
     pub(crate) fn were_heard(&self) -> bool {
         self.was_asked.load(Ordering::Relaxed)
     }
+}
+
+fn begin() -> io::Result<(Runtime, [Signal; 3])> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let signals = runtime.block_on(async {
+        let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let [interrupt, terminate, hangup] = signals.map(signal);
+        io::Result::Ok([interrupt?, terminate?, hangup?])
+    })?;
+    Ok((runtime, signals))
 }
 
 async fn hear(
