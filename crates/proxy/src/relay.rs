@@ -100,12 +100,17 @@ impl Tap {
     }
 
     /// What to do about the bytes with which a consumer opens, instead of passing them on. PostgreSQL's request for
-    /// TLS gets its `N`, so that the seam costs no encryption, unless its consumer is known to insist.
+    /// TLS gets its `S` where it can be had: whoever insists on it would fail without. Where TLS is declared behind the
+    /// seam it gets its `N` until the consumer is known to insist, because a sign-in that could be bound to TLS is refused
+    /// where only the server knows that it can be.
     pub(crate) fn opening(&mut self, direction: Direction, bytes: &[u8]) -> Option<Opening> {
         if direction != Direction::ToProvider || !self.unopened {
             return None;
         }
-        let wanted = self.protocol.wants_tls(bytes).filter(|answer| answer.is_empty() || self.insists);
+        let wanted = self
+            .protocol
+            .wants_tls(bytes)
+            .filter(|answer| answer.is_empty() || self.insists || !self.meeting.binds_otherwise());
         if let Some(answer) = wanted.filter(|_| self.meeting.can_encrypt() && !self.is_encrypted) {
             self.is_encrypted = true;
             return Some(Opening::Encrypt(answer));

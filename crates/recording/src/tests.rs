@@ -426,11 +426,18 @@ tests:
         &[
             (r#"{"command":"GET","args":["cart:1"]}"#, r#"{"value":"2"}"#),
             (r#"{"command":"BLPOP","args":["q","0"]}"#, r#"{"value":null}"#),
+            (r#"{"command":"BZMPOP","args":["0","1","q","MIN"]}"#, r#"{"value":null}"#),
+            (r#"{"command":"BRPOPLPUSH","args":["q","r","0"]}"#, r#"{"value":null}"#),
+            (r#"{"command":"SSUBSCRIBE","args":["q"]}"#, r#"{"value":["ssubscribe","q",1]}"#),
+            (r#"{"command":"WAIT","args":["1","0"]}"#, r#"{"value":0}"#),
+            (r#"{"command":"MULTI","args":[]}"#, r#"{"value":"OK"}"#),
         ],
     );
     let text = driven(&redis, Thoroughness::Whole);
     assert!(
-        text.contains("command: [GET, cart:1]") && text.contains("value: \"2\"") && !text.contains("BLPOP"),
+        text.contains("command: [GET, cart:1]")
+            && text.contains("value: \"2\"")
+            && text.matches("command:").count() == 1,
         "{text}"
     );
 }

@@ -128,6 +128,25 @@ pub enum Effect {
     CloseAfter(Duration),
 }
 
+impl Effect {
+    /// Can it be had where nothing is known of what passes but that it is bytes? What has to be said in a protocol's terms
+    /// can't, nor can what has an end that nobody knows.
+    pub(crate) fn fits_bytes(&self) -> bool {
+        match self {
+            Self::Wait(_)
+            | Self::Reset(_)
+            | Self::ResetAfter(_)
+            | Self::LoseReply(_)
+            | Self::Hang
+            | Self::Cut(_)
+            | Self::Refuse
+            | Self::Pace(_)
+            | Self::CloseAfter(_) => true,
+            Self::Answer(_) | Self::Say(..) | Self::Twice => false,
+        }
+    }
+}
+
 /// How much of a connection that carries several calls at once is reset with one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {

@@ -41,6 +41,8 @@ pub(super) struct Case<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) moment: Moment,
     pub(super) is_message: bool,
+    /// Is nothing known of them, but that they are bytes? Then nobody can answer.
+    pub(super) is_bytes: bool,
     /// Is there somebody to ask what no stub answers?
     pub(super) has_provider: bool,
     /// What was asked, where this is the reply to it.
@@ -75,7 +77,7 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
             break;
         }
         match rule.kind() {
-            Kind::Stub(_) if passes => {}
+            Kind::Stub(_) if passes || case.is_bytes => {}
             // A message goes on to who is there; where nobody is, a stub stands in for the broker.
             Kind::Stub(_) if case.is_message && (case.has_provider || !is_published(&parts)) => {}
             Kind::Stub(answers) => {
@@ -113,6 +115,8 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                 let held = Held { parts: &parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
                 match rule.effect(&held) {
                     None => continue,
+                    // What can't be done was not done: it does not count.
+                    Some(effect) if case.is_bytes && !effect.fits_bytes() => continue,
                     Some(Effect::Wait(time)) => verdict.wait += time,
                     Some(effect) => verdict.what = Some((What::Fault(effect), Arc::clone(rule))),
                 }
@@ -131,6 +135,7 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
 fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Option<Verdict> {
     // Whoever waits, breaks or looks at replies wants to know more, and a filter needs all of it.
     if case.is_message
+        || case.is_bytes
         || case.moment != Moment::Request
         || !rules.iter().all(|rule| rule.is_stub() && rule.is_for_all())
     {

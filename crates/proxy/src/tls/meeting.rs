@@ -70,6 +70,12 @@ impl Meeting {
         self.encryption.is_some()
     }
 
+    /// Is TLS spoken to the provider as declared, while the consumer is shown another certificate? What a sign-in is bound to
+    /// is not the same on both sides then.
+    pub(crate) fn binds_otherwise(&self) -> bool {
+        self.declared.is_some() && !self.is_presented
+    }
+
     /// What went wrong with TLS, once.
     pub(crate) fn take_trouble(&self) -> Option<ExternalError> {
         self.trouble.lock().take()

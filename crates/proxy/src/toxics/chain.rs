@@ -206,8 +206,10 @@ impl Chain {
     fn remove(&mut self, index: usize) {
         self.interrupt(index);
         let stage = self.stages.remove(index);
-        if stage.applies && stage.shaper.ends_when_taken() {
-            self.emit(Passing::End(Ending::Close));
+        if stage.applies
+            && let Some(ending) = stage.shaper.ending_when_taken()
+        {
+            self.emit(Passing::End(ending));
             return;
         }
         for passing in stage.input {

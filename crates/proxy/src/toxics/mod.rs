@@ -115,9 +115,9 @@ trait Shaper: Send {
         None
     }
 
-    /// Does the connection end when the toxic is taken away, because something of it is missing for good?
-    fn ends_when_taken(&self) -> bool {
-        false
+    /// How the connection ends when the toxic is taken away, where something of it is missing for good.
+    fn ending_when_taken(&self) -> Option<Ending> {
+        None
     }
 }
 

@@ -27,4 +27,9 @@ impl Shaper for ResetPeer {
         let due = first + super::millis(around.attributes.first().copied().unwrap_or(0));
         if due > around.now { Step::Until(due) } else { Step::Give(Passing::End(Ending::Reset)) }
     }
+
+    fn ending_when_taken(&self) -> Option<Ending> {
+        // What came meanwhile is gone, the end of a direction included: nobody could go on from there.
+        self.first.map(|_| Ending::Reset)
+    }
 }

@@ -158,6 +158,23 @@ fn reset_peer_resets_after_the_first_byte() {
 }
 
 #[test]
+fn what_reset_peer_has_swallowed_ends_the_connection_with_it() {
+    type Case = (&'static str, fn(&mut Bench), Option<(u128, Ending)>);
+    let cases: [Case; 3] = [
+        ("bytes", |bench| _ = bench.send(10, b"a"), Some((20, Ending::Reset))),
+        ("the end", |bench| _ = bench.end(10), Some((20, Ending::Reset))),
+        ("nothing", |_| {}, None),
+    ];
+    for (what, come, ending) in cases {
+        let mut bench = Bench::new(&[toxic(1, "reset_peer", &[60_000])]);
+        come(&mut bench);
+        bench.run(20).chain.change(&[]);
+        bench.run(30);
+        assert_eq!(bench.ending, ending, "{what}");
+    }
+}
+
+#[test]
 fn slicer_loses_nothing_and_cuts_near_the_average() {
     let bytes: Vec<u8> = (0..=255).cycle().take(5_000).collect();
     for (average, variation) in [(100, 0), (100, 50), (10, 9), (0, 0), (1, 1), (1, 1_000)] {

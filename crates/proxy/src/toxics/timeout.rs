@@ -43,7 +43,7 @@ impl Shaper for Timeout {
         None
     }
 
-    fn ends_when_taken(&self) -> bool {
-        true
+    fn ending_when_taken(&self) -> Option<Ending> {
+        Some(Ending::Close)
     }
 }

@@ -1,6 +1,6 @@
 //! What each fault does, on new connections and on those that are open, without connecting anew.
 
-use crate::bed::{Client, FIRST, LONG, bed, provider};
+use crate::bed::{Client, FIRST, LONG, bed, bed_of, provider};
 use seam_event::InteractionError;
 use seam_proxy::Often;
 use std::io::{ErrorKind, Read, Write};
@@ -198,4 +198,23 @@ async fn a_fault_of_connections_lasts_as_long_as_it_is_said() {
         assert!(Instant::now() < deadline, "it never ended");
     }
     assert_eq!(bed.client().ask("/a"), FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_done_to_plain_bytes_does_not_count() {
+    let bed = bed_of("tcp", provider).await;
+    let mut n_asked = 0;
+    for (fault, n_struck) in [
+        (r#"{"status":503}"#, 0),
+        (r#"{"error":"40001"}"#, 0),
+        (r#""duplicate""#, 0),
+        (r#"{"rate_limit":1}"#, 0),
+        (r#"{"latency":"1ms"}"#, 1),
+    ] {
+        let rule = bed.put(fault).await;
+        n_asked += 1;
+        assert!(bed.client().ask("/a").starts_with("200 "), "{fault}");
+        assert_eq!((rule.n_struck(), bed.n_asked()), (n_struck, n_asked), "{fault}");
+        bed.proxy.take_away(&rule);
+    }
 }

@@ -110,11 +110,12 @@ async fn http_2_is_agreed_on() {
 const GRPC: &str = r"
 const http2 = require('http2');
 const server = http2.createServer();
-server.on('stream', (stream, headers) => {
+// As a server does it that has to know what is asked before it answers.
+server.on('stream', (stream, headers) => stream.resume().on('end', () => {
   stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
   stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
   stream.end(Buffer.from([0, 0, 0, 0, 2, 8, 7]));
-});
+}));
 server.listen(Number(process.argv[1]), '127.0.0.1');
 ";
 

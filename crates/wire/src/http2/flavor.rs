@@ -112,7 +112,13 @@ impl Flavor {
 
     /// The reply begins before the request has ended.
     pub(super) fn early_request(&self, stream: &Stream) -> Tell {
-        if self.is_grpc(stream) { Tell::streams(0, false, Cutter::messages()) } else { Tell::all() }
+        // What is known to be a single message is read with the rest of the call, however late it comes.
+        let is_single = stream.streams.request == Some(false);
+        if self.is_grpc(stream) && !is_single {
+            Tell::streams(0, false, Cutter::messages())
+        } else {
+            Tell::all()
+        }
     }
 
     pub(super) fn request(&self, kept: Shared) -> Box<dyn Captured> {

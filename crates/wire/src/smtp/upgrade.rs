@@ -13,6 +13,8 @@ pub(super) struct Offers {
     replies: Gathered,
     /// What the server owes, the oldest first: is it the answer to EHLO? The greeting is owed from the start.
     due: std::collections::VecDeque<bool>,
+    /// It has been asked for, and begins once the server has answered what was asked before.
+    is_wanted: bool,
     is_encrypted: bool,
     is_over: bool,
 }
@@ -21,7 +23,7 @@ impl Default for Offers {
     fn default() -> Self {
         let due = std::iter::once(false).collect();
         let (commands, replies) = (Gathered::default(), Gathered::default());
-        Self { commands, replies, due, is_encrypted: false, is_over: false }
+        Self { commands, replies, due, is_wanted: false, is_encrypted: false, is_over: false }
     }
 }
 
@@ -34,18 +36,28 @@ impl Offers {
         turn.inward.append(&mut self.commands.take());
         turn.outward.append(&mut self.replies.take());
     }
+
+    /// TLS begins, once it is asked for and nothing is owed that was asked in clear.
+    fn begin(&mut self, turn: &mut Turn) {
+        if self.is_wanted && self.due.is_empty() {
+            (self.is_wanted, self.is_encrypted) = (false, true);
+            turn.outward.extend_from_slice(READY);
+            turn.encrypts = true;
+            turn.early.append(&mut self.commands.take());
+        }
+    }
 }
 
 impl Upgrade for Offers {
     fn came(&mut self, bytes: &[u8], turn: &mut Turn) -> Result<(), NoTls> {
         let fits = self.commands.add(bytes);
-        while let Some(line) = self.commands.take_line() {
+        while !self.is_wanted
+            && let Some(line) = self.commands.take_line()
+        {
             let name = word(&line);
             if name == b"STARTTLS" && !self.is_encrypted {
-                self.is_encrypted = true;
-                turn.outward.extend_from_slice(READY);
-                turn.encrypts = true;
-                turn.early.append(&mut self.commands.take());
+                self.is_wanted = true;
+                self.begin(turn);
                 return Ok(());
             }
             let goes_on =
@@ -72,6 +84,7 @@ impl Upgrade for Offers {
                 turn.outward.extend(reply);
             }
         }
+        self.begin(turn);
         if !fits {
             self.end(turn);
         }
@@ -304,6 +317,22 @@ mod tests {
         offers.came(b"MAIL FROM:<a>\r\nRCPT", &mut turn).unwrap();
         assert_eq!(turn.inward, b"EHLO me\r\nMAIL FROM:<a>\r\nRCPT");
         assert!(offers.is_over());
+    }
+
+    #[test]
+    fn what_was_asked_in_clear_is_answered_in_clear() {
+        let mut offers = Offers::default();
+        let mut turn = Turn::default();
+        offers.came(b"EHLO me\r\nNOOP\r\nSTARTTLS\r\n", &mut turn).unwrap();
+        offers.came(b"\x16\x03", &mut turn).unwrap();
+        assert_eq!((turn.encrypts, turn.outward.as_slice()), (false, &b""[..]));
+        offers.goes(b"220 hello\r\n250-hello\r\n250 SIZE\r\n", &mut turn).unwrap();
+        assert!(!turn.encrypts);
+        offers.goes(b"250 ok\r\n", &mut turn).unwrap();
+        assert_eq!(turn.inward, b"EHLO me\r\nNOOP\r\n");
+        let said = "220 hello\r\n250-hello\r\n250-STARTTLS\r\n250 SIZE\r\n250 ok\r\n220 2.0.0 ready to start TLS\r\n";
+        assert_eq!(String::from_utf8(turn.outward).unwrap(), said);
+        assert_eq!((turn.encrypts, turn.early), (true, vec![0x16, 3]));
     }
 
     #[test]

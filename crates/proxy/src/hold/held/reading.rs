@@ -190,6 +190,7 @@ impl Held {
             bytes,
             moment,
             is_message,
+            is_bytes: self.with.splitter.is_none(),
             has_provider: self.with.provider.is_some() || leads_somewhere,
             asked,
         };
