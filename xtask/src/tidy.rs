@@ -24,14 +24,12 @@ const FLOORS: &[(&str, u8)] = &[
     ("steps", 7),
     ("report", 7),
     ("engine", 8),
-    ("dashboard", 8),
     ("control", 8),
     ("cli", 9),
 ];
 
 /// Only these may know sockets and time.
-const KNOW_TOKIO: &[&str] =
-    &["cli", "engine", "steps", "services", "proxy", "launch", "dashboard", "control"];
+const KNOW_TOKIO: &[&str] = &["cli", "engine", "steps", "services", "proxy", "launch", "control"];
 
 /// A file longer than this needs to be divided.
 const LONGEST_FILE: usize = 800;

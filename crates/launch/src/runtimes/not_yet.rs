@@ -26,7 +26,8 @@ pub(super) const COMPOSE: RuntimeKind = kind(
 pub(super) const PLANNED: RuntimeKind = kind(
     Word {
         subject: Shape::Any,
-        ..Word::new("planned", "declared before it exists, with its story (not there yet)")
+        text: "Its `stub` answers for it. Without one, a run that needs it says that it is not there yet.",
+        ..Word::new("planned", "declared before it exists")
     },
     |component, found| read(component, found, "planned"),
 );
@@ -34,7 +35,10 @@ pub(super) const PLANNED: RuntimeKind = kind(
 type Read = fn(&Component, &mut Diagnostics) -> Option<Box<dyn Raise>>;
 
 const fn kind(word: Word, read: Read) -> RuntimeKind {
-    let text = "This version reads and checks it; a run that needs it says that it is not there yet.";
+    let text = match word.text.len() {
+        0 => "This version reads and checks it; a run that needs it says that it is not there yet.",
+        _ => word.text,
+    };
     RuntimeKind { word: Word { text, ..word }, read, there: There::NotYet }
 }
 

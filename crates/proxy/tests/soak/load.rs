@@ -23,6 +23,9 @@ use tokio::task::JoinHandle;
 /// Clients at once.
 const CLIENTS: usize = 8;
 
+/// How much more memory a server's folder of buffers and the allocator may come to hold, in bytes.
+const ROOM: usize = 64 * 1024 * 1024;
+
 /// Cuts a second, about.
 const CUTS: f64 = 5.0;
 
@@ -224,6 +227,11 @@ async fn soaked<S: Speaks>(time: Duration) -> bool {
     // The listener of the links is left, and what is just being closed.
     if fds_after > fds_before + 8 {
         soaking.tally.wrong("leaked", format!("{fds_before} file descriptors became {fds_after}"));
+    }
+    // What is kept for whoever asks later is bounded; more than this on top is not.
+    if memory > 0 && memory_after > 2 * memory + ROOM {
+        let (early, late) = (memory / 1024 / 1024, memory_after / 1024 / 1024);
+        soaking.tally.wrong("leaked", format!("{early} MiB became {late} MiB"));
     }
     eprintln!(
         "{}: {}; {} interactions told; memory {} MiB, then {} MiB",
