@@ -26,6 +26,7 @@ mod smtp;
 mod splitter;
 mod tcp;
 mod unmatched;
+mod unrolled;
 mod upgrade;
 mod watching;
 mod websocket;
@@ -34,4 +35,5 @@ pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Glance, Hear
 pub use conversation::{Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise};
 pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{Behind, BrokenOff, Call, Of, Passed, Piece, Read, Splitter, Splitting, Unanswerable};
+pub use unrolled::{Ends, Unrolled, unroll};
 pub use upgrade::{NoTls, Turn, Upgrade, Urge};

@@ -211,6 +211,32 @@ pub trait Splitter: Send {
     /// [`Word`](seam_model::Word) names under `fields`.
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable>;
 
+    /// Can an answer be said bit by bit here, as [`unroll`](crate::unroll) takes it apart?
+    fn says_bit_by_bit(&self) -> bool {
+        false
+    }
+
+    /// One more message of an answer that was begun with `open`, as a piece to the consumer: an event, a message. After a
+    /// change-over to WebSocket no call is needed for it.
+    fn say_more(&mut self, call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
+        let _ = (call, message);
+        Err(Unanswerable::new("in this protocol an answer is said at once"))
+    }
+
+    /// Ends an answer that was begun with `open`, with what is said last of it: trailers, the end of the body. The connection
+    /// goes on.
+    fn say_last(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let _ = (call, answer);
+        Err(Unanswerable::new("in this protocol an answer is said at once"))
+    }
+
+    /// Ends such an answer as if its rest were missing, on a connection whose other calls go on. None where only the end
+    /// of the connection says so.
+    fn say_no_more(&mut self, call: Call) -> Option<Vec<u8>> {
+        let _ = call;
+        None
+    }
+
     /// What besides itself the bytes of an answer to this call depend on, as a number: the same answer to two calls with
     /// the same number has the same bytes, and may be said again without being asked for. None where it may depend on
     /// the call.
@@ -220,7 +246,7 @@ pub trait Splitter: Send {
     }
 
     /// Does the connection end with the answer to this call, because its consumer said so when it asked? Known until
-    /// [`answer`](Self::answer) is called.
+    /// [`answer`](Self::answer) is called; of an answer that stays open, until its end.
     fn ends_with(&self, call: Call) -> bool {
         let _ = call;
         false

@@ -25,7 +25,10 @@ use tokio::time::Instant;
 
 mod pieces;
 mod reading;
+mod streams;
 mod writing;
+
+use streams::Streams;
 
 /// What became of a connection that was held.
 pub(crate) enum Outcome {
@@ -85,6 +88,8 @@ struct Held {
     is_touched: bool,
     /// Are there no rules any more?
     is_free: bool,
+    /// Answers that are said bit by bit.
+    streams: Streams,
     /// Who is asked instead of the provider, for which call.
     others: JoinSet<(Call, Answering)>,
     /// What is to be said to the consumer of its own accord.
@@ -116,6 +121,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         provider_ended: false,
         is_touched: false,
         is_free: false,
+        streams: Streams::default(),
         others: JoinSet::new(),
         pushes,
     };
@@ -151,6 +157,7 @@ impl Held {
     async fn run(&mut self) -> Result<(), Ended> {
         self.begin()?;
         loop {
+            self.stream_on()?;
             self.settle().await?;
             if self.is_free && self.may_go() {
                 return Ok(());
@@ -187,6 +194,7 @@ impl Held {
             && self.order.is_empty()
             && self.ready.is_empty()
             && self.others.is_empty()
+            && self.streams.is_empty()
             && self.fates.are_settled();
         let is_whole = self.hung.is_none() && !self.consumer_ended && !self.provider_ended;
         let is_ordinary = self.with.provider.is_some() && !self.with.protocol.is_always_held();
@@ -232,9 +240,10 @@ impl Held {
     }
 
     async fn wait(&mut self) -> Woken {
-        let reads_consumer = !self.consumer_ended && !self.up.is_full() && !self.down.is_full();
+        let has_room = !self.up.is_full() && !self.down.is_full() && !self.streams.is_full();
+        let reads_consumer = !self.consumer_ended && has_room;
         let reads_provider = !self.provider_ended && !self.down.is_full();
-        let due = [self.up.next_due(), self.down.next_due()].into_iter().flatten().min();
+        let due = [self.up.next_due(), self.down.next_due(), self.next_part()].into_iter().flatten().min();
         let (blocked_up, blocked_down) = (self.up.is_blocked, self.down.is_blocked);
         let Holding { consumer, provider, state, .. } = &mut self.with;
         let (consumer, provider) = (&*consumer, provider.as_ref());

@@ -21,6 +21,8 @@ pub(super) struct Verdict {
     pub(super) asked: Option<Value>,
     /// Where the answer to a message is to go, as far as that says so.
     pub(super) reply_to: Option<Value>,
+    /// Is a message answered to who said it, as on WebSocket?
+    pub(super) is_answered_back: bool,
 }
 
 /// What else becomes of a piece.
@@ -78,19 +80,22 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
         }
         match rule.kind() {
             Kind::Stub(_) if passes || case.is_bytes => {}
-            // A message goes on to who is there; where nobody is, a stub stands in for the broker.
-            Kind::Stub(_) if case.is_message && (case.has_provider || !is_published(&parts)) => {}
+            // A message goes on to a broker that is there; where nobody is, a stub stands in for it.
+            Kind::Stub(_)
+                if case.is_message && !is_said(&parts) && (case.has_provider || !is_published(&parts)) => {}
             Kind::Stub(answers) => {
                 if !rule.applies(&interaction, case.at) {
                     continue;
                 }
                 // What is published needs no answer.
                 unmatched = Some(rule).filter(|_| !case.is_message);
+                let said = is_said(&parts).then(|| Value::map([("message", parts.message.clone())]));
+                let published = if case.is_message { &parts.message } else { &parts.request };
                 let asked = Asked {
                     seam: case.seam,
                     protocol: case.protocol,
                     at: case.at,
-                    request: if case.is_message { &parts.message } else { &parts.request },
+                    request: said.as_ref().unwrap_or(published),
                     bytes: case.bytes,
                 };
                 match answers.answer(&asked) {
@@ -100,8 +105,11 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                         verdict.wait += after;
                         passes = true;
                     }
+                    // A stub for all requests is none for what is said afterwards.
+                    Some(answering) if said.is_some() && is_reply(&answering) => {}
                     Some(answering) => {
                         rule.struck();
+                        verdict.is_answered_back = said.is_some();
                         verdict.reply_to = reply_to(&parts.message);
                         verdict.what = Some((What::Stub(answering), Arc::clone(rule)));
                     }
@@ -152,6 +160,19 @@ fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Opt
 /// Is it a message to the provider, as a broker gets them?
 fn is_published(parts: &Parts) -> bool {
     parts.message.get("kind").and_then(Value::as_text) == Some("published")
+}
+
+/// Is it a message of a consumer to whom it speaks, one by one and without a broker: WebSocket's?
+fn is_said(parts: &Parts) -> bool {
+    let is = |name: &str, values: &[&str]| {
+        parts.message.get(name).and_then(Value::as_text).is_some_and(|text| values.contains(&text))
+    };
+    is("from", &["consumer"]) && is("type", &["text", "binary"])
+}
+
+/// Does it answer a request of HTTP?
+fn is_reply(answering: &Answering) -> bool {
+    matches!(&answering.say, Say::Answer(value) if value.get("status").is_some())
 }
 
 /// Where who published a message waits for an answer.

@@ -10,3 +10,4 @@ mod mosquitto;
 mod nats;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod streams;

@@ -57,6 +57,13 @@ pub(crate) fn provider(n_asked: Arc<AtomicUsize>) -> Upstream {
     Upstream::Tcp(address)
 }
 
+/// What stands behind a seam, given where it counts what it is asked.
+pub(crate) type Begin = fn(Arc<AtomicUsize>) -> Upstream;
+
+pub(crate) fn nobody(_: Arc<AtomicUsize>) -> Upstream {
+    Upstream::Nowhere
+}
+
 fn serve(mut stream: TcpStream, n_asked: &AtomicUsize) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     loop {
@@ -134,6 +141,12 @@ impl Bed {
         assert_eq!(self.proxy.put(|_| true, &rule), 1);
         self.proxy.pointed(|_| true).await;
         rule
+    }
+
+    /// Says a message to all consumers.
+    pub(crate) async fn push(&self, message: Value) -> Vec<Result<(), String>> {
+        let seam = SeamId { consumer: "web".into(), provider: "api".into(), endpoint: Endpoint::main() };
+        self.proxy.push(&seam, message).await.unwrap()
     }
 
     pub(crate) fn client(&self) -> Client {

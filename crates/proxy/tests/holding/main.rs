@@ -4,5 +4,6 @@
 mod bed;
 mod faults;
 mod handing;
+mod streams;
 mod stubs;
 mod surprises;

@@ -17,6 +17,17 @@ pub(super) struct Answer {
     pub(super) callbacks: Vec<CallBack>,
     /// How often in a row, among `replies`.
     pub(super) times: u64,
+    /// Between the parts of what is said bit by bit, where they are drawn.
+    pub(super) pauses: Vec<Pause>,
+}
+
+/// A pause before one part of an answer, drawn anew each time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pause {
+    /// The field with the list of parts.
+    pub(super) list: &'static str,
+    pub(super) index: usize,
+    pub(super) delay: Delay,
 }
 
 /// What is said.
@@ -52,14 +63,30 @@ pub(super) enum Body {
 impl Answer {
     /// What is said now.
     pub(super) fn say(&self, scope: &Scope<'_>) -> Say {
-        match &self.says {
-            Says::Prepared(value) => Say::Answer(Arc::clone(value)),
-            Says::Pass => Say::Pass,
+        let value = match &self.says {
+            Says::Prepared(value) if self.pauses.is_empty() => return Say::Answer(Arc::clone(value)),
+            Says::Prepared(value) => Value::clone(value),
+            Says::Pass => return Say::Pass,
             Says::Template(template, files) => match template.render(scope) {
-                Ok(value) => Say::Answer(Arc::new(with(value, files))),
-                Err(error) => Say::Cannot(error.message),
+                Ok(value) => with(value, files),
+                Err(error) => return Say::Cannot(error.message),
             },
+        };
+        Say::Answer(Arc::new(self.paused(value, scope)))
+    }
+
+    /// With the pauses that are drawn now.
+    fn paused(&self, mut value: Value, scope: &Scope<'_>) -> Value {
+        for Pause { list, index, delay } in &self.pauses {
+            if let Value::Map(fields) = &mut value
+                && let Some(Value::List(parts)) = fields.get_mut(*list)
+                && let Some(Value::Map(part)) = parts.get_mut(*index)
+            {
+                let micros = delay.draw(scope.outer.chance()).as_micros();
+                part.insert("after".to_owned(), Value::Text(format!("{micros}us")));
+            }
         }
+        value
     }
 
     /// The callbacks that follow.

@@ -4,6 +4,7 @@ mod answer;
 mod condition;
 mod glance;
 mod index;
+mod pauses;
 mod read;
 mod scope;
 mod set;

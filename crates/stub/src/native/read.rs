@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Body, CallBack, Says, below_state, with};
 use super::condition::Condition;
+use super::pauses;
 use super::scope::OWN;
 use super::stub::{Stub, Stubs, USUAL_PRIORITY};
 use crate::delay::Delay;
@@ -132,8 +133,12 @@ fn read_request(node: &Node, reading: &Reading<'_>, found: &mut Diagnostics) -> 
             Vec::new()
         }
     };
+    // Where a stub answers what is said on a connection that both sides talk on.
+    let says =
+        has(reading.protocol.word().fields, "messages") && has(reading.protocol.word().fields, "events");
+    let is_known = |first: &str| known.is_empty() || has(known, first) || (says && first == "message");
     for condition in &conditions {
-        for first in condition.statement.fields().filter(|first| !known.is_empty() && !has(known, first)) {
+        for first in condition.statement.fields().filter(|first| !is_known(first)) {
             let title = format!("a request of {} has no `{first}`", reading.protocol.name());
             let diagnostic = Diagnostic::error(title).at(condition.path.span, "");
             found.push(match condition.path.value.strip_prefix("request.") {
@@ -244,6 +249,7 @@ fn read_answers(
         then: shared.then.clone(),
         callbacks: shared.callbacks.clone(),
         times: 1,
+        pauses: Vec::new(),
     }]
 }
 
@@ -271,7 +277,7 @@ fn read_answer(
     };
     let times = fields.integer("times", found).unwrap_or(1);
     let pass = fields.boolean("pass", found).unwrap_or_default();
-    let rest: Vec<Entry> = fields.rest().into_iter().cloned().collect();
+    let mut rest: Vec<Entry> = fields.rest().into_iter().cloned().collect();
     if pass && let Some(entry) = rest.first() {
         found.push(
             Diagnostic::error("what the provider is asked can't be answered too").at(entry.key.span, ""),
@@ -280,8 +286,9 @@ fn read_answer(
     if !pass {
         check_reply(&rest, reading, found);
     }
+    let pauses = if pass { Vec::new() } else { pauses::read(&mut rest, reading.protocol, found) };
     let says = if pass { Says::Pass } else { read_says(rest, node.span, reading, found) };
-    Some(Answer { says, delay, then, callbacks, times })
+    Some(Answer { says, delay, then, callbacks, times, pauses })
 }
 
 fn read_says(mut rest: Vec<Entry>, span: Span, reading: &Reading<'_>, found: &mut Diagnostics) -> Says {

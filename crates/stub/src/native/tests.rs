@@ -376,3 +376,38 @@ fn protocols_other_than_http_have_stubs_too() {
     assert_eq!(said(&set, r#"{"command":"GET","args":["cart:7"]}"#), r#"{"value":"cart:7!"}"#);
     assert!(Value::Null == Value::default());
 }
+
+#[test]
+fn parts_of_an_answer_come_each_in_its_time() {
+    let set = set("stubs:\n\
+        - request: GET /feed\n  \
+          reply: { events: [{ data: { path: $request.path } }, { data: 2, after: 1s }, { fault: reset }], every: 5ms }\n\
+        - request: GET /drawn\n  \
+          reply: { events: [{ data: 1 }, { data: 2 }, { data: 3, after: 1s }], every: { from: 10ms, to: 20ms } }\n\
+        - request: { message.body.kind: subscribe }\n  \
+          reply: { messages: [{ json: { for: $request.message.body.topic } }] }\n");
+    assert_eq!(
+        said(&set, r#"{"method":"GET","path":"/feed"}"#),
+        r#"{"events":[{"data":{"path":"/feed"}},{"data":2,"after":"1s"},{"fault":"reset"}],"every":"5ms"}"#
+    );
+    let drawn = said(&set, r#"{"method":"GET","path":"/drawn"}"#);
+    let again = said(&set, r#"{"method":"GET","path":"/drawn"}"#);
+    let value = parse(&drawn).unwrap();
+    let events = value.get("events").and_then(Value::as_list).unwrap();
+    let after = |index: usize| events[index].get("after").map(Value::to_plain_text);
+    assert_eq!((after(0), after(2)), (None, Some("1s".to_owned())));
+    let micros: u64 = after(1).unwrap().trim_end_matches("us").parse().unwrap();
+    assert!((10_000..=20_000).contains(&micros) && drawn != again, "{drawn} {again}");
+    assert_eq!(
+        said(&set, r#"{"message":{"path":"/ws","body":{"kind":"subscribe","topic":"a"}}}"#),
+        r#"{"messages":[{"json":{"for":"a"}}]}"#
+    );
+    for (stub, wrong) in [
+        ("reply: { events: [{ data: 1, after: soon }] }", "`delay` is no duration"),
+        ("reply: { events: [{ fault: cut }] }", "an answer breaks off by reset, truncate, hang"),
+        ("reply: { events: [{ fault: reset }, { data: 1 }] }", "nothing is said after a fault"),
+    ] {
+        let told = read(&format!("stubs: [{{ {stub} }}]"), "http").unwrap_err();
+        assert!(told.contains(wrong), "{told}");
+    }
+}

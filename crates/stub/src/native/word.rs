@@ -16,6 +16,10 @@ pub static STUB: Word = Word {
            first time), `state`, `consumer`, and the variables of the test.\n\n\
            `replies` are given one after the other, and the last again and again; with `repeat: true` it begins anew. A reply may say \
            itself how often (`times`), how late (`delay`), what follows (`then`, `callbacks`), or `pass: true`.\n\n\
+           A stream is said bit by bit, in HTTP `events` (or `messages`, on WebSocket), in gRPC `messages`, each so long `after` what \
+           came before it, or as `every` says. The last may be `{ fault: reset }`, `truncate` or `hang`; with `open: true` the stream \
+           stays, and messages can be pushed onto it. What a consumer says on a WebSocket that a stub answers is asked for \
+           as `message`: `request: { message.body.kind: subscribe }`, and answered by `messages`.\n\n\
            `state` is what the stubs of a stand-in remember. It is null at first, or what `state` at the top of the file says; \
            `then: { state.order: paid }` changes it, `when: { state.order: paid }` asks for it, as does `when: { n: 1 }`.",
     fields: FIELDS,

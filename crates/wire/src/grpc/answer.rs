@@ -12,7 +12,8 @@ use seam_value::{Map, Value};
 
 /// The fields that an answer may have.
 const KNOWN: &[&str] = &[
-    "status", "message", "metadata", "body", "bodies", "trailers", "length", "open", "json", "text", "error",
+    "status", "message", "metadata", "body", "bodies", "messages", "every", "trailers", "length", "open",
+    "json", "text", "error",
 ];
 
 /// Reads an answer to the call of a path.
@@ -29,11 +30,7 @@ pub(crate) fn said(
             "grpc has no {unknown}; its answers have status, message, body"
         )));
     }
-    let status = match map.get("status").or_else(|| map.get("error")) {
-        None | Some(Value::Null) => 0,
-        Some(status) => status::number(&status.to_plain_text())
-            .ok_or_else(|| Unanswerable::new(format!("{status} is no status of gRPC")))?,
-    };
+    let status = status_of(map)?;
     let output = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.output());
     let mut said = Said { stays_open: map.get("open") == Some(&Value::Bool(true)), ..Said::default() };
     said.headers.push(b":status", b"200");
@@ -50,16 +47,36 @@ pub(crate) fn said(
     }
     let has_metadata = map.get("metadata").and_then(Value::as_map).is_some_and(|map| !map.is_empty());
     // An error without messages has its status in its only headers.
-    let only_headers = status != 0 && said.body.is_empty() && !has_metadata;
+    let only_headers = status != 0 && said.body.is_empty() && !has_metadata && !said.stays_open;
     let mut trailers = Headers::default();
-    let last = if only_headers { &mut said.headers } else { &mut trailers };
-    last.push(b"grpc-status", status.to_string().as_bytes());
-    if let Some(text) = map.get("message").or_else(|| map.get("text")).filter(|text| **text != Value::Null) {
-        last.push(b"grpc-message", status::write_message(text.to_plain_text().trim_end()).as_bytes());
-    }
-    metadata(map, "trailers", last)?;
+    let to = if only_headers { &mut said.headers } else { &mut trailers };
+    say_status(status, map, to)?;
     said.trailers = (!only_headers).then_some(trailers);
     Ok(said)
+}
+
+/// What is said last of an answer whose messages were said one by one.
+pub(crate) fn last(answer: &Value) -> Result<Headers, Unanswerable> {
+    let map = answer.as_map().cloned().unwrap_or_default();
+    let mut trailers = Headers::default();
+    say_status(status_of(&map)?, &map, &mut trailers)?;
+    Ok(trailers)
+}
+
+fn status_of(map: &Map) -> Result<u32, Unanswerable> {
+    match map.get("status").or_else(|| map.get("error")) {
+        None | Some(Value::Null) => Ok(0),
+        Some(status) => status::number(&status.to_plain_text())
+            .ok_or_else(|| Unanswerable::new(format!("{status} is no status of gRPC"))),
+    }
+}
+
+fn say_status(status: u32, map: &Map, to: &mut Headers) -> Result<(), Unanswerable> {
+    to.push(b"grpc-status", status.to_string().as_bytes());
+    if let Some(text) = map.get("message").or_else(|| map.get("text")).filter(|text| **text != Value::Null) {
+        to.push(b"grpc-message", status::write_message(text.to_plain_text().trim_end()).as_bytes());
+    }
+    metadata(map, "trailers", to)
 }
 
 /// The bytes of a message that is pushed into the reply to the call of a path. Its fields stand in `body`.

@@ -17,7 +17,7 @@ use crate::conversation::{Conversation, Limits};
 use crate::http2::{Flavor, Http2};
 use crate::protocol::Protocol;
 use crate::watching::Watching;
-pub(crate) use answer::{pushed, said};
+pub(crate) use answer::{last, pushed, said};
 pub use descriptors::{Descriptors, Undescribed};
 pub(crate) use reading::{MessageRead, ReplyRead, RequestRead, is_grpc};
 use seam_model::{Field, Shape, Word};
@@ -136,6 +136,13 @@ const ANSWER: &[Field] = &[
         "the message: by its fields where descriptors are known, or `{ base64: … }`",
     ),
     Field::optional("bodies", Shape::List(&Shape::Any), "several messages, one after the other"),
+    Field::optional(
+        "messages",
+        Shape::List(&Shape::Any),
+        "the same, each in its time: `{ body: …, after: 1s }`, with how long after what came before it; the last may be \
+            `{ fault: reset | truncate | hang }`",
+    ),
+    Field::optional("every", Shape::Duration, "how long between two messages that don't say so themselves"),
     Field::optional("trailers", ANY_MAP, "what is sent after the last message"),
     Field::optional("open", Shape::Boolean, "the reply does not end: messages can be pushed"),
     Field::optional(

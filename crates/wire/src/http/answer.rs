@@ -1,5 +1,6 @@
 //! An answer in HTTP's own terms: the fields of a reply as bytes.
 
+use super::events;
 use super::splitter::AnswerTo;
 use crate::splitter::Unanswerable;
 use base64::Engine as _;
@@ -24,13 +25,43 @@ pub(super) const FIELDS: &[Field] = &[
         Shape::Any,
         "the body as an interaction tells it: a text, `{ base64: … }`, or a value as JSON",
     ),
+    Field::optional(
+        "events",
+        Shape::List(&Shape::Any),
+        "a stream of events instead of a body, one after the other: `{ event, id, data, retry }`, each with `after`, how \
+            long after what came before it; the last may be `{ fault: reset | truncate | hang }`",
+    ),
+    Field::optional(
+        "messages",
+        Shape::List(&Shape::Any),
+        "messages of WebSocket, behind `status: 101` or as the answer to a message: texts, or `{ text, json, body }`, or \
+            `{ code, reason }` of a close; `after` and `fault` as for events",
+    ),
+    Field::optional(
+        "every",
+        Shape::Duration,
+        "how long between two events or messages that don't say so themselves",
+    ),
+    Field::optional(
+        "open",
+        Shape::Boolean,
+        "the stream does not end after its events: further ones can be pushed",
+    ),
 ];
 
 /// What an interaction's reply has besides, which follows from the rest.
 const IMPLIED: &[&str] = &["length", "trailers"];
 
-/// The bytes of an answer.
-pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerable> {
+/// How a body is framed of which only the beginning is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    Chunked,
+    /// The end of the connection ends it.
+    UntilClose,
+}
+
+/// The bytes of an answer; of one that stays open its beginning.
+pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result<Vec<u8>, Unanswerable> {
     let Some(fields) = answer.as_map() else {
         return Err(Unanswerable::new("an answer of http is a map: `{ status: 503 }`"));
     };
@@ -56,7 +87,7 @@ pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerab
             // How the body was packed and framed when it was recorded is nothing that it still is.
             "content-encoding" if fields.contains_key("length") => continue,
             "transfer-encoding" | "connection" | "keep-alive" => continue,
-            "content-length" if !to.is_head => continue,
+            "content-length" if !to.is_head || open.is_some() => continue,
             "content-length" => has_length = true,
             _ => {}
         }
@@ -69,18 +100,28 @@ pub(super) fn encode(answer: &Value, to: AnswerTo) -> Result<Vec<u8>, Unanswerab
         head.extend(["content-type: ", media, "\r\n"]);
     }
     let has_body = !matches!(status, 100..=199 | 204 | 304);
-    if has_body && !has_length {
-        head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
+    match open {
+        Some(Open::Chunked) => head.push_str("transfer-encoding: chunked\r\n"),
+        None if has_body && !has_length => head.extend(["content-length: ", &body.len().to_string(), "\r\n"]),
+        Some(Open::UntilClose) | None => {}
     }
-    if to.closes {
+    if to.closes || open == Some(Open::UntilClose) {
         head.push_str("connection: close\r\n");
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
     if has_body && !to.is_head {
-        bytes.extend_from_slice(&body);
+        bytes.extend(framed(&body, open));
     }
     Ok(bytes)
+}
+
+/// Bytes of a body as they are sent.
+pub(super) fn framed(bytes: &[u8], open: Option<Open>) -> Vec<u8> {
+    if open != Some(Open::Chunked) || bytes.is_empty() {
+        return bytes.to_vec();
+    }
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 /// The bytes of an answer that changes over to WebSocket. Nothing is said of extensions, which are the provider's.
@@ -115,11 +156,17 @@ fn status(fields: &Map) -> Result<i64, Unanswerable> {
 
 /// The body's bytes, and what they are where no header says it.
 fn body(fields: &Map) -> Result<(Cow<'_, [u8]>, Option<&'static str>), Unanswerable> {
-    let given = ["json", "text", "body"].into_iter().filter(|name| fields.contains_key(*name));
+    let given = ["events", "json", "text", "body"].into_iter().filter(|name| fields.contains_key(*name));
     // A recorded reply has its body twice: as text, and as what that means.
     if given.clone().count() > 1 && !fields.contains_key("length") {
         let names: Vec<&str> = given.collect();
         return Err(Unanswerable::new(format!("one body is enough: there are {}", names.join(" and "))));
+    }
+    if let Some(events) = fields.get("events").and_then(Value::as_list) {
+        return Ok((
+            events.iter().flat_map(events::write).collect::<Vec<u8>>().into(),
+            Some("text/event-stream"),
+        ));
     }
     if let Some(json) = fields.get("json") {
         return Ok((json.to_string().into_bytes().into(), Some("application/json")));

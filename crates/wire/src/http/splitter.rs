@@ -1,6 +1,6 @@
 //! One HTTP connection cut into requests and replies.
 
-use super::answer;
+use super::answer::{self, Open};
 use super::connection::{Method, ReplyHead, Upgrade, path_of, reply_head, request_framing, upgrade};
 use super::events;
 use super::framing::{Framing, Message, Reached, Stream};
@@ -33,6 +33,17 @@ pub(super) struct HttpSplitter {
     tunnel: bool,
     /// Cuts what is spoken in the tunnel, where that is known.
     beyond: Option<Box<dyn Splitter>>,
+    /// An answer of ours that was begun and has not ended.
+    own: Option<Own>,
+}
+
+/// An answer that is said bit by bit in the provider's place.
+struct Own {
+    call: Call,
+    path: String,
+    open: Open,
+    /// Does the consumer hear nothing but its head?
+    is_head: bool,
 }
 
 /// One direction.
@@ -62,10 +73,7 @@ impl EventStream {
 
     /// Bytes of the body as they are sent.
     fn framed(self, bytes: &[u8]) -> Vec<u8> {
-        if !self.is_chunked || bytes.is_empty() {
-            return bytes.to_vec();
-        }
-        [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+        answer::framed(bytes, self.is_chunked.then_some(Open::Chunked))
     }
 }
 
@@ -83,11 +91,13 @@ struct Awaited {
 }
 
 /// What an answer to a request must keep to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct AnswerTo {
     pub(super) is_head: bool,
     /// Does the consumer expect the connection to end with the answer?
     pub(super) closes: bool,
+    /// Does it know nothing of chunks?
+    pub(super) is_old: bool,
 }
 
 impl Side {
@@ -132,6 +142,7 @@ impl HttpSplitter {
             gathers: false,
             tunnel: false,
             beyond: None,
+            own: None,
         }
     }
 
@@ -192,7 +203,8 @@ impl HttpSplitter {
                     path: path_of(side.message.head()),
                     key: about.key,
                 });
-                let to = AnswerTo { is_head: method == Method::Head, closes: about.closes };
+                let is_head = method == Method::Head;
+                let to = AnswerTo { is_head, closes: about.closes, is_old: about.is_old };
                 if self.asked.len() == REMEMBERED {
                     self.asked.pop_front();
                 }
@@ -370,6 +382,7 @@ struct About {
     expects_continue: bool,
     wish: Wish,
     closes: bool,
+    is_old: bool,
     key: Option<String>,
 }
 
@@ -386,11 +399,10 @@ impl About {
     fn read(head: &[u8]) -> Self {
         let mut about = Self::default();
         let mut keeps = false;
-        let mut is_old = false;
         for (number, line) in head.split(|byte| *byte == b'\n').enumerate() {
             let line = line.trim_ascii_end();
             if number == 0 {
-                is_old = line.ends_with(b"HTTP/1.0");
+                about.is_old = line.ends_with(b"HTTP/1.0");
                 continue;
             }
             let Some(colon) = memchr::memchr(b':', line) else { continue };
@@ -409,7 +421,7 @@ impl About {
                 keeps |= says(b"keep-alive");
             }
         }
-        about.closes |= is_old && !keeps;
+        about.closes |= about.is_old && !keeps;
         about
     }
 }
@@ -466,7 +478,7 @@ impl Splitter for HttpSplitter {
             return beyond.lets_go(untouched);
         }
         let is_empty = |side: &Side| side.stream.is_between() && side.raw.is_empty() && side.events.is_none();
-        self.awaited.is_empty() && is_empty(&self.requests) && is_empty(&self.replies)
+        self.own.is_none() && self.awaited.is_empty() && is_empty(&self.requests) && is_empty(&self.replies)
     }
 
     fn take_rest(&mut self, direction: Direction) -> Vec<u8> {
@@ -485,10 +497,13 @@ impl Splitter for HttpSplitter {
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
-        match (&mut self.beyond, self.replies.events.filter(|_| self.replies.told)) {
-            (Some(beyond), _) => beyond.push(message),
-            (None, Some(stream)) => Ok(stream.framed(&events::write(message))),
-            (None, None) => Err(Unanswerable::new("there is no open stream to push to")),
+        match (&mut self.beyond, self.replies.events.filter(|_| self.replies.told), &self.own) {
+            (Some(beyond), ..) => beyond.push(message),
+            (None, Some(stream), _) => Ok(stream.framed(&events::write(message))),
+            (None, None, Some(own)) if !own.is_head => {
+                Ok(answer::framed(&events::write(message), Some(own.open)))
+            }
+            (None, None, _) => Err(Unanswerable::new("there is no open stream to push to")),
         }
     }
 
@@ -516,10 +531,39 @@ impl Splitter for HttpSplitter {
             self.forget(call);
             return Ok(said);
         }
-        let to = self.asked_in(call);
-        let said = answer::encode(answer, to.unwrap_or(AnswerTo { is_head: false, closes: false }))?;
+        let to = self.asked_in(call).unwrap_or_default();
+        let stays = answer.get("open") == Some(&Value::Bool(true));
+        let open = stays.then_some(if to.is_old { Open::UntilClose } else { Open::Chunked });
+        let said = answer::encode(answer, to, open)?;
+        if let Some(open) = open {
+            let path = self.awaited.iter().find(|awaited| awaited.call == call).map(|one| one.path.clone());
+            self.own = Some(Own { call, path: path.unwrap_or_default(), open, is_head: to.is_head });
+        }
         self.forget(call);
         Ok(said)
+    }
+
+    fn says_bit_by_bit(&self) -> bool {
+        true
+    }
+
+    fn say_more(&mut self, call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.say_more(call, message);
+        }
+        let Some(own) = self.own.as_ref().filter(|own| Some(own.call) == call) else {
+            return Err(Unanswerable::new("the answer is over"));
+        };
+        let event = events::write(message);
+        let bytes = if own.is_head { Vec::new() } else { answer::framed(&event, Some(own.open)) };
+        let read = Box::new(EventRead { path: own.path.clone(), event });
+        Ok(Piece { to: Direction::ToConsumer, bytes, of: Of::Message { call, read } })
+    }
+
+    fn say_last(&mut self, call: Call, _answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let own = self.own.take_if(|own| own.call == call);
+        let is_chunked = own.is_some_and(|own| own.open == Open::Chunked && !own.is_head);
+        Ok(if is_chunked { b"0\r\n\r\n".to_vec() } else { Vec::new() })
     }
 
     fn alike(&self, call: Call) -> Option<u8> {
@@ -529,7 +573,8 @@ impl Splitter for HttpSplitter {
     }
 
     fn ends_with(&self, call: Call) -> bool {
-        self.asked_in(call).is_some_and(|to| to.closes)
+        let needs_end = |own: &Own| own.call == call && own.open == Open::UntilClose;
+        self.asked_in(call).is_some_and(|to| to.closes) || self.own.as_ref().is_some_and(needs_end)
     }
 
     fn forget(&mut self, call: Call) {

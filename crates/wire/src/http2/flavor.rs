@@ -153,6 +153,19 @@ impl Flavor {
         }
     }
 
+    /// What is said last of an answer whose messages were said one by one; none where nothing is.
+    pub(super) fn last(&self, stream: &Stream, answer: &Value) -> Result<Option<Headers>, Unanswerable> {
+        if self.is_grpc(stream) {
+            return grpc::last(answer).map(Some);
+        }
+        said::trailers(answer)
+    }
+
+    /// Does a whole answer end with trailers?
+    pub(super) fn has_trailers(&self, stream: &Stream) -> bool {
+        self.is_grpc(stream)
+    }
+
     /// The bytes of a message that is pushed into an open reply.
     pub(super) fn pushed(&self, stream: &Stream, message: &Value) -> Result<Vec<u8>, Unanswerable> {
         match self {

@@ -31,6 +31,7 @@ const UNDONE: &[&str] = &["gzip", "x-gzip", "deflate", "br", "identity"];
 /// The words behind a status have no place in HTTP/2: an answer that has them for HTTP/1 is one all the same.
 const KNOWN: &[&str] = &[
     "status", "reason", "headers", "json", "body", "text", "length", "trailers", "events", "open", "cookies",
+    "messages", "every",
 ];
 
 /// Reads an answer. `has_body` says whether a reply to this request may have one at all.
@@ -74,14 +75,20 @@ pub(super) fn read(answer: &Value, has_body: bool) -> Result<Said, Unanswerable>
         }
     }
     said.body = if may_have_body { body } else { Vec::new() };
-    if let Some(trailers) = map.get("trailers").and_then(Value::as_map).filter(|map| !map.is_empty()) {
-        let mut headers = Headers::default();
-        for (name, value) in trailers {
-            push(&mut headers, &name.to_ascii_lowercase(), value)?;
-        }
-        said.trailers = Some(headers);
-    }
+    said.trailers = trailers(answer)?;
     Ok(said)
+}
+
+/// The headers behind an answer's body, where there are any.
+pub(super) fn trailers(answer: &Value) -> Result<Option<Headers>, Unanswerable> {
+    let Some(trailers) = answer.get("trailers").and_then(Value::as_map).filter(|map| !map.is_empty()) else {
+        return Ok(None);
+    };
+    let mut headers = Headers::default();
+    for (name, value) in trailers {
+        push(&mut headers, &name.to_ascii_lowercase(), value)?;
+    }
+    Ok(Some(headers))
 }
 
 fn find(headers: &Map, name: &str) -> Option<String> {

@@ -6,7 +6,7 @@ use super::half::{Stream, Told};
 use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
 use crate::grpc;
-use crate::splitter::{BrokenOff, Call, Passed, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{BrokenOff, Call, Of, Passed, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Resumed;
 use seam_value::Value;
 
@@ -52,6 +52,45 @@ impl Splitter for Http2 {
             bytes.extend(header_frames(asked.number, trailers, true));
         }
         Ok(bytes)
+    }
+
+    fn says_bit_by_bit(&self) -> bool {
+        true
+    }
+
+    fn say_more(&mut self, call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
+        let (number, stream) = call.and_then(|call| self.said_bit_by_bit(call)).ok_or_else(over)?;
+        let bytes = self.flavor.pushed(stream, message)?;
+        let mut frames = Vec::new();
+        frame::write_data(number, &bytes, false, &mut frames);
+        let read = self.flavor.message(Direction::ToConsumer, stream, bytes);
+        Ok(Piece { to: Direction::ToConsumer, bytes: frames, of: Of::Message { call, read } })
+    }
+
+    fn say_last(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        let (number, stream) = self.said_bit_by_bit(call).ok_or_else(over)?;
+        let trailers = self.flavor.last(stream, answer)?;
+        let mut bytes = Vec::new();
+        match trailers {
+            Some(trailers) => bytes = header_frames(number, &trailers, true),
+            None => frame::write_data(number, &[], true, &mut bytes),
+        }
+        self.has_been_said(number);
+        Ok(bytes)
+    }
+
+    fn say_no_more(&mut self, call: Call) -> Option<Vec<u8>> {
+        let (number, stream) = self.said_bit_by_bit(call)?;
+        let mut bytes = Vec::new();
+        if self.flavor.has_trailers(stream) {
+            // Nobody takes what has no status for an answer.
+            frame::write_data(number, &[], true, &mut bytes);
+        } else {
+            // What was only cancelled many clients take for the end.
+            frame::write_number(frame::RST_STREAM, number, INTERNAL_ERROR, &mut bytes);
+        }
+        self.has_been_said(number);
+        Some(bytes)
     }
 
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
@@ -120,6 +159,10 @@ impl Splitter for Http2 {
     }
 }
 
+fn over() -> Unanswerable {
+    Unanswerable::new("the answer is over")
+}
+
 /// The code of a reset that nobody is to blame for.
 const CANCEL: u32 = 8;
 
@@ -181,6 +224,23 @@ impl Http2 {
         match open {
             Some((number, stream)) => Some(Asked::new(*number, stream)),
             None => self.past.iter().rev().find(|past| past.call == call).cloned(),
+        }
+    }
+
+    /// A stream whose reply was begun here and has not ended.
+    fn said_bit_by_bit(&self, call: Call) -> Option<(u32, &Stream)> {
+        let is_it = |stream: &Stream| {
+            stream.call == call && matches!(stream.reply.told, Told::Streams(_)) && !stream.reply.has_ended
+        };
+        self.streams.iter().find(|(_, stream)| is_it(stream)).map(|(number, stream)| (*number, stream))
+    }
+
+    /// The reply of a stream has been said to its end here.
+    fn has_been_said(&mut self, number: u32) {
+        let Some(stream) = self.streams.get_mut(&number) else { return };
+        stream.reply.has_ended = true;
+        if stream.request.has_ended {
+            self.close(number);
         }
     }
 

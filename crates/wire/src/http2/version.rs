@@ -229,6 +229,22 @@ impl Splitter for Splits {
         self.split.answer(call, answer)
     }
 
+    fn says_bit_by_bit(&self) -> bool {
+        self.split.says_bit_by_bit()
+    }
+
+    fn say_more(&mut self, call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
+        self.split.say_more(call, message)
+    }
+
+    fn say_last(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+        self.split.say_last(call, answer)
+    }
+
+    fn say_no_more(&mut self, call: Call) -> Option<Vec<u8>> {
+        self.split.say_no_more(call)
+    }
+
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         self.split.instead(call, answer)
     }

@@ -358,6 +358,15 @@ impl Splitter for WebSocket {
         Err(Unanswerable::new("nobody waits for an answer to a message of WebSocket"))
     }
 
+    fn say_more(&mut self, _call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
+        let (opcode, payload) = pushed::payload(message)?;
+        let bytes = frames::write(opcode, &payload, None);
+        let length = payload.len() as u64;
+        let said = Passing { opcode, payload, length, is_readable: true, ..Passing::default() };
+        let read = said.told(Arc::clone(&self.path), Direction::ToConsumer);
+        Ok(Piece { to: Direction::ToConsumer, bytes, of: Of::Message { call: None, read } })
+    }
+
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         Some(message.to_vec())
     }

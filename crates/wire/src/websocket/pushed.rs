@@ -13,7 +13,8 @@ pub(super) fn frame(message: &Value, key: Option<[u8; 4]>) -> Result<Vec<u8>, Un
     Ok(write(opcode, &payload, key))
 }
 
-fn payload(message: &Value) -> Result<(u8, Vec<u8>), Unanswerable> {
+/// Its opcode and what it says.
+pub(super) fn payload(message: &Value) -> Result<(u8, Vec<u8>), Unanswerable> {
     let text = |text: &str| Ok((TEXT, text.as_bytes().to_vec()));
     let Some(map) = message.as_map() else { return text(&message.to_plain_text()) };
     if map.get("type").and_then(Value::as_text) == Some("close") || map.contains_key("code") {

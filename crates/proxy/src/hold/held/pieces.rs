@@ -11,7 +11,7 @@ use crate::hold::verdict::What;
 use crate::observer::Seen;
 use crate::relay::Over;
 use seam_value::Value;
-use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then};
+use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then, unroll};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -127,6 +127,11 @@ impl Held {
         let (bytes, then) = match say {
             Say::Answer(value) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
+                match if splitter.says_bit_by_bit() { unroll(&value) } else { Ok(None) } {
+                    Ok(None) => {}
+                    Ok(Some(unrolled)) => return self.stream(call, (&value, &name), unrolled, due),
+                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                }
                 let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
                 match self.said.bytes(&mut **splitter, call, &value) {
                     Ok(bytes) => {
@@ -199,7 +204,7 @@ impl Held {
     /// What somebody else has answered who was asked instead of the provider.
     pub(super) fn others_have_answered(&mut self, call: Call, answering: Answering) -> Result<(), Ended> {
         self.stand_in(call, answering, &[], Instant::now())?;
-        if self.others.is_empty() && self.provider_ended {
+        if self.provider_ended && self.may_end() {
             self.end_to_consumer();
         }
         Ok(())
@@ -219,7 +224,7 @@ impl Held {
         }
     }
 
-    fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
+    pub(super) fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
         let reason = format!("what was to be answered can't be said: {reason}");
         let (seam, connection) = (self.with.seam.0, self.with.connection);
         self.with.observer.tell(Seen::Degraded { seam, connection, reason });
@@ -228,7 +233,7 @@ impl Held {
     }
 
     /// A request is not passed on; the provider gets what keeps it in step.
-    fn drop_request(&mut self, call: Call, answer: &Value, due: Instant) {
+    pub(super) fn drop_request(&mut self, call: Call, answer: &Value, due: Instant) {
         self.fates.set(call, Fate::Dropped);
         let Some(splitter) = &mut self.with.splitter else { return };
         let instead = splitter.instead(call, answer);
@@ -244,7 +249,7 @@ impl Held {
     }
 
     /// Says something to the consumer as the whole answer to a call, once its turn has come.
-    fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<By>)>) {
+    pub(super) fn in_turn(&mut self, call: Call, acts: Vec<(Act, Instant, Option<By>)>) {
         self.ready.insert(call, acts);
         if self.multiplexes() || !self.order.contains(&call) {
             self.speak(call);
@@ -258,10 +263,12 @@ impl Held {
             self.down.push(act, due, by);
         }
         self.fates.spoken(call);
-        self.leave_order(call);
+        if !self.streams.begin(call) {
+            self.leave_order(call);
+        }
     }
 
-    fn leave_order(&mut self, call: Call) {
+    pub(super) fn leave_order(&mut self, call: Call) {
         // Mostly its turn has come.
         if self.order.front() == Some(&call) {
             self.order.pop_front();
@@ -270,7 +277,7 @@ impl Held {
         }
     }
 
-    fn take_turns(&mut self) {
+    pub(super) fn take_turns(&mut self) {
         while let Some(call) = self.order.front().copied().filter(|call| self.ready.contains_key(call)) {
             self.speak(call);
         }
@@ -349,13 +356,20 @@ impl Held {
     }
 
     /// A call is broken off alone, where its connection carries others. Says whether it was.
-    fn break_off(&mut self, call: Call, (extent, request): (Extent, Passed), due: Instant, by: &By) -> bool {
+    pub(super) fn break_off(
+        &mut self,
+        call: Call,
+        (extent, request): (Extent, Passed),
+        due: Instant,
+        by: &By,
+    ) -> bool {
         let splitter = self.with.splitter.as_mut().filter(|_| extent == Extent::Call);
         let Some(broken) = splitter.and_then(|splitter| splitter.break_off(call, request)) else {
             return false;
         };
         self.tell_both(broken, due, by);
         self.ready.remove(&call);
+        self.streams.forget(call);
         self.answered(call);
         true
     }
@@ -398,27 +412,45 @@ impl Held {
                 return Ok(());
             }
         }
-        let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
-        let mut due = Instant::now() + verdict.wait;
-        if let Some(call) = call
-            && let Some(Fate::Later(earlier)) = self.fates.of(call)
-        {
-            // What belongs to one call keeps its order: nothing comes before its beginning, or before what was said
-            // earlier.
-            due = due.max(earlier);
+        let later = call.and_then(|call| match self.fates.of(call) {
+            Some(Fate::Later(earlier)) => Some((call, earlier)),
+            _ => None,
+        });
+        // What belongs to one call keeps its order: nothing comes before its beginning, or before what was said earlier.
+        let earliest = later.map_or_else(Instant::now, |(_, earlier)| earlier);
+        let due = self.pass_message((to, call), bytes, read, (None, earliest))?;
+        if let Some((call, _)) = later {
             self.fates.is_due(call, due);
         }
+        Ok(())
+    }
+
+    /// The same, of the provider or of whoever says it in its place, and not before it was due. Says when it is due.
+    pub(super) fn pass_message(
+        &mut self,
+        (to, call): (Direction, Option<Call>),
+        bytes: Vec<u8>,
+        read: Box<dyn Captured>,
+        (by, earliest): (Option<By>, Instant),
+    ) -> Result<Instant, Ended> {
+        let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
+        let due = (Instant::now() + verdict.wait).max(earliest);
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
+            Some((What::Stub(answering), _)) if verdict.is_answered_back => {
+                self.answer_back(answering, due)?;
+                return Ok(due);
+            }
             Some((What::Stub(answering), _)) => {
-                return self.answer_message((to, bytes), answering, verdict.reply_to, due);
+                self.answer_message((to, bytes), answering, verdict.reply_to, due)?;
+                return Ok(due);
             }
             _ => None,
         };
         match effect {
             Some((Effect::Twice, rule)) => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
-                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                self.lane(to).push(Act::Bytes(bytes, 0), due, by);
                 let again = Act::Bytes(again.unwrap_or_default(), 0);
                 self.lane(to).push(again, due, Some(By::Fault(rule)));
             }
@@ -430,24 +462,24 @@ impl Held {
                         let by = Some(By::Fault(rule));
                         self.lane(to.opposite()).push(Act::Bytes(said, 0), due, by);
                     }
-                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                    Err(unanswerable) => self.unanswerable(&unanswerable.reason)?,
                 }
             }
             Some((Effect::Reset(extent), rule)) => {
                 self.break_with_message((to, extent), (call, &bytes), due, By::Fault(rule));
             }
             Some((Effect::ResetAfter(extent), rule)) => {
-                self.lane(to).push(Act::Bytes(bytes.clone(), 0), due, None);
+                self.lane(to).push(Act::Bytes(bytes.clone(), 0), due, by);
                 self.break_with_message((to, extent), (call, &bytes), due, By::Fault(rule));
             }
             Some((Effect::Cut(time), rule)) => {
                 self.with.leads.cut(&self.with.seam.1, time, &rule);
             }
             None | Some(_) => {
-                self.lane(to).push(Act::Bytes(bytes, 0), due, None);
+                self.lane(to).push(Act::Bytes(bytes, 0), due, by);
             }
         }
-        Ok(())
+        Ok(due)
     }
 
     /// What a stub says to a message that was published to where no broker is: another message, for whoever has subscribed,

@@ -144,6 +144,10 @@ impl Held {
     }
 
     pub(super) fn take_in_one(&mut self, piece: Piece) -> Result<(), Ended> {
+        if piece.to == Direction::ToProvider && self.streams.parks() && !self.multiplexes() {
+            self.streams.park(piece);
+            return Ok(());
+        }
         let Piece { to, bytes, of } = piece;
         let now = Instant::now();
         match of {
@@ -166,6 +170,7 @@ impl Held {
                     self.lane(to).push(Act::Bytes(bytes, 0), now, None);
                 }
                 self.ready.remove(&call);
+                self.streams.forget(call);
                 self.answered(call);
                 Ok(())
             }
@@ -222,11 +227,14 @@ impl Held {
                 self.consumer_ended = true;
                 self.with.tap.borrow_mut().ended_in_order(direction);
                 self.up.push(Act::End, Instant::now() + self.close_after, None);
+                if self.provider_ended && self.may_end() {
+                    self.end_to_consumer();
+                }
             }
             Direction::ToConsumer => {
                 self.provider_ended = true;
-                // What somebody else is asked for is still to be said.
-                if self.others.is_empty() {
+                // What somebody else is asked for is still to be said, and what a stub says bit by bit.
+                if self.may_end() {
                     self.end_to_consumer();
                 }
             }

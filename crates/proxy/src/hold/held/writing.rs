@@ -147,14 +147,15 @@ impl Held {
     }
 
     pub(super) fn look_whether_it_is_over(&mut self) -> Result<(), Ended> {
-        let is_answered = self.down.is_empty() && self.ready.is_empty() && self.others.is_empty();
+        let is_said = self.others.is_empty() && !self.streams.has_more();
+        let is_answered = self.down.is_empty() && self.ready.is_empty() && is_said;
         let nobody_is_behind = self.with.provider.is_none() && self.consumer_ended;
         if nobody_is_behind && (self.hung.is_some() || is_answered) {
             self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
             return Err(Ended(Over::Closed));
         }
         let hung_and_left = self.hung.is_some() && self.consumer_ended;
-        if (self.up.is_over() && self.down.is_over() && self.others.is_empty()) || hung_and_left {
+        if (self.up.is_over() && self.down.is_over() && is_said) || hung_and_left {
             return Err(Ended(Over::Closed));
         }
         Ok(())
