@@ -5,6 +5,7 @@ use crate::lists;
 use crate::marks;
 use crate::normal::is_http;
 use crate::recording::{Recorded, Recording};
+use crate::streams::never_ends;
 use crate::thread::Threads;
 use crate::volatile::{Mask, segments};
 use seam_expr::below;
@@ -77,7 +78,7 @@ const SENT_ALL_THE_SAME: &[&str] = &["idempotency-key", "if-none-match", "if-mod
 /// The step; none where no step asks such a thing.
 pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map> {
     let Recorded { request, reply, error, .. } = asking.recorded;
-    if *request == Value::Null || *reply == Value::Null || error.is_some() {
+    if *request == Value::Null || *reply == Value::Null || error.is_some() || never_ends(asking.recorded) {
         return None;
     }
     match asking.recording.protocol.as_str() {

@@ -21,6 +21,7 @@ mod pair;
 mod read;
 mod record;
 mod recording;
+mod streams;
 mod stubs;
 #[cfg(test)]
 mod tests;

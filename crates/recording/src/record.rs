@@ -2,9 +2,11 @@
 
 use crate::normal::normal;
 use crate::recording::{Recorded, Recording};
+use crate::streams;
 use seam_event::{Event, Interaction, Scope, SeamId, TestId, What};
 use seam_value::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 /// What came of recording.
 #[derive(Clone, Debug, Default)]
@@ -59,15 +61,33 @@ pub fn record_passed<'a>(
     }
     for (seam, mut passed) in by_seam {
         passed.sort_by_key(|(one, _)| (one.at, one.id));
+        let mut paces = Paces::default();
         let Some(protocol) = passed.first().map(|(one, _)| one.protocol.clone()) else { continue };
         let interactions = passed
             .iter()
             .filter(|(one, _)| one.protocol == protocol)
-            .map(|(one, test)| recorded(one, *test))
+            .map(|(one, test)| Recorded { elapsed: paces.elapsed(one), ..recorded(one, *test) })
             .collect();
         made.recordings.push(Recording { seam, protocol, volatile: Vec::new(), interactions });
     }
     made
+}
+
+/// When something was last said on each stream of a seam: by its connection, and what was asked for.
+#[derive(Default)]
+struct Paces(HashMap<(u64, String), Duration>);
+
+impl Paces {
+    /// How long it took; of a message on a stream, how long after what came before it.
+    fn elapsed(&mut self, passed: &Interaction) -> Option<Duration> {
+        let asked = if passed.message == Value::Null { &passed.request } else { &passed.message };
+        let Some(stream) = streams::stream_of(asked) else { return passed.elapsed };
+        let before = self.0.insert((passed.connection, stream), passed.at);
+        match before {
+            Some(before) if passed.message != Value::Null => Some(passed.at.saturating_sub(before)),
+            _ => passed.elapsed,
+        }
+    }
 }
 
 fn recorded(passed: &Interaction, test: Option<&TestId>) -> Recorded {

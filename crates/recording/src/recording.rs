@@ -80,6 +80,8 @@ impl Recorded {
             format!("mail: {subject}")
         } else if let Some(topic) = text(&self.message, "topic") {
             format!("message on {topic}")
+        } else if let Some(path) = text(&self.message, "path") {
+            format!("message on {path}")
         } else {
             request.to_string()
         };

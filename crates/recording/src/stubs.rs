@@ -9,12 +9,13 @@ use crate::compare::differences;
 use crate::marks::{self, without_marks};
 use crate::normal::{is_http, says_the_same};
 use crate::recording::{Recorded, Recording};
+use crate::streams::Streamed;
 use crate::volatile::{Mask, is_address, segments};
 use seam_diag::{Diagnostics, Span};
 use seam_expr::below;
 use seam_model::{Entry, Field, Form, Node, NodeKind, Shape, Spanned};
 use seam_stub::{Reading, Stubs};
-use seam_value::Value;
+use seam_value::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// What is the request's own is looked for in replies from this length on.
@@ -35,12 +36,14 @@ pub fn as_stubs(
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
     let making = Making::new(recording, span, reading);
-    let list = making.groups().into_iter().flat_map(|group| making.stubs(&group)).collect();
+    let groups = making.groups().into_iter().chain(making.said());
+    let list = groups.flat_map(|group| making.stubs(&group)).collect();
     seam_stub::read_stubs(&Node { span, kind: NodeKind::List(list) }, reading, found)
 }
 
 struct Making<'a> {
     recording: &'a Recording,
+    streamed: Streamed<'a>,
     span: Span,
     /// What a request and an answer of the protocol may have; empty where it does not say.
     request_fields: Vec<&'static str>,
@@ -73,7 +76,8 @@ impl<'a> Making<'a> {
         let says_who = headers
             .flat_map(|headers| SAYS_WHO.iter().copied().filter(|name| headers.get(name).is_some()))
             .collect();
-        Self { recording, span, request_fields: names(part("request")), answer_fields, says_who }
+        let streamed = Streamed::of(recording);
+        Self { recording, streamed, span, request_fields: names(part("request")), answer_fields, says_who }
     }
 
     fn mask(&self, recorded: &'a Recorded) -> Mask<'a> {
@@ -94,6 +98,20 @@ impl<'a> Making<'a> {
                 groups.len() - 1
             });
             groups[index].list.push(recorded);
+        }
+        groups
+    }
+
+    /// What was said on connections that both sides talk on, by what it was.
+    fn said(&self) -> Vec<Group<'a>> {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for recorded in &self.streamed.said {
+            let conditions = self.conditions(recorded, &self.mask(recorded));
+            let known = groups.iter_mut().find(|group| key(&group.conditions) == key(&conditions));
+            match known {
+                Some(group) => group.list.push(recorded),
+                None => groups.push(Group { conditions, list: vec![recorded] }),
+            }
         }
         groups
     }
@@ -180,7 +198,12 @@ impl<'a> Making<'a> {
         let mut turns: Vec<(&'r Recorded, u64)> = Vec::new();
         for recorded in list {
             match turns.last_mut() {
-                Some((last, times)) if is_same_reply(self.recording, last, recorded) => *times += 1,
+                Some((last, times))
+                    if is_same_reply(self.recording, last, recorded)
+                        && self.streamed.says_the_same(last, recorded) =>
+                {
+                    *times += 1;
+                }
                 _ => turns.push((recorded, 1)),
             }
         }
@@ -189,6 +212,9 @@ impl<'a> Making<'a> {
 
     /// What a request must have to be this one.
     fn conditions(&self, recorded: &Recorded, mask: &Mask<'_>) -> Vec<(String, Node)> {
+        if let Some(message) = recorded.message.as_map() {
+            return self.conditions_of_message(message, mask);
+        }
         let mut walk = Conditions { making: self, mask, at: vec!["request".to_owned()], list: Vec::new() };
         let Some(request) = recorded.request.as_map() else { return Vec::new() };
         let is_known = |name: &str| self.request_fields.is_empty() || self.request_fields.contains(&name);
@@ -203,6 +229,18 @@ impl<'a> Making<'a> {
             self.what_is_not_there(request, &mut walk.list);
         }
         walk.list
+    }
+
+    /// What a consumer says must be that it said then.
+    fn conditions_of_message(&self, message: &Map, mask: &Mask<'_>) -> Vec<(String, Node)> {
+        let mut walk = Conditions { making: self, mask, at: vec!["message".to_owned()], list: Vec::new() };
+        let says = if message.contains_key("body") { "body" } else { "text" };
+        for name in ["path", says] {
+            if let Some(value) = message.get(name) {
+                walk.below(name, value);
+            }
+        }
+        walk.list.into_iter().map(|(path, node)| (below("message", &path), node)).collect()
     }
 
     fn what_is_not_there(&self, request: &seam_value::Map, list: &mut Vec<(String, Node)>) {
@@ -230,6 +268,19 @@ impl<'a> Making<'a> {
             one_http_body(&mut reply, !repeats);
         }
         let mut entries = Vec::new();
+        if let Some(parts) = self.streamed.parts(recorded)
+            && self.answer_fields.contains(&parts.name)
+        {
+            if let Value::Map(map) = &mut reply {
+                map.retain(|name, _| !matches!(name.as_str(), "body" | "bodies" | "text" | "json"));
+            }
+            let mut at = vec!["reply".to_owned(), parts.name.to_owned()];
+            let list = self.answer(&Value::List(parts.list), &mut at, &mask, &echoes);
+            entries.push(self.entry(parts.name, list));
+            if parts.stays_open {
+                entries.push(self.entry("open", Node { span: self.span, kind: NodeKind::Bool(true) }));
+            }
+        }
         for (name, value) in reply.as_map().into_iter().flatten() {
             if !self.answer_fields.is_empty() && !self.answer_fields.contains(&name.as_str()) {
                 continue;

@@ -189,6 +189,7 @@ fn mistakes_are_told_at_their_place() {
 }
 
 /// Asks a recording's stubs; answers as JSON.
+/// What the stubs made of a recording say, once it was written and read.
 fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
     let written = write(recording);
     let mut found = Diagnostics::default();
@@ -214,6 +215,11 @@ fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
         let asked =
             Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
         match set.answer(&asked).map(|answering| answering.say) {
+            Some(Say::Answer(value))
+                if ["events", "messages"].iter().any(|name| value.get(name).is_some()) =>
+            {
+                value.to_string()
+            }
             Some(Say::Answer(value)) => {
                 let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
                 let body = body.to_plain_text();
@@ -478,4 +484,87 @@ fn an_archive_out_and_in() {
         r#"{"status":200,"body":"hi","headers":{"set-cookie":["a=1","b=2"]}}"#,
     );
     assert_eq!(whole, expected);
+}
+
+/// A message of `web -> api`, so many milliseconds after the run began.
+fn message(millis: u64, message: &str) -> (u64, Value, Value, Value) {
+    (millis, Value::Null, Value::Null, parse(message).unwrap())
+}
+
+fn passed(all: Vec<(u64, Value, Value, Value)>, ended: bool) -> Recording {
+    let template = run(&[("t", &get("/"), &json(200, "{}"))]).remove(0);
+    let events: Vec<Event> = all
+        .into_iter()
+        .map(|(millis, request, reply, message)| {
+            let mut event = template.clone();
+            let What::Interaction(one) = &mut event.what else { unreachable!() };
+            (one.id, one.at) = (millis, Duration::from_millis(millis));
+            one.elapsed = one.elapsed.filter(|_| ended);
+            (one.request, one.reply, one.message) = (request, reply, message);
+            event
+        })
+        .collect();
+    record(&events, &|_| true).recordings.remove(0)
+}
+
+#[test]
+fn events_are_said_again_each_in_its_time() {
+    let text = "event: paid\nid: 7\ndata: {\"n\": 1}\n\ndata: two $\n\n";
+    let reply = Value::map([
+        ("status", Value::from(200_u64)),
+        ("headers", Value::map([("content-type", Value::text("text/event-stream"))])),
+        ("body", Value::text(text)),
+        ("text", Value::text(text)),
+    ]);
+    for (ended, open) in [(true, ""), (false, r#""open":true,"#)] {
+        let recording = passed(
+            vec![
+                (10, parse(&get("/feed")).unwrap(), reply.clone(), Value::Null),
+                message(15, r#"{"path":"/feed","event":"paid","id":"7","data":{"n":1},"text":"{\"n\": 1}"}"#),
+                message(235, r#"{"path":"/feed","event":"message","id":null,"data":"two $","text":"two $"}"#),
+            ],
+            ended,
+        );
+        let elapsed: Vec<u128> =
+            recording.interactions[1..].iter().map(|one| one.elapsed.unwrap().as_millis()).collect();
+        assert_eq!(elapsed, [5, 220]);
+        let said = replay(&recording, &[&get("/feed")]);
+        let events = r#""events":[{"event":"paid","id":"7","text":"{\"n\": 1}","after":"5000us"},{"text":"two $","after":"220000us"}]"#;
+        let head = r#""status":200,"headers":{"content-type":"text/event-stream"}}"#;
+        assert_eq!(said, [format!("{{{events},{open}{head}")]);
+    }
+}
+
+#[test]
+fn what_is_said_on_a_websocket_is_answered_again() {
+    let reply = parse(r#"{"status":101,"headers":{}}"#).unwrap();
+    let from = |who: &str, text: &str| {
+        format!(r#"{{"path":"/ws","from":"{who}","type":"text","body":"{text}","text":"{text}"}}"#)
+    };
+    let recording = passed(
+        vec![
+            (10, parse(&get("/ws")).unwrap(), reply, Value::Null),
+            message(12, &from("provider", "hello")),
+            message(20, &from("consumer", "ask")),
+            message(21, &from("provider", "one")),
+            message(41, &from("provider", "two")),
+            message(50, &from("consumer", "ask")),
+            message(60, &from("provider", "three")),
+            message(70, &from("consumer", "quiet")),
+        ],
+        true,
+    );
+    let asked = |text: &str| format!(r#"{{"message":{}}}"#, from("consumer", text));
+    let said =
+        replay(&recording, &[&get("/ws"), &asked("ask"), &asked("ask"), &asked("quiet"), &asked("other")]);
+    assert_eq!(
+        said,
+        [
+            r#"{"messages":[{"text":"hello","after":"2000us"}],"status":101}"#,
+            r#"{"messages":[{"text":"one","after":"1000us"},{"text":"two","after":"20000us"}]}"#,
+            r#"{"messages":[{"text":"three","after":"10000us"}]}"#,
+            r#"{"messages":[]}"#,
+            "None",
+        ]
+    );
 }

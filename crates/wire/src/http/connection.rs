@@ -259,7 +259,8 @@ impl Open {
             cut: kept.request.is_cut()
                 || kept.reply.is_cut()
                 || !self.request_is_whole
-                || (self.ended.is_none() && kept.reply.head_end > 0),
+                // What of a stream has come was told event by event, and it need not end.
+                || (self.ended.is_none() && kept.reply.head_end > 0 && !self.streams),
             captured: Box::new(kept),
         }
     }

@@ -36,6 +36,19 @@ impl Events {
     }
 }
 
+/// All events of a body, as [`read`] has them.
+pub fn events_of(body: &[u8]) -> Vec<Value> {
+    let (mut events, mut rest, mut all) = (Events::default(), body, Vec::new());
+    while let Some((n_bytes, says_something)) = events.next(rest) {
+        let (event, behind) = rest.split_at(n_bytes);
+        if says_something {
+            all.push(Value::Map(read(event)));
+        }
+        rest = behind;
+    }
+    all
+}
+
 /// What an event says: `event`, `id`, `data` (decoded where it is JSON), `text` (the data as it stands), `retry`.
 pub(crate) fn read(event: &[u8]) -> Map {
     let (mut name, mut id, mut retry) = (Value::text("message"), Value::Null, Value::Null);
@@ -164,6 +177,10 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
+        let body = b"data: 1\n\n: awake\n\nevent: x\ndata: 2\n\ndata: never ended\n";
+        let texts: Vec<String> =
+            events_of(body).iter().map(|event| event.get("text").unwrap().to_plain_text()).collect();
+        assert_eq!(texts, ["1", "2"]);
         for event in [
             r#"{"event":"paid","id":"7","data":{"a":1.50},"text":"{ \"a\": 1.50 }","retry":null}"#,
             r#"{"event":"message","id":null,"data":"x\n y","text":"x\n y","retry":5}"#,

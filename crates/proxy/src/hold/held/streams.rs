@@ -149,6 +149,8 @@ impl Held {
         };
         let (later, ends) = match unroll(&answer) {
             Ok(Some(unrolled)) => (unrolled.later.into(), unrolled.ends),
+            // Nothing may be the answer, too.
+            Ok(None) if answer.get("messages").is_some() => (VecDeque::new(), Ends::Open),
             Ok(None) => (VecDeque::from([(Duration::ZERO, (*answer).clone())]), Ends::Open),
             Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
         };
@@ -156,7 +158,9 @@ impl Held {
         let mut streaming =
             Streaming { call: None, begins_with: None, answer, by, later, ends, due: None, last: due };
         streaming.due = streaming.pause().map(|pause| due + pause);
-        self.streams.all.push(streaming);
+        if streaming.due.is_some() {
+            self.streams.all.push(streaming);
+        }
         Ok(())
     }
 
