@@ -1,6 +1,6 @@
 //! What stands without a system or beside one: seams between addresses, stubs, WireMock's folders, Toxiproxy's proxies.
 
-use crate::screen::Screen;
+use crate::screen::{Screen, chain};
 use clap::Args;
 use seam_control::{ControlError, SeamView, Seams, Served, Toxiproxy, serve_wiremock};
 use seam_diag::{Diagnostic, Diagnostics, Sources};
@@ -77,10 +77,10 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
 /// Why something does not stand.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StandError {
-    #[error("failed to {0}")]
-    Proxy(#[from] ProxyError),
-    #[error("failed to {0}")]
-    Control(#[from] ControlError),
+    #[error("failed to {}", chain(.0))]
+    Proxy(ProxyError),
+    #[error("failed to {}", chain(.0))]
+    Control(ControlError),
     #[error("failed to make the proxies of {path}: {reason}")]
     Config { path: String, reason: String },
     #[error("{n_stubs} `--stub` and `--wiremock` need as many `--listen`; there are {n_listens}")]
@@ -88,6 +88,18 @@ pub(crate) enum StandError {
     /// Told already.
     #[error("the stubs have mistakes")]
     Told,
+}
+
+impl From<ProxyError> for StandError {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
+impl From<ControlError> for StandError {
+    fn from(error: ControlError) -> Self {
+        Self::Control(error)
+    }
 }
 
 impl StandError {

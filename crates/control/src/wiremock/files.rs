@@ -156,10 +156,26 @@ impl Files {
     fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
         let Some(root) = &self.root else { return Ok(None) };
         let relative = Path::new(name.trim_start_matches('/'));
-        if relative.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
-            return Err(format!("{name} is not below __files"));
+        let mut path = PathBuf::from("__files");
+        for part in relative.components() {
+            let is_within = match part {
+                Component::Normal(part) => {
+                    path.push(part);
+                    true
+                }
+                Component::CurDir => true,
+                // `../__files/x` leads out and back in again.
+                Component::ParentDir => path.pop(),
+                Component::RootDir | Component::Prefix(_) => false,
+            };
+            if !is_within {
+                return Err(format!("{name} is not below __files"));
+            }
         }
-        Ok(Some(root.join("__files").join(relative)))
+        match path.strip_prefix("__files") {
+            Ok(below) => Ok(Some(root.join("__files").join(below))),
+            Err(_) => Err(format!("{name} is not below __files")),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
@@ -182,6 +198,29 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             walk(&path, found);
         } else {
             found.push(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_below_the_folder() {
+        let files = Files::of(Some(PathBuf::from("/r")));
+        for (name, path) in [
+            ("a/b.json", Some("/r/__files/a/b.json")),
+            ("/a.json", Some("/r/__files/a.json")),
+            ("./a.json", Some("/r/__files/a.json")),
+            ("a/../b.json", Some("/r/__files/b.json")),
+            ("../__files/a.json", Some("/r/__files/a.json")),
+            ("../mappings/a.json", None),
+            ("../../r/__files/a.json", None),
+            ("../../__files/a.json", None),
+            ("..", None),
+        ] {
+            assert_eq!(files.path(name).ok().flatten(), path.map(PathBuf::from), "{name}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A folder of mappings (`mappings/*.json`), read as WireMock reads it.
 
-use super::admin::read_json;
+use super::kept;
+use super::loose_json;
 use super::mapping::Mapping;
 use super::place::Place;
 use super::server::{WireMock, lock};
@@ -28,17 +29,20 @@ impl WireMock {
     pub fn load(&self, files: &[(String, String)]) -> Result<Vec<String>, Vec<WrongFile>> {
         let mut sorted: Vec<&(String, String)> = files.iter().collect();
         sorted.sort();
-        let (mut read, mut wrong) = (Vec::new(), Vec::new());
+        let (mut read, mut wrong, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for (path, text) in sorted {
             match self.read_file(text) {
-                Ok(mappings) => read.extend(mappings.into_iter().map(|mapping| (path.as_str(), mapping))),
+                Ok((mappings, told)) => {
+                    warnings.extend(told.into_iter().map(|told| format!("{path}: {told}")));
+                    read.extend(mappings.into_iter().map(|mapping| (path.as_str(), mapping)));
+                }
                 Err(one) => wrong.push(WrongFile { path: path.clone(), wrong: one }),
             }
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let warnings = told_twice(&read);
+        warnings.extend(told_twice(&read));
         let mut store = lock(&self.store);
         for (_, mapping) in read {
             if !store.replace(Arc::clone(&mapping)) {
@@ -52,9 +56,32 @@ impl WireMock {
         Ok(warnings)
     }
 
-    fn read_file(&self, text: &str) -> Result<Vec<Arc<Mapping>>, Wrong> {
-        let json = read_json(text.strip_prefix('\u{feff}').unwrap_or(text))?;
-        let place = Place::whole(&json);
+    /// The mappings of a file, and what of it does not count.
+    fn read_file(&self, text: &str) -> Result<(Vec<Arc<Mapping>>, Vec<String>), Wrong> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (mut json, is_more) = loose_json::read_first(text).map_err(|wrong| {
+            let (line, column) = loose_json::line_and_column(text, wrong.offset);
+            Wrong::titled(422, 10, format!("line {line}, column {column}: {}", wrong.reason))
+        })?;
+        let mut told = Vec::new();
+        if is_more {
+            told.push("what stands behind the end of its JSON does not count".to_owned());
+        }
+        match &mut json {
+            Value::Map(map) if matches!(map.get("mappings"), Some(Value::List(_))) => {
+                for (index, one) in
+                    map.get_mut("mappings").and_then(as_list_mut).into_iter().flatten().enumerate()
+                {
+                    told.extend(kept::keep(one, &format!("/mappings/{index}")));
+                }
+            }
+            one => told.extend(kept::keep(one, "")),
+        }
+        Ok((self.read_mappings(&json)?, told))
+    }
+
+    fn read_mappings(&self, json: &Value) -> Result<Vec<Arc<Mapping>>, Wrong> {
+        let place = Place::whole(json);
         let read = |place: &Place<'_>| Mapping::read(place, || self.new_id()).map(Arc::new);
         match json.get("mappings") {
             Some(Value::List(_)) => {
@@ -69,11 +96,25 @@ impl WireMock {
     }
 }
 
+fn as_list_mut(value: &mut Value) -> Option<&mut Vec<Value>> {
+    match value {
+        Value::List(list) => Some(list),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) => None,
+    }
+}
+
 /// Tells files that ask the same, of which only one can answer.
 fn told_twice(read: &[(&str, Arc<Mapping>)]) -> Vec<String> {
     let mut first: HashMap<(String, i64, Option<String>), &str> = HashMap::new();
+    let mut ids: HashMap<&str, &str> = HashMap::new();
     let mut warnings = Vec::new();
     for (path, mapping) in read {
+        if let Some(before) = ids.insert(&mapping.id, path) {
+            let id = &mapping.id;
+            let files = if before == *path { (*path).to_owned() } else { format!("{before} and {path}") };
+            warnings.push(format!("of the mappings with the id {id} in {files} only the last answers"));
+            continue;
+        }
         let key = (mapping.request.shown.to_string(), mapping.priority, mapping.required_state.clone());
         match first.insert(key, path) {
             Some(before) if before != *path => warnings.push(format!(

@@ -180,8 +180,14 @@ impl Mapping {
         for name in &KNOWN[6..14] {
             let value = place.value.get(name).filter(|value| **value != Value::Null);
             if let Some(value) = value {
-                let scalar = name.ends_with("Name") || name.ends_with("State");
-                let value = if scalar { Value::Text(value.to_plain_text()) } else { value.clone() };
+                let value = match *name {
+                    "priority" => Value::from(self.priority),
+                    "persistent" => Value::Bool(value.to_plain_text() == "true"),
+                    name if name.ends_with("Name") || name.ends_with("State") => {
+                        Value::Text(value.to_plain_text())
+                    }
+                    _ => value.clone(),
+                };
                 out.insert((*name).to_owned(), value);
             }
         }
@@ -442,7 +448,14 @@ fn show_response(place: &Place<'_>, status: i64) -> Value {
         if is_body && std::mem::replace(&mut has_body, true) {
             continue;
         }
-        let shown = if *name == "delayDistribution" { as_doubles(value.value) } else { value.value.clone() };
+        let shown = match *name {
+            "delayDistribution" => as_doubles(value.value),
+            "fixedDelayMilliseconds" => value.integer().map_or_else(|_| value.value.clone(), Value::from),
+            "body" | "base64Body" | "bodyFileName" | "statusMessage" | "fault" | "proxyBaseUrl" => {
+                Value::Text(value.value.to_plain_text())
+            }
+            _ => value.value.clone(),
+        };
         out.insert((*name).to_owned(), shown);
     }
     Value::Map(out)

@@ -10,6 +10,8 @@
 
 mod admin;
 mod answer;
+#[cfg(test)]
+mod assets;
 mod dates;
 mod delays;
 mod described;
@@ -17,7 +19,10 @@ mod files;
 mod journal;
 mod json_compare;
 mod json_path;
+mod kept;
+mod loose_json;
 mod mapping;
+mod media;
 mod near;
 mod parts;
 mod path_template;

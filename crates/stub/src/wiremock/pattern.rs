@@ -3,6 +3,7 @@
 use super::dates::{DateMatcher, How};
 use super::json_compare::{Leniency, distance as json_distance, is_equal, ratio};
 use super::json_path::{Found, JsonPath};
+use super::loose_json;
 use super::path_template::PathTemplate;
 use super::place::Place;
 use super::regex::JavaRegex;
@@ -11,7 +12,7 @@ use super::xml::{Comparison, Element, Namespaces, Rules, XPath};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use seam_value::{Number, Value, parse};
+use seam_value::{Number, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +66,7 @@ pub(crate) enum Pattern {
 }
 
 /// The operators, in the order in which WireMock looks for them.
-const OPERATORS: &[&str] = &[
+pub(super) const OPERATORS: &[&str] = &[
     "equalTo",
     "equalToJson",
     "matchesJsonPath",
@@ -94,7 +95,7 @@ const OPERATORS: &[&str] = &[
 ];
 
 /// What may stand beside an operator, of any of them.
-const BESIDE: &[&str] = &[
+pub(super) const BESIDE: &[&str] = &[
     "caseInsensitive",
     "ignoreArrayOrder",
     "ignoreExtraElements",
@@ -192,7 +193,7 @@ impl Pattern {
                     ignore_extra_elements: flag("ignoreExtraElements"),
                 };
                 let expected = match operand.value {
-                    Value::Text(text) => parse(text).map_err(|wrong| told(wrong.to_string()))?,
+                    Value::Text(text) => loose_json::read(text).map_err(|wrong| told(wrong.to_string()))?,
                     other => other.clone(),
                 };
                 Self::Json { expected: Arc::new(expected), how }
@@ -310,10 +311,10 @@ impl Pattern {
                 Number::parse(value.trim()).is_some_and(|actual| order.contains(&actual.cmp(number)))
             }
             Self::Json { expected, how } => {
-                parse(value).is_ok_and(|actual| is_equal(expected, &actual, *how))
+                loose_json::read_first(value).is_ok_and(|(actual, _)| is_equal(expected, &actual, *how))
             }
             Self::JsonPath { path, .. } => {
-                let Ok(value) = parse(value) else { return false };
+                let Ok((value, _)) = loose_json::read_first(value) else { return false };
                 match path.find(&value) {
                     Found::Nothing | Found::One(Value::Null) => false,
                     Found::One(Value::List(list)) | Found::Many(list) => !list.is_empty(),
@@ -331,10 +332,11 @@ impl Pattern {
                     _ => schema.is_valid(&text),
                 }
             }
-            Self::Xml { expected, rules } => Element::parse(value.trim())
-                .is_ok_and(|actual| Comparison::of(expected, &actual, rules).is_equal()),
+            Self::Xml { expected, rules } => {
+                Element::parse(value).is_ok_and(|actual| Comparison::of(expected, &actual, rules).is_equal())
+            }
             Self::XPath { path, inner } => {
-                let found = Element::parse(value.trim()).ok().and_then(|root| path.find(&root).ok());
+                let found = Element::parse(value).ok().and_then(|root| path.find(&root).ok());
                 found.is_some_and(|found| match inner {
                     None => !found.is_empty(),
                     Some(inner) => found.iter().any(|part| inner.matches(Some(&part.shown), now)),
@@ -372,12 +374,12 @@ impl Pattern {
             Self::PathTemplate(template) if !self.matches(value, now) => {
                 levenshtein(Some(&template.without_names()), value)
             }
-            Self::Json { expected, how } => match value.map(parse) {
+            Self::Json { expected, how } => match value.map(loose_json::read) {
                 Some(Ok(actual)) => json_distance(expected, &actual, *how),
                 _ => 1.0,
             },
             Self::Xml { expected, rules } => {
-                let actual = value.and_then(|value| Element::parse(value.trim()).ok());
+                let actual = value.and_then(|value| Element::parse(value).ok());
                 actual.map_or(1.0, |actual| Comparison::of(expected, &actual, rules).distance())
             }
             Self::And(all) => mean(all.iter().map(|one| one.distance(value, now))),
@@ -396,7 +398,7 @@ impl Pattern {
     /// What an expression finds in a text, as the report of what did not match shows it; none where it finds nothing.
     pub(crate) fn found(&self, text: &str) -> Option<String> {
         let all: Vec<String> = match self {
-            Self::JsonPath { path, .. } => match path.find(&parse(text).ok()?) {
+            Self::JsonPath { path, .. } => match path.find(&loose_json::read_first(text).ok()?.0) {
                 Found::Nothing | Found::One(Value::Null) => return None,
                 Found::One(Value::List(list)) | Found::Many(list) => {
                     list.iter().map(Value::to_plain_text).collect()
@@ -404,7 +406,7 @@ impl Pattern {
                 Found::One(value) => vec![value.to_plain_text()],
             },
             Self::XPath { path, .. } => {
-                let root = Element::parse(text.trim()).ok()?;
+                let root = Element::parse(text).ok()?;
                 path.find(&root).ok()?.into_iter().map(|part| part.shown).collect()
             }
             _ => return None,
@@ -471,9 +473,9 @@ fn expression(
 
 /// Do the values that a path finds hold?
 fn json_values(path: &JsonPath, value: Option<&str>, inner: &Pattern, now: Timestamp) -> bool {
-    let found = match value.map(parse) {
+    let found = match value.map(loose_json::read_first) {
         None => Found::Nothing,
-        Some(Ok(value)) => path.find(&value),
+        Some(Ok((value, _))) => path.find(&value),
         // What is no JSON is taken for a text, as long as it doesn't look like JSON.
         Some(Err(_)) if value.is_some_and(|text| text.trim_start().starts_with(['{', '[', '<'])) => {
             return false;

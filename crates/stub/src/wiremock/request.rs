@@ -149,7 +149,8 @@ impl Request {
     fn take_target(&mut self, target: &str) {
         let whole = target.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?']));
         let Some((scheme, rest)) = whole else {
-            target.clone_into(&mut self.url);
+            // A question mark with nothing behind it asks nothing.
+            target.strip_suffix('?').unwrap_or(target).clone_into(&mut self.url);
             return;
         };
         let at = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -1,5 +1,6 @@
 //! What a mapping asks of a request, part by part, and how far off a request is.
 
+use super::media::respelt;
 use super::parts::Part;
 use super::path_template::PathTemplate;
 use super::pattern::{Pattern, levenshtein, mean};
@@ -169,7 +170,7 @@ impl RequestPattern {
         let basic = self.basic.as_ref().is_none_or(|expected| {
             request.header_values("authorization").iter().any(|value| is_basic(value, expected))
         });
-        let header = |(name, values): &(String, Values)| values.matches(&request.header_values(name), now);
+        let header = |(name, values): &(String, Values)| header_holds(name, values, request, now);
         let of = |pairs: &super::request::Pairs, (name, values): &(String, Values)| {
             values.matches(&named(pairs, name), now)
         };
@@ -294,7 +295,11 @@ impl RequestPattern {
             "scheme" => self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme),
             "host" => self.host.as_ref().is_none_or(|host| host.matches(Some(&request.host), now)),
             "port" => self.port.is_none_or(|port| port == i64::from(request.port)),
-            "headers" => among(&self.headers, &request.header_values(name)),
+            "headers" => self
+                .headers
+                .iter()
+                .filter(|(known, _)| known == name)
+                .all(|(name, values)| header_holds(name, values, request, now)),
             "queryParameters" => among(&self.query, &named(request.query(), name)),
             "formParameters" => among(&self.form, &named(request.form(), name)),
             "cookies" => self.cookies_match(request, now),
@@ -361,10 +366,13 @@ impl Values {
                 list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?,
             ))
         };
+        const CLASS: &str = "com.github.tomakehurst.wiremock.matching";
         if let Some(list) = all("hasExactly")? {
+            place.object(&format!("{CLASS}.ExactMatchMultiValuePattern"), &["hasExactly"])?;
             return Ok(Self::Exactly(list));
         }
         if let Some(list) = all("includes")? {
+            place.object(&format!("{CLASS}.IncludesMatchMultiValuePattern"), &["includes"])?;
             return Ok(Self::Includes(list));
         }
         Pattern::read(place).map(Self::One)
@@ -436,6 +444,19 @@ impl Multipart {
                 other => other.matches(Some(&text), now),
             })
     }
+}
+
+/// Does a header hold? WireMock's server reads the media types that it knows in its own spelling, so `charset=utf-8` is
+/// `charset=UTF-8`; here what was sent is as good.
+fn header_holds(name: &str, values: &Values, request: &Request, now: Timestamp) -> bool {
+    let sent = request.header_values(name);
+    if values.matches(&sent, now) {
+        return true;
+    }
+    let respelt: Vec<String> = sent.iter().filter_map(|value| respelt(value)).collect();
+    name.eq_ignore_ascii_case("content-type")
+        && respelt.len() == sent.len()
+        && values.matches(&respelt.iter().map(String::as_str).collect::<Vec<_>>(), now)
 }
 
 fn named<'r>(pairs: &'r super::request::Pairs, name: &str) -> Vec<&'r str> {

@@ -8,6 +8,7 @@ mod requests;
 pub use requests::EventFilter;
 
 use crate::wiremock::delays::Settings;
+use crate::wiremock::loose_json;
 use crate::wiremock::mapping::Mapping;
 use crate::wiremock::pattern::Pattern;
 use crate::wiremock::place::Place;
@@ -30,50 +31,18 @@ pub fn read_json(text: &str) -> Result<Value, Wrong> {
     if text.trim().is_empty() {
         return Err(Wrong::at("/", "No content to map due to end-of-input"));
     }
-    seam_value::parse(text).or_else(|wrong| {
-        let plain = without_comments(text);
-        seam_value::parse(&plain).map_err(|_| {
-            let before = text.get(..wrong.offset).unwrap_or(text);
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 2;
-            let what = match text.get(wrong.offset..).and_then(|rest| rest.chars().next()) {
-                None => format!("Unexpected end-of-input: {}", wrong.reason),
-                Some(letter) => {
-                    format!(
-                        "Unexpected character ('{letter}' (code {})): {}",
-                        u32::from(letter),
-                        wrong.reason
-                    )
-                }
-            };
-            let place = format!(" at [Source: (String)\"{text}\"; line: {line}, column: {column}]");
-            Wrong::at("/", format!("{what}\n{place}"))
-        })
-    })
-}
-
-fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let (mut rest, mut in_text) = (text, false);
-    while let Some(letter) = rest.chars().next() {
-        if !in_text && rest.starts_with("//") {
-            rest = rest.find('\n').map_or("", |at| &rest[at..]);
-            continue;
-        }
-        if !in_text && rest.starts_with("/*") {
-            rest = rest.find("*/").map_or("", |at| &rest[at + 2..]);
-            continue;
-        }
-        let length = if in_text && letter == '\\' {
-            1 + rest[1..].chars().next().map_or(0, char::len_utf8)
-        } else {
-            letter.len_utf8()
+    loose_json::read(text).map_err(|wrong| {
+        let (line, column) = loose_json::line_and_column(text, wrong.offset);
+        let what = match text.get(wrong.offset..).and_then(|rest| rest.chars().next()) {
+            None => format!("Unexpected end-of-input: {}", wrong.reason),
+            Some(letter) => {
+                format!("Unexpected character ('{letter}' (code {})): {}", u32::from(letter), wrong.reason)
+            }
         };
-        in_text ^= letter == '"';
-        out.push_str(&rest[..length]);
-        rest = &rest[length..];
-    }
-    out
+        let column = column + 1;
+        let place = format!(" at [Source: (String)\"{text}\"; line: {line}, column: {column}]");
+        Wrong::at("/", format!("{what}\n{place}"))
+    })
 }
 
 impl WireMock {

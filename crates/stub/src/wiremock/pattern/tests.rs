@@ -1,6 +1,7 @@
 //! Operators hold where they hold in WireMock, and what is none is told with its place.
 
 use super::*;
+use seam_value::parse;
 
 fn pattern(text: &str) -> Result<Pattern, Wrong> {
     let value = parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"));

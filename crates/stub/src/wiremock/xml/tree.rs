@@ -30,9 +30,6 @@ impl Element {
     /// Reads a document; the error says in one line what is wrong and where.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut reader = Reader { text, at: 0 };
-        if reader.rest().starts_with('\u{feff}') {
-            reader.at += 3;
-        }
         reader.between()?;
         if !reader.rest().starts_with('<') {
             return Err(reader.wrong("Content is not allowed in prolog."));
@@ -153,6 +150,11 @@ impl<'t> Reader<'t> {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();
             let rest = self.rest();
+            if rest.starts_with("<?xml ") && self.at > 0 {
+                return Err(
+                    self.wrong("The processing instruction target matching \"[xX][mM][lL]\" is not allowed.")
+                );
+            }
             if rest.starts_with("<?") {
                 self.skip_to("?>")?;
             } else if rest.starts_with("<!--") {
