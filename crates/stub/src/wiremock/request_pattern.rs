@@ -360,13 +360,13 @@ impl Url {
 
 impl Values {
     fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        const CLASS: &str = "com.github.tomakehurst.wiremock.matching";
         let all = |name: &str| -> Result<Option<Vec<Pattern>>, Wrong> {
             let Some(list) = place.field(name) else { return Ok(None) };
             Ok(Some(
                 list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?,
             ))
         };
-        const CLASS: &str = "com.github.tomakehurst.wiremock.matching";
         if let Some(list) = all("hasExactly")? {
             place.object(&format!("{CLASS}.ExactMatchMultiValuePattern"), &["hasExactly"])?;
             return Ok(Self::Exactly(list));
