@@ -30,6 +30,7 @@ mod switch;
 mod tls;
 mod toxics;
 mod unread;
+mod ways;
 
 pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
 pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};

@@ -7,8 +7,9 @@ use crate::observer::{Callers, Observer, Witness};
 use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::relay::scratch;
-use crate::stand::{Shared, Stand, Upstream};
+use crate::stand::{Shared, Stand, Standing, Upstream, serve_doors};
 use crate::tls::{Authority, Encryption, ProviderTls};
+use crate::ways::Doors;
 use seam_event::{ComponentId, SeamId};
 use seam_value::Value;
 use seam_wire::grpc::Descriptors;
@@ -320,10 +321,29 @@ async fn take_orders(
         if let Ok(stand) = stand {
             // Before anybody knows the address.
             stand.watch_refusals(number, &shared);
-            tokio::task::spawn_local(stand.serve((number, spec.seam), spec.protocol, state, shared.clone()));
+            stand_there(stand, (number, spec), state, &shared);
         }
         let _ = answer.send(address);
     }
+}
+
+/// Serves a seam, and the addresses that it may get besides its own.
+fn stand_there(
+    stand: Stand,
+    (number, spec): (usize, SeamSpec),
+    state: watch::Receiver<SeamState>,
+    shared: &Shared,
+) {
+    let own = (number, stand.address());
+    let (doors, opened) = Doors::new(own, state.clone(), Arc::clone(&shared.observer));
+    let SeamSpec { seam, protocol, .. } = spec;
+    let standing = Standing { seam: (number, seam), protocol, doors, beyond: None };
+    // Only then others are told of, whom somebody has to lead to.
+    if protocol.is_always_held() {
+        let serving = serve_doors(opened, standing.clone(), state.clone(), shared.clone());
+        tokio::task::spawn_local(serving);
+    }
+    tokio::task::spawn_local(stand.serve(standing, state, shared.clone()));
 }
 
 fn whose(shared: &Shared, provider: &ComponentId, session: u32) -> Option<SeamId> {

@@ -99,6 +99,14 @@ pub enum ExternalError {
         /// When: `before it answered`.
         when: &'static str,
     },
+    /// It tells its clients of another, to whom no seam leads.
+    #[error("its clients are told of {authority} and leave the seam for it: {reason}")]
+    Astray {
+        /// The other's `host:port`.
+        authority: String,
+        /// Why no seam leads there.
+        reason: String,
+    },
     /// It may not be asked this, and was not.
     #[error("it was not asked: {reason}")]
     NotAllowed {
@@ -133,9 +141,11 @@ impl ExternalError {
                 "look whether it speaks TLS on that port; one that does not is `http://…`".to_owned()
             }
             Self::NoTls { hint, .. } => return hint.clone(),
-            Self::Closed { .. } | Self::Reset { .. } | Self::NotAllowed { .. } | Self::NoHttp { .. } => {
-                return None;
-            }
+            Self::Closed { .. }
+            | Self::Reset { .. }
+            | Self::Astray { .. }
+            | Self::NotAllowed { .. }
+            | Self::NoHttp { .. } => return None,
         })
     }
 }

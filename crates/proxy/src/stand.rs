@@ -15,6 +15,7 @@ use crate::relay::{Over, Passed, Scratch, Tap, relay};
 use crate::socket::Socket;
 use crate::switch::Switch;
 use crate::tls::Meeting;
+use crate::ways::{Door, Doors};
 use seam_event::SeamId;
 use seam_wire::{Behind, Limits, Protocol, Splitting};
 use socket2::{Domain, SockRef, Type};
@@ -28,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -121,6 +122,13 @@ impl Stand {
         self.address
     }
 
+    /// Where a client came to: of all addresses of this machine the one that it knows, where the seam listens on all.
+    fn dialled(&self, stream: &TcpStream) -> SocketAddr {
+        let listens_on_all = self.address.ip().is_unspecified();
+        let local = listens_on_all.then(|| stream.local_addr().ok()).flatten();
+        local.unwrap_or(self.address)
+    }
+
     /// Refused connections are seen from here on, where nothing listens yet.
     pub(crate) fn watch_refusals(&self, seam: usize, shared: &Shared) {
         if self.listener.is_none() {
@@ -128,14 +136,14 @@ impl Stand {
         }
     }
 
-    /// Serves the seam until the sender of `upstream` is gone.
+    /// Serves the seam until the sender of `state` is gone.
     pub(crate) async fn serve(
         mut self,
-        (seam, id): (usize, SeamId),
-        protocol: &'static dyn Protocol,
+        standing: Standing,
         mut state: watch::Receiver<SeamState>,
         shared: Shared,
     ) {
+        let seam = standing.seam.0;
         loop {
             let refuses = state.borrow_and_update().refuses();
             if refuses {
@@ -153,8 +161,8 @@ impl Stand {
                     accepted = listener.accept() => {
                         match accepted {
                             Ok((stream, client)) => {
-                                let between = Dialled { client, dialled: self.address };
-                                let task = Accepted { stream, between, seam: (seam, id.clone()), protocol };
+                                let between = Dialled { client, dialled: self.dialled(&stream) };
+                                let task = Accepted { stream, between, standing: standing.clone() };
                                 let passing = task.pass(state.clone(), shared.clone());
                                 let observer = Arc::clone(&shared.observer);
                                 tokio::task::spawn_local(at_work(observer, Box::pin(passing)));
@@ -175,17 +183,42 @@ impl Stand {
     }
 }
 
+/// For which seam something listens, and where that leads.
+#[derive(Clone)]
+pub(crate) struct Standing {
+    /// Its number with the observer.
+    pub(crate) seam: (usize, SeamId),
+    pub(crate) protocol: &'static dyn Protocol,
+    /// All its addresses.
+    pub(crate) doors: Doors,
+    /// Where this one leads, where that is not to the seam's own provider.
+    pub(crate) beyond: Option<Upstream>,
+}
+
+/// Serves the further addresses of a seam from when they are opened.
+pub(crate) async fn serve_doors(
+    mut opened: mpsc::Receiver<Door>,
+    standing: Standing,
+    state: watch::Receiver<SeamState>,
+    shared: Shared,
+) {
+    while let Some(Door { stand, upstream }) = opened.recv().await {
+        let standing = Standing { beyond: Some(upstream), ..standing.clone() };
+        tokio::task::spawn_local(stand.serve(standing, state.clone(), shared.clone()));
+    }
+}
+
 /// A connection that was accepted and not yet passed on.
 struct Accepted {
     stream: TcpStream,
     between: Dialled,
-    seam: (usize, SeamId),
-    protocol: &'static dyn Protocol,
+    standing: Standing,
 }
 
 impl Accepted {
     async fn pass(self, state: watch::Receiver<SeamState>, shared: Shared) {
-        let Self { stream, between, seam: (seam, id), protocol } = self;
+        let Self { stream, between, standing } = self;
+        let Standing { seam: (seam, id), protocol, doors, beyond } = standing;
         let connection = shared.connections.get() + 1;
         shared.connections.set(connection);
         let address = between.dialled;
@@ -201,7 +234,7 @@ impl Accepted {
         let (first, stands_in, refuses, n_cuts) = {
             let state = state.borrow();
             tap.borrow_mut().insists_on_tls(state.insists_on_tls);
-            (state.upstream.clone(), state.stands_in(), state.refuses(), state.n_cuts)
+            (state.leads_to(beyond.as_ref()), state.stands_in(), state.refuses(), state.n_cuts)
         };
         let stands_in = stands_in && tap.borrow().split(shared.splitting(Behind::Nobody)).is_some();
         let dialled = match (refuses, stands_in) {
@@ -230,6 +263,8 @@ impl Accepted {
             connection,
             tap,
             n_cuts,
+            beyond,
+            doors,
             address,
         };
         let state = match open.pass(state, &shared).await {
@@ -259,6 +294,10 @@ struct Open {
     tap: Rc<RefCell<Tap>>,
     /// How often the seam had been cut when the connection came.
     n_cuts: u64,
+    /// Where it leads, where that is not to the seam's own provider.
+    beyond: Option<Upstream>,
+    /// Where its consumer comes to who is told of others.
+    doors: Doors,
     /// Where it was made to.
     address: SocketAddr,
 }
@@ -300,7 +339,7 @@ impl Open {
     /// Speaks TLS to the consumer from here on. False where there is no connection any more.
     async fn encrypt(&mut self, state: &watch::Receiver<SeamState>, early: Vec<u8>) -> bool {
         let meeting = self.tap.borrow().meeting();
-        let upstream = state.borrow().upstream.clone();
+        let upstream = state.borrow().leads_to(self.beyond.as_ref());
         let redial = async || dial(&upstream, &meeting).await.ok();
         self.tap.borrow_mut().is_encrypted();
         meeting.encrypt(&mut self.consumer, self.provider.as_mut(), redial, early).await
@@ -337,7 +376,7 @@ impl Open {
         let behind = if self.provider.is_some() { Behind::Provider } else { Behind::Nobody };
         let mut splitter = self.tap.borrow().split(shared.splitting(behind));
         if let Some(splitter) = &mut splitter {
-            splitter.stands_at(self.address);
+            splitter.stands_at(self.doors.seen_from(self.address));
         }
         Holding {
             consumer: std::mem::replace(&mut self.consumer, Socket::Gone),
@@ -351,6 +390,7 @@ impl Open {
             n_cuts: self.n_cuts,
             scratch: Rc::clone(&shared.scratch),
             state: state.clone(),
+            beyond: self.beyond.clone(),
             observer: Arc::clone(&shared.observer),
             elsewhere: shared.callbacks.clone(),
             leads: shared.leads.clone(),

@@ -215,9 +215,31 @@ pub trait Captured: Send {
         None
     }
 
+    /// What is said of each of several things that can each be answered by itself, where a call is about such: the
+    /// partitions to which Kafka's records go. Each has a place, from 0; a place for which several messages are said has an
+    /// entry without any, and one for each message. What all of it says stands in each of them, too, but for the request
+    /// to which this is the reply.
+    fn apart(&self) -> Vec<Apart> {
+        Vec::new()
+    }
+
+    /// Is it a request whose reply may hold messages?
+    fn asks_for_messages(&self) -> bool {
+        false
+    }
+
     /// Reads them: decodes bodies, rows and mails. Slow, and never fails: what can't be read stays as text or
     /// base64.
     fn read(self: Box<Self>) -> Parts;
+}
+
+/// What is said of one of several things ([`Captured::apart`]).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apart {
+    /// Its place among them.
+    pub place: usize,
+    /// What is said of it.
+    pub parts: Parts,
 }
 
 /// The three parts of an [`Interaction`](seam_event::Interaction); null where one does not apply.

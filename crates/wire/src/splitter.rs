@@ -16,6 +16,7 @@ use seam_event::InteractionError;
 use seam_value::Value;
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Numbers a call within its connection.
 pub type Call = u64;
@@ -100,6 +101,29 @@ pub enum Passed {
     Nowhere,
 }
 
+/// What goes on where a call was answered in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InPart {
+    /// These bytes instead of those that came. Where they are a request's, the reply is told with the answers in it.
+    On(Vec<u8>),
+    /// Nothing is left of the request: this is said to the consumer.
+    Answered(Vec<u8>),
+}
+
+/// The ways on which a seam's consumers come to those of whom its provider tells them: other brokers of its cluster.
+pub trait Ways: Send + Sync {
+    /// Where the consumer of this connection came to.
+    fn here(&self) -> SocketAddr;
+
+    /// The provider of this connection tells this address as its own: whoever is told it comes here, unless another way
+    /// leads there already.
+    fn is_here(&self, host: &str, port: u16);
+
+    /// Where a consumer has to come to be led there. None where nothing can be led there: whoever stands on the seam tells
+    /// that, and the consumer is left with the address as it is.
+    fn to(&self, host: &str, port: u16) -> Option<SocketAddr>;
+}
+
 /// What both sides are told of a call that is broken off alone. Nothing more is told as a piece of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrokenOff {
@@ -152,9 +176,10 @@ pub trait Splitter: Send {
         let _ = out;
     }
 
-    /// Where the seam listens, for a protocol whose providers say how they can be reached. Told right at the beginning.
-    fn stands_at(&mut self, address: SocketAddr) {
-        let _ = address;
+    /// Where consumers have to come to, for a protocol whose providers say how they and others can be reached. Told right
+    /// at the beginning.
+    fn stands_at(&mut self, ways: Arc<dyn Ways>) {
+        let _ = ways;
     }
 
     /// Takes the next bytes of a direction and pushes the pieces that are whole with them, in order. What is not whole
@@ -235,6 +260,19 @@ pub trait Splitter: Send {
     fn say_no_more(&mut self, call: Call) -> Option<Vec<u8>> {
         let _ = call;
         None
+    }
+
+    /// Some of what a call is about is answered in the provider's place, and all else is passed on. `bytes` is the whole
+    /// request, or the whole reply, by where it goes; the answers stand with their places
+    /// ([`Apart`](crate::Apart)), and are as in [`answer`](Self::answer).
+    fn answer_apart(
+        &mut self,
+        call: Call,
+        (to, bytes): (Direction, &[u8]),
+        answers: &[(usize, &Value)],
+    ) -> Result<InPart, Unanswerable> {
+        let _ = (call, to, bytes, answers);
+        Err(Unanswerable::new("nothing is answered in part in this protocol"))
     }
 
     /// What besides itself the bytes of an answer to this call depend on, as a number: the same answer to two calls with

@@ -12,6 +12,7 @@ use crate::leads::Leads;
 use crate::observer::Observer;
 use crate::relay::{Over, Scratch, Tap};
 use crate::socket::Socket;
+use crate::stand::Upstream;
 use seam_event::SeamId;
 use seam_wire::{Answering, Call, Direction, Protocol, Splitter};
 use std::cell::RefCell;
@@ -23,6 +24,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+mod apart;
 mod pieces;
 mod reading;
 mod streams;
@@ -55,6 +57,8 @@ pub(crate) struct Holding {
     pub(crate) n_cuts: u64,
     pub(crate) scratch: Scratch,
     pub(crate) state: watch::Receiver<SeamState>,
+    /// Where it leads, where that is not to the seam's own provider.
+    pub(crate) beyond: Option<Upstream>,
     pub(crate) observer: Arc<Observer>,
     /// Who sends what stubs want sent.
     pub(crate) elsewhere: Callbacks,
@@ -77,6 +81,8 @@ struct Held {
     said: Said,
     /// Whose doing it is that the reply of a call is lost.
     losers: HashMap<Call, Arc<Rule>>,
+    /// Whose doing it is that a call is answered in part.
+    apart: HashMap<Call, Arc<Rule>>,
     close_after: Duration,
     /// Rules about the connection as a whole that nothing has passed under yet.
     unstruck: Vec<Arc<Rule>>,
@@ -114,6 +120,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         fates: Fates::default(),
         said: Said::default(),
         losers: HashMap::new(),
+        apart: HashMap::new(),
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
         hung: None,

@@ -64,6 +64,13 @@ impl SeamState {
         }
     }
 
+    /// Where a connection leads that was made to an address of the seam which leads elsewhere, if there is such. While
+    /// nothing leads to the provider nothing leads there either.
+    pub(crate) fn leads_to(&self, beyond: Option<&Upstream>) -> Upstream {
+        let beyond = beyond.filter(|_| self.upstream != Upstream::Nowhere);
+        beyond.unwrap_or(&self.upstream).clone()
+    }
+
     /// Does nobody listen on the seam at present?
     pub(crate) fn refuses(&self) -> bool {
         self.is_cut

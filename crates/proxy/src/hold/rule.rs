@@ -187,9 +187,16 @@ impl Rule {
 
     /// Does it apply to this interaction now? Counts it, and draws.
     pub(crate) fn applies(&self, interaction: &Value, at: Duration) -> bool {
-        if self.spec.filter.as_ref().is_some_and(|fits| !fits(interaction)) {
-            return false;
-        }
+        self.fits(interaction) && self.strikes_this_one(at)
+    }
+
+    /// Is it about this interaction?
+    pub(crate) fn fits(&self, interaction: &Value) -> bool {
+        self.spec.filter.as_ref().is_none_or(|fits| fits(interaction))
+    }
+
+    /// Does it strike this one of those that it is about? Counts it, and draws.
+    pub(crate) fn strikes_this_one(&self, at: Duration) -> bool {
         let n_fitting = self.n_fitting.fetch_add(1, Ordering::SeqCst) + 1;
         let Often { nth, times, lasts, probability } = self.spec.often;
         let since = self.put.get().copied().unwrap_or(at);

@@ -4,7 +4,7 @@ use super::rule::{Held, Kind, Rule};
 use crate::faults::{Effect, Moment};
 use seam_event::SeamId;
 use seam_value::Value;
-use seam_wire::{Answering, Asked, Captured, Glance, Parts, Say};
+use seam_wire::{Answering, Apart, Asked, Captured, Glance, Parts, Say};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,12 @@ pub(super) struct Verdict {
     pub(super) reply_to: Option<Value>,
     /// Is a message answered to who said it, as on WebSocket?
     pub(super) is_answered_back: bool,
+    /// What is answered for some of the things that it is about, by their places; all else goes on.
+    pub(super) apart: Vec<OneApart>,
 }
+
+/// What is answered for one of the things that a call is about: its place among them, the answer, and whose doing that is.
+pub(super) type OneApart = (usize, Value, Arc<Rule>);
 
 /// What else becomes of a piece.
 pub(super) enum What {
@@ -54,15 +59,20 @@ pub(super) struct Case<'a> {
 /// Asks the rules, the newest first.
 pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut concerned = rules.iter().filter(|rule| rule.moment() == case.moment).peekable();
-    let asks_later =
-        case.moment == Moment::Request && rules.iter().any(|rule| rule.moment() == Moment::Reply);
+    let is_narrow = |rule: &Arc<Rule>| rule.needs_value() && !rule.is_stub();
+    let looks_closely = rules.iter().any(is_narrow);
+    let mut concerned =
+        rules.iter().filter(|rule| rule.moment() == case.moment || is_of_messages(rule, case)).peekable();
+    let asks_later = case.moment == Moment::Request
+        && (rules.iter().any(|rule| rule.moment() == Moment::Reply)
+            || (looks_closely && read.asks_for_messages()));
     if concerned.peek().is_none() && !asks_later {
         return verdict;
     }
     if let Some(verdict) = at_a_glance(rules, case, &*read) {
         return verdict;
     }
+    let apart = if looks_closely && !case.is_message { of_each(case, &*read) } else { Vec::new() };
     let mut parts = read.read();
     if let Some(asked) = case.asked {
         parts.request = asked.clone();
@@ -116,27 +126,115 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                     None => {}
                 }
             }
-            Kind::Fault(_) => {
-                if !rule.applies(&interaction, case.at) {
-                    continue;
-                }
-                let held = Held { parts: &parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
-                match rule.effect(&held) {
-                    None => continue,
-                    // What can't be done was not done: it does not count.
-                    Some(effect) if case.is_bytes && !effect.fits_bytes() => continue,
-                    Some(Effect::Wait(time)) => verdict.wait += time,
-                    Some(effect) => verdict.what = Some((What::Fault(effect), Arc::clone(rule))),
-                }
-                rule.struck();
-                verdict.struck.push(Arc::clone(rule));
+            Kind::Fault(_) if is_of_messages(rule, case) || !rule.fits(&interaction) => {
+                strike_apart(rule, case, &apart, &mut verdict);
             }
+            Kind::Fault(_) => strike(rule, case, &parts, &mut verdict),
         }
     }
-    if verdict.what.is_none() && !case.has_provider && !passes {
+    verdict.answer_the_rest(&apart);
+    if verdict.what.is_none() && verdict.apart.is_empty() && !case.has_provider && !passes {
         verdict.what = unmatched.map(|rule| (What::Unknown, Arc::clone(rule)));
     }
     verdict
+}
+
+impl Verdict {
+    /// Where one rule answers for some and another for all, the latter is left with the others.
+    fn answer_the_rest(&mut self, apart: &[OfOne]) {
+        if self.apart.is_empty() {
+            return;
+        }
+        let Some((What::Fault(Effect::Answer(value)), rule)) = &self.what else {
+            if self.what.is_some() {
+                self.apart.clear();
+            }
+            return;
+        };
+        for one in apart {
+            if !self.apart.iter().any(|(place, ..)| *place == one.apart.place) {
+                self.apart.push((one.apart.place, value.clone(), Arc::clone(rule)));
+            }
+        }
+        self.what = None;
+    }
+}
+
+/// One of several things that a call is about, for rules that look closely.
+struct OfOne {
+    apart: Apart,
+    /// As filters see it.
+    interaction: Value,
+}
+
+/// Does it look for messages in a reply, though it strikes requests?
+fn is_of_messages(rule: &Rule, case: &Case<'_>) -> bool {
+    let is_about_requests = rule.moment() == Moment::Request && !rule.is_stub();
+    case.moment == Moment::Reply && is_about_requests && rule.needs_value()
+}
+
+/// What is said of each of several things, if a call is about such.
+fn of_each(case: &Case<'_>, read: &dyn Captured) -> Vec<OfOne> {
+    let mut all = read.apart();
+    for one in &mut all {
+        // A reply says of the request only what it is the reply to.
+        if let Some(Value::Map(asked)) = case.asked {
+            let mut request = asked.clone();
+            request.extend(one.parts.request.as_map().cloned().unwrap_or_default());
+            one.parts.request = Value::Map(request);
+        }
+    }
+    all.into_iter().map(|apart| OfOne { interaction: told(case.seam, &apart.parts), apart }).collect()
+}
+
+/// A rule that is about a piece strikes it, if it strikes this one.
+fn strike(rule: &Arc<Rule>, case: &Case<'_>, parts: &Parts, verdict: &mut Verdict) {
+    if !rule.strikes_this_one(case.at) {
+        return;
+    }
+    let held = Held { parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
+    match rule.effect(&held) {
+        None => return,
+        // What can't be done was not done: it does not count.
+        Some(effect) if case.is_bytes && !effect.fits_bytes() => return,
+        Some(Effect::Wait(time)) => verdict.wait += time,
+        Some(effect) => verdict.what = Some((What::Fault(effect), Arc::clone(rule))),
+    }
+    rule.struck();
+    verdict.struck.push(Arc::clone(rule));
+}
+
+/// A rule that is not about a call as a whole strikes what it is about.
+fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mut Verdict) {
+    for of_place in apart.chunk_by(|one, other| one.apart.place == other.apart.place) {
+        let place = of_place[0].apart.place;
+        let is_known = verdict.apart.iter().any(|(other, ..)| *other == place);
+        let Some(one) = of_place.iter().find(|one| rule.fits(&one.interaction)).filter(|_| !is_known) else {
+            continue;
+        };
+        let is_message = |one: &OfOne| one.apart.parts.message != Value::Null;
+        // What was asked was decided about when it was asked.
+        let is_old = || of_place.iter().any(|other| !is_message(other) && rule.fits(&other.interaction));
+        if is_of_messages(rule, case) && is_old() || !rule.strikes_this_one(case.at) {
+            continue;
+        }
+        let held = Held { parts: &one.apart.parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
+        let Some(effect) = rule.effect(&held) else { continue };
+        rule.struck();
+        verdict.struck.push(Arc::clone(rule));
+        match effect {
+            Effect::Answer(value) => verdict.apart.push((place, value, Arc::clone(rule))),
+            // All else strikes the call as a whole.
+            Effect::Wait(time) => {
+                verdict.wait += time;
+                return;
+            }
+            effect => {
+                verdict.what = Some((What::Fault(effect), Arc::clone(rule)));
+                return;
+            }
+        }
+    }
 }
 
 /// What stubs say that needn't read the request, where nobody else has to.

@@ -1,43 +1,56 @@
 //! Where brokers say how they can be reached: rewritten, so that a client comes back to the seam and not to the broker
 //! itself.
 
-use super::api::{DESCRIBE_CLUSTER, FIND_COORDINATOR, METADATA, NEWEST};
+use super::api::{DESCRIBE_CLUSTER, FIND_COORDINATOR, METADATA, NEWEST, UNSUPPORTED_VERSION};
 use super::bytes::{Reader, Writer};
 use super::calls::Head;
-use std::net::SocketAddr;
+use crate::splitter::Ways;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// One address in a reply.
 struct Place {
     /// The host with its length.
-    host: Range<usize>,
+    bytes: Range<usize>,
     name: Vec<u8>,
     /// Where the port begins.
-    port: usize,
+    port_at: usize,
     number: i32,
 }
 
-/// The body of a reply, behind its number, with the seam's address for the broker's. None where nothing is to be changed:
-/// also where there are several brokers, which one seam does not lead to.
-pub(super) fn rewritten(head: Head, body: &[u8], address: SocketAddr) -> Option<Vec<u8>> {
-    let places = places(head, body)?;
-    let of_broker = |place: &&Place| place.number >= 0 && !place.name.is_empty();
-    let first = places.iter().find(of_broker)?;
-    if places.iter().filter(of_broker).any(|other| (&other.name, other.number) != (&first.name, first.number))
-    {
-        return None;
+/// The body of a reply, behind its number, with addresses that lead through the seam for those of brokers. None where
+/// nothing is to be changed.
+pub(super) fn rewritten(head: Head, body: &[u8], ways: &dyn Ways) -> Option<Vec<u8>> {
+    let mut places = places(head, body)?;
+    places.retain(|place| !place.name.is_empty() && u16::try_from(place.number).is_ok());
+    let first = places.first()?;
+    let is_alone = places.iter().all(|other| (&other.name, other.number) == (&first.name, first.number));
+    // Who tells of himself alone, whatever he is called. A coordinator is mostly somebody else.
+    if is_alone && head.api != FIND_COORDINATOR {
+        ways.is_here(&first.host(), first.port());
     }
     let mut writer = Writer::new(head.is_compact());
     let mut at = 0;
-    for place in places.iter().filter(of_broker) {
-        writer.put(&body[at..place.host.start]);
+    for place in &places {
+        let Some(address) = ways.to(&place.host(), place.port()) else { continue };
+        writer.put(&body[at..place.bytes.start]);
         writer.text(address.ip().to_string().as_bytes());
-        writer.put(&body[place.host.end..place.port]);
+        writer.put(&body[place.bytes.end..place.port_at]);
         writer.i32(i32::from(address.port()));
-        at = place.port + 4;
+        at = place.port_at + 4;
     }
     writer.put(&body[at..]);
-    Some(writer.out)
+    (at > 0).then_some(writer.out)
+}
+
+impl Place {
+    fn host(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.name)
+    }
+
+    fn port(&self) -> u16 {
+        u16::try_from(self.number).unwrap_or_default()
+    }
 }
 
 fn places(head: Head, body: &[u8]) -> Option<Vec<Place>> {
@@ -48,8 +61,8 @@ fn places(head: Head, body: &[u8]) -> Option<Vec<Place>> {
     let mut place = |reader: &mut Reader<'_>| {
         let start = body.len() - reader.rest.len();
         let name = reader.text()?.to_vec();
-        let port = body.len() - reader.rest.len();
-        places.push(Place { host: start..port, name, port, number: reader.i32()? });
+        let port_at = body.len() - reader.rest.len();
+        places.push(Place { bytes: start..port_at, name, port_at, number: reader.i32()? });
         Some(())
     };
     match head.api {
@@ -111,12 +124,11 @@ fn places(head: Head, body: &[u8]) -> Option<Vec<Place>> {
 
 /// Has both sides agree on versions that are understood here: in the reply to `ApiVersions`, behind its number.
 pub(super) fn agree(version: i16, body: &mut [u8]) {
-    /// What a broker says to a version that it doesn't know, in the form of the first.
-    const UNSUPPORTED: i16 = 35;
     let n_bytes = body.len();
     let mut reader = Reader::new(body, version >= 3);
     let Some(error) = reader.i16() else { return };
-    if error == UNSUPPORTED {
+    // Which is said in the form of the first version.
+    if error == UNSUPPORTED_VERSION {
         reader.is_compact = false;
     }
     let mut changes = Vec::new();
@@ -142,6 +154,8 @@ pub(super) fn agree(version: i16, body: &mut [u8]) {
 mod tests {
     use super::super::api::{API_VERSIONS, PRODUCE};
     use super::*;
+    use std::net::SocketAddr;
+    use std::sync::Mutex;
 
     fn head(api: i16, version: i16) -> Head {
         Head { api, version, correlation: 1 }
@@ -198,32 +212,61 @@ mod tests {
         writer.out
     }
 
+    /// Leads to itself at 7001, to `b` at 7002, and nowhere else.
+    #[derive(Default)]
+    struct Led(Mutex<Vec<(String, u16)>>);
+
+    impl Ways for Led {
+        fn here(&self) -> SocketAddr {
+            SocketAddr::from(([127, 0, 0, 1], 7001))
+        }
+
+        fn is_here(&self, host: &str, port: u16) {
+            self.0.lock().unwrap().push((host.to_owned(), port));
+        }
+
+        fn to(&self, host: &str, port: u16) -> Option<SocketAddr> {
+            if self.0.lock().unwrap().contains(&(host.to_owned(), port)) {
+                return Some(self.here());
+            }
+            (host == "b").then_some(SocketAddr::from(([127, 0, 0, 1], 7002)))
+        }
+    }
+
+    const REPLIES: [(i16, i16); 9] = [
+        (METADATA, 0),
+        (METADATA, 1),
+        (METADATA, 7),
+        (METADATA, 12),
+        (FIND_COORDINATOR, 2),
+        (FIND_COORDINATOR, 3),
+        (FIND_COORDINATOR, 4),
+        (DESCRIBE_CLUSTER, 0),
+        (DESCRIBE_CLUSTER, 1),
+    ];
+
     #[test]
-    fn the_brokers_address_becomes_the_seams() {
-        let seam: SocketAddr = "127.0.0.1:7001".parse().unwrap();
-        for (api, version) in [
-            (METADATA, 0),
-            (METADATA, 1),
-            (METADATA, 7),
-            (METADATA, 12),
-            (FIND_COORDINATOR, 2),
-            (FIND_COORDINATOR, 3),
-            (FIND_COORDINATOR, 4),
-            (DESCRIBE_CLUSTER, 0),
-            (DESCRIBE_CLUSTER, 1),
-        ] {
+    fn brokers_addresses_become_those_of_the_seam() {
+        for (api, version) in REPLIES {
             let head = head(api, version);
             let of = |brokers: &[(&str, i32)]| reply(head, brokers);
-            let changed = rewritten(head, &of(&[("broker.example", 9092)]), seam);
-            assert_eq!(changed, Some(of(&[("127.0.0.1", 7001)])), "{api} {version}");
-            assert_eq!(rewritten(head, &of(&[("", -1)]), seam), None, "{api} {version}");
+            let rewritten = |body: &[u8]| rewritten(head, body, &Led::default());
+            let one = of(&[("broker.example", 9092)]);
+            if api == FIND_COORDINATOR {
+                assert_eq!(rewritten(&one), None, "nothing leads there: {version}");
+                assert_eq!(rewritten(&of(&[("b", 9092)])), Some(of(&[("127.0.0.1", 7002)])), "{version}");
+            } else {
+                assert_eq!(rewritten(&one), Some(of(&[("127.0.0.1", 7001)])), "{api} {version}");
+                let several = of(&[("a", 9092), ("b", 9092)]);
+                let expect = of(&[("a", 9092), ("127.0.0.1", 7002)]);
+                assert_eq!(rewritten(&several), Some(expect), "{api} {version}");
+            }
+            assert_eq!(rewritten(&of(&[("", -1)])), None, "{api} {version}");
             for n_bytes in 0..10 {
-                assert_eq!(rewritten(head, &of(&[("broker.example", 9092)])[..n_bytes], seam), None);
+                assert_eq!(rewritten(&one[..n_bytes]), None);
             }
         }
-        let several = reply(head(METADATA, 9), &[("a", 9092), ("b", 9092)]);
-        assert_eq!(rewritten(head(METADATA, 9), &several, seam), None, "one seam does not lead to both");
-        assert_eq!(rewritten(head(PRODUCE, 9), &several, seam), None);
+        assert_eq!(rewritten(head(PRODUCE, 9), &[0; 100], &Led::default()), None);
     }
 
     #[test]

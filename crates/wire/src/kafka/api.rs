@@ -2,7 +2,9 @@
 
 pub(super) const PRODUCE: i16 = 0;
 pub(super) const FETCH: i16 = 1;
+pub(super) const LIST_OFFSETS: i16 = 2;
 pub(super) const METADATA: i16 = 3;
+pub(super) const OFFSET_COMMIT: i16 = 8;
 pub(super) const FIND_COORDINATOR: i16 = 10;
 pub(super) const JOIN_GROUP: i16 = 11;
 pub(super) const HEARTBEAT: i16 = 12;
@@ -12,6 +14,10 @@ pub(super) const SASL_HANDSHAKE: i16 = 17;
 pub(super) const API_VERSIONS: i16 = 18;
 pub(super) const INIT_PRODUCER_ID: i16 = 22;
 pub(super) const SASL_AUTHENTICATE: i16 = 36;
+pub(super) const CREATE_DELEGATION_TOKEN: i16 = 38;
+pub(super) const DESCRIBE_DELEGATION_TOKEN: i16 = 41;
+pub(super) const DESCRIBE_USER_SCRAM_CREDENTIALS: i16 = 50;
+pub(super) const ALTER_USER_SCRAM_CREDENTIALS: i16 = 51;
 pub(super) const DESCRIBE_CLUSTER: i16 = 60;
 
 /// The highest number that a request may have.
@@ -21,9 +27,9 @@ pub(super) const LAST: i16 = 127;
 static APIS: &[(i16, &str, i16)] = &[
     (PRODUCE, "Produce", 9),
     (FETCH, "Fetch", 12),
-    (2, "ListOffsets", 6),
+    (LIST_OFFSETS, "ListOffsets", 6),
     (METADATA, "Metadata", 9),
-    (8, "OffsetCommit", 8),
+    (OFFSET_COMMIT, "OffsetCommit", 8),
     (9, "OffsetFetch", 6),
     (FIND_COORDINATOR, "FindCoordinator", 3),
     (JOIN_GROUP, "JoinGroup", 6),
@@ -81,12 +87,17 @@ pub(super) fn is_compact(api: i16, version: i16) -> bool {
 pub(super) static NEWEST: &[(i16, i16)] =
     &[(PRODUCE, 9), (FETCH, 12), (METADATA, 12), (FIND_COORDINATOR, 4), (DESCRIBE_CLUSTER, 1)];
 
+/// What no replica could say.
+pub(super) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+/// A version that the broker doesn't know.
+pub(super) const UNSUPPORTED_VERSION: i16 = 35;
+
 /// Names of errors that are met often.
 static ERRORS: &[(i16, &str)] = &[
     (-1, "UNKNOWN_SERVER_ERROR"),
     (1, "OFFSET_OUT_OF_RANGE"),
     (2, "CORRUPT_MESSAGE"),
-    (3, "UNKNOWN_TOPIC_OR_PARTITION"),
+    (UNKNOWN_TOPIC_OR_PARTITION, "UNKNOWN_TOPIC_OR_PARTITION"),
     (5, "LEADER_NOT_AVAILABLE"),
     (6, "NOT_LEADER_OR_FOLLOWER"),
     (7, "REQUEST_TIMED_OUT"),
@@ -106,7 +117,7 @@ static ERRORS: &[(i16, &str)] = &[
     (29, "TOPIC_AUTHORIZATION_FAILED"),
     (30, "GROUP_AUTHORIZATION_FAILED"),
     (31, "CLUSTER_AUTHORIZATION_FAILED"),
-    (35, "UNSUPPORTED_VERSION"),
+    (UNSUPPORTED_VERSION, "UNSUPPORTED_VERSION"),
     (36, "TOPIC_ALREADY_EXISTS"),
     (45, "OUT_OF_ORDER_SEQUENCE_NUMBER"),
     (47, "INVALID_PRODUCER_EPOCH"),

@@ -1,7 +1,7 @@
 //! How Kafka writes numbers, texts and lists: with lengths of a fixed size, or compactly.
 
 /// Bytes to be read, from the front. Everything is none where there is not enough.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_compact: bool,

@@ -3,6 +3,7 @@
 use super::api::{self, FETCH, METADATA, PRODUCE};
 use super::bytes::Reader;
 use super::records::{Record, records};
+use std::ops::RangeInclusive;
 
 /// What precedes a request.
 #[derive(Clone, Copy, Debug)]
@@ -45,76 +46,103 @@ pub(super) struct Partition<'a> {
     pub(super) end: i64,
     /// Batches of records.
     pub(super) records: &'a [u8],
+    /// All that is said of it, from its number on.
+    pub(super) entry: &'a [u8],
 }
 
-/// The partitions of a `Produce` request, as far as they go, and how many replicas have to have them.
-pub(super) fn produced<'a>(
-    version: i16,
-    mut reader: Reader<'a>,
+/// What a request or a reply says besides its partitions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Around<'a> {
+    /// Of a `Produce` request: how many replicas have to have them; none where it says nothing else.
+    pub(super) acks: Option<i16>,
+    /// Of the reply to a `Fetch`: the error of all of it.
+    pub(super) error: i16,
+    /// Of a `Fetch` request: the session in which it asks, and its how manieth request this is.
+    pub(super) session: Option<(i32, i32)>,
+    /// So many bytes stand before the topics.
+    pub(super) n_before: usize,
+    /// What stands behind them; none where it has not come yet.
+    pub(super) after: Option<Reader<'a>>,
+}
+
+/// The partitions of a request or a reply that goes through them (`Produce`, `Fetch`), as far as they go.
+pub(super) fn each_partition<'a>(
+    head: Head,
+    (is_reply, mut reader): (bool, Reader<'a>),
     each: &mut dyn FnMut(Partition<'a>),
-) -> Option<i16> {
-    if version >= 3 {
-        reader.text()?;
-    }
-    let acks = reader.i16()?;
-    let mut all = || {
-        reader.i32()?;
-        for _ in 0..reader.count()? {
-            let topic = reader.text()?;
-            for _ in 0..reader.count()? {
-                let number = reader.i32()?;
-                let records = reader.bytes_so_far()?;
-                each(Partition { topic, number, records, ..Partition::default() });
-                reader.tags()?;
-            }
-            reader.tags()?;
-        }
-        Some(())
-    };
-    all();
-    Some(acks)
+) -> Option<Around<'a>> {
+    let all = reader.rest;
+    let mut around = opening(head, is_reply, &mut reader)?;
+    around.n_before = all.len() - reader.rest.len();
+    around.after = topics(head, is_reply, &mut reader, each).map(|()| reader);
+    Some(around)
 }
 
-/// The partitions of a `Fetch` request.
-pub(super) fn wanted<'a>(
-    version: i16,
-    mut reader: Reader<'a>,
+fn topics<'a>(
+    head: Head,
+    is_reply: bool,
+    reader: &mut Reader<'a>,
     each: &mut dyn FnMut(Partition<'a>),
 ) -> Option<()> {
-    if !(4..=12).contains(&version) {
-        return None;
-    }
-    reader.take(4 * 4 + 1)?;
-    if version >= 7 {
-        reader.take(8)?;
-    }
     for _ in 0..reader.count()? {
         let topic = reader.text()?;
         for _ in 0..reader.count()? {
-            let number = reader.i32()?;
-            if version >= 9 {
-                reader.i32()?;
-            }
-            let offset = reader.i64()?;
-            reader.take(if version >= 12 { 4 } else { 0 } + if version >= 5 { 8 } else { 0 } + 4)?;
-            reader.tags()?;
-            each(Partition { topic, number, offset, ..Partition::default() });
+            let from = reader.rest;
+            let partition = entry(head, is_reply, reader)?;
+            let ended = reader.tags();
+            let entry = &from[..from.len() - reader.rest.len()];
+            each(Partition { topic, entry, ..partition });
+            ended?;
         }
         reader.tags()?;
     }
     Some(())
 }
 
-/// The partitions of the reply to a `Produce`.
-pub(super) fn written<'a>(
-    version: i16,
-    mut reader: Reader<'a>,
-    each: &mut dyn FnMut(Partition<'a>),
-) -> Option<()> {
-    for _ in 0..reader.count()? {
-        let topic = reader.text()?;
-        for _ in 0..reader.count()? {
-            let (number, error, offset) = (reader.i32()?, reader.i16()?, reader.i64()?);
+/// What precedes the topics. None where that version is not known here.
+fn opening<'a>(head: Head, is_reply: bool, reader: &mut Reader<'a>) -> Option<Around<'a>> {
+    let Head { api, version, .. } = head;
+    let mut around = Around::default();
+    match (api, is_reply) {
+        (PRODUCE, false) if version <= MOST_PRODUCED => {
+            if version >= 3 {
+                reader.text()?;
+            }
+            around.acks = Some(reader.i16()?);
+            reader.i32()?;
+        }
+        (PRODUCE, true) if version <= MOST_PRODUCED => {}
+        (FETCH, false) if FETCHED.contains(&version) => {
+            reader.take(4 * 4 + 1)?;
+            if version >= 7 {
+                around.session = Some((reader.i32()?, reader.i32()?));
+            }
+        }
+        (FETCH, true) if FETCHED.contains(&version) => {
+            reader.i32()?;
+            if version >= 7 {
+                around.error = reader.i16()?;
+                reader.i32()?;
+            }
+        }
+        _ => return None,
+    }
+    Some(around)
+}
+
+/// Later versions say topics by numbers of their own.
+const MOST_PRODUCED: i16 = 12;
+/// Earlier ones are written no more, later ones say topics by numbers of their own.
+const FETCHED: RangeInclusive<i16> = 4..=12;
+
+/// What is said of one partition, up to its tagged fields.
+fn entry<'a>(head: Head, is_reply: bool, reader: &mut Reader<'a>) -> Option<Partition<'a>> {
+    let version = head.version;
+    let mut said = Partition { number: reader.i32()?, ..Partition::default() };
+    match (head.api, is_reply) {
+        (PRODUCE, false) => said.records = reader.bytes_so_far()?,
+        (PRODUCE, true) => {
+            (said.error, said.offset) = (reader.i16()?, reader.i64()?);
             reader.take(if version >= 2 { 8 } else { 0 } + if version >= 5 { 8 } else { 0 })?;
             if version >= 8 {
                 for _ in 0..reader.count()? {
@@ -124,52 +152,40 @@ pub(super) fn written<'a>(
                 }
                 reader.text()?;
             }
-            reader.tags()?;
-            each(Partition { topic, number, offset, error, ..Partition::default() });
+        }
+        (_, false) => {
+            if version >= 9 {
+                reader.i32()?;
+            }
+            said.offset = reader.i64()?;
+            reader.take(if version >= 12 { 4 } else { 0 } + if version >= 5 { 8 } else { 0 } + 4)?;
+        }
+        (_, true) => {
+            (said.error, said.end) = (reader.i16()?, reader.i64()?);
+            reader.take(if version >= 5 { 16 } else { 8 })?;
+            for _ in 0..reader.count()? {
+                reader.take(16)?;
+                reader.tags()?;
+            }
+            if version >= 11 {
+                reader.i32()?;
+            }
+            said.records = reader.bytes_so_far()?;
+        }
+    }
+    Some(said)
+}
+
+/// The partitions that a `Fetch` request takes out of its session, behind those that it asks for.
+pub(super) fn forgotten(reader: &mut Reader<'_>, each: &mut dyn FnMut(&[u8], i32)) -> Option<()> {
+    for _ in 0..reader.count()? {
+        let topic = reader.text()?;
+        for _ in 0..reader.count()? {
+            each(topic, reader.i32()?);
         }
         reader.tags()?;
     }
     Some(())
-}
-
-/// The partitions of the reply to a `Fetch`, as far as they go, and the error of all of it.
-pub(super) fn fetched<'a>(
-    version: i16,
-    mut reader: Reader<'a>,
-    each: &mut dyn FnMut(Partition<'a>),
-) -> Option<i16> {
-    if !(4..=12).contains(&version) {
-        return None;
-    }
-    reader.i32()?;
-    let mut error = 0;
-    if version >= 7 {
-        error = reader.i16()?;
-        reader.i32()?;
-    }
-    let mut all = || {
-        for _ in 0..reader.count()? {
-            let topic = reader.text()?;
-            for _ in 0..reader.count()? {
-                let (number, error, end) = (reader.i32()?, reader.i16()?, reader.i64()?);
-                reader.take(if version >= 5 { 16 } else { 8 })?;
-                for _ in 0..reader.count()? {
-                    reader.take(16)?;
-                    reader.tags()?;
-                }
-                if version >= 11 {
-                    reader.i32()?;
-                }
-                let records = reader.bytes_so_far()?;
-                each(Partition { topic, number, offset: 0, error, end, records });
-                reader.tags()?;
-            }
-            reader.tags()?;
-        }
-        Some(())
-    };
-    all();
-    Some(error)
 }
 
 /// The records of a request or reply, with their partition.
@@ -181,10 +197,8 @@ pub(super) fn each_record(
     let mut of_partition = |partition: Partition<'_>| {
         records(partition.records, &mut |record| each(&partition, record));
     };
-    match (head.api, is_reply) {
-        (PRODUCE, false) => drop(produced(head.version, reader, &mut of_partition)),
-        (FETCH, true) => drop(fetched(head.version, reader, &mut of_partition)),
-        _ => {}
+    if matches!((head.api, is_reply), (PRODUCE, false) | (FETCH, true)) {
+        each_partition(head, (is_reply, reader), &mut of_partition);
     }
 }
 

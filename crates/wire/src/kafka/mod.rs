@@ -1,17 +1,20 @@
 //! Kafka's protocol: requests with a number, replied to in their order, and the records in them.
 //!
 //! ```text
-//! ApiVersions, Metadata ───▶  ◀─── brokers with their addresses, which are rewritten to the seam's
+//! ApiVersions, Metadata ───▶  ◀─── brokers with their addresses, which are rewritten to those of the seam
 //! Produce (batches of records) ───▶  ◀─── offsets          one interaction, and one message for each record
 //! Fetch ───▶                         ◀─── batches          the same, once there is something
 //! ```
 
 mod addresses;
+mod answers;
+mod apart;
 mod api;
 mod bytes;
 mod calls;
 mod reading;
 mod records;
+mod sessions;
 mod splitter;
 mod stand_in;
 
@@ -47,11 +50,15 @@ impl Protocol for Kafka {
 }
 
 static WORD: Word = Word {
-    text: "One interaction for each request, and one `message` for each record that is produced or fetched. A `Fetch` that \
-        waits for records is not an open call. The addresses that a broker tells of itself are rewritten to the seam's, so \
-        that its clients stay on the seam; where there are several brokers they are left as they are. Both sides are \
-        held to versions that are understood (Produce 9, Fetch 12, Metadata 12). Records that are compressed by \
-        anything but gzip are told as a batch.",
+    text: "One interaction for each request, and one `message` for each record that is produced or fetched; a batch that \
+        is compressed is one `message`, with its `records` where it is packed by gzip, and without them where it is packed \
+        by snappy, lz4 or zstd. A `Fetch` that waits for records is not an open call. The addresses that a broker tells, its \
+        own and those of the other brokers of its cluster, are rewritten so that its clients stay on the seam: each \
+        broker gets an address of its own there, and all of them are one seam. A broker to which no address of the \
+        seam can lead is told of. Both sides are held to versions that are understood (Produce 9, Fetch 12, Metadata 12). \
+        A fault sees what is produced and fetched partition by partition, too: one whose `where` fits \
+        `request.topic` and `request.partition`, or a record's `message`, answers for that partition alone, and the \
+        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
@@ -78,12 +85,12 @@ const ANSWER: &[Field] = &[
     Field::optional(
         "partitions",
         Shape::List(&Shape::Any),
-        "in an answer: topic, partition, error, offset of each",
+        "in an answer: topic, partition, error and, for Produce, offset, for Fetch, high_watermark of each",
     ),
     Field::optional(
         "records",
         Shape::List(&Shape::Any),
-        "in an answer to Fetch: topic, partition, key, headers, body",
+        "in an answer to Fetch: topic, partition, key, headers, body; those of a recorded batch stand one by one",
     ),
     Field::optional("raw", Shape::Any, "in an answer to any other request: the reply's bytes, as recorded"),
 ];
@@ -93,6 +100,16 @@ const REQUEST: &[Field] = &[
     Field::optional("version", Shape::Integer, "its version"),
     Field::optional("client", Shape::Text, "the client's name for itself"),
     Field::optional("topics", Shape::List(&Shape::Text), "the topics that it is about"),
+    Field::optional(
+        "topic",
+        Shape::Text,
+        "of Produce and Fetch, for a fault: that of one of their partitions",
+    ),
+    Field::optional(
+        "partition",
+        Shape::Integer,
+        "of Produce and Fetch, for a fault: the number of that partition",
+    ),
     Field::optional("acks", Shape::Integer, "of Produce: how many replicas; -1 is all, 0 wants no reply"),
     Field::optional("group", Shape::Text, "the consumer group, where it is about one"),
 ];
@@ -100,7 +117,11 @@ const REQUEST: &[Field] = &[
 const REPLY: &[Field] = &[
     Field::optional("api", Shape::Text, "the request's name"),
     Field::optional("error", Shape::Any, "code and text of the first error; null where there is none"),
-    Field::optional("partitions", Shape::List(&Shape::Any), "topic, partition, error and offset of each"),
+    Field::optional(
+        "partitions",
+        Shape::List(&Shape::Any),
+        "of Produce: topic, partition, error and offset of each; of Fetch: with high_watermark instead of offset",
+    ),
     Field::optional("records", Shape::List(&Shape::Any), "of Fetch: the records"),
     Field::optional("raw", Shape::Any, "of other requests: the reply's bytes"),
 ];
@@ -119,6 +140,6 @@ const MESSAGE: &[Field] = &[
     Field::optional(
         "records",
         Shape::List(&Shape::Any),
-        "of a batch packed by gzip: key, headers, body of each",
+        "of a batch packed by gzip: key, headers, body of each; null where it can't be unpacked",
     ),
 ];

@@ -13,6 +13,12 @@ const LENGTH_AT: usize = 8;
 const KIND_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 21;
 
+/// By what a batch may be compressed: its attributes' last bits.
+const GZIP: u8 = 1;
+const SNAPPY: u8 = 2;
+const LZ4: u8 = 3;
+const ZSTD: u8 = 4;
+
 /// What a compressed batch may unpack to.
 const MOST_UNPACKED: u64 = 8 * 1024 * 1024;
 
@@ -95,13 +101,15 @@ pub(super) fn read(bytes: &[u8], map: &mut Map) {
     map.insert("text".to_owned(), text);
 }
 
-fn text(bytes: &[u8]) -> Value {
+/// Bytes as tests see them.
+pub(super) fn text(bytes: &[u8]) -> Value {
     body::text_or_base64(bytes, false).0
 }
 
-/// The records of a compressed batch, where its packing is one that is understood here.
-pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<Value>> {
-    if packing != 1 {
+/// The records of a compressed batch with their places behind its beginning, where its packing is one that is understood
+/// here.
+pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<(i64, Map)>> {
+    if packing != GZIP {
         return None;
     }
     let mut unpacked = Vec::new();
@@ -113,7 +121,7 @@ pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<Value>> {
         }
         let mut map = Map::new();
         read(record.bytes, &mut map);
-        list.push(Value::Map(map));
+        list.push((record.offset, map));
     });
     Some(list)
 }
@@ -121,10 +129,10 @@ pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<Value>> {
 /// The name of a compression.
 pub(super) fn packing_name(packing: u8) -> &'static str {
     match packing {
-        1 => "gzip",
-        2 => "snappy",
-        3 => "lz4",
-        4 => "zstd",
+        GZIP => "gzip",
+        SNAPPY => "snappy",
+        LZ4 => "lz4",
+        ZSTD => "zstd",
         _ => "unknown",
     }
 }
@@ -138,7 +146,7 @@ pub(super) struct Said {
 }
 
 /// A batch of records.
-pub(super) fn batch(records: &[Said]) -> Vec<u8> {
+pub(super) fn batch(records: &[&Said]) -> Vec<u8> {
     let (Some(first), Some(last)) = (records.first(), records.last()) else { return Vec::new() };
     let mut inner = Writer::new(false);
     for record in records {
@@ -210,7 +218,7 @@ mod tests {
 
     #[test]
     fn zeros_are_no_records() {
-        let mut bytes = batch(&[Said { offset: 0, key: None, value: None, headers: Vec::new() }]);
+        let mut bytes = batch(&[&Said { offset: 0, key: None, value: None, headers: Vec::new() }]);
         let length = i32::try_from(bytes.len() - 12 + 1000).unwrap();
         bytes[8..12].copy_from_slice(&length.to_be_bytes());
         bytes.resize(bytes.len() + 1000, 0);
@@ -227,7 +235,7 @@ mod tests {
             value: Some(value.to_vec()),
             headers: vec![(b"h".to_vec(), None)],
         };
-        let bytes = batch(&[said(7, b"{\"a\":1}"), said(9, b"two")]);
+        let bytes = batch(&[&said(7, b"{\"a\":1}"), &said(9, b"two")]);
         let mut told = Vec::new();
         records(&bytes, &mut |record| {
             let mut map = Map::new();

@@ -1,26 +1,30 @@
 //! A Kafka connection in pieces: requests, and their replies in the same order.
 
 use super::addresses;
+use super::apart::Struck;
 use super::api::{
     self, API_VERSIONS, FETCH, JOIN_GROUP, PRODUCE, SASL_AUTHENTICATE, SASL_HANDSHAKE, SYNC_GROUP,
 };
 use super::bytes::Reader;
-use super::calls::{Head, each_record, produced, wanted};
+use super::calls::{Head, each_partition, each_record};
 use super::reading::{Kept, Told};
+use super::sessions::{Session, Wanted};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::pending::Pending;
-use crate::splitter::{Behind, Call, Of, Piece, Splitting};
+use crate::splitter::{Behind, Call, Of, Piece, Splitting, Ways};
 use crate::watching::Resumed;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Cuts one connection.
 pub(super) struct Cutter {
     pub(super) limits: Limits,
     pub(super) behind: Behind,
     is_watched: bool,
-    /// Where the seam listens.
-    pub(super) address: Option<SocketAddr>,
+    /// Where clients come to who are told of brokers.
+    pub(super) ways: Option<Arc<dyn Ways>>,
+    /// What is fetched without being asked for each time.
+    session: Session,
     n_calls: Call,
     lanes: [Lane; 2],
     /// Requests without their reply, the oldest first.
@@ -68,7 +72,11 @@ pub(super) enum Fate {
 pub(super) struct Asked {
     pub(super) head: Head,
     /// Topic, partition and offset, where it is about some.
-    pub(super) partitions: Vec<(Vec<u8>, i32, i64)>,
+    pub(super) partitions: Arc<[Wanted]>,
+    /// How many replicas have to have what it produces: none where it wants no reply.
+    pub(super) acks: Option<i16>,
+    /// What is answered here, to be told with the broker's reply.
+    pub(super) struck: Vec<Struck>,
 }
 
 /// Requests whose reply has come, and so many of which are remembered.
@@ -92,7 +100,8 @@ impl Cutter {
             limits: splitting.limits,
             behind: splitting.behind,
             is_watched,
-            address: None,
+            ways: None,
+            session: Session::default(),
             n_calls: 0,
             lanes: [Lane::default(), Lane::default()],
             due: VecDeque::new(),
@@ -142,6 +151,9 @@ impl Cutter {
                 }
                 Direction::ToConsumer => {
                     let due = self.take_due()?;
+                    if !is_whole && self.is_struck(due.call) {
+                        return Err(Surprise::new("a reply that is too long to be changed"));
+                    }
                     self.reply(&due, is_whole, out)
                 }
             };
@@ -151,13 +163,25 @@ impl Cutter {
         }
     }
 
-    /// So much of a frame is gathered before it passes as it comes. Where addresses may stand in it, it must be whole.
+    /// So much of a frame is gathered before it passes as it comes. What may be changed must be whole.
     fn most_gathered(&self, to: Direction) -> usize {
         let least = self.limits.kept_body.max(self.limits.head);
-        let is_changed = to == Direction::ToConsumer
-            && !self.is_watched
-            && self.due.front().is_some_and(|due| !matches!(due.head.api, PRODUCE | FETCH));
+        let unseen = self.lanes[index(to)].pending.unseen();
+        let is_changed = match to {
+            _ if self.is_watched => false,
+            Direction::ToProvider => Head::read(&unseen[4..]).is_some_and(|head| head.api == PRODUCE),
+            Direction::ToConsumer => {
+                let correlation = Reader::new(&unseen[4..], false).i32();
+                let due = self.due.iter().find(|due| Some(due.head.correlation) == correlation);
+                due.is_some_and(|due| !matches!(due.head.api, PRODUCE | FETCH) || self.is_struck(due.call))
+            }
+        };
         if is_changed { least.max(self.limits.kept_open) } else { least }
+    }
+
+    /// Is some of a call answered here?
+    fn is_struck(&self, call: Call) -> bool {
+        self.asked.get(&call).is_some_and(|asked| !asked.struck.is_empty())
     }
 
     /// The head of the request that was looked at.
@@ -176,9 +200,10 @@ impl Cutter {
         let to = Direction::ToProvider;
         let frame = self.lanes[index(to)].pending.take();
         let body = head.body(&frame[4..]).map(|(_, reader)| reader);
-        let acks = body
+        let around = body
             .filter(|_| head.api == PRODUCE)
-            .and_then(|reader| produced(head.version, reader, &mut |_| {}));
+            .and_then(|reader| each_partition(head, (false, reader), &mut |_| {}));
+        let acks = around.and_then(|around| around.acks);
         let has_reply = acks != Some(0);
         if has_reply && !self.is_watched {
             self.owed.push_back(head.correlation);
@@ -200,14 +225,16 @@ impl Cutter {
             out.push(Piece { to, bytes: frame, of: Of::Rest });
             return Belongs::Rest;
         }
+        let fetches = body.filter(|_| head.api == FETCH && is_whole);
+        let wanted = fetches.and_then(|reader| self.session.follow(head, reader));
         if self.is_watched {
             self.tell_records(head, (false, body), out);
         } else {
-            self.remember(call, head, body);
+            self.remember(call, (head, acks), body, wanted.clone());
         }
         // These wait at the broker until there is something, or for the others.
         let waits = matches!(head.api, FETCH | JOIN_GROUP | SYNC_GROUP);
-        let kept = Kept::new(head, false, &frame[4..], (self.limits.kept_body, is_whole));
+        let kept = Kept::new(head, false, &frame[4..], (self.most_kept(is_whole), is_whole)).asks_for(wanted);
         let awaited = has_reply && !waits;
         let of = Of::Request { call, whole: is_whole, awaited, read: Box::new(kept) };
         out.push(Piece { to, bytes: frame, of });
@@ -221,17 +248,28 @@ impl Cutter {
         Belongs::Call(call)
     }
 
-    fn remember(&mut self, call: Call, head: Head, body: Option<Reader<'_>>) {
-        let mut partitions = Vec::new();
-        let mut add = |partition: super::calls::Partition<'_>| {
-            partitions.push((partition.topic.to_vec(), partition.number, partition.offset));
-        };
-        match (head.api, body) {
-            (PRODUCE, Some(reader)) => drop(produced(head.version, reader, &mut add)),
-            (FETCH, Some(reader)) => drop(wanted(head.version, reader, &mut add)),
-            _ => {}
-        }
-        self.asked.insert(call, Asked { head, partitions });
+    /// So much of a message is kept to be looked at: all that was gathered, where rules decide about its parts.
+    fn most_kept(&self, is_whole: bool) -> usize {
+        if is_whole && !self.is_watched { usize::MAX } else { self.limits.kept_body }
+    }
+
+    fn remember(
+        &mut self,
+        call: Call,
+        (head, acks): (Head, Option<i16>),
+        body: Option<Reader<'_>>,
+        wanted: Option<Arc<[Wanted]>>,
+    ) {
+        let partitions = wanted.unwrap_or_else(|| {
+            let mut partitions = Vec::new();
+            if let Some(reader) = body {
+                each_partition(head, (false, reader), &mut |partition| {
+                    partitions.push((partition.topic.to_vec(), partition.number, partition.offset));
+                });
+            }
+            partitions.into()
+        });
+        self.asked.insert(call, Asked { head, partitions, acks, struck: Vec::new() });
         while self.asked.len() > MOST_PAST + self.due.len() {
             self.asked.pop_first();
         }
@@ -251,6 +289,7 @@ impl Cutter {
         let mut frame = self.lanes[index(to)].pending.take();
         if is_whole && !self.is_watched {
             self.change(due.head, &mut frame);
+            self.tell_struck(due, &mut frame);
         }
         match due.fate {
             Fate::Unseen => Belongs::Unseen,
@@ -264,7 +303,7 @@ impl Cutter {
                     let body = body.tags().map(|()| body);
                     self.tell_records(due.head, (true, body), out);
                 }
-                let kept = Kept::new(due.head, true, &frame[8..], (self.limits.kept_body, is_whole));
+                let kept = Kept::new(due.head, true, &frame[8..], (self.most_kept(is_whole), is_whole));
                 let call = due.call;
                 let of = Of::Reply { call, whole: is_whole, awaited: true, read: Box::new(kept) };
                 out.push(Piece { to, bytes: frame, of });
@@ -279,10 +318,9 @@ impl Cutter {
             addresses::agree(head.version, &mut frame[8..]);
             return;
         }
-        let Some(address) = self.address else { return };
-        if let Some(body) = addresses::rewritten(head, &frame[8..], address) {
-            let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX).to_be_bytes();
-            *frame = [&length[..], &frame[4..8], &body].concat();
+        let Some(ways) = &self.ways else { return };
+        if let Some(body) = addresses::rewritten(head, &frame[8..], &**ways) {
+            *frame = framed(head, &body);
         }
     }
 
@@ -355,6 +393,12 @@ impl Cutter {
     }
 }
 
+/// A reply with its length and number.
+pub(super) fn framed(head: Head, body: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(body.len() + 4).unwrap_or(i32::MAX);
+    [&length.to_be_bytes()[..], &head.correlation.to_be_bytes(), body].concat()
+}
+
 impl Resumed for Cutter {
     fn resume(&self, splitting: Splitting) -> Self {
         let mut cutter = Self::new(splitting, false);
@@ -362,6 +406,7 @@ impl Resumed for Cutter {
         cutter.due.extend(due);
         cutter.owed.extend(self.due.iter().map(|due| due.head.correlation));
         cutter.n_calls = self.n_calls;
+        cutter.session = self.session.clone();
         cutter
     }
 

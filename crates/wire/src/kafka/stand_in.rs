@@ -1,24 +1,21 @@
-//! What is said in the broker's place: answers, errors, and what a broker says by itself.
+//! What is done in the broker's place: answering, and what a broker says by itself where there is none.
 
+use super::answers::said;
 use super::api::{
-    self, API_VERSIONS, FETCH, FIND_COORDINATOR, HEARTBEAT, INIT_PRODUCER_ID, JOIN_GROUP, METADATA, PRODUCE,
-    SYNC_GROUP,
+    API_VERSIONS, FETCH, FIND_COORDINATOR, INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, PRODUCE,
+    UNSUPPORTED_VERSION,
 };
 use super::bytes::{Reader, Writer};
 use super::calls::{Head, asked_for};
-use super::records::{Said, batch};
-use super::splitter::{Asked, Cutter, Due, Fate};
-use crate::body::from_base64;
+use super::splitter::{Cutter, Due, Fate, framed};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, Piece, Splitter, Unanswerable};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use seam_value::{Map, Value};
-use std::net::SocketAddr;
+use crate::splitter::{Behind, Call, InPart, Piece, Splitter, Unanswerable, Ways};
+use seam_value::Value;
+use std::sync::Arc;
 
 impl Splitter for Cutter {
-    fn stands_at(&mut self, address: SocketAddr) {
-        self.address = Some(address);
+    fn stands_at(&mut self, ways: Arc<dyn Ways>) {
+        self.ways = Some(ways);
     }
 
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
@@ -42,9 +39,22 @@ impl Splitter for Cutter {
             return Err(Unanswerable::new(format!("an answer of kafka is a map, not {answer}")));
         };
         let body = said(asked, map)?;
-        let head = asked.head;
+        let (head, has_reply) = (asked.head, asked.acks != Some(0));
         self.take_out(call);
-        Ok(framed(head, &body))
+        // Who wants no reply is told none.
+        Ok(if has_reply { framed(head, &body) } else { Vec::new() })
+    }
+
+    fn answer_apart(
+        &mut self,
+        call: Call,
+        (to, bytes): (Direction, &[u8]),
+        answers: &[(usize, &Value)],
+    ) -> Result<InPart, Unanswerable> {
+        match to {
+            Direction::ToProvider => self.strike_request(call, bytes, answers),
+            Direction::ToConsumer => self.strike_reply(call, bytes, answers).map(InPart::On),
+        }
     }
 
     fn forget(&mut self, call: Call) {
@@ -64,279 +74,11 @@ impl Splitter for Cutter {
     }
 }
 
-/// A reply with its length and number.
-fn framed(head: Head, body: &[u8]) -> Vec<u8> {
-    let mut writer = Writer::new(false);
-    writer.i32(i32::try_from(body.len() + 4).unwrap_or(i32::MAX));
-    writer.i32(head.correlation);
-    writer.put(body);
-    writer.out
-}
-
-/// A partition that is answered for.
-struct Answered {
-    topic: Vec<u8>,
-    number: i32,
-    error: i16,
-    offset: i64,
-}
-
-/// The body of an answer, behind the reply's number.
-fn said(asked: &Asked, answer: &Map) -> Result<Vec<u8>, Unanswerable> {
-    const FIELDS: [&str; 6] = ["api", "error", "partitions", "records", "raw", "offset"];
-    let unknown = answer.get("status").is_some_and(|status| status.as_i64() == Some(404));
-    if let Some(other) = answer.keys().find(|key| !unknown && !FIELDS.contains(&key.as_str())) {
-        return Err(Unanswerable::new(format!(
-            "kafka has no {other}; its answers have {}",
-            FIELDS[1..].join(", ")
-        )));
-    }
-    let raw = answer.get("raw").and_then(|raw| raw.get("base64")).and_then(Value::as_text);
-    if let Some(raw) = raw.filter(|_| answer.get("error").is_none_or(|error| *error == Value::Null)) {
-        return STANDARD.decode(raw).map_err(|_| Unanswerable::new("raw is { base64: … }"));
-    }
-    let error = match answer.get("error") {
-        // Where no stub answers.
-        None if unknown => 3,
-        error => error_of(error.unwrap_or(&Value::Null))?,
-    };
-    let Head { api, version, .. } = asked.head;
-    let mut writer = Writer::new(asked.head.is_compact());
-    writer.tags();
-    match api {
-        PRODUCE => put_written(&mut writer, version, &partitions(asked, answer, error)?),
-        FETCH => {
-            put_fetched(&mut writer, version, &partitions(asked, answer, error)?, &records(asked, answer)?);
-        }
-        _ if error != 0 => put_error(&mut writer, asked.head, error)?,
-        _ => return Err(Unanswerable::new(format!("{} is answered by an error, or by raw", api::name(api)))),
-    }
-    Ok(writer.out)
-}
-
-/// A code, its name, or a map with the code.
-fn error_of(said: &Value) -> Result<i16, Unanswerable> {
-    let code = match said {
-        Value::Null => Some(0),
-        Value::Map(map) => return error_of(map.get("code").unwrap_or(&Value::Null)),
-        Value::Text(text) => text.parse().ok().or_else(|| api::error_code(text)),
-        other => other.as_i64().and_then(|code| i16::try_from(code).ok()),
-    };
-    let wrong = || {
-        Unanswerable::new(format!("error is a code (3) or its name (UNKNOWN_TOPIC_OR_PARTITION), not {said}"))
-    };
-    code.ok_or_else(wrong)
-}
-
-fn number(map: &Map, name: &str, default: i64) -> Result<i64, Unanswerable> {
-    match map.get(name) {
-        None | Some(Value::Null) => Ok(default),
-        Some(value) => {
-            value.as_i64().ok_or_else(|| Unanswerable::new(format!("{name} is a whole number, not {value}")))
-        }
-    }
-}
-
-fn list<'a>(answer: &'a Map, name: &str) -> Result<Option<&'a [Value]>, Unanswerable> {
-    match answer.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::List(list)) => Ok(Some(list)),
-        Some(other) => Err(Unanswerable::new(format!("{name} is a list, not {other}"))),
-    }
-}
-
-/// What is answered for each partition: as said, or the same for all that were asked about.
-fn partitions(asked: &Asked, answer: &Map, error: i16) -> Result<Vec<Answered>, Unanswerable> {
-    let Some(said) = list(answer, "partitions")? else {
-        let offset = number(answer, "offset", 0)?;
-        let all = asked.partitions.iter();
-        return Ok(all
-            .map(|(topic, number, _)| Answered { topic: topic.clone(), number: *number, error, offset })
-            .collect());
-    };
-    let one = |said: &Value| {
-        let map = said.as_map().ok_or_else(|| Unanswerable::new("a partition is a map"))?;
-        let offset = if asked.head.api == PRODUCE { "offset" } else { "high_watermark" };
-        Ok(Answered {
-            topic: map.get("topic").map(bytes_of).unwrap_or_default(),
-            number: i32::try_from(number(map, "partition", 0)?).unwrap_or_default(),
-            error: error_of(map.get("error").unwrap_or(&Value::Null))?,
-            offset: number(map, offset, 0)?,
-        })
-    };
-    said.iter().map(one).collect()
-}
-
-fn bytes_of(value: &Value) -> Vec<u8> {
-    from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes())
-}
-
-/// The records of an answer, with their partition.
-fn records(asked: &Asked, answer: &Map) -> Result<Vec<(Vec<u8>, i32, Said)>, Unanswerable> {
-    let mut records: Vec<(Vec<u8>, i32, Said)> = Vec::new();
-    for value in list(answer, "records")?.unwrap_or_default() {
-        let map = value.as_map().ok_or_else(|| Unanswerable::new("a record is a map"))?;
-        let first = asked.partitions.first();
-        let topic = map.get("topic").map(bytes_of).or_else(|| first.map(|first| first.0.clone()));
-        let topic = topic.unwrap_or_default();
-        let of_topic = asked.partitions.iter().find(|(other, ..)| *other == topic);
-        let default = of_topic.map_or(0, |(_, number, _)| i64::from(*number));
-        let partition = i32::try_from(number(map, "partition", default)?).unwrap_or_default();
-        let before = records.iter().rev().find(|(other, number, _)| *other == topic && *number == partition);
-        let wanted =
-            asked.partitions.iter().find(|(other, number, _)| *other == topic && *number == partition);
-        let next = before.map_or(wanted.map_or(0, |wanted| wanted.2), |(.., said)| said.offset + 1);
-        let said = |name: &str| map.get(name).filter(|value| **value != Value::Null);
-        let headers = said("headers").and_then(Value::as_map).into_iter().flatten();
-        let headers = headers.map(|(name, value)| {
-            (name.clone().into_bytes(), Some(value).filter(|value| **value != Value::Null).map(bytes_of))
-        });
-        let record = Said {
-            offset: number(map, "offset", next)?,
-            key: said("key").map(bytes_of),
-            value: said("text").or_else(|| said("body")).map(bytes_of),
-            headers: headers.collect(),
-        };
-        records.push((topic, partition, record));
-    }
-    Ok(records)
-}
-
-/// Partitions under their topics, as they follow each other.
-fn by_topic<'a>(
-    writer: &mut Writer,
-    partitions: &'a [Answered],
-    put: &mut dyn FnMut(&mut Writer, &'a Answered),
-) {
-    let topics: Vec<&[Answered]> = partitions.chunk_by(|one, other| one.topic == other.topic).collect();
-    writer.count(topics.len());
-    for topic in topics {
-        writer.text(topic.first().map(|one| one.topic.as_slice()).unwrap_or_default());
-        writer.count(topic.len());
-        for one in topic {
-            put(writer, one);
-            writer.tags();
-        }
-        writer.tags();
-    }
-}
-
-fn put_written(writer: &mut Writer, version: i16, partitions: &[Answered]) {
-    by_topic(writer, partitions, &mut |writer, one| {
-        writer.i32(one.number);
-        writer.i16(one.error);
-        writer.i64(if one.error == 0 { one.offset } else { -1 });
-        if version >= 2 {
-            writer.i64(-1);
-        }
-        if version >= 5 {
-            writer.i64(if one.error == 0 { 0 } else { -1 });
-        }
-        if version >= 8 {
-            writer.count(0);
-            writer.null_text();
-        }
-    });
-    if version >= 1 {
-        writer.i32(0);
-    }
-    writer.tags();
-}
-
-fn put_fetched(writer: &mut Writer, version: i16, partitions: &[Answered], records: &[(Vec<u8>, i32, Said)]) {
-    writer.i32(0);
-    if version >= 7 {
-        writer.i16(0);
-        writer.i32(0);
-    }
-    by_topic(writer, partitions, &mut |writer, one| {
-        let is_of = |(topic, number, _): &&(Vec<u8>, i32, Said)| *topic == one.topic && *number == one.number;
-        let said: Vec<Said> = records
-            .iter()
-            .filter(is_of)
-            .map(|(.., said)| Said {
-                offset: said.offset,
-                key: said.key.clone(),
-                value: said.value.clone(),
-                headers: said.headers.clone(),
-            })
-            .collect();
-        let end = said.last().map_or(0, |last| last.offset + 1).max(one.offset);
-        writer.i32(one.number);
-        writer.i16(one.error);
-        writer.i64(end);
-        writer.i64(end);
-        if version >= 5 {
-            writer.i64(0);
-        }
-        writer.null_list();
-        if version >= 11 {
-            writer.i32(-1);
-        }
-        writer.bytes(&batch(&said));
-    });
-    writer.tags();
-}
-
-/// The replies that are an error and little else.
-fn put_error(writer: &mut Writer, head: Head, error: i16) -> Result<(), Unanswerable> {
-    let Head { api, version, .. } = head;
-    let throttled_from = match api {
-        HEARTBEAT | SYNC_GROUP | FIND_COORDINATOR => 1,
-        JOIN_GROUP => 2,
-        _ => 0,
-    };
-    if version >= throttled_from {
-        writer.i32(0);
-    }
-    if !(api == FIND_COORDINATOR && version >= 4) {
-        writer.i16(error);
-    }
-    match api {
-        HEARTBEAT => {}
-        SYNC_GROUP => {
-            if version >= 5 {
-                writer.null_text();
-                writer.null_text();
-            }
-            writer.bytes(b"");
-        }
-        JOIN_GROUP => {
-            writer.i32(-1);
-            if version >= 7 {
-                writer.null_text();
-            }
-            writer.text(b"");
-            writer.text(b"");
-            if version >= 9 {
-                writer.put(&[0]);
-            }
-            writer.text(b"");
-            writer.count(0);
-        }
-        INIT_PRODUCER_ID => {
-            writer.i64(-1);
-            writer.i16(-1);
-        }
-        FIND_COORDINATOR if version < 4 => {
-            if version >= 1 {
-                writer.null_text();
-            }
-            writer.i32(-1);
-            writer.text(b"");
-            writer.i32(-1);
-        }
-        _ => return Err(Unanswerable::new(format!("{} can't be answered by an error here", api::name(api)))),
-    }
-    writer.tags();
-    Ok(())
-}
-
 /// What is spoken where nobody is behind.
 const ALONE: &[(i16, i16, i16)] = &[
     (PRODUCE, 3, 8),
     (FETCH, 4, 6),
-    (2, 1, 5),
+    (LIST_OFFSETS, 1, 5),
     (METADATA, 0, 7),
     (FIND_COORDINATOR, 0, 2),
     (API_VERSIONS, 0, 2),
@@ -345,7 +87,7 @@ const ALONE: &[(i16, i16, i16)] = &[
 
 impl Cutter {
     /// The request of a call is not passed on, or was replied to already.
-    fn take_out(&mut self, call: Call) -> Option<Due> {
+    pub(super) fn take_out(&mut self, call: Call) -> Option<Due> {
         let place = self.due.iter().position(|due| due.call == call && due.fate == Fate::Told)?;
         self.due.remove(place)
     }
@@ -355,7 +97,7 @@ impl Cutter {
         let mut writer = Writer::new(false);
         match head.api {
             API_VERSIONS => {
-                writer.i16(if head.version > 2 { 35 } else { 0 });
+                writer.i16(if head.version > 2 { UNSUPPORTED_VERSION } else { 0 });
                 writer.count(ALONE.len());
                 for (api, least, most) in ALONE {
                     writer.i16(*api);
@@ -368,7 +110,7 @@ impl Cutter {
             }
             METADATA => self.put_metadata(&mut writer, head, reader)?,
             FIND_COORDINATOR => {
-                let address = self.address?;
+                let address = self.ways.as_ref()?.here();
                 if head.version >= 1 {
                     writer.i32(0);
                 }
@@ -386,7 +128,7 @@ impl Cutter {
                 writer.i64(1);
                 writer.i16(0);
             }
-            2 => put_offsets(&mut writer, head.version, reader)?,
+            LIST_OFFSETS => put_offsets(&mut writer, head.version, reader)?,
             _ => return None,
         }
         Some(framed(head, &writer.out))
@@ -394,7 +136,7 @@ impl Cutter {
 
     /// One broker, which is here, and any topic that is asked for, with one partition.
     fn put_metadata(&self, writer: &mut Writer, head: Head, reader: Reader<'_>) -> Option<()> {
-        let (address, version) = (self.address?, head.version);
+        let (address, version) = (self.ways.as_ref()?.here(), head.version);
         if version >= 3 {
             writer.i32(0);
         }

@@ -29,6 +29,9 @@ impl Held {
         self.fates.begin(call, whole, verdict.asked.take());
         let due = Instant::now() + verdict.wait;
         match verdict.what {
+            None if !verdict.apart.is_empty() => {
+                self.answer_apart(call, (&bytes, whole), &verdict.apart, due)
+            }
             None => {
                 self.pass_request(call, bytes, due);
                 Ok(())
@@ -46,7 +49,7 @@ impl Held {
         }
     }
 
-    fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) {
+    pub(super) fn pass_request(&mut self, call: Call, bytes: Vec<u8>, due: Instant) {
         let due = self.up.push(Act::Bytes(bytes, 0), due, None);
         self.fates.is_due(call, due);
     }
@@ -242,7 +245,7 @@ impl Held {
         }
     }
 
-    fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &By) {
+    pub(super) fn say(&mut self, call: Call, bytes: Vec<u8>, (due, then): (Instant, Then), by: &By) {
         let mut acts = vec![(Act::Bytes(bytes, 0), due, Some(by.clone()))];
         push_end(&mut acts, due, then, by);
         self.in_turn(call, acts);
@@ -288,6 +291,7 @@ impl Held {
         self.leave_order(call);
         self.fates.answered(call);
         self.losers.remove(&call);
+        self.apart.remove(&call);
         self.take_turns();
     }
 
@@ -305,7 +309,12 @@ impl Held {
         let asked = self.fates.take_asked(call);
         let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
         let due = Instant::now() + verdict.wait;
+        let struck = self.apart.remove(&call).map(By::Fault);
         let (said, then, by) = match verdict.what {
+            None if !verdict.apart.is_empty() => {
+                let (said, by) = self.change_apart(call, (&bytes, whole), &verdict.apart)?;
+                (said, Then::Stay, Some(by))
+            }
             Some((What::Fault(effect), rule)) => {
                 let by = By::Fault(Arc::clone(&rule));
                 match effect {
@@ -341,7 +350,7 @@ impl Held {
         } else {
             self.fates.is_due(call, due);
         }
-        self.down.push(Act::Bytes(said, 0), due, by.clone());
+        self.down.push(Act::Bytes(said, 0), due, by.clone().or(struck));
         if let Some(by) = by {
             let mut acts = Vec::new();
             push_end(&mut acts, due, then, &by);

@@ -23,7 +23,7 @@ impl Held {
     }
 
     async fn dial(&mut self) -> Result<(), Ended> {
-        let upstream = self.with.state.borrow().upstream.clone();
+        let upstream = self.with.state.borrow().leads_to(self.with.beyond.as_ref());
         let meeting = self.with.tap.borrow().meeting();
         let dialled = tokio::select! {
             dialled = dial(&upstream, &meeting) => dialled,
@@ -48,7 +48,7 @@ impl Held {
     /// Speaks TLS to the consumer from here on.
     pub(super) async fn encrypt(&mut self, early: Vec<u8>) -> Result<(), Ended> {
         let meeting = self.with.tap.borrow().meeting();
-        let upstream = self.with.state.borrow().upstream.clone();
+        let upstream = self.with.state.borrow().leads_to(self.with.beyond.as_ref());
         let redial = async || dial(&upstream, &meeting).await.ok();
         let (consumer, provider) = (&mut self.with.consumer, self.with.provider.as_mut());
         let is_there = meeting.encrypt(consumer, provider, redial, early).await;

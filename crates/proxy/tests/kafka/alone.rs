@@ -1,11 +1,8 @@
 //! An ordinary client of Kafka (kafka-python) before two seams in a row: the second stands in for a broker, whose address
 //! the first has to keep to itself. Skipped, loudly, where the client is missing.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod notes;
-mod servers;
-
-use notes::Notes;
+use crate::bed::Notes;
+use crate::bed::python;
 use seam_event::{Endpoint, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
@@ -13,7 +10,6 @@ use seam_proxy::{
 };
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Limits, Say, protocol};
-use servers::python;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
