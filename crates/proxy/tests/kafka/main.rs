@@ -4,7 +4,7 @@
 
 mod alone;
 #[path = "../brokers/bed.rs"]
-#[expect(dead_code, reason = "other tests need more of it")]
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 mod bed;
 mod clients;
 mod cluster;
