@@ -310,6 +310,20 @@ pub trait Splitter: Send {
         None
     }
 
+    /// The beginning of a reply, given its bytes, which is to break off after so many bytes of its body, or after half of
+    /// them; on a connection whose other calls go on. Its call is [broken off](Self::break_off) then. None where only the
+    /// connection can break off.
+    fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
+        let _ = (reply, most);
+        None
+    }
+
+    /// A reply with another body of the same length, given its bytes. None where it is not known what of them is the body.
+    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let _ = (reply, change);
+        None
+    }
+
     /// The request of a call will get no answer at all, and nothing of it was passed on.
     fn forget(&mut self, call: Call) {
         let _ = call;

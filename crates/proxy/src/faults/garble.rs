@@ -3,13 +3,12 @@
 use super::{Effect, Fault, FaultKind, Moment, Struck, no_argument};
 use seam_model::{Shape, Word};
 use seam_value::Value;
-use seam_wire::Then;
 use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
-        text: "Some of the reply's characters are others. An HTTP reply keeps its status and its headers, and its body is \
-            garbled; in other protocols the second half of the reply's bytes is.",
+        text: "Some of the reply's characters are others. An HTTP reply keeps its status and its headers, a reply of gRPC its \
+            metadata, and the body is garbled; in other protocols the second half of the reply's bytes is.",
         subject: Shape::Nothing,
         example: "garble",
         ..Word::new("garble", "the reply's content is noise")
@@ -37,13 +36,21 @@ impl Fault for Garble {
             reply.insert("text".to_owned(), Value::Text(garbled));
             return Some(Effect::Answer(Value::Map(reply)));
         }
-        let mut bytes = struck.bytes.to_vec();
-        let half = bytes.len() / 2;
-        for (index, byte) in bytes.iter_mut().enumerate().skip(half) {
-            if noise(index) {
-                *byte ^= 0x5a;
-            }
-        }
-        Some(Effect::Say(bytes, Then::Stay))
+        Some(Effect::Garble)
     }
+}
+
+/// A body of noise.
+pub(crate) fn noise(body: &mut [u8]) {
+    for byte in body.iter_mut().step_by(5) {
+        *byte ^= 0x5a;
+    }
+}
+
+/// A reply of which nothing is known but its bytes: the beginning of it is left, so that it is taken for one.
+pub(crate) fn garbled(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let half = bytes.len() / 2;
+    noise(&mut bytes[half..]);
+    bytes
 }

@@ -18,6 +18,9 @@ mod reset;
 mod slow_close;
 mod truncate;
 
+pub(crate) use garble::{garbled, noise};
+pub(crate) use truncate::truncated;
+
 use seam_expr::Chance;
 use seam_model::Word;
 use seam_value::{Map, Value};
@@ -108,6 +111,11 @@ pub enum Effect {
     Answer(Value),
     /// These bytes are said instead, and then this happens to the connection.
     Say(Vec<u8>, Then),
+    /// It breaks off after so many bytes; after half of them where nothing is said. The connection is closed with it, unless
+    /// it carries other calls.
+    Truncate(Option<usize>),
+    /// What it says is noise.
+    Garble,
     /// The connection is reset on both sides; nothing of it is passed on.
     Reset(Extent),
     /// It is passed on, and then the connection is reset.
@@ -142,7 +150,7 @@ impl Effect {
             | Self::Refuse
             | Self::Pace(_)
             | Self::CloseAfter(_) => true,
-            Self::Answer(_) | Self::Say(..) | Self::Twice => false,
+            Self::Answer(_) | Self::Say(..) | Self::Truncate(_) | Self::Garble | Self::Twice => false,
         }
     }
 }

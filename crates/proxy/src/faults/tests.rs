@@ -59,10 +59,21 @@ fn effects() {
             said(r#"{"body":{"d":"31/01/2026"}}"#),
         ),
         (r#"{"mistype":"body.z"}"#, r#"{"body":{"a":1}}"#, None),
-        (r#""truncate""#, "null", Some(Effect::Say(b"abc".to_vec(), Then::Close))),
+        (r#""truncate""#, "null", Some(Effect::Truncate(None))),
+        (r#"{"truncate":"4B"}"#, "null", Some(Effect::Truncate(Some(4)))),
+        (r#""garble""#, "{}", Some(Effect::Garble)),
     ] {
         assert_eq!(effect_on(fault, reply, b"abcdef"), expected, "{fault}");
     }
+}
+
+#[test]
+fn what_is_left_of_replies() {
+    for (most, expected) in [(None, "abc"), (Some(4), "abcd"), (Some(99), "abcde"), (Some(0), "")] {
+        assert_eq!(truncated(b"abcdef", most), expected.as_bytes());
+    }
+    assert_eq!(garbled(b"abcdef"), b"abc>ef");
+    assert_eq!(truncated(b"", None), b"");
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use super::{Effect, Fault, FaultKind, Moment, Struck, size};
 use seam_model::{Shape, Word};
 use seam_value::Value;
-use seam_wire::Then;
 use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "The reply breaks off after so many bytes (after half of them where nothing is said), and the connection is \
-            closed.",
+            closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
+            is reset then.",
         subject: Shape::Size,
         example: "{ truncate: 200B }",
         ..Word::new("truncate", "the reply breaks off and the connection is closed")
@@ -30,10 +30,14 @@ impl Fault for Truncate {
         Moment::Reply
     }
 
-    fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
-        let n_bytes = struck.bytes.len();
-        // All of it would be nothing broken off.
-        let most = self.0.unwrap_or(n_bytes / 2).min(n_bytes.saturating_sub(1));
-        Some(Effect::Say(struck.bytes[..most].to_vec(), Then::Close))
+    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
+        Some(Effect::Truncate(self.0))
     }
+}
+
+/// What is left of a reply that breaks off after so many bytes.
+pub(crate) fn truncated(bytes: &[u8], most: Option<usize>) -> Vec<u8> {
+    // All of it would be nothing broken off.
+    let most = most.unwrap_or(bytes.len() / 2).min(bytes.len().saturating_sub(1));
+    bytes[..most].to_vec()
 }

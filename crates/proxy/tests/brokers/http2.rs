@@ -65,6 +65,9 @@ async fn between_nodes() {
     {
         one_call_of_many(&node, Seam::stand("http", server.upstream()).await, fault).await;
     }
+    for (fault, expected) in [("\"truncate\"", "-"), ("\"garble\"", "200 ")] {
+        one_reply_of_many(&node, Seam::stand("http", server.upstream()).await, (fault, expected)).await;
+    }
     all_of_a_connection(&node, Seam::stand("http", server.upstream()).await).await;
 }
 
@@ -121,6 +124,38 @@ async fn one_call_of_many(node: &std::path::Path, seam: Seam, fault: &str) {
         .collect();
     let [one] = of_broken.as_slice() else { panic!("{fault}: {of_broken:?}") };
     assert_eq!(one.error.map(seam_event::InteractionError::name), Some("reset"), "{fault}");
+}
+
+/// Among calls that are under way, one has a reply that is not as it should be.
+async fn one_reply_of_many(node: &std::path::Path, seam: Seam, (fault, expected): (&str, &str)) {
+    let script = "
+        (async () => {
+          say(await ask('/first'));
+          await wait();
+          const all = ['/a', '/broken', '/large', '/c'].map(path => ask(path));
+          for (const one of await Promise.all(all)) say(one);
+          say(await ask('/after'));
+          session.close();
+        })();";
+    let mut client = Client::run_in_node(node, seam.address.port(), &format!("{CLIENT}{script}"));
+    assert_eq!(client.line(), "200 for /first 0");
+    let about = |interaction: &Value| {
+        let path = interaction.get("request").and_then(|request| request.get("path"));
+        path.and_then(Value::as_text) == Some("/broken")
+    };
+    seam.break_once(fault, about).await;
+    client.go_on();
+    assert_eq!(client.line(), "200 for /a 0", "{fault}");
+    let broken = client.line();
+    let is_error = broken == "ERR_HTTP2_STREAM_ERROR 2";
+    assert_eq!(is_error, expected == "-", "{fault}: {broken}");
+    assert!(
+        is_error || (broken.starts_with(expected) && !broken.contains("for /broken")),
+        "{fault}: {broken}"
+    );
+    for expect in ["200 2000000 0", "200 for /c 0", "200 for /after 0"] {
+        assert_eq!(client.line(), expect, "{fault}");
+    }
 }
 
 async fn all_of_a_connection(node: &std::path::Path, seam: Seam) {

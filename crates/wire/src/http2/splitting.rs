@@ -2,7 +2,7 @@
 
 use super::connection::{Http2, Mode};
 use super::frame;
-use super::half::{Stream, Told};
+use super::half::{MESSAGE_HEAD, Stream, Told};
 use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
 use crate::grpc;
@@ -120,6 +120,53 @@ impl Splitter for Http2 {
         Some(broken)
     }
 
+    fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
+        let n_body: usize = data_of(reply).map(<[u8]>::len).sum();
+        // All of it would be nothing broken off.
+        let mut n_left = most.unwrap_or(n_body / 2).min(n_body.saturating_sub(1));
+        let (mut rest, mut beginning) = (reply, Vec::new());
+        while let Some((head, payload, later)) = frame::first(rest) {
+            let n_now = if head.kind == frame::DATA { payload.len().min(n_left) } else { payload.len() };
+            frame::write(
+                head.kind,
+                head.flags & !frame::END_STREAM,
+                head.stream,
+                &payload[..n_now],
+                &mut beginning,
+            );
+            if head.kind == frame::DATA {
+                n_left -= n_now;
+                if n_left == 0 {
+                    break;
+                }
+            }
+            rest = later;
+        }
+        Some(beginning)
+    }
+
+    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut body: Vec<u8> = data_of(reply).flatten().copied().collect();
+        let (first, ..) = frame::first(reply)?;
+        let is_grpc = self.streams.get(&first.stream).is_some_and(|stream| self.flavor.has_trailers(stream));
+        // What says where a message ends is left.
+        let n_head = if is_grpc { MESSAGE_HEAD.min(body.len()) } else { 0 };
+        change(&mut body[n_head..]);
+        let (mut rest, mut changed, mut body) = (reply, Vec::new(), body.as_slice());
+        while let Some((head, payload, later)) = frame::first(rest) {
+            let payload = if head.kind == frame::DATA {
+                let (now, behind) = body.split_at(payload.len().min(body.len()));
+                body = behind;
+                now
+            } else {
+                payload
+            };
+            frame::write(head.kind, head.flags, head.stream, payload, &mut changed);
+            rest = later;
+        }
+        Some(changed)
+    }
+
     fn forget(&mut self, call: Call) {
         if let Some(asked) = self.asked(call) {
             self.close(asked.number);
@@ -157,6 +204,15 @@ impl Splitter for Http2 {
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         (!message.is_empty()).then(|| message.to_vec())
     }
+}
+
+/// The payloads of the DATA in whole frames.
+fn data_of(mut frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (head, payload, later) = frame::first(frames)?;
+        frames = later;
+        Some(if head.kind == frame::DATA { payload } else { &[] })
+    })
 }
 
 fn over() -> Unanswerable {

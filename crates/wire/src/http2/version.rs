@@ -257,6 +257,14 @@ impl Splitter for Splits {
         self.split.break_off_message(message)
     }
 
+    fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
+        self.split.beginning(reply, most)
+    }
+
+    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        self.split.with_body(reply, change)
+    }
+
     fn forget(&mut self, call: Call) {
         self.split.forget(call);
     }

@@ -2,7 +2,7 @@
 
 use super::{Ended, Held};
 use crate::elsewhere::ask;
-use crate::faults::{Effect, Extent, Moment};
+use crate::faults::{Effect, Extent, Moment, garbled, noise, truncated};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::pushed::Pushed;
@@ -107,7 +107,12 @@ impl Held {
                 self.with.leads.cut(&self.with.seam.1, time, &rule);
                 Ok(())
             }
-            Effect::Wait(_) | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
+            Effect::Wait(_)
+            | Effect::Truncate(_)
+            | Effect::Garble
+            | Effect::Refuse
+            | Effect::Pace(_)
+            | Effect::CloseAfter(_) => {
                 self.pass_request(call, bytes, due);
                 Ok(())
             }
@@ -326,6 +331,22 @@ impl Held {
                         }
                     }
                     Effect::Say(said, then) => (said, then, Some(by)),
+                    Effect::Truncate(most) => match self.beginning(&bytes, most) {
+                        Some(beginning) => {
+                            self.down.push(Act::Bytes(beginning, 0), due, Some(by.clone()));
+                            if !self.break_off(call, (Extent::Call, Passed::On), due, &by) {
+                                self.down.push(Act::Reset, due, Some(by));
+                            }
+                            return Ok(());
+                        }
+                        None => (truncated(&bytes, most), Then::Close, Some(by)),
+                    },
+                    Effect::Garble => {
+                        let said = self.with.splitter.as_ref();
+                        let said =
+                            said.and_then(|splitter| splitter.with_body(&bytes, &mut |body| noise(body)));
+                        (said.unwrap_or_else(|| garbled(&bytes)), Then::Stay, Some(by))
+                    }
                     Effect::Reset(extent) | Effect::LoseReply(extent) | Effect::ResetAfter(extent) => {
                         if !self.break_off(call, (extent, Passed::On), due, &by) {
                             self.down.push(Act::Reset, due, Some(by));
@@ -362,6 +383,11 @@ impl Held {
             self.answered(call);
         }
         Ok(())
+    }
+
+    /// The beginning of a reply of which the rest is to be missing, where that is the matter of its call alone.
+    fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
+        self.with.splitter.as_ref().and_then(|splitter| splitter.beginning(reply, most))
     }
 
     /// A call is broken off alone, where its connection carries others. Says whether it was.
