@@ -48,7 +48,7 @@ pub fn trouble(interaction: &Interaction) -> Option<Trouble> {
         };
         return of(Side::Provider, text.into());
     }
-    let lowest = if interaction.protocol == "smtp" { 400 } else { 500 };
+    let lowest = if interaction.protocol.starts_with("smtp") { 400 } else { 500 };
     if let Some(status) = status(interaction).filter(|status| *status >= lowest) {
         return of(Side::Provider, format!("answered {status}"));
     }

@@ -10,7 +10,7 @@ use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
-use crate::smtp::Smtp;
+use crate::smtp::{Smtp, Smtps};
 use crate::tcp::Tcp;
 use crate::upgrade::{Upgrade, Urge};
 use seam_model::Word;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// All protocols, in the order in which the reference lists them.
 pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&Http, &Grpc, &Amqp, &Kafka, &Mqtt, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Tcp];
+    &[&Http, &Grpc, &Amqp, &Kafka, &Mqtt, &Mysql, &Nats, &Postgres, &Redis, &Smtp, &Smtps, &Tcp];
 
 /// The protocol of this name (`protocol: http`), if there is one.
 pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {
@@ -92,6 +92,12 @@ pub trait Protocol: Sync {
     fn wants_tls(&self, opening: &[u8]) -> Option<&'static [u8]> {
         // A record of a handshake, of TLS 1.0 or later (RFC 8446, 5.1). No protocol here begins so otherwise.
         matches!(opening, [0x16, 3, ..]).then_some(b"")
+    }
+
+    /// Does TLS come first of all, although it is the provider who speaks first? Then it says nothing to a consumer before
+    /// that has come with TLS.
+    fn begins_with_tls(&self) -> bool {
+        false
     }
 
     /// Brings a consumer to TLS who asks for it in the middle of what is said; none where TLS comes first of all, or is

@@ -22,6 +22,11 @@ pub trait Upgrade: Send {
     /// Bytes are to go to that side.
     fn goes(&mut self, bytes: &[u8], turn: &mut Turn) -> Result<(), NoTls>;
 
+    /// The side has ended its direction here: why that may be for want of TLS, where it looks like it.
+    fn left(&mut self) -> Option<NoTls> {
+        None
+    }
+
     /// Is there nothing left to do? Bytes pass as they are from then on.
     fn is_over(&self) -> bool;
 }

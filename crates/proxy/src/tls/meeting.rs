@@ -14,7 +14,7 @@ use crate::reach::ExternalError;
 use crate::socket::Socket;
 use rustix::net::{RecvFlags, recv};
 use rustls::server::{Accepted, Acceptor};
-use rustls::{Connection, ServerConnection};
+use rustls::{AlertDescription, Connection, ServerConnection};
 use seam_wire::{NoTls, Protocol, Turn, Upgrade, Urge};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ impl Meeting {
         encryption: Option<Arc<Encryption>>,
         seam: &SeamTls,
     ) -> Self {
-        let trouble = Trouble(Arc::default(), seam.provider.as_ref().map(|tls| tls.name()));
+        let trouble = Trouble { told: Arc::default(), name: seam.provider.as_ref().map(|tls| tls.name()) };
         let encryption = encryption.map(|own| seam.presented.clone().unwrap_or(own));
         Self {
             protocol,
@@ -91,7 +91,7 @@ impl Meeting {
             speaks.store(true, Ordering::SeqCst);
             ServerConnection::new(encryption.named(None)).map(Connection::from)
         };
-        let (begin, trouble) = (Box::new(begin), Trouble::default());
+        let (begin, trouble) = (Box::new(begin), self.trouble.of_another());
         Socket::Tls(TlsSocket::until(stream, upgrade, begin, trouble))
     }
 
@@ -135,10 +135,8 @@ impl Meeting {
     /// speak at once, which must not reach a consumer that comes with TLS. True where that is what it comes with.
     pub(crate) async fn awaits_tls(&self, consumer: &Socket, provider: Option<&Socket>) -> bool {
         let Socket::Tcp(stream) = consumer else { return false };
-        if self.protocol.tls_names().is_empty()
-            || !self.can_encrypt()
-            || self.protocol.asks_for_tls(Urge::Declared).is_some()
-        {
+        let is_known_by_it = !self.protocol.tls_names().is_empty() || self.protocol.begins_with_tls();
+        if !is_known_by_it || !self.can_encrypt() || self.protocol.asks_for_tls(Urge::Declared).is_some() {
             return false;
         }
         let provider_ends = async {
@@ -214,7 +212,7 @@ impl Meeting {
             }
             let Socket::Tcp(stream) = provider.take() else { return Met::Plain };
             let Ok(tls) = self.tls().connection(names()) else { return Met::Nobody };
-            *provider = Socket::Tls(TlsSocket::connect(stream, tls, Trouble::default()));
+            *provider = Socket::Tls(TlsSocket::connect(stream, tls, self.trouble.of_another()));
         }
         let Socket::Tls(socket) = &*provider else { return Met::Nobody };
         let within = if self.declared.is_some() { HANDSHAKE } else { PROBE };
@@ -333,14 +331,25 @@ impl Upgrade for WithTheFirstWord {
 
 /// What went wrong with TLS towards one provider, by its name for certificates.
 #[derive(Clone, Default)]
-pub(crate) struct Trouble(Arc<Mutex<Option<ExternalError>>>, Option<String>);
+pub(crate) struct Trouble {
+    told: Arc<Mutex<Option<ExternalError>>>,
+    /// None where nobody has declared that it speaks TLS: then it may do without.
+    name: Option<String>,
+}
 
 impl Trouble {
+    /// For another socket of the same connection, whose TLS nobody has declared.
+    fn of_another(&self) -> Self {
+        Self { told: Arc::clone(&self.told), name: None }
+    }
+
     /// The handshake, or what came later, was no TLS as it should be.
     pub(super) fn failed(&self, error: &rustls::Error) {
-        if let Some(name) = &self.1 {
-            let (reason, hint) = why_not(error, name);
-            self.set(ExternalError::NoTls { reason, hint });
+        let wants_certificate =
+            matches!(error, rustls::Error::AlertReceived(AlertDescription::CertificateRequired));
+        if self.name.is_some() || wants_certificate {
+            let (reason, hint) = why_not(error, self.name.as_deref().unwrap_or("localhost"));
+            self.lock().get_or_insert(ExternalError::NoTls { reason, hint });
         }
     }
 
@@ -348,22 +357,18 @@ impl Trouble {
     pub(super) fn ended_early(&self) {
         let reason = "ended the connection while TLS was to begin".to_owned();
         let hint = Some("look whether it speaks TLS on that port".to_owned());
-        self.set(ExternalError::NoTls { reason, hint });
-    }
-
-    /// The provider does without.
-    pub(super) fn there_is_none(&self, no_tls: &NoTls) {
-        let hint = Some(no_tls.hint.to_owned());
-        self.set(ExternalError::NoTls { reason: no_tls.to_string(), hint });
-    }
-
-    fn set(&self, error: ExternalError) {
-        if self.1.is_some() {
-            self.lock().get_or_insert(error);
+        if self.name.is_some() {
+            self.lock().get_or_insert(ExternalError::NoTls { reason, hint });
         }
     }
 
+    /// What was to come to TLS does not.
+    pub(super) fn there_is_none(&self, no_tls: &NoTls) {
+        let hint = Some(no_tls.hint.to_owned());
+        self.lock().get_or_insert(ExternalError::NoTls { reason: no_tls.to_string(), hint });
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<ExternalError>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

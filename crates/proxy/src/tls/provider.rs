@@ -160,7 +160,11 @@ pub(super) fn why_not(error: &Error, name: &str) -> (String, Option<String>) {
     match error {
         Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure) => (
             "wants to be shown a certificate, or another kind of TLS".to_owned(),
-            Some("give its `tls` a `client: { certificate: FILE, key: FILE }` that it accepts".to_owned()),
+            Some(
+                "give its `tls` a `client: { certificate: FILE, key: FILE }` that it accepts; the one of its consumer ends \
+                 at the seam"
+                    .to_owned(),
+            ),
         ),
         Error::AlertReceived(alert) => (format!("refuses TLS: {alert:?}"), None),
         Error::InvalidMessage(_) => (

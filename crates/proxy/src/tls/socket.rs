@@ -248,6 +248,9 @@ impl Inner {
                 return Ok(n_read);
             }
             let n_read = state.take_in(&self.stream, buffer)?;
+            if n_read == 0 {
+                state.left();
+            }
             if n_read == 0 || state.upgrade.is_none() {
                 self.is_plain.store(state.is_plain(), Ordering::SeqCst);
                 return Ok(n_read);
@@ -366,6 +369,13 @@ impl State {
         let mut turn = Turn::default();
         let came = upgrade.came(bytes, &mut turn);
         self.takes(turn, came)
+    }
+
+    /// The side has ended.
+    fn left(&mut self) {
+        if let Some(no_tls) = self.upgrade.as_mut().and_then(|upgrade| upgrade.left()) {
+            self.trouble.there_is_none(&no_tls);
+        }
     }
 
     fn takes(&mut self, turn: Turn, result: Result<(), NoTls>) -> io::Result<()> {

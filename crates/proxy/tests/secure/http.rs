@@ -19,6 +19,8 @@ server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Hello)
 if len(sys.argv) > 2:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2] + '/server.pem', sys.argv[2] + '/server.key')
+    if len(sys.argv) > 3:
+        context.verify_mode = ssl.CERT_REQUIRED; context.load_verify_locations(sys.argv[2] + '/ca.pem')
     server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 ";
@@ -68,6 +70,29 @@ async fn a_provider_with_tls_is_asked_as_declared_or_as_its_consumer_does() {
     assert!(get(&curl, &seam, "http", &[]).contains("curl: "));
     let why = seam.why().await;
     assert!(why[0].contains("has a certificate that is not for `api`"), "{why:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumers_own_certificate_ends_at_the_seam_and_that_is_told() {
+    let (Some(python), Some(curl)) = (python("ssl"), program("curl")) else { return };
+    let certificates = Certificates::new();
+    let port = free_port();
+    let mut command = Command::new(python);
+    command.args(["-c", SERVER, &port.to_string()]).arg(certificates.0.path()).arg("mutual");
+    let server = Server::start(tempfile::tempdir().unwrap(), port, &mut command);
+    let (shown, key) = (certificates.text("client.pem"), certificates.text("client.key"));
+    let more = ["--cert", &shown, "--key", &key];
+    for declared in [false, true] {
+        let mut seam = Seam::stand("http", server.port).await;
+        if declared {
+            seam = seam.declared(&certificates.judged());
+        }
+        assert!(get(&curl, &seam, "https", &more).contains("curl: "));
+        let why = seam.why().await;
+        assert!(why[0].contains("wants to be shown a certificate"), "{declared}: {why:?}");
+        let seam = Seam::stand("http", server.port).await.declared(&certificates.shown());
+        assert_eq!(get(&curl, &seam, "https", &more), "hello 1.1");
+    }
 }
 
 const NODE: &str = r"

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bed;
+mod brokers;
 mod http;
 mod mariadb;
 mod nats;

@@ -22,6 +22,38 @@ const ANN: &[&str] = &["-uann", "-ps3cret"];
 const PLAIN: &[&str] = &["--skip-ssl"];
 const CIPHER: &str = "show session status like 'Ssl_cipher'";
 
+/// A greeting of MySQL 8 without TLS, whose accounts sign in by what is said in clear over it.
+fn greeting() -> Vec<u8> {
+    let mut said = vec![10];
+    said.extend(b"8.0.36\0\x01\0\0\0abcdefgh\0\xff\xf7\xff\x02\0\xff\xdf\x15");
+    said.extend([0; 10]);
+    said.extend(b"ijklmnopqrst\0caching_sha2_password\0");
+    let length = u32::try_from(said.len()).unwrap().to_le_bytes();
+    [&length[..3], &[0], &said].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_insists_on_tls_and_can_have_none_is_told_why() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.write_all(&greeting());
+            let _ = stream.read(&mut [0; 100]);
+        }
+    });
+    let seam = Seam::stand("mysql", port).await;
+    let mut client = std::net::TcpStream::connect(seam.address).unwrap();
+    let mut said = vec![0; greeting().len()];
+    client.read_exact(&mut said).unwrap();
+    assert_eq!(said, greeting());
+    drop(client);
+    let why = seam.why().await;
+    assert!(why[0].contains("speaks no TLS and signs in by caching_sha2_password"), "{why:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_tls() {
     let (Some(server), Some(client)) = (server(&[]), program("mariadb")) else { return };

@@ -13,6 +13,10 @@ class Session(socketserver.StreamRequestHandler):
     def handle(self):
         secure = False
         f = self.request.makefile('rwb')
+        if how == 'first':
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder + '/server.pem', folder + '/server.key')
+            f = context.wrap_socket(self.request, server_side=True).makefile('rwb'); secure = True
         def say(text):
             f.write(text.encode() + b'\r\n'); f.flush()
         say('220 here')
@@ -38,7 +42,8 @@ socketserver.ThreadingTCPServer(('127.0.0.1', port), Session).serve_forever()
 
 const CLIENT: &str = r"
 import smtplib, ssl, sys
-s = smtplib.SMTP('localhost', int(sys.argv[1]), timeout=10)
+port, context = int(sys.argv[1]), ssl.create_default_context(cafile=sys.argv[3] or None)
+s = smtplib.SMTP_SSL('localhost', port, timeout=10, context=context) if sys.argv[2] == 'first' else smtplib.SMTP('localhost', port, timeout=10)
 if sys.argv[2] == 'tls': s.starttls(context=ssl.create_default_context(cafile=sys.argv[3]))
 s.ehlo()
 print(s.mail('a@x.test'), s.rcpt('b@x.test'), s.data('Subject: hello\n\nhello')); s.quit()
@@ -88,4 +93,28 @@ async fn one_without_starttls_is_told() {
     let said = run(Path::new(python), &["-c", CLIENT, &seam.port(), "plain", ""]);
     assert!(said.contains("Error"), "{said}");
     assert_eq!(seam.why().await, ["it offers no TLS: its answer to EHLO has no STARTTLS"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_may_come_before_the_greeting() {
+    let Some(python) = python("smtplib") else { return };
+    let certificates = Certificates::new();
+    for (how, declared, expect) in [
+        ("first", false, "250, b'secure'"),
+        ("first", true, "250, b'secure'"),
+        ("none", false, "250, b'plain'"),
+    ] {
+        let port = free_port();
+        let mut command = Command::new(python);
+        let folder = certificates.0.path().display().to_string();
+        command.args(["-c", SERVER, &port.to_string(), how, &folder]);
+        let server = Server::start(tempfile::tempdir().unwrap(), port, &mut command);
+        let mut seam = Seam::stand("smtps", server.port).await;
+        if declared {
+            seam = seam.declared(&certificates.judged());
+        }
+        let said = run(Path::new(python), &["-c", CLIENT, &seam.port(), "first", &seam.ca()]);
+        assert!(said.contains(expect), "{how} {declared}: {said}");
+        assert_eq!(seam.told().await.len(), 1);
+    }
 }

@@ -32,6 +32,8 @@ enum Phase {
 /// Towards clients: they may come to TLS.
 pub(super) struct Offers {
     phase: Phase,
+    /// Was TLS kept from a client, because its password would be said in clear over it?
+    is_kept_back: bool,
     kept: Gathered,
     up: Numbers,
     down: Numbers,
@@ -40,7 +42,7 @@ pub(super) struct Offers {
 impl Default for Offers {
     fn default() -> Self {
         let (up, down) = (Numbers::new(-1, First::Clears), Numbers::new(1, First::Ends));
-        Self { phase: Phase::Greeting, kept: Gathered::default(), up, down }
+        Self { phase: Phase::Greeting, is_kept_back: false, kept: Gathered::default(), up, down }
     }
 }
 
@@ -77,6 +79,7 @@ impl Upgrade for Offers {
             Phase::Greeting => {
                 if let Some((greeting, rest)) = greeting(&mut self.kept, bytes, Offer::IfTaken) {
                     self.phase = if greeting.offers.is_some() { Phase::Greeted } else { Phase::Over };
+                    self.is_kept_back = greeting.is_kept_back;
                     turn.outward.extend(greeting.bytes);
                     turn.outward.extend(rest);
                 }
@@ -89,6 +92,16 @@ impl Upgrade for Offers {
             Phase::Greeted | Phase::Over => turn.outward.extend_from_slice(bytes),
         }
         Ok(())
+    }
+
+    fn left(&mut self) -> Option<NoTls> {
+        let is_sudden = self.phase == Phase::Greeted && self.kept.0.is_empty();
+        (is_sudden && self.is_kept_back).then(|| NoTls {
+            reason: "speaks no TLS and signs in by caching_sha2_password, so its client is offered none either, and has \
+                left without a word, as one does that insists on TLS"
+                .into(),
+            hint: "let the server speak TLS, let the account sign in by mysql_native_password, or let the driver do without TLS",
+        })
     }
 
     fn is_over(&self) -> bool {
@@ -180,6 +193,8 @@ struct Greeting {
     bytes: Vec<u8>,
     /// Does it offer TLS? None where it is no greeting.
     offers: Option<bool>,
+    /// Is it made to offer none, although it could?
+    is_kept_back: bool,
 }
 
 /// What becomes of a greeting's offer of TLS.
@@ -199,7 +214,7 @@ fn greeting(kept: &mut Gathered, bytes: &[u8], offer: Offer) -> Option<(Greeting
     let [a, b, c, _, version, ..] = kept.0[..] else { return None };
     let end = HEAD + usize::from(a) + (usize::from(b) << 8) + (usize::from(c) << 16);
     if version != 10 || !fits || end > Gathered::MOST {
-        return Some((Greeting { bytes: kept.take(), offers: None }, Vec::new()));
+        return Some((Greeting { bytes: kept.take(), offers: None, is_kept_back: false }, Vec::new()));
     }
     if kept.0.len() < end {
         return None;
@@ -216,7 +231,8 @@ fn greeting(kept: &mut Gathered, bytes: &[u8], offer: Offer) -> Option<(Greeting
         }
         offers
     });
-    Some((Greeting { bytes, offers }, kept.take()))
+    let is_kept_back = is_clear && offers == Some(false);
+    Some((Greeting { bytes, offers, is_kept_back }, kept.take()))
 }
 
 /// What the first byte of a packet, or of the first packet, is looked at for.

@@ -50,6 +50,42 @@ impl Protocol for Smtp {
     }
 }
 
+/// The protocol `smtps`: the same within TLS, which comes before the greeting (RFC 8314).
+pub(crate) struct Smtps;
+
+impl Protocol for Smtps {
+    fn word(&self) -> &'static Word {
+        &SMTPS
+    }
+
+    fn scheme(&self) -> &'static str {
+        "smtps"
+    }
+
+    fn default_port(&self) -> Option<u16> {
+        Some(465)
+    }
+
+    fn begins_with_tls(&self) -> bool {
+        true
+    }
+
+    fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
+        Box::new(Connection::new(limits))
+    }
+}
+
+static SMTPS: Word = Word {
+    text: "As `smtp`, within TLS, with which both sides begin (port 465). It ends at the seam. A provider that speaks none \
+        is spoken to without; one whose certificate is to be judged has `tls: { ca: FILE }`.",
+    example: "system: hello\n\
+        components:\n  \
+          relay: { external: \"tcp://127.0.0.1:465\", protocol: smtps }\n",
+    fields: ANSWER,
+    results: WORD.results,
+    ..Word::new("smtps", "mail within TLS from the first byte on")
+};
+
 static WORD: Word = Word {
     text: "One interaction for each mail, with the status of its last reply; a session without a mail makes none. A \
         command that was refused makes one with `request.command` and its status. What is said to sign in is \
