@@ -7,13 +7,18 @@ use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_event::SeamId;
 use seam_history::{Reader, RunFolder};
 use seam_judge::Exit;
-use seam_recording::{Around, LeftOut, Made, learn, learn_alone, read, record, seam_of, write};
+use seam_recording::{
+    Around, LeftOut, Made, Recording as Kept, learn, learn_alone, read, record, seam_of, write,
+};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder of recordings beside `seam.yaml`, where nothing else is said.
 pub(crate) const USUAL_FOLDER: &str = "recordings";
+
+/// Who asks in an archive that names no seams.
+const FOREIGN: &str = "client";
 
 /// The seams that are recorded.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +55,31 @@ impl Choice {
                 && wanted.provider == seam.provider
                 && (wanted.endpoint.as_str().is_empty() || wanted.endpoint == seam.endpoint)
         })
+    }
+
+    /// What an archive of HTTP holds of the chosen seams; all of it where none is chosen. What a browser has written names
+    /// no seams: it is what passed the one that is chosen. Else the seams that it holds.
+    pub(crate) fn of_archive(&self, all: Vec<Kept>) -> Result<Vec<Kept>, String> {
+        if self.seams.is_empty() {
+            return Ok(all);
+        }
+        let held: Vec<String> = all.iter().map(|one| format!("`{}`", one.seam)).collect();
+        let (mut taken, rest): (Vec<Kept>, Vec<Kept>) =
+            all.into_iter().partition(|one| self.takes(&one.seam));
+        if taken.is_empty()
+            && let [seam] = self.seams.as_slice()
+        {
+            let foreign = rest.into_iter().filter(|one| one.seam.consumer.as_str() == FOREIGN);
+            let mut interactions: Vec<_> = foreign.flat_map(|one| one.interactions).collect();
+            interactions.sort_by_key(|one| one.number);
+            if !interactions.is_empty() {
+                let protocol = "http".to_owned();
+                let mut whole = Kept { seam: seam.clone(), protocol, volatile: Vec::new(), interactions };
+                learn_alone(&mut whole);
+                taken.push(whole);
+            }
+        }
+        if taken.is_empty() { Err(held.join(", ")) } else { Ok(taken) }
     }
 
     /// Tells a seam that the system does not have.

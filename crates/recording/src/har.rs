@@ -281,23 +281,32 @@ fn read_headers(part: &Value) -> Map {
     let mut map = Map::new();
     for header in part.get("headers").and_then(Value::as_list).unwrap_or_default() {
         let (Some(name), Some(value)) = (header.get("name"), header.get("value")) else { continue };
-        let (name, value) = (name.to_plain_text().to_ascii_lowercase(), value.to_plain_text());
-        // `:method` and its like are HTTP/2's own.
-        if name.starts_with(':') || name.is_empty() {
+        let name = name.to_plain_text().to_ascii_lowercase();
+        // `:method` and its like are HTTP/2's own; some programs write what no header is called.
+        if name.is_empty()
+            || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+        {
             continue;
         }
-        match map.get_mut(&name) {
-            Some(Value::List(list)) => list.push(Value::Text(value)),
-            Some(Value::Text(first)) => {
-                first.push_str(", ");
-                first.push_str(&value);
-            }
-            _ if name == "set-cookie" => {
-                let lines = value.lines().map(Value::text).collect();
-                map.insert(name, Value::List(lines));
-            }
-            _ => {
-                map.insert(name, Value::Text(value));
+        // Chrome writes a header that was sent several times as lines, others as a list.
+        let sent = value.as_list().unwrap_or(std::slice::from_ref(value));
+        let text: Vec<String> = sent.iter().map(Value::to_plain_text).collect();
+        let lines = text.iter().flat_map(|text| text.split(['\r', '\n'])).map(str::trim).enumerate();
+        for value in
+            lines.filter(|(index, line)| *index == 0 || !line.is_empty()).map(|(_, line)| line.to_owned())
+        {
+            match map.get_mut(&name) {
+                Some(Value::List(list)) => list.push(Value::Text(value)),
+                Some(Value::Text(first)) => {
+                    first.push_str(", ");
+                    first.push_str(&value);
+                }
+                _ if name == "set-cookie" => {
+                    map.insert(name.clone(), Value::List(vec![Value::Text(value)]));
+                }
+                _ => {
+                    map.insert(name.clone(), Value::Text(value));
+                }
             }
         }
     }

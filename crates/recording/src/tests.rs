@@ -473,7 +473,8 @@ fn an_archive_out_and_in() {
     }
     let foreign = r#"{"log":{"entries":[{"request":{"method":"GET","url":"https://api.test:8/x?a=1","headers":
         [{"name":"Sec-Fetch-Mode","value":"cors"},{"name":"Accept","value":"text/plain"}]},
-        "response":{"status":200,"headers":[{"name":"Set-Cookie","value":"a=1\nb=2"}],
+        "response":{"status":200,"headers":[{"name":"Set-Cookie","value":"a=1\nb=2"},{"name":":status","value":"200"},
+        {"name":"X-Via","value":"1.1 a\n1.1 b\n"},{"name":"X-List","value":["1","2"]},{"name":"GET /?u=http","value":"//x"}],
         "content":{"mimeType":"text/plain","text":"aGk=","encoding":"base64"}}}]}}"#;
     let read = &from_har(foreign).unwrap()[0];
     assert_eq!(read.stem(), "client-api-test-8");
@@ -481,7 +482,7 @@ fn an_archive_out_and_in() {
     let whole = format!("{} {}", one.request, one.reply);
     let expected = concat!(
         r#"{"method":"GET","path":"/x","query":{"a":"1"},"headers":{"accept":"text/plain"}} "#,
-        r#"{"status":200,"body":"hi","headers":{"set-cookie":["a=1","b=2"]}}"#,
+        r#"{"status":200,"body":"hi","headers":{"set-cookie":["a=1","b=2"],"x-via":"1.1 a, 1.1 b","x-list":"1, 2"}}"#,
     );
     assert_eq!(whole, expected);
 }

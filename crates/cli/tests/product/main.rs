@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "this is a test")]
 
+mod archives;
 mod externals;
 mod golden;
 mod init;

@@ -189,11 +189,13 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     let mut out = Map::new();
     out.insert("status".to_owned(), Value::from(response.status));
     let reason = response.reason.clone().or_else(|| phrase(response.status));
-    if let Some(reason) = reason {
+    if let Some(mut reason) = reason {
+        in_one_line(&mut reason);
         out.insert("reason".to_owned(), Value::Text(reason));
     }
     let mut all = Map::new();
     for (name, mut values) in headers {
+        values.iter_mut().for_each(in_one_line);
         let value = if values.len() == 1 { Value::Text(values.remove(0)) } else { Value::from(values) };
         all.insert(name, value);
     }
@@ -216,6 +218,13 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
         }
     }
     Value::Map(out)
+}
+
+/// A header has one line, whatever a template made of it.
+fn in_one_line(text: &mut String) {
+    if text.contains(['\r', '\n', '\0']) {
+        *text = text.replace(['\r', '\n', '\0'], " ");
+    }
 }
 
 /// What stands behind a status where the mapping says nothing, as far as WireMock's server knows it by another name than

@@ -55,6 +55,7 @@ fn whoever_posts_it_is_told_that_it_is_wrong() {
     for (mapping, pointer) in [
         (r#"{"request":{"headers":{"A":{"contains":"x","matches":"y"}}}}"#, "/request/headers/A"),
         (r#"{"request":{"headers":{"A":{"hasExactly":[],"contains":"x"}}}}"#, "/request/headers/A/contains"),
+        (r#"{"request":{},"response":{"headers":{"X Y":"a"}}}"#, "/response/headers"),
         (r#"{"request":{"queryParameters":{"A":{"includes":[],"x":1}}}}"#, "/request/queryParameters/A/x"),
     ] {
         let wrong = wiremock().add_mapping(&parse(mapping).unwrap()).expect_err(mapping);
@@ -121,6 +122,21 @@ fn bodies_and_media_types_as_they_come() {
 fn an_address_that_asks_nothing_has_no_question_mark() {
     let (wiremock, _) = loaded(r#"{"request":{"url":"/a"}}"#);
     assert!(answers(&wiremock, "/a?", "text/plain", ""));
+}
+
+#[test]
+fn headers_have_one_line_each() {
+    let (wiremock, _) = loaded(
+        r#"{"request":{"url":"/a"},"response":{"headers":{"X":["a\r\nb","c"],"Y":"{{request.body}}","":"z"},
+            "statusMessage":"so\nso","transformers":["response-template"]}}"#,
+    );
+    let headers = vec![("Host".to_owned(), "localhost".to_owned())];
+    let answering = wiremock.serve(Request::new("POST", "/a", headers, b"1\n2".to_vec())).answering.unwrap();
+    let seam_wire::Say::Answer(answer) = answering.say else { panic!("it answers") };
+    let headers = answer.get("headers").unwrap();
+    assert_eq!(headers.get("X").unwrap().to_string(), r#"["a  b","c"]"#);
+    assert_eq!(headers.get("Y"), Some(&Value::text("1 2")));
+    assert_eq!((headers.get(""), answer.get("reason")), (None, Some(&Value::text("so so"))));
 }
 
 #[test]

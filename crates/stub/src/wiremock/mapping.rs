@@ -343,7 +343,13 @@ fn headers(place: &Place<'_>, name: &str) -> Result<Vec<(String, Vec<String>)>, 
         let Some(values) = values else {
             return Err(map.wrong(format!("null value in entry: {key}=null")));
         };
-        all.push((key.to_owned(), values));
+        if !key.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(&byte)) {
+            // WireMock sends nothing that a client could read.
+            return Err(map.wrong(format!("`{key}` is no header's name")));
+        }
+        if !key.is_empty() {
+            all.push((key.to_owned(), values));
+        }
     }
     Ok(all)
 }

@@ -28,6 +28,8 @@ Examples:
   seam record --seam 'web -> api' --tag smoke one seam, by some of the tests
   seam record --from latest                   of a run that is stored already
   seam record --from traffic.har              of an archive of HTTP
+  seam record --from page.har --seam 'web -> api'
+                                              all that a browser asked, as what web asks of api
   seam record --as tests                      what the tests ask, as tests/recorded.seam.yaml
   seam record --as tests --seam 'web -> api'  what web asks of api, as tests of api
 
@@ -113,7 +115,7 @@ impl Record {
             && archive.to_ascii_lowercase().ends_with(".har")
         {
             let archive = archive.clone();
-            return self.of_archive(&archive, screen);
+            return self.of_archive(&archive, choice, screen);
         }
         let mut project = PathBuf::new();
         let mut runs = Vec::new();
@@ -140,12 +142,19 @@ impl Record {
             }
             Form::Tests => {
                 let folder = self.out.unwrap_or_else(|| project.join("tests"));
-                written::write(&Recording::new(folder, choice.clone()), runs, &self.tests, screen)
+                let recording = Recording::new(folder, choice.clone());
+                match recording.made(runs) {
+                    Ok(made) => written::write(&recording, made, &self.tests, screen),
+                    Err(error) => {
+                        screen.error(&error, "");
+                        Exit::CouldNotRun
+                    }
+                }
             }
         }
     }
 
-    fn of_archive(self, path: &str, screen: &mut Screen) -> Exit {
+    fn of_archive(self, path: &str, choice: &Choice, screen: &mut Screen) -> Exit {
         let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
         let read = read.and_then(|text| from_har(&text).map_err(|error| error.to_string()));
         let recordings = match read {
@@ -155,8 +164,25 @@ impl Record {
                 return Exit::CouldNotRun;
             }
         };
-        let folder = self.out.unwrap_or_else(|| PathBuf::from(USUAL_FOLDER));
+        let recordings = match choice.of_archive(recordings) {
+            Ok(recordings) => recordings,
+            Err(found) => {
+                let nothing =
+                    Diagnostic::error(format!("{path} holds nothing of the seam that is asked for"));
+                screen.diagnostic(&nothing.hint(format!("it holds {found}")));
+                return Exit::CouldNotRun;
+            }
+        };
         let made = Made { recordings, ..Made::default() };
-        Recording::new(folder, Choice::default()).keep(made, screen)
+        match self.form {
+            Form::Recordings => {
+                let folder = self.out.unwrap_or_else(|| PathBuf::from(USUAL_FOLDER));
+                Recording::new(folder, choice.clone()).keep(made, screen)
+            }
+            Form::Tests => {
+                let folder = self.out.unwrap_or_else(|| PathBuf::from("tests"));
+                written::write(&Recording::new(folder, choice.clone()), made, &self.tests, screen)
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ use seam_diag::Diagnostic;
 use seam_event::TestId;
 use seam_history::{Reader, RunFolder};
 use seam_judge::{Exit, TestOutcome, verdict};
-use seam_recording::{Driver, Thoroughness, as_tests, written_tests};
+use seam_recording::{Driver, Made, Thoroughness, as_tests, written_tests};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -26,14 +26,7 @@ const UNCHECKED: &str = "Recorded by Seamwork: each test asks what was asked, an
 const MOST_NAMED: usize = 5;
 
 /// Writes the files of tests, and says what there is.
-pub(super) fn write(recording: &Recording, runs: &[RunFolder], tests: &Tests, screen: &mut Screen) -> Exit {
-    let made = match recording.made(runs) {
-        Ok(made) => made,
-        Err(error) => {
-            screen.error(&error, "");
-            return Exit::CouldNotRun;
-        }
-    };
+pub(super) fn write(recording: &Recording, made: Made, tests: &Tests, screen: &mut Screen) -> Exit {
     let together = made.recordings;
     let groups: Vec<(String, Vec<_>)> = if recording.choice().is_of_tests() {
         vec![("recorded".to_owned(), together)]
