@@ -8,7 +8,7 @@ use crate::pulse::Pulse;
 use crate::refusals::Refusals;
 use crate::relay::scratch;
 use crate::stand::{Shared, Stand, Standing, Upstream, serve_doors};
-use crate::tls::{Authority, Encryption, ProviderTls};
+use crate::tls::{Authority, Encryption, ProviderTls, ProviderTlsSpec};
 use crate::ways::Doors;
 use seam_event::{ComponentId, SeamId};
 use seam_value::Value;
@@ -165,6 +165,16 @@ impl Proxy {
         self.leads.change(applies, |state| {
             state.tls.provider = Some(Arc::clone(provider));
             state.tls.presented = presented.map(Arc::clone);
+            true
+        });
+    }
+
+    /// Others of whom the provider of these seams tells (the brokers of its cluster) are met with this TLS, where nothing is
+    /// said of the provider itself because somebody else puts TLS on towards it. None: they are met as the provider.
+    pub fn speak_tls_to_others(&self, applies: impl Fn(&SeamId) -> bool, others: Option<&ProviderTlsSpec>) {
+        let others = others.cloned().map(Arc::new);
+        self.leads.change(applies, |state| {
+            state.tls.others.clone_from(&others);
             true
         });
     }

@@ -14,7 +14,7 @@ use crate::refusals::Refusals;
 use crate::relay::{Over, Passed, Scratch, Tap, relay};
 use crate::socket::Socket;
 use crate::switch::Switch;
-use crate::tls::Meeting;
+use crate::tls::{Meeting, SeamTls};
 use crate::ways::{Door, Doors};
 use seam_event::SeamId;
 use seam_wire::{Behind, Limits, Protocol, Splitting};
@@ -192,7 +192,15 @@ pub(crate) struct Standing {
     /// All its addresses.
     pub(crate) doors: Doors,
     /// Where this one leads, where that is not to the seam's own provider.
-    pub(crate) beyond: Option<Upstream>,
+    pub(crate) beyond: Option<Beyond>,
+}
+
+/// Another of whom a provider tells.
+#[derive(Clone)]
+pub(crate) struct Beyond {
+    pub(crate) upstream: Upstream,
+    /// How TLS stands on the connections to it.
+    tls: SeamTls,
 }
 
 /// Serves the further addresses of a seam from when they are opened.
@@ -202,8 +210,14 @@ pub(crate) async fn serve_doors(
     state: watch::Receiver<SeamState>,
     shared: Shared,
 ) {
-    while let Some(Door { stand, upstream }) = opened.recv().await {
-        let standing = Standing { beyond: Some(upstream), ..standing.clone() };
+    while let Some(Door { stand, host, upstream }) = opened.recv().await {
+        let usual = state.borrow().tls.clone();
+        let tls = usual.of_other(&host).unwrap_or_else(|error| {
+            let error = ExternalError::Astray { authority: host, reason: error.to_string() };
+            shared.observer.tell(Seen::Unreached { seam: standing.seam.0, error });
+            usual
+        });
+        let standing = Standing { beyond: Some(Beyond { upstream, tls }), ..standing.clone() };
         tokio::task::spawn_local(stand.serve(standing, state.clone(), shared.clone()));
     }
 }
@@ -224,7 +238,11 @@ impl Accepted {
         let address = between.dialled;
         shared.observer.tell(Seen::Opened { seam, connection, between });
         let _ = stream.set_nodelay(true);
-        let meeting = Meeting::new(protocol, shared.leads.encryption(), &state.borrow().tls);
+        let meeting = match &beyond {
+            Some(Beyond { tls, .. }) => Meeting::new(protocol, shared.leads.encryption(), tls),
+            None => Meeting::new(protocol, shared.leads.encryption(), &state.borrow().tls),
+        };
+        let beyond = beyond.map(|beyond| beyond.upstream);
         let spoken = (protocol, shared.limits);
         let tap =
             Rc::new(RefCell::new(Tap::new(connection, seam, spoken, meeting.clone(), &shared.observer)));

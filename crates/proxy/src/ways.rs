@@ -24,6 +24,8 @@ const MOST: usize = 64;
 /// A further address of a seam, and where it leads.
 pub(crate) struct Door {
     pub(crate) stand: Stand,
+    /// Who is there: a name, or an address.
+    pub(crate) host: String,
     pub(crate) upstream: Upstream,
 }
 
@@ -100,7 +102,7 @@ impl Doors {
         let stand =
             Stand::take(Some(wanted), &upstream, listens).map_err(|_| "the seam finds no port for it")?;
         let own_port = stand.address().port();
-        let opened = self.0.opened.try_send(Door { stand, upstream });
+        let opened = self.0.opened.try_send(Door { stand, host: host.to_owned(), upstream });
         opened.map_err(|_| "nobody serves the seam any more")?;
         known.n_opened += 1;
         known.ports.insert((host.to_owned(), port), own_port);

@@ -197,6 +197,11 @@ pub trait Splitter: Send {
         let _ = gather;
     }
 
+    /// Are there rules at all? Otherwise nothing need be told whole but what is changed anyway. There are, at the beginning.
+    fn is_ruled(&mut self, is_ruled: bool) {
+        let _ = is_ruled;
+    }
+
     /// What was kept of a direction and has not come out as a piece. It is ready to be written: it goes out behind all
     /// pieces of its direction, once [`passes`](Self::passes) has seen these off, and is not itself seen off.
     fn take_rest(&mut self, direction: Direction) -> Vec<u8>;

@@ -287,7 +287,9 @@ impl Held {
         let state = self.with.state.borrow_and_update().clone();
         self.is_free = state.rules.is_empty();
         let refuses_now = state.rules.iter().any(|rule| rule.refuses());
-        if state.n_cuts != self.with.n_cuts || refuses_now {
+        // Nothing leads to the provider any more, and so to nobody of whom it has told.
+        let is_left = self.with.beyond.is_some() && state.upstream == Upstream::Nowhere && !state.has_stub();
+        if state.n_cuts != self.with.n_cuts || refuses_now || is_left {
             for rule in state.rules.iter().filter(|rule| rule.refuses()) {
                 rule.struck();
                 self.tell_struck(rule);
@@ -320,6 +322,7 @@ impl Held {
         self.down.set_pace(pace);
         if let Some(splitter) = &mut self.with.splitter {
             splitter.gather_replies(state.looks_at_replies());
+            splitter.is_ruled(!self.is_free);
         }
         Ok(())
     }

@@ -73,8 +73,21 @@ pub(crate) struct SeamTls {
     pub(crate) provider: Option<Arc<ProviderTls>>,
     /// What is shown to consumers instead of a certificate of the run's own authority.
     pub(crate) presented: Option<Arc<Encryption>>,
+    /// How it is spoken to others of whom the provider tells, where that is not known from the provider itself.
+    pub(crate) others: Option<Arc<ProviderTlsSpec>>,
     /// The provider was asked once because its consumer spoke TLS, and speaks none.
     pub(crate) provider_speaks_none: Arc<AtomicBool>,
+}
+
+impl SeamTls {
+    /// How it is spoken to another of this name, of whom the provider tells: a certificate for that name will do, too.
+    pub(crate) fn of_other(&self, host: &str) -> Result<Self, AuthorityError> {
+        let own = self.provider.as_ref().map(|provider| provider.spec());
+        let Some(spec) = self.others.as_deref().or(own) else { return Ok(self.clone()) };
+        let mut spec = spec.clone();
+        spec.names.insert(0, host.to_owned());
+        Ok(Self { provider: Some(Arc::new(ProviderTls::new(&spec)?)), ..self.clone() })
+    }
 }
 
 /// Why there is no authority: the machine gives no randomness, or a name is none.

@@ -29,6 +29,8 @@ pub struct ProviderTlsSpec {
 pub struct ProviderTls {
     config: ClientConfig,
     name: ServerName<'static>,
+    /// As it was said, for others that are met in the same way.
+    spec: ProviderTlsSpec,
 }
 
 impl ProviderTls {
@@ -61,7 +63,12 @@ impl ProviderTls {
                 config.with_client_auth_cert(chain, key)?
             }
         };
-        Ok(Self { config, name })
+        Ok(Self { config, name, spec: spec.clone() })
+    }
+
+    /// With what it is met.
+    pub(super) fn spec(&self) -> &ProviderTlsSpec {
+        &self.spec
     }
 
     /// For a provider of which only its consumer knows that it speaks TLS: whoever it is.

@@ -106,3 +106,40 @@ async fn one_partition_is_struck() {
     assert_eq!((n_struck("29"), n_struck("30")), (1, 1), "{fetched}");
     assert!(fetched.contains("ok"), "{fetched}");
 }
+
+/// A group and a transaction to which errors are said, and which go on.
+const ERRORS: &str = r"
+from confluent_kafka import Producer, Consumer, TopicPartition, KafkaException
+at = {'bootstrap.servers': f'127.0.0.1:{port}', 'log_level': 2, 'allow.auto.create.topics': True}
+def said(what):
+    try: return what()
+    except KafkaException as error: return error.args[0].name()
+p = Producer({**at, 'transactional.id': 'till', 'transaction.timeout.ms': 10000})
+p.init_transactions(20)
+p.list_topics('sold', timeout=10)
+c = Consumer({**at, 'group.id': 'till', 'auto.offset.reset': 'earliest', 'enable.auto.commit': False})
+wanted = TopicPartition('sold', 0, 7)
+for turn in range(2):
+    say(said(lambda: [one.error and one.error.name() for one in c.commit(offsets=[wanted], asynchronous=False)]))
+    say(said(lambda: [one.offset for one in c.committed([wanted], timeout=20)]))
+p.begin_transaction()
+p.produce('sold', 'one', partition=0)
+p.flush(10)
+say(said(lambda: p.commit_transaction(20)))
+c.close()
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_and_transactions_hear_errors() {
+    let Some(python) = python("confluent_kafka") else { return };
+    let cluster = Cluster::start(python, 3);
+    let seam = Seam::stand("kafka", cluster.upstream()).await;
+    let denied = r#"{"error":"GROUP_AUTHORIZATION_FAILED"}"#;
+    strike(&seam, denied, Some(1), |interaction| is(interaction, "request.api", "OffsetCommit")).await;
+    strike(&seam, denied, Some(1), |interaction| is(interaction, "request.api", "OffsetFetch")).await;
+    let fenced = r#"{"error":"INVALID_PRODUCER_EPOCH"}"#;
+    strike(&seam, fenced, Some(1), |interaction| is(interaction, "request.api", "EndTxn")).await;
+    let said = lines(python, &seam, ERRORS);
+    let denied = "GROUP_AUTHORIZATION_FAILED";
+    assert_eq!(said, [denied, denied, "[None]", "[7]", "_FENCED"]);
+}

@@ -4,6 +4,7 @@
 mod bed;
 mod brokers;
 mod http;
+mod kafka;
 mod mariadb;
 mod nats;
 mod postgres;

@@ -1,8 +1,9 @@
 //! Answers in the broker's place: what a stub, a recording or a fault says, as bytes.
 
 use super::api::{
-    self, FETCH, FIND_COORDINATOR, HEARTBEAT, INIT_PRODUCER_ID, JOIN_GROUP, PRODUCE, SYNC_GROUP,
-    UNKNOWN_TOPIC_OR_PARTITION,
+    self, ADD_OFFSETS_TO_TXN, ADD_PARTITIONS_TO_TXN, END_TXN, FETCH, FIND_COORDINATOR, HEARTBEAT,
+    INIT_PRODUCER_ID, JOIN_GROUP, LEAVE_GROUP, OFFSET_COMMIT, OFFSET_FETCH, PRODUCE, SYNC_GROUP,
+    TXN_OFFSET_COMMIT, UNKNOWN_TOPIC_OR_PARTITION,
 };
 use super::bytes::Writer;
 use super::calls::Head;
@@ -74,6 +75,9 @@ pub(super) fn said(asked: &Asked, answer: &Map) -> Result<Vec<u8>, Unanswerable>
         PRODUCE => put_written(&mut writer, version, &partitions(asked, answer, error)?),
         FETCH => {
             put_fetched(&mut writer, version, &partitions(asked, answer, error)?, &records(asked, answer)?);
+        }
+        OFFSET_COMMIT | TXN_OFFSET_COMMIT | ADD_PARTITIONS_TO_TXN if !asked.partitions.is_empty() => {
+            put_committed(&mut writer, asked.head, &partitions(asked, answer, error)?);
         }
         _ if error != 0 => put_error(&mut writer, asked.head, error)?,
         _ => return Err(Unanswerable::new(format!("{} is answered by an error, or by raw", api::name(api)))),
@@ -273,22 +277,46 @@ fn put_one_fetched(writer: &mut Writer, version: i16, one: &Answered, records: &
     writer.tags();
 }
 
+/// What became of each offset that was committed.
+fn put_committed(writer: &mut Writer, head: Head, partitions: &[Answered]) {
+    if head.api != OFFSET_COMMIT || head.version >= 3 {
+        writer.i32(0);
+    }
+    by_topic(writer, partitions, &mut |writer, one| {
+        writer.i32(one.number);
+        writer.i16(one.error);
+        writer.tags();
+    });
+    writer.tags();
+}
+
 /// The replies that are an error and little else.
 fn put_error(writer: &mut Writer, head: Head, error: i16) -> Result<(), Unanswerable> {
     let Head { api, version, .. } = head;
     let throttled_from = match api {
-        HEARTBEAT | SYNC_GROUP | FIND_COORDINATOR => 1,
+        HEARTBEAT | SYNC_GROUP | LEAVE_GROUP | FIND_COORDINATOR => 1,
         JOIN_GROUP => 2,
+        OFFSET_FETCH => 3,
         _ => 0,
     };
     if version >= throttled_from {
         writer.i32(0);
     }
+    if api == OFFSET_FETCH {
+        // The error stands behind what is said of partitions, of which there is nothing.
+        writer.count(0);
+    }
     if !(api == FIND_COORDINATOR && version >= 4) {
         writer.i16(error);
     }
     match api {
-        HEARTBEAT => {}
+        HEARTBEAT | END_TXN | ADD_OFFSETS_TO_TXN => {}
+        OFFSET_FETCH if (2..8).contains(&version) => {}
+        LEAVE_GROUP => {
+            if version >= 3 {
+                writer.count(0);
+            }
+        }
         SYNC_GROUP => {
             if version >= 5 {
                 writer.null_text();

@@ -314,6 +314,35 @@ fn a_session_says_the_rest_of_what_is_fetched() {
 }
 
 #[test]
+fn without_rules_records_pass_as_they_come() {
+    let limits = Limits::default();
+    let long = "x".repeat(2 * limits.kept_body);
+    let frame = request(head(PRODUCE, 9), |writer| {
+        writer.null_text();
+        writer.i16(-1);
+        writer.i32(1000);
+        writer.count(1);
+        writer.text(b"a");
+        writer.count(1);
+        writer.i32(0);
+        writer.bytes(long.as_bytes());
+        for _ in 0..3 {
+            writer.tags();
+        }
+    });
+    for (is_ruled, n_before) in [(true, frame.len() - 1), (false, limits.head)] {
+        let mut cutter = cutter();
+        cutter.is_ruled(is_ruled);
+        assert!(cut(&mut cutter, Direction::ToProvider, &frame[..n_before]).is_empty(), "{is_ruled}");
+        let pieces = cut(&mut cutter, Direction::ToProvider, &frame[n_before..=n_before]);
+        assert!(matches!(pieces[0].of, Of::Request { whole, .. } if whole == is_ruled), "{is_ruled}");
+        let rest = cut(&mut cutter, Direction::ToProvider, &frame[n_before + 1..]);
+        let all = pieces.iter().chain(&rest).flat_map(|piece| piece.bytes.iter().copied());
+        assert!(all.eq(frame.iter().copied()), "{is_ruled}");
+    }
+}
+
+#[test]
 fn other_requests_have_no_parts() {
     let kept = Kept::new(head(API_VERSIONS, 0), false, &[0; 20], (usize::MAX, true));
     assert!(kept.apart().is_empty());

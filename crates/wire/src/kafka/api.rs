@@ -5,6 +5,7 @@ pub(super) const FETCH: i16 = 1;
 pub(super) const LIST_OFFSETS: i16 = 2;
 pub(super) const METADATA: i16 = 3;
 pub(super) const OFFSET_COMMIT: i16 = 8;
+pub(super) const OFFSET_FETCH: i16 = 9;
 pub(super) const FIND_COORDINATOR: i16 = 10;
 pub(super) const JOIN_GROUP: i16 = 11;
 pub(super) const HEARTBEAT: i16 = 12;
@@ -13,6 +14,10 @@ pub(super) const SYNC_GROUP: i16 = 14;
 pub(super) const SASL_HANDSHAKE: i16 = 17;
 pub(super) const API_VERSIONS: i16 = 18;
 pub(super) const INIT_PRODUCER_ID: i16 = 22;
+pub(super) const ADD_PARTITIONS_TO_TXN: i16 = 24;
+pub(super) const ADD_OFFSETS_TO_TXN: i16 = 25;
+pub(super) const END_TXN: i16 = 26;
+pub(super) const TXN_OFFSET_COMMIT: i16 = 28;
 pub(super) const SASL_AUTHENTICATE: i16 = 36;
 pub(super) const CREATE_DELEGATION_TOKEN: i16 = 38;
 pub(super) const DESCRIBE_DELEGATION_TOKEN: i16 = 41;
@@ -30,7 +35,7 @@ static APIS: &[(i16, &str, i16)] = &[
     (LIST_OFFSETS, "ListOffsets", 6),
     (METADATA, "Metadata", 9),
     (OFFSET_COMMIT, "OffsetCommit", 8),
-    (9, "OffsetFetch", 6),
+    (OFFSET_FETCH, "OffsetFetch", 6),
     (FIND_COORDINATOR, "FindCoordinator", 3),
     (JOIN_GROUP, "JoinGroup", 6),
     (HEARTBEAT, "Heartbeat", 4),
@@ -45,10 +50,10 @@ static APIS: &[(i16, &str, i16)] = &[
     (21, "DeleteRecords", 2),
     (INIT_PRODUCER_ID, "InitProducerId", 2),
     (23, "OffsetForLeaderEpoch", 4),
-    (24, "AddPartitionsToTxn", 3),
-    (25, "AddOffsetsToTxn", 3),
-    (26, "EndTxn", 3),
-    (28, "TxnOffsetCommit", 3),
+    (ADD_PARTITIONS_TO_TXN, "AddPartitionsToTxn", 3),
+    (ADD_OFFSETS_TO_TXN, "AddOffsetsToTxn", 3),
+    (END_TXN, "EndTxn", 3),
+    (TXN_OFFSET_COMMIT, "TxnOffsetCommit", 3),
     (29, "DescribeAcls", 2),
     (30, "CreateAcls", 2),
     (31, "DeleteAcls", 2),

@@ -1,6 +1,6 @@
 //! What requests and replies say: topics, partitions, records, errors.
 
-use super::api::{self, FETCH, METADATA, PRODUCE};
+use super::api::{self, ADD_PARTITIONS_TO_TXN, FETCH, METADATA, OFFSET_COMMIT, PRODUCE, TXN_OFFSET_COMMIT};
 use super::bytes::Reader;
 use super::records::{Record, records};
 use std::ops::RangeInclusive;
@@ -174,6 +174,61 @@ fn entry<'a>(head: Head, is_reply: bool, reader: &mut Reader<'a>) -> Option<Part
         }
     }
     Some(said)
+}
+
+/// The partitions of a request to commit offsets, or to take some into a transaction; the version is one that says topics by
+/// their names.
+pub(super) fn committed(head: Head, mut reader: Reader<'_>, each: &mut dyn FnMut(&[u8], i32)) -> Option<()> {
+    let Head { api, version, .. } = head;
+    let (is_group, is_within) = (api == OFFSET_COMMIT, api == TXN_OFFSET_COMMIT);
+    match api {
+        // The group, which of its generations, and who.
+        OFFSET_COMMIT if version <= 9 => {
+            reader.text()?;
+            if version >= 1 {
+                reader.i32()?;
+                reader.text()?;
+            }
+            if version >= 7 {
+                reader.text()?;
+            }
+            reader.take(if (2..=4).contains(&version) { 8 } else { 0 })?;
+        }
+        // The transaction's name, the group, and which producer.
+        TXN_OFFSET_COMMIT => {
+            reader.text()?;
+            reader.text()?;
+            reader.take(8 + 2)?;
+            if version >= 3 {
+                reader.i32()?;
+                reader.text()?;
+                reader.text()?;
+            }
+        }
+        ADD_PARTITIONS_TO_TXN if version <= 3 => {
+            reader.text()?;
+            reader.take(8 + 2)?;
+        }
+        _ => return None,
+    }
+    for _ in 0..reader.count()? {
+        let topic = reader.text()?;
+        for _ in 0..reader.count()? {
+            each(topic, reader.i32()?);
+            if !is_group && !is_within {
+                continue;
+            }
+            reader.i64()?;
+            if version >= if is_group { 6 } else { 2 } {
+                reader.i32()?;
+            }
+            reader.take(if is_group && version == 1 { 8 } else { 0 })?;
+            reader.text()?;
+            reader.tags()?;
+        }
+        reader.tags()?;
+    }
+    Some(())
 }
 
 /// The partitions that a `Fetch` request takes out of its session, behind those that it asks for.

@@ -58,7 +58,9 @@ static WORD: Word = Word {
         seam can lead is told of. Both sides are held to versions that are understood (Produce 9, Fetch 12, Metadata 12). \
         A fault sees what is produced and fetched partition by partition, too: one whose `where` fits \
         `request.topic` and `request.partition`, or a record's `message`, answers for that partition alone, and the \
-        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request.",
+        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request. Besides Produce and \
+        Fetch an error can be said to what groups and transactions ask (joining, heartbeats, offsets committed and \
+        fetched, the end of a transaction) and to the search for their coordinator.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),

@@ -6,7 +6,7 @@ use super::api::{
     self, API_VERSIONS, FETCH, JOIN_GROUP, PRODUCE, SASL_AUTHENTICATE, SASL_HANDSHAKE, SYNC_GROUP,
 };
 use super::bytes::Reader;
-use super::calls::{Head, each_partition, each_record};
+use super::calls::{Head, committed, each_partition, each_record};
 use super::reading::{Kept, Told};
 use super::sessions::{Session, Wanted};
 use crate::conversation::{Direction, Limits, Surprise};
@@ -21,6 +21,8 @@ pub(super) struct Cutter {
     pub(super) limits: Limits,
     pub(super) behind: Behind,
     is_watched: bool,
+    /// Are there rules that may change something?
+    pub(super) is_ruled: bool,
     /// Where clients come to who are told of brokers.
     pub(super) ways: Option<Arc<dyn Ways>>,
     /// What is fetched without being asked for each time.
@@ -100,6 +102,7 @@ impl Cutter {
             limits: splitting.limits,
             behind: splitting.behind,
             is_watched,
+            is_ruled: true,
             ways: None,
             session: Session::default(),
             n_calls: 0,
@@ -163,20 +166,29 @@ impl Cutter {
         }
     }
 
-    /// So much of a frame is gathered before it passes as it comes. What may be changed must be whole.
+    /// So much of a frame is gathered before it passes as it comes. What may be changed must be whole, and without rules
+    /// that is no record.
     fn most_gathered(&self, to: Direction) -> usize {
-        let least = self.limits.kept_body.max(self.limits.head);
-        let unseen = self.lanes[index(to)].pending.unseen();
-        let is_changed = match to {
-            _ if self.is_watched => false,
-            Direction::ToProvider => Head::read(&unseen[4..]).is_some_and(|head| head.api == PRODUCE),
+        let usual = self.limits.kept_body.max(self.limits.head);
+        let all = usual.max(self.limits.kept_open);
+        let behind_length = &self.lanes[index(to)].pending.unseen()[4..];
+        match to {
+            _ if self.is_watched => usual,
+            Direction::ToProvider => match Head::read(behind_length).map(|head| head.api) {
+                Some(PRODUCE) if self.is_ruled => all,
+                Some(PRODUCE) => self.limits.head,
+                _ => usual,
+            },
             Direction::ToConsumer => {
-                let correlation = Reader::new(&unseen[4..], false).i32();
-                let due = self.due.iter().find(|due| Some(due.head.correlation) == correlation);
-                due.is_some_and(|due| !matches!(due.head.api, PRODUCE | FETCH) || self.is_struck(due.call))
+                let correlation = Reader::new(behind_length, false).i32();
+                match self.due.iter().find(|due| Some(due.head.correlation) == correlation) {
+                    Some(due) if self.is_struck(due.call) => all,
+                    Some(due) if due.head.api == FETCH && !self.is_ruled => self.limits.head,
+                    Some(due) if !matches!(due.head.api, PRODUCE | FETCH) => all,
+                    _ => usual,
+                }
             }
-        };
-        if is_changed { least.max(self.limits.kept_open) } else { least }
+        }
     }
 
     /// Is some of a call answered here?
@@ -266,6 +278,7 @@ impl Cutter {
                 each_partition(head, (false, reader), &mut |partition| {
                     partitions.push((partition.topic.to_vec(), partition.number, partition.offset));
                 });
+                committed(head, reader, &mut |topic, number| partitions.push((topic.to_vec(), number, 0)));
             }
             partitions.into()
         });

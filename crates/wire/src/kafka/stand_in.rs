@@ -18,6 +18,10 @@ impl Splitter for Cutter {
         self.ways = Some(ways);
     }
 
+    fn is_ruled(&mut self, is_ruled: bool) {
+        self.is_ruled = is_ruled;
+    }
+
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         self.take(direction, bytes, out)
     }

@@ -24,7 +24,7 @@ use door::{LOOK_EVERY, is_closed};
 use news::Door;
 use seam_diag::{Diagnostic, Span};
 use seam_launch::{Bounds, External, ExternalAddress, parse_external};
-use seam_proxy::{Gateway, GatewaySpec, Passing, Patience, Trust, Upstream};
+use seam_proxy::{Gateway, GatewaySpec, Passing, Patience, ProviderTlsSpec, Trust, Upstream};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
@@ -212,6 +212,11 @@ impl Testbed {
                 (Upstream::Tcp(gateway.address()), Some(gateway), rewritten(tls, passing))
             }
         };
+        let others = (gateway.is_some() && address.tls).then(|| ProviderTlsSpec {
+            authorities: Some(elsewhere.trust.clone()),
+            ..ProviderTlsSpec::default()
+        });
+        self.proxy.speak_tls_to_others(|seam| seam.provider.as_str() == name, others.as_ref());
         let closed = address.is_loopback() && is_closed(address).await;
         self.lead(elsewhere, &upstream, closed);
         let mut there = self.externals.lock();
