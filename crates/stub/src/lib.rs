@@ -14,6 +14,7 @@ mod delay;
 mod journal;
 mod layers;
 mod native;
+mod standing;
 mod surroundings;
 pub mod wiremock;
 
@@ -21,4 +22,5 @@ pub use delay::Delay;
 pub use journal::{Missed, Near};
 pub use layers::{Layer, Layers};
 pub use native::{Put, Reading, STUB, Stub, StubSet, Stubs, read_file, read_stubs};
+pub use standing::{Source, Standing};
 pub use surroundings::{FindFile, FindVariable, Surroundings};

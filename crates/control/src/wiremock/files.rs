@@ -1,9 +1,9 @@
 //! The files that mappings name: those of a folder's `__files`, and those that a client has put over the admin interface.
 
-use seam_stub::wiremock::jackson;
+use seam_stub::wiremock::{body_path, jackson};
 use seam_value::Value;
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Files by their names, on disk where there is a folder, else in memory.
@@ -155,26 +155,9 @@ impl Files {
     /// Where a file lies; an error where its name leads out of the folder.
     fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
         let Some(root) = &self.root else { return Ok(None) };
-        let relative = Path::new(name.trim_start_matches('/'));
-        let mut path = PathBuf::from("__files");
-        for part in relative.components() {
-            let is_within = match part {
-                Component::Normal(part) => {
-                    path.push(part);
-                    true
-                }
-                Component::CurDir => true,
-                // `../__files/x` leads out and back in again.
-                Component::ParentDir => path.pop(),
-                Component::RootDir | Component::Prefix(_) => false,
-            };
-            if !is_within {
-                return Err(format!("{name} is not below __files"));
-            }
-        }
-        match path.strip_prefix("__files") {
-            Ok(below) => Ok(Some(root.join("__files").join(below))),
-            Err(_) => Err(format!("{name} is not below __files")),
+        match body_path(name) {
+            Some(below) => Ok(Some(root.join("__files").join(below))),
+            None => Err(format!("{name} is not below __files")),
         }
     }
 

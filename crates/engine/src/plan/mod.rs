@@ -41,7 +41,7 @@ pub struct Plan {
     /// What must hold, besides quiet, before counts and invariants are judged.
     pub settled: Vec<PlannedStep>,
     /// What stands in for components that are not there, by their names.
-    pub stubs: HashMap<String, seam_stub::Stubs>,
+    pub stubs: HashMap<String, seam_stub::Source>,
     /// The seed of all chance.
     pub seed: u64,
     /// How many tests there are in all, chosen or not.

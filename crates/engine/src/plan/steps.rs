@@ -7,7 +7,7 @@ use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
 use seam_model::{Flow, Node, Step, TestDefaults, Word};
 use seam_steps::{Disturbance, Reading, Target, file_meant};
-use seam_stub::Stubs;
+use seam_stub::Source;
 use std::cell::RefCell;
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ impl StepReading<'_> {
     }
 
     /// Reads what stands in for a component.
-    pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Stubs> {
+    pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Source> {
         let mut reading = self.reading();
         seam_steps::read_stub(node, (component, ""), &mut reading)
     }

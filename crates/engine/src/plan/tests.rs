@@ -18,7 +18,7 @@ use seam_expr::Template;
 use seam_manifest::{Project, TestFiles, find_project, load, read_system, shown};
 use seam_model::{Fixture, Flow, Need, Node, Spanned, Step, System, Take, Test, TestDefaults, TestFile};
 use seam_steps::Disturbance;
-use seam_stub::Stubs;
+use seam_stub::Source;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ impl<'a> Planning<'a> {
     }
 
     /// What stands in for components that are not there.
-    fn stubs(&mut self) -> HashMap<String, Stubs> {
+    fn stubs(&mut self) -> HashMap<String, Source> {
         let defaults = TestDefaults::default();
         let components = self.planned.components.iter();
         let declared: Vec<(String, Node)> = components

@@ -104,8 +104,10 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
     }
     for unreached in lane.bench.take_away_since(0, scope).await {
         if ended.goes_on() {
-            tell(bed, scope, Level::Inconclusive, unreached.text, unreached.span);
-            ended = ended.max(Ended::Inconclusive);
+            if unreached.level == Level::Inconclusive {
+                ended = ended.max(Ended::Inconclusive);
+            }
+            bed.record(scope.clone(), What::Notice(unreached));
         }
     }
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };

@@ -4,13 +4,14 @@ use crate::plan::system::seam;
 use crate::run::settle;
 use crate::testbed::Testbed;
 use crate::testbed::component::Live;
-use crate::testbed::journal::MOST_LINES;
+use crate::testbed::disturbed::with_near;
+use crate::testbed::journal::{MOST_LINES, shown_request};
 use futures_util::future::BoxFuture;
-use seam_diag::Span;
-use seam_event::{ComponentId, Interaction, Scope};
+use seam_event::{ComponentId, Interaction, Level, Notice, Scope};
 use seam_launch::{Watcher, base_environment};
 use seam_services::mailbox::Mailbox;
 use seam_steps::{Act, Address, Awaited, Bench, Placed, SaidLine, SeamFilter, Trouble};
+use seam_stub::Missed;
 use seam_value::Value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,8 +39,9 @@ impl AttemptBench {
         Self { bed: Arc::clone(bed), quiet, placed: Mutex::default(), lost_before }
     }
 
-    /// Takes away what was put since there were so many, the newest first; gives what was never reached.
-    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Vec<Unreached> {
+    /// Takes away what was put since there were so many, the newest first; gives what proves nothing, because it was never
+    /// reached.
+    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Vec<Notice> {
         let placed = {
             let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
             let n_kept = n_before.min(placed.len());
@@ -48,10 +50,8 @@ impl AttemptBench {
         let mut unreached = Vec::new();
         for placed in placed.into_iter().rev() {
             self.bed.take_away(&placed, scope.clone()).await;
-            let Placed { seam, rule, span } = placed;
-            if rule.n_struck() == 0 && !rule.is_stub() {
-                let text = format!("the fault `{}` on {seam} was never reached", rule.name());
-                unreached.push(Unreached { text, span });
+            if placed.rule.n_struck() == 0 {
+                unreached.push(unreached_notice(&placed));
             }
         }
         unreached
@@ -74,10 +74,30 @@ impl AttemptBench {
     }
 }
 
-/// A fault that struck nothing.
-pub(crate) struct Unreached {
-    pub(crate) text: String,
-    pub(crate) span: Span,
+/// What is told of a fault that struck nothing, or of a stub that answered nothing.
+///
+/// A stub that nothing on its seam came near to may only not have been needed; one that requests passed by was meant for
+/// some of them, and the test has proved nothing about it.
+fn unreached_notice(placed: &Placed) -> Notice {
+    let Placed { seam, rule, standing, span } = placed;
+    let at = |level, text| Notice { place: Some((*span).into()), ..Notice::new(level, text) };
+    let Some(standing) = standing else {
+        let text = format!("the fault `{}` on {seam} was never reached", rule.name());
+        return at(Level::Inconclusive, text);
+    };
+    let missed = standing.missed();
+    let distance = |missed: &&Missed| missed.near.first().map_or(f64::INFINITY, |near| near.distance);
+    let Some(nearest) = missed.iter().min_by(|one, other| distance(one).total_cmp(&distance(other))) else {
+        return at(Level::Warning, format!("the stub `{}` on {seam} was never asked anything", rule.name()));
+    };
+    let asked = shown_request(nearest.protocol, &nearest.request);
+    let others = match missed.len() - 1 {
+        0 => String::new(),
+        1 => " and one more".to_owned(),
+        n => format!(" and {n} more"),
+    };
+    let text = format!("the stub `{}` on {seam} never answered; {asked}{others} passed it by", rule.name());
+    with_near(at(Level::Inconclusive, text), nearest)
 }
 
 impl Bench for AttemptBench {

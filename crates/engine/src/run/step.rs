@@ -131,10 +131,10 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
     let mut end = conclude(&own, step, &scope, tried);
     if !step.under.is_empty() {
         for unreached in lane.bench.take_away_since(n_before, &scope).await {
-            let place = Some(unreached.span.into());
-            let notice = Notice { place, ..Notice::new(Level::Inconclusive, unreached.text) };
-            lane.bed.record(scope.clone(), What::Notice(notice));
-            end.ended = end.ended.max(Ended::Inconclusive);
+            if unreached.level == Level::Inconclusive {
+                end.ended = end.ended.max(Ended::Inconclusive);
+            }
+            lane.bed.record(scope.clone(), What::Notice(unreached));
         }
     }
     tell(StageOf::Ended);

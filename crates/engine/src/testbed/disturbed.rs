@@ -8,14 +8,14 @@ use seam_event::{Level, Notice, Scope, SeamId, What};
 use seam_expr::{Chance, Names};
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
 use seam_steps::{Placed, SeamFilter, Trouble};
-use seam_stub::{StubSet, Surroundings};
+use seam_stub::{Missed, Standing, Surroundings};
 use seam_value::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What stands in for a component that is not there.
 pub(super) struct StandIn {
     name: String,
-    set: Arc<StubSet>,
+    standing: Arc<dyn Standing>,
     rule: Arc<Rule>,
     names: Arc<OfTest>,
 }
@@ -91,14 +91,13 @@ impl Testbed {
     pub(super) fn stand_in(&self, name: &str) -> Option<String> {
         let stubs = self.plan.stubs.get(name)?;
         self.step_aside(name);
-        let set = Arc::new(StubSet::new());
         let around = self.surroundings(name);
         let names = Arc::new(OfTest { around, test: Mutex::default() });
-        let n_stubs = stubs.list.len();
-        set.put(stubs.clone(), &(Arc::clone(&names) as _));
+        let n_stubs = stubs.n_stubs();
+        let standing = stubs.stand(&(Arc::clone(&names) as _), || self.surroundings(name));
         let rule = Arc::new(Rule::new(RuleSpec {
             name: format!("stub of {name}"),
-            kind: Kind::Stub(Arc::clone(&set) as _),
+            kind: Kind::Stub(Arc::clone(&standing) as _),
             filter: None,
             filters_replies: false,
             often: Often::default(),
@@ -107,7 +106,7 @@ impl Testbed {
         self.proxy.put(|seam| seam.provider.as_str() == name, &rule);
         self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).push(StandIn {
             name: name.to_owned(),
-            set,
+            standing,
             rule,
             names,
         });
@@ -142,37 +141,35 @@ impl Testbed {
     pub(crate) fn reset_stand_ins(&self, scope: &Scope) {
         let test = Value::from(scope.test.as_ref().map(|test| test.as_str().to_owned()));
         for stand_in in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            stand_in.set.reset();
+            stand_in.standing.reset();
             *stand_in.names.test.lock().unwrap_or_else(PoisonError::into_inner) = test.clone();
         }
     }
 
     /// Tells what was asked of stand-ins and matched by none of their stubs.
     pub(crate) fn tell_unanswered(&self, scope: &Scope) {
-        for StandIn { name, set, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        for StandIn { name, standing, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
         {
-            for missed in set.missed() {
+            for missed in standing.missed() {
                 let asked = shown_request(missed.protocol, &missed.request);
                 let text =
                     format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
-                let mut notice = Notice::new(Level::Warning, text);
-                for near in &missed.near {
-                    let differences: Vec<String> = near
-                        .differences
-                        .iter()
-                        .map(|judgement| format!("{}: {}", judgement.path, judgement.message))
-                        .collect();
-                    let used_up = if near.is_used_up { "has answered as often as it may; " } else { "" };
-                    notice.place.get_or_insert(near.span.into());
-                    notice.notes.push((
-                        format!("near: {}", near.stub),
-                        format!("{used_up}{}", differences.join("; ")),
-                    ));
-                }
-                self.record(scope.clone(), What::Notice(notice));
+                self.record(scope.clone(), What::Notice(with_near(Notice::new(Level::Warning, text), &missed)));
             }
         }
     }
+}
+
+/// A notice that tells the stubs that were nearest to a request, and points at the first of them.
+pub(crate) fn with_near(mut notice: Notice, missed: &Missed) -> Notice {
+    for near in &missed.near {
+        let differences: Vec<String> =
+            near.differences.iter().map(|one| format!("{}: {}", one.path, one.message)).collect();
+        let used_up = if near.is_used_up { "has answered as often as it may; " } else { "" };
+        notice.place.get_or_insert(near.span.into());
+        notice.notes.push((format!("near: {}", near.stub), format!("{used_up}{}", differences.join("; "))));
+    }
+    notice
 }
 
 fn is_on(filter: &SeamFilter, seam: &SeamId) -> bool {

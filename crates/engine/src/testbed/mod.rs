@@ -10,7 +10,7 @@ mod alive;
 mod callers;
 pub(crate) mod component;
 mod control;
-mod disturbed;
+pub(crate) mod disturbed;
 mod external;
 pub(crate) mod journal;
 mod prepare;

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Secret {
 
 /// Secrets shorter than this many characters are masked only where they are a whole value: `42` as a substring
 /// would be found in every second number, and a masked history that nobody can read hides nothing worth hiding.
-const SHORTEST_INSIDE_A_TEXT: usize = 4;
+pub(super) const SHORTEST_INSIDE_A_TEXT: usize = 4;
 
 /// A piece of base64 shorter than this is not looked for: it would be found where there is none.
 const SHORTEST_BASE64: usize = 5;

@@ -193,7 +193,9 @@ impl Pass<'_> {
 
     /// Secrets of this very event, where its texts quote them.
     fn local_secrets(&self, text: &str, spans: &mut Vec<(Range<usize>, Arc<str>)>) {
-        for (raw, name) in &self.local {
+        // A cookie `a=1` must not cut every `1` out of what was answered.
+        let is_long = |raw: &str| raw.chars().count() >= declared::SHORTEST_INSIDE_A_TEXT;
+        for (raw, name) in self.local.iter().filter(|(raw, _)| is_long(raw)) {
             for (start, found) in text.match_indices(raw.as_str()) {
                 let range = start..start + found.len();
                 let before = text[..range.start].chars().next_back();
@@ -264,6 +266,30 @@ mod tests {
             assert_eq!(masker.text(text), expected, "{text}");
         }
         assert!(matches!(masker.text("nothing here"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn short_secrets_are_masked_in_their_own_place_only() {
+        let masker = Masker::new(&[]);
+        let interaction = |cookie: &str, body: &str| {
+            let text = format!(
+                r#"{{"id":1,"seam":{{"consumer":"web","provider":"api","endpoint":""}},"from":"web","to":"api","via":null,
+                "caller":"known","protocol":"http","connection":1,"at":0,"elapsed":1,"error":null,"request":null,
+                "reply":{{"headers":{{"set-cookie":["{cookie}"]}},"text":"{body}"}},"message":null}}"#
+            );
+            serde_json::from_str::<seam_event::Interaction>(&text).unwrap()
+        };
+        for (cookie, body, expected) in [
+            ("a=1", "q 1 27", ("a=«cookie 1»", "q 1 27")),
+            ("a=s3cretly", "q s3cretly 27", ("a=«cookie 2»", "q «cookie 2» 27")),
+        ] {
+            let mut passed = interaction(cookie, body);
+            masker.interaction(&mut passed);
+            let cookies = passed.reply.get("headers").and_then(|headers| headers.get("set-cookie"));
+            let cookie = cookies.and_then(|all| all.as_list()?.first()?.as_text());
+            let text = passed.reply.get("text").and_then(seam_value::Value::as_text);
+            assert_eq!((cookie, text), (Some(expected.0), Some(expected.1)));
+        }
     }
 
     #[test]

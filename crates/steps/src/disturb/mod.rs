@@ -4,6 +4,7 @@
 
 mod fault;
 mod live;
+mod mappings;
 mod names;
 mod narrowing;
 mod stub;
@@ -25,7 +26,7 @@ use seam_diag::{Diagnostic, Span};
 use seam_expr::{NameUse, Names};
 use seam_model::{Entry, Fields, Node, NodeKind};
 use seam_proxy::{FAULTS, Kind, Rule, read_fault};
-use seam_stub::{StubSet, Stubs};
+use seam_stub::{Source, Standing, Surroundings};
 use std::sync::Arc;
 
 /// A fault or a stub, to be put on a seam.
@@ -39,7 +40,7 @@ pub struct Disturbance {
 
 enum What {
     Fault(Input),
-    Stub(Stubs),
+    Stub(Source),
 }
 
 /// What is put on a seam.
@@ -49,6 +50,8 @@ pub struct Placed {
     pub seam: SeamFilter,
     /// The fault or stub.
     pub rule: Arc<Rule>,
+    /// What answers there, where it is a stub.
+    pub standing: Option<Arc<dyn Standing>>,
     /// Where it stands.
     pub span: Span,
 }
@@ -111,7 +114,7 @@ impl Disturbance {
         self.narrowing.uses(&mut uses);
         match &self.what {
             What::Fault(input) => input.uses(&mut uses),
-            What::Stub(stubs) => uses.extend(stubs.list.iter().flat_map(seam_stub::Stub::names)),
+            What::Stub(stubs) => uses.extend(stubs.names()),
         }
         uses
     }
@@ -131,6 +134,7 @@ impl Disturbance {
             let fixed: Arc<dyn Names + Send + Sync> = Arc::new(Fixed::of(&self.uses(), names, &self.title));
             let mut name = self.title.clone();
             let mut at = self.ends.span;
+            let mut standing = None;
             let kind = match &self.what {
                 What::Fault(input) => {
                     let value = input.value(names)?;
@@ -141,15 +145,16 @@ impl Disturbance {
                     Kind::Fault(read_fault(&value).map_err(|reason| Trouble::errored(reason).at(at))?)
                 }
                 What::Stub(stubs) => {
-                    let set = StubSet::new();
-                    set.put(stubs.clone(), &fixed);
-                    Kind::Stub(Arc::new(set))
+                    let stands = stubs.stand(&fixed, || around(names, &self.title));
+                    standing = Some(Arc::clone(&stands));
+                    Kind::Stub(stands)
                 }
             };
             let chance = names.chance().branch(&self.title);
             let rule = self.narrowing.rule((name, kind), &fixed, chance);
             let rule = rule.map_err(|reason| Trouble::errored(reason).at(at))?;
-            let placed = Placed { seam: self.ends.filter(), rule: Arc::new(rule), span: self.ends.span };
+            let (seam, span) = (self.ends.filter(), self.ends.span);
+            let placed = Placed { seam, rule: Arc::new(rule), standing, span };
             bench.put(&placed).await
         })
     }
@@ -169,6 +174,17 @@ fn check_answer(fault: &Node, fields: &mut Fields<'_>, reading: &mut Reading<'_>
         let title = format!("an answer of `{}` has no `{}`", protocol.name(), entry.key.value);
         let error = Diagnostic::error(title).at(entry.key.span, "");
         reading.found.push(error.suggest(&entry.key.value, names()));
+    }
+}
+
+/// The world of WireMock's mappings in a test.
+fn around(names: &dyn Names, label: &str) -> Surroundings {
+    Surroundings {
+        chance: names.chance().branch(label),
+        now: jiff::Timestamp::now,
+        env: Box::new(|_| None),
+        file: Box::new(|path| Err(format!("`{path}` can't be read while something passes a seam"))),
+        hostname: "localhost".to_owned(),
     }
 }
 

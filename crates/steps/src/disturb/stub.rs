@@ -2,20 +2,24 @@
 
 use super::Disturbance;
 use super::fault::Puts;
+use super::mappings::{self, Written};
 use super::narrowing::OFTEN;
 use crate::action::Action;
-use crate::files::file_meant;
+use crate::files::{self, file_meant};
 use crate::kind::{Kind, Reading};
 use seam_diag::Diagnostic;
 use seam_model::{Fields, Node, Shape, Step, Word};
-use seam_stub::Stubs;
+use seam_stub::Source;
+use seam_stub::wiremock::is_mapping;
+use std::path::Path;
 
 /// The kind.
 pub(crate) struct StubStep;
 
 static WORD: Word = Word {
     text: "Answers in a provider's place, from now until the test's last step has ended: one stub, a list of them, or the \
-           path of a file of stubs (`seam explain stub` has all that they can say). It stands above what stood there \
+           path of a file of stubs (`seam explain stub` has all that they can say), of a recording, a HAR, or a folder or file \
+           of WireMock's mappings. It stands above what stood there \
            before; what it does not match goes on as before.",
     subject: Shape::Any,
     fields: OFTEN,
@@ -42,24 +46,30 @@ impl Kind for StubStep {
     }
 }
 
-/// Reads stubs as they stand in a file, for this provider's endpoint: themselves, or the path of their file.
+/// Reads what stands in the place of this provider's endpoint: stubs themselves, or the path of their file, of a
+/// recording, an archive, or a folder or file of WireMock's.
 pub fn read_stub(
     node: &Node,
     (provider, endpoint): (&str, &str),
     reading: &mut Reading<'_>,
-) -> Option<Stubs> {
+) -> Option<Source> {
     let protocol = reading.system.protocol(provider, endpoint).and_then(seam_wire::protocol)?;
     let root = reading.system.root().to_owned();
     let folder = reading.folder.to_owned();
     let read_bytes = |path: &str| {
         let path = file_meant(path, &root, &folder);
-        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+        std::fs::read(&path).map_err(|error| format!("{}: {}", path.display(), files::reason(&error)))
     };
     // Variables are checked with the step's.
     let stub_reading = seam_stub::Reading { protocol, knows: &|_| true, read_file: &read_bytes };
     let Some(path) = node.as_text() else {
-        return seam_stub::read_stubs(node, &stub_reading, reading.found);
+        return seam_stub::read_stubs(node, &stub_reading, reading.found).map(Source::Own);
     };
+    let meant = file_meant(path, &root, &folder);
+    let written = Written { path, meant: &meant, span: node.span };
+    if meant.is_dir() {
+        return mappings::read_folder(&written, protocol, reading);
+    }
     let text = match read_bytes(path).map(String::from_utf8) {
         Ok(Ok(text)) => text,
         Ok(Err(_)) => {
@@ -71,6 +81,13 @@ pub fn read_stub(
             return None;
         }
     };
+    if is_json(&meant) && is_mapping(&text) {
+        return mappings::read_one(&written, text, protocol, reading);
+    }
     let file = reading.sources.borrow_mut().add(path, text.clone());
-    seam_recording::read_stub_file((path, file, &text), &stub_reading, reading.found)
+    seam_recording::read_stub_file((path, file, &text), &stub_reading, reading.found).map(Source::Own)
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }

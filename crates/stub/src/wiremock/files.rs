@@ -27,24 +27,43 @@ impl WireMock {
     /// Within a file the last mapping counts, as in WireMock; between files WireMock takes them in the order in which the
     /// file system gives them, here it is that of their paths.
     pub fn load(&self, files: &[(String, String)]) -> Result<Vec<String>, Vec<WrongFile>> {
-        let mut sorted: Vec<&(String, String)> = files.iter().collect();
-        sorted.sort();
-        let (mut read, mut wrong, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-        for (path, text) in sorted {
+        let texts: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let loaded = self.read_files(&texts).map_err(|wrong| {
+            let of = |(index, wrong): (usize, Wrong)| WrongFile { path: files[index].0.clone(), wrong };
+            wrong.into_iter().map(of).collect::<Vec<_>>()
+        })?;
+        Ok(self.take_in(loaded))
+    }
+
+    /// Reads files of mappings, the path of each with its text, in the order of the paths. What is wrong comes with the
+    /// number of its file.
+    pub(crate) fn read_files(&self, files: &[(&str, &str)]) -> Result<Loaded, Vec<(usize, Wrong)>> {
+        let mut order: Vec<usize> = (0..files.len()).collect();
+        order.sort_by_key(|index| files[*index]);
+        let (mut list, mut wrong, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        for index in order {
+            let (path, text) = files[index];
             match self.read_file(text) {
                 Ok((mappings, told)) => {
                     warnings.extend(told.into_iter().map(|told| format!("{path}: {told}")));
-                    read.extend(mappings.into_iter().map(|mapping| (path.as_str(), mapping)));
+                    list.extend(mappings.into_iter().map(|mapping| (index, mapping)));
                 }
-                Err(one) => wrong.push(WrongFile { path: path.clone(), wrong: one }),
+                Err(one) => wrong.push((index, one)),
             }
         }
         if !wrong.is_empty() {
             return Err(wrong);
         }
+        let read: Vec<(&str, &Mapping)> =
+            list.iter().map(|(index, mapping)| (files[*index].0, &**mapping)).collect();
         warnings.extend(told_twice(&read));
+        Ok(Loaded { list, warnings })
+    }
+
+    /// Takes in what was read; gives the warnings.
+    pub(crate) fn take_in(&self, loaded: Loaded) -> Vec<String> {
         let mut store = lock(&self.store);
-        for (_, mapping) in read {
+        for (_, mapping) in loaded.list {
             if !store.replace(Arc::clone(&mapping)) {
                 store.add(Arc::clone(&mapping));
             }
@@ -53,7 +72,7 @@ impl WireMock {
         }
         drop(store);
         self.changed();
-        Ok(warnings)
+        loaded.warnings
     }
 
     /// The mappings of a file, and what of it does not count.
@@ -96,6 +115,14 @@ impl WireMock {
     }
 }
 
+/// Mappings that were read and serve nowhere yet.
+pub(crate) struct Loaded {
+    /// Each with the number of its file, in the order in which they are taken in.
+    pub(crate) list: Vec<(usize, Arc<Mapping>)>,
+    /// What of the files does not count.
+    pub(crate) warnings: Vec<String>,
+}
+
 fn as_list_mut(value: &mut Value) -> Option<&mut Vec<Value>> {
     match value {
         Value::List(list) => Some(list),
@@ -104,7 +131,7 @@ fn as_list_mut(value: &mut Value) -> Option<&mut Vec<Value>> {
 }
 
 /// Tells files that ask the same, of which only one can answer.
-fn told_twice(read: &[(&str, Arc<Mapping>)]) -> Vec<String> {
+fn told_twice(read: &[(&str, &Mapping)]) -> Vec<String> {
     let mut first: HashMap<(String, i64, Option<String>), &str> = HashMap::new();
     let mut ids: HashMap<&str, &str> = HashMap::new();
     let mut warnings = Vec::new();

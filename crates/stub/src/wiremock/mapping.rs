@@ -210,6 +210,11 @@ impl Mapping {
 }
 
 impl Response {
+    /// The file that is answered with, where it is one.
+    pub(crate) fn body_file(&self) -> Option<&str> {
+        if let Body::File(name) = &self.body { Some(name) } else { None }
+    }
+
     fn read(place: &Place<'_>) -> Result<Self, Wrong> {
         place.object(RESPONSE, KNOWN_RESPONSE)?;
         let text = |name: &str| place.field(name).map(|place| place.text()).transpose();

@@ -37,6 +37,7 @@ mod request_pattern;
 mod robust;
 mod scenarios;
 mod server;
+mod stand_in;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -48,5 +49,6 @@ pub use files::WrongFile;
 pub use recording::BodyFile;
 pub use request::Request;
 pub use server::{Served, WireMock};
+pub use stand_in::{BodyFiles, MappingFile, Mappings, body_path, is_mapping};
 pub use template::jackson;
 pub use wrong::{Mistake, Wrong};

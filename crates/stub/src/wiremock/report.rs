@@ -37,7 +37,7 @@ pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option
     let title = "Request was not matched";
     let indent = " ".repeat((WIDTH - title.len()) / 2 - 1);
     let line = "-".repeat(WIDTH);
-    let mut rows = Rows { out: String::new() };
+    let mut rows = Rows::default();
     let _ = write!(rows.out, "\n{indent}{title}\n{indent}{}\n\n", "=".repeat(title.len()));
     let _ = write!(rows.out, "{line}\n| {:<57}| {:<57}|\n{line}\n", "Closest stub", "Request");
     rows.empty();
@@ -46,17 +46,36 @@ pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option
         rows.empty();
     }
     rows.request(mapping, request);
-    if let (Some(scenario), Some(required), Some(state)) = (&mapping.scenario, &mapping.required_state, state)
-    {
-        let shown = |state: &str| format!("[Scenario '{scenario}' state: {state}]");
-        rows.told("Scenario", &shown(required), &shown(state), false);
-    }
+    rows.scenario(mapping, state);
     rows.empty();
     rows.out + &line + "\n"
 }
 
+/// What of a mapping does not match, for others than WireMock's clients.
+pub(crate) fn misses(mapping: &Mapping, request: &Request, state: Option<&str>) -> Vec<Miss> {
+    let mut rows = Rows::default();
+    rows.request(mapping, request);
+    if state != mapping.required_state.as_deref() {
+        rows.scenario(mapping, state);
+    }
+    rows.misses
+}
+
+/// One row of the report in which something is wrong.
+#[derive(Clone, Debug)]
+pub(crate) struct Miss {
+    /// What does not match, in WireMock's words.
+    pub(crate) message: String,
+    /// What the mapping asks for.
+    pub(crate) expected: String,
+    /// What there was; empty where nothing was.
+    pub(crate) actual: String,
+}
+
+#[derive(Default)]
 struct Rows {
     out: String,
+    misses: Vec<Miss>,
 }
 
 /// A part of a request that has names, and how it is told.
@@ -85,6 +104,10 @@ impl Rows {
     }
 
     fn row(&mut self, left: &str, right: &str, message: Option<&str>) {
+        if let Some(message) = message {
+            let (message, expected, actual) = (message.to_owned(), left.to_owned(), right.to_owned());
+            self.misses.push(Miss { message, expected, actual });
+        }
         let (left, right) = (lines(left), lines(right));
         for index in 0..left.len().max(right.len()).max(1) {
             let part = |side: &[String]| side.get(index).cloned().unwrap_or_default();
@@ -101,6 +124,15 @@ impl Rows {
             (right, Some(message)) => write!(self.out, " {right:<RIGHT$}<<<<< {message}"),
         };
         self.out.push('\n');
+    }
+
+    fn scenario(&mut self, mapping: &Mapping, state: Option<&str>) {
+        if let (Some(scenario), Some(required), Some(state)) =
+            (&mapping.scenario, &mapping.required_state, state)
+        {
+            let shown = |state: &str| format!("[Scenario '{scenario}' state: {state}]");
+            self.told("Scenario", &shown(required), &shown(state), false);
+        }
     }
 
     fn request(&mut self, mapping: &Mapping, request: &Request) {

@@ -158,7 +158,7 @@ impl WireMock {
     /// Answers a request and writes it into the journal, also where nothing matches it.
     pub fn serve(&self, request: Request) -> Served {
         let (id, request) = (self.new_id(), Arc::new(request));
-        let answering = self.find(&id, &request, None);
+        let answering = self.find(&id, &request, |seam| seam.is_none());
         if answering.is_none() {
             self.note_unmatched(&id, request);
         }
@@ -190,7 +190,23 @@ impl WireMock {
     /// What the mappings of a seam answer to what is asked there; what none of them matches is not written down.
     pub fn look_on(&self, asked: &Asked<'_>, seam: &str) -> Option<Answering> {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
-        self.find(&self.new_id(), &request, Some(seam))
+        self.find(&self.new_id(), &request, |named| named == Some(seam))
+    }
+
+    /// What the mappings answer that stand on this seam: those that name it, and those that name none.
+    pub(crate) fn look_here(&self, asked: &Asked<'_>, seam: &str) -> Option<Answering> {
+        let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
+        self.find(&self.new_id(), &request, |named| named.is_none_or(|named| named == seam))
+    }
+
+    /// The state of a mapping's scenario, where it has one.
+    pub(crate) fn state_of(&self, mapping: &Mapping) -> Option<String> {
+        mapping.scenario.as_deref().map(|name| lock(&self.scenarios).state(name).to_owned())
+    }
+
+    /// Forgets what was asked.
+    pub(crate) fn forget_requests(&self) {
+        lock(&self.journal).take(|_| true);
     }
 
     /// Hears what somebody else has answered to a request that was passed on: it belongs to the journal, and recordings
@@ -201,12 +217,17 @@ impl WireMock {
     }
 
     /// What becomes of a request that something matches.
-    fn find(&self, id: &str, request: &Arc<Request>, seam: Option<&str>) -> Option<Answering> {
+    fn find(
+        &self,
+        id: &str,
+        request: &Arc<Request>,
+        stands: impl Fn(Option<&str>) -> bool,
+    ) -> Option<Answering> {
         let table = self.table();
         let prepared = {
             let matching = table
                 .candidates(request.path())
-                .filter(|one| seam_of(&one.mapping) == seam && one.mapping.request.matches(request));
+                .filter(|one| stands(seam_of(&one.mapping)) && one.mapping.request.matches(request));
             let mut matching = matching.peekable();
             // Only where a scenario is at stake is anybody waited for.
             if matching.peek()?.mapping.scenario.is_none() {
@@ -299,7 +320,7 @@ impl Layer for WireMock {
     fn look(&self, asked: &Asked<'_>) -> Option<Answering> {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
         let id = self.new_id();
-        self.find(&id, &request, None)
+        self.find(&id, &request, |seam| seam.is_none())
     }
 
     fn missed(&self, asked: &Asked<'_>) {
