@@ -79,8 +79,16 @@ fn distance(judgement: &Judgement) -> f64 {
         (Some(expected), Some(actual)) => {
             let (expected, actual) = (expected.to_plain_text(), actual.to_plain_text());
             let is_short = expected.len() + actual.len() < 2_000;
+            // Of words that name what is to be done, one letter more or less is another thing: SET is not nearly GET.
+            let is_word = matches!(judgement.path.as_str(), "method" | "command");
             // It is different, or it would not be here, even where the texts are the same: `"1"` and `1`.
-            if is_short { (1.0 - strsim::normalized_levenshtein(&expected, &actual)).max(0.1) } else { 0.9 }
+            if is_word {
+                1.0
+            } else if is_short {
+                (1.0 - strsim::normalized_levenshtein(&expected, &actual)).max(0.1)
+            } else {
+                0.9
+            }
         }
         _ => 1.0,
     };

@@ -90,7 +90,7 @@ fn unreached_notice(placed: &Placed) -> Notice {
     let Some(nearest) = missed.iter().min_by(|one, other| distance(one).total_cmp(&distance(other))) else {
         return at(Level::Warning, format!("the stub `{}` on {seam} was never asked anything", rule.name()));
     };
-    let asked = shown_request(nearest.protocol, &nearest.request);
+    let asked = shown_request(&nearest.request);
     let others = match missed.len() - 1 {
         0 => String::new(),
         1 => " and one more".to_owned(),

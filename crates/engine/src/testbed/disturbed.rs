@@ -148,16 +148,32 @@ impl Testbed {
 
     /// Tells what was asked of stand-ins and matched by none of their stubs.
     pub(crate) fn tell_unanswered(&self, scope: &Scope) {
-        for StandIn { name, standing, .. } in self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        for StandIn { name, standing, .. } in
+            self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
         {
-            for missed in standing.missed() {
-                let asked = shown_request(missed.protocol, &missed.request);
-                let text =
-                    format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
-                self.record(scope.clone(), What::Notice(with_near(Notice::new(Level::Warning, text), &missed)));
+            for (text, missed, n) in told_once(name, standing.missed()) {
+                let text = if n == 1 { text } else { format!("{text} ({n} times)") };
+                self.record(
+                    scope.clone(),
+                    What::Notice(with_near(Notice::new(Level::Warning, text), &missed)),
+                );
             }
         }
     }
+}
+
+/// What is to be told of requests that nothing answered, each once, with how often it was asked.
+fn told_once(name: &str, missed: Vec<Missed>) -> Vec<(String, Missed, u64)> {
+    let mut told: Vec<(String, Missed, u64)> = Vec::new();
+    for missed in missed {
+        let asked = shown_request(&missed.request);
+        let text = format!("`{}` asked {asked} of `{name}`, and no stub answers that", missed.seam.consumer);
+        match told.iter_mut().find(|(known, ..)| *known == text) {
+            Some((.., n)) => *n += 1,
+            None => told.push((text, missed, 1)),
+        }
+    }
+    told
 }
 
 /// A notice that tells the stubs that were nearest to a request, and points at the first of them.

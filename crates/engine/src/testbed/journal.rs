@@ -227,14 +227,21 @@ impl Witness for JournalWitness {
     }
 }
 
-/// What was asked, on one line.
-pub(crate) fn shown_request(protocol: &str, request: &Value) -> String {
+/// What was asked, on one line, by the fields that requests have: `GET /items`, `GET cart:1`, `select 1`.
+pub(crate) fn shown_request(request: &Value) -> String {
     const MOST: usize = 120;
-    let text = |name: &str| request.get(name).map(Value::to_plain_text).unwrap_or_default();
-    let line = match protocol {
-        "http" | "http2" => format!("{} {}", text("method"), text("path")),
-        _ => request.to_string(),
+    let text = |name: &str| request.get(name).map(Value::to_plain_text);
+    let line = if let (Some(method), Some(path)) = (text("method"), text("path")) {
+        format!("{method} {path}")
+    } else if let Some(statement) = text("statement") {
+        statement
+    } else if let Some(command) = text("command") {
+        let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
+        [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
+    } else {
+        request.to_string()
     };
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= MOST { line } else { line.chars().take(MOST - 1).chain(['…']).collect() }
 }
 

@@ -75,7 +75,10 @@ fn read(
     reading: &mut Reading<'_>,
 ) -> Option<Source> {
     if protocol.name() != "http" {
-        let title = format!("these are WireMock's mappings, which answer http; the seam speaks `{}`", protocol.name());
+        let title = format!(
+            "these are WireMock's mappings, which answer http; the seam speaks `{}`",
+            protocol.name()
+        );
         reading.found.push(Diagnostic::error(title).at(span, ""));
         return None;
     }

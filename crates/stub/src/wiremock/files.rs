@@ -27,7 +27,8 @@ impl WireMock {
     /// Within a file the last mapping counts, as in WireMock; between files WireMock takes them in the order in which the
     /// file system gives them, here it is that of their paths.
     pub fn load(&self, files: &[(String, String)]) -> Result<Vec<String>, Vec<WrongFile>> {
-        let texts: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let texts: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let loaded = self.read_files(&texts).map_err(|wrong| {
             let of = |(index, wrong): (usize, Wrong)| WrongFile { path: files[index].0.clone(), wrong };
             wrong.into_iter().map(of).collect::<Vec<_>>()

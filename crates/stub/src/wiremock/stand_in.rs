@@ -58,7 +58,9 @@ struct OnSeam {
 
 /// Is this the text of a file of WireMock's mappings, and of nothing else that is written in JSON?
 pub fn is_mapping(text: &str) -> bool {
-    let Ok((json, _)) = loose_json::read_first(text.strip_prefix('\u{feff}').unwrap_or(text)) else { return false };
+    let Ok((json, _)) = loose_json::read_first(text.strip_prefix('\u{feff}').unwrap_or(text)) else {
+        return false;
+    };
     let has = |name: &str| json.get(name).is_some();
     let is_ours = ["stubs", "reply", "replies", "pass", "recording", "log"].into_iter().any(has);
     !is_ours && (matches!(json.get("mappings"), Some(Value::List(_))) || has("response"))
@@ -222,8 +224,11 @@ fn title(mapping: &Mapping) -> String {
         return name.clone();
     }
     let text = |name: &str| mapping.request.shown.get(name).map(Value::to_plain_text);
-    let url = ["url", "urlPath", "urlPattern", "urlPathPattern", "urlPathTemplate"].into_iter().find_map(text);
-    format!("{} {}", text("method").unwrap_or_else(|| "ANY".to_owned()), url.unwrap_or_default()).trim().to_owned()
+    let url =
+        ["url", "urlPath", "urlPattern", "urlPathPattern", "urlPathTemplate"].into_iter().find_map(text);
+    format!("{} {}", text("method").unwrap_or_else(|| "ANY".to_owned()), url.unwrap_or_default())
+        .trim()
+        .to_owned()
 }
 
 fn texts(files: &[MappingFile]) -> Vec<(&str, &str)> {

@@ -59,16 +59,31 @@ impl Cutter {
                 let counts = args.first().is_some_and(|arg| arg.eq_ignore_ascii_case(b"COUNT"));
                 Some(Then::Bytes(if counts { b":0\r\n".to_vec() } else { b"*0\r\n".to_vec() }))
             }
-            b"CLIENT" => match args.first()?.to_ascii_uppercase().as_slice() {
-                b"SETNAME" | b"SETINFO" | b"NO-EVICT" | b"NO-TOUCH" | b"TRACKING" | b"CACHING" | b"CAPA"
-                | b"PAUSE" | b"UNPAUSE" => ok(),
-                b"ID" => Some(Then::Bytes(b":1\r\n".to_vec())),
-                b"GETNAME" => {
-                    Some(Then::Bytes(answer::encode(&Value::Null, answer::Shape::Texts, self.mode.is_resp3)))
-                }
-                _ => None,
-            },
+            b"CLIENT" => Some(self.client(args.first().copied())),
             _ => None,
+        }
+    }
+
+    /// What CLIENT is told, about a connection that is the only one.
+    fn client(&self, word: Option<&[u8]>) -> Then {
+        const SELF: &str = "id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 name= db=0 cmd=client user=default\n";
+        let bytes = |bytes: &[u8]| Then::Bytes(bytes.to_vec());
+        let Some(word) = word else {
+            return error("ERR wrong number of arguments for 'client' command");
+        };
+        match word.to_ascii_uppercase().as_slice() {
+            b"SETNAME" | b"SETINFO" | b"NO-EVICT" | b"NO-TOUCH" | b"TRACKING" | b"CACHING" | b"CAPA"
+            | b"PAUSE" | b"UNPAUSE" => bytes(b"+OK\r\n"),
+            b"ID" => bytes(b":1\r\n"),
+            b"GETREDIR" => bytes(b":-1\r\n"),
+            b"KILL" | b"UNBLOCK" => bytes(b":0\r\n"),
+            b"LIST" | b"INFO" => value(&Value::text(SELF)),
+            b"GETNAME" => Then::Bytes(answer::encode(&Value::Null, answer::Shape::Texts, self.mode.is_resp3)),
+            // Clients ask for what newer servers can, and do without where it is not there.
+            _ => {
+                let word = String::from_utf8_lossy(word).replace(['\r', '\n'], " ");
+                error(&format!("ERR unknown subcommand '{word}'. Try CLIENT HELP."))
+            }
         }
     }
 

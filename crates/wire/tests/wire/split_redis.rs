@@ -136,6 +136,10 @@ fn ordinary_clients_connect_where_nobody_is() {
         ),
         ("CLIENT ID\r\n", ":1\r\n"),
         (
+            "CLIENT MAINT_NOTIFICATIONS ON\r\n",
+            "-ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.\r\n",
+        ),
+        (
             "SUBSCRIBE a b\r\n",
             "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n",
         ),
