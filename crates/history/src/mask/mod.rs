@@ -101,6 +101,14 @@ impl Pass<'_> {
         self.names.of(kind, &plain)
     }
 
+    /// Remembers a secret that stood in a field of this event. The short ones of headers are not looked for elsewhere: a
+    /// cookie `a=1` must not cut every `1` out of what was answered.
+    fn stood(&mut self, kind: &str, raw: String, name: Arc<str>) {
+        if !(is_short(&raw) && matches!(kind, "cookie" | "header")) {
+            self.local.push((raw, name));
+        }
+    }
+
     /// Notes that a secret was seen.
     fn saw(&mut self, name: &Arc<str>, place: String) {
         if !place.is_empty() {
@@ -193,20 +201,26 @@ impl Pass<'_> {
 
     /// Secrets of this very event, where its texts quote them.
     fn local_secrets(&self, text: &str, spans: &mut Vec<(Range<usize>, Arc<str>)>) {
-        // A cookie `a=1` must not cut every `1` out of what was answered.
-        let is_long = |raw: &str| raw.chars().count() >= declared::SHORTEST_INSIDE_A_TEXT;
-        for (raw, name) in self.local.iter().filter(|(raw, _)| is_long(raw)) {
+        for (raw, name) in &self.local {
+            let is_short = is_short(raw);
             for (start, found) in text.match_indices(raw.as_str()) {
                 let range = start..start + found.len();
                 let before = text[..range.start].chars().next_back();
                 let after = text[range.end..].chars().next();
                 let is_bounded = ![before, after].into_iter().flatten().any(char::is_alphanumeric);
-                if is_bounded && !self.is_in_a_name(text, &range) {
+                // A short one stands in every second sentence: it is one where it is a value, as in `"pin":"42"`.
+                let is_value = !is_short || before.is_none_or(|before| "\"'=:\\".contains(before));
+                if is_bounded && is_value && !self.is_in_a_name(text, &range) {
                     spans.push((range, name.clone()));
                 }
             }
         }
     }
+}
+
+/// Is a secret so short that texts hold it by chance?
+fn is_short(raw: &str) -> bool {
+    raw.chars().count() < declared::SHORTEST_INSIDE_A_TEXT
 }
 
 /// Overlapping places become one, under the name of the longest.

@@ -286,7 +286,7 @@ fn header(pass: &mut Pass<'_>, rule: HeaderRule, value: &mut Value, place: &Plac
                 let raw = text[found.range.clone()].to_owned();
                 text.replace_range(found.range, &format!("«{name}»"));
                 pass.saw(&name, place.text());
-                pass.local.push((raw, name));
+                pass.stood("header", raw, name);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Map(_) => {}
@@ -304,7 +304,7 @@ fn secret_value(pass: &mut Pass<'_>, value: &mut Value, kind: &'static str, plac
             let name = pass.name(kind, &raw);
             *value = Value::text(format!("«{name}»"));
             pass.saw(&name, place.text());
-            pass.local.push((raw, name));
+            pass.stood(kind, raw, name);
         }
         Value::Null | Value::Bool(_) => {}
     }
