@@ -116,6 +116,8 @@ async fn toxics_come_and_go() {
         ("DELETE /proxies/db/toxics/cut", "", 204, ""),
         ("DELETE /proxies/db/toxics/cut", "", 404, &error(404, "toxic not found")),
         ("GET /proxies/db/toxics", "", 200, &format!("[{changed}]")),
+        ("POST /proxies/db/toxics", r#"{"name":"foobar","type":"noop","attributes":null}"#, 200,
+            r#"{"attributes":{},"name":"foobar","type":"noop","stream":"downstream","toxicity":1}"#),
         ("POST /proxies/none/toxics", "{}", 404, &error(404, "proxy not found")),
     ])
     .await;

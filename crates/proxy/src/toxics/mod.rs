@@ -12,6 +12,7 @@ mod bandwidth;
 mod chain;
 mod latency;
 mod limit_data;
+mod noop;
 mod pass;
 mod reset_peer;
 mod slicer;
@@ -38,6 +39,7 @@ pub static TOXICS: &[&ToxicKind] = &[
     &reset_peer::KIND,
     &slicer::KIND,
     &limit_data::KIND,
+    &noop::KIND,
 ];
 
 /// One kind of toxic.

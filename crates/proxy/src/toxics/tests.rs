@@ -267,8 +267,9 @@ fn toxicity_is_drawn_for_each_connection() {
 }
 
 #[test]
-fn all_seven_are_there() {
+fn all_are_there() {
     let names: Vec<&str> = TOXICS.iter().map(|kind| kind.name).collect();
-    let expected = ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data"];
+    let expected =
+        ["latency", "bandwidth", "slow_close", "timeout", "reset_peer", "slicer", "limit_data", "noop"];
     assert_eq!(names, expected);
 }

@@ -142,7 +142,7 @@ fn headers_have_one_line_each() {
 #[test]
 fn what_is_listed_has_the_types_that_are_meant() {
     let (wiremock, _) = loaded(
-        r#"{"priority":"1","persistent":"false","request":{"url":"/a"},
+        r#"{"id":"","priority":"1","persistent":"false","request":{"url":"/a"},
             "response":{"fixedDelayMilliseconds":"20","body":12,"status":"201"}}"#,
     );
     let listed = wiremock.mappings(super::Page::default());
@@ -151,6 +151,7 @@ fn what_is_listed_has_the_types_that_are_meant() {
         mapping.get("response").unwrap().to_string(),
         r#"{"status":201,"body":"12","fixedDelayMilliseconds":20}"#
     );
+    assert_eq!(mapping.get("id").and_then(Value::as_text).map(str::len), Some(36));
     assert_eq!(mapping.get("priority"), Some(&Value::from(1_i64)));
     assert_eq!(mapping.get("persistent"), Some(&Value::Bool(false)));
 }

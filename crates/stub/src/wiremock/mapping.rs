@@ -123,7 +123,9 @@ impl Mapping {
     pub(crate) fn read(place: &Place<'_>, new_id: impl FnOnce() -> String) -> Result<Self, Wrong> {
         place.object(CLASS, KNOWN)?;
         let text = |name: &str| place.field(name).map(|place| place.text()).transpose();
-        let id = match (place.field("id"), place.field("uuid")) {
+        // An empty id is none, as for WireMock.
+        let id_of = |name: &str| place.field(name).filter(|id| *id.value != Value::text(""));
+        let id = match (id_of("id"), id_of("uuid")) {
             (Some(id), _) | (None, Some(id)) => read_id(&id)?,
             (None, None) => new_id(),
         };
