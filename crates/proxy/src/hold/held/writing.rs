@@ -72,6 +72,8 @@ impl Held {
                     None => bytes,
                 };
                 lane.saw_off(bytes);
+                // Where nothing is to be written now, the next has still to be seen off.
+                continue;
             }
             let Some((out, most)) = lane.first(now) else { return Ok(()) };
             let by = out.by.clone();
