@@ -1,8 +1,9 @@
 //! An ordinary client of Kafka (kafka-python) before two seams in a row: the second stands in for a broker, whose address
 //! the first has to keep to itself. Skipped, loudly, where the client is missing.
 
-use crate::bed::Notes;
 use crate::bed::python;
+use crate::bed::{Notes, Seam};
+use crate::cluster::lines;
 use seam_event::{Endpoint, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
@@ -69,6 +70,11 @@ c.assign([TopicPartition('orders', 0)])
 for n, record in enumerate(c):
     say(record.offset, record.key, record.value, record.headers)
     if n == 1: break
+c = KafkaConsumer('orders', bootstrap_servers=at, group_id='shop', auto_offset_reset='earliest', consumer_timeout_ms=8000)
+for n, record in enumerate(c):
+    say(record.offset, record.value)
+    if n == 1: break
+c.commit()
 say(sorted({(b.host, b.port) for b in c._client.cluster.brokers()}) == [('127.0.0.1', int(at.split(':')[1]))])
 c.close(); p.close()
 ";
@@ -103,6 +109,8 @@ async fn a_client_stays_on_the_seam() {
         "orders 0 41",
         "0 b'k' b'{\"order\":7}' [('trace', b'a')]",
         "1 None b'second' []",
+        "0 b'{\"order\":7}'",
+        "1 b'second'",
         "True",
     ];
     assert_eq!(lines, expect, "{errors}");
@@ -123,4 +131,25 @@ async fn a_client_stays_on_the_seam() {
     assert!(messages.contains(
         &r#"{"kind":"delivered","topic":"orders","partition":0,"offset":0,"key":"k","headers":{"trace":"a"},"body":{"order":7},"text":"{\"order\":7}"}"#.to_owned()
     ));
+}
+
+/// A group of librdkafka's, alone with a broker that is stood in for.
+const GROUP: &str = r"
+from confluent_kafka import Consumer
+c = Consumer({'bootstrap.servers': f'127.0.0.1:{port}', 'group.id': 'shop', 'auto.offset.reset': 'earliest', 'log_level': 2})
+c.subscribe(['orders'])
+for n in range(2):
+    m = c.poll(20)
+    say(m and (m.error() or (m.partition(), m.offset(), m.value())))
+say([one.offset for one in c.commit(asynchronous=False)])
+c.close()
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_alone_with_a_stub() {
+    let Some(client) = python("confluent_kafka") else { return };
+    let seam = Seam::stand("kafka", Upstream::Nowhere).await;
+    seam.put("stub", (Kind::Stub(Arc::new(Stub)), Often::default()), None).await;
+    let said = lines(client, &seam, GROUP);
+    assert_eq!(said, [r#"(0, 0, b'{"order":7}')"#, "(0, 1, b'second')", "[2]"]);
 }

@@ -2,8 +2,10 @@
 
 use crate::bed::{Client, Seam, python};
 use crate::cluster::{Cluster, lines};
+use seam_event::Interaction;
 use seam_proxy::{Kind, Often, read_fault};
-use seam_value::parse;
+use seam_value::{Value, parse};
+use std::collections::BTreeSet;
 
 const TRANSACTIONS: &str = r"
 from confluent_kafka import Producer, Consumer, TopicPartition
@@ -88,8 +90,10 @@ for packing in [None, 'gzip']:
 ";
 
 /// Says the same through a seam with rules that look at all of it, as to the brokers themselves.
-async fn as_without(module: &str, script: &str) {
-    let (Some(client), Some(brokers)) = (python(module), python("confluent_kafka")) else { return };
+async fn as_without(module: &str, script: &str) -> Vec<Interaction> {
+    let (Some(client), Some(brokers)) = (python(module), python("confluent_kafka")) else {
+        return Vec::new();
+    };
     let cluster = Cluster::start(brokers, 3);
     let mut without = Client::run(client, cluster.brokers[0].port(), script);
     let expect: Vec<String> =
@@ -102,7 +106,9 @@ async fn as_without(module: &str, script: &str) {
         seam.put(fault, (kind, Often::default()), Some(Box::new(|_| false))).await;
     }
     assert_eq!(lines(client, &seam, script), expect);
-    assert!(!seam.told().await.is_empty());
+    let told = seam.told().await;
+    assert!(!told.is_empty());
+    told
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +118,22 @@ async fn transactions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_compression() {
-    as_without("confluent_kafka", PACKED).await;
+    let told = as_without("confluent_kafka", PACKED).await;
+    for packing in ["gzip", "snappy", "lz4", "zstd"] {
+        let of_it = |one: &&Interaction| {
+            one.message.get("compression").and_then(Value::as_text) == Some(packing)
+                && one.message.get("kind").and_then(Value::as_text) == Some("delivered")
+        };
+        let records =
+            told.iter().filter(of_it).map(|one| one.message.get("records").and_then(Value::as_list));
+        let texts: BTreeSet<&str> = records
+            .flatten()
+            .flatten()
+            .filter_map(|record| record.get("text").and_then(Value::as_text))
+            .filter(|text| text.starts_with(packing))
+            .collect();
+        assert_eq!(texts.len(), if packing == "zstd" || told.is_empty() { 0 } else { 200 }, "{packing}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,8 @@ mod apart;
 mod api;
 mod bytes;
 mod calls;
+mod groups;
+mod packed;
 mod reading;
 mod records;
 mod sessions;
@@ -40,6 +42,7 @@ impl Protocol for Kafka {
         Some(9092)
     }
 
+    /// A client may ask for brokers on any connection, at any moment. Without rules, records pass as they come.
     fn is_always_held(&self) -> bool {
         true
     }
@@ -50,17 +53,19 @@ impl Protocol for Kafka {
 }
 
 static WORD: Word = Word {
-    text: "One interaction for each request, and one `message` for each record that is produced or fetched; a batch that \
-        is compressed is one `message`, with its `records` where it is packed by gzip, and without them where it is packed \
-        by snappy, lz4 or zstd. A `Fetch` that waits for records is not an open call. The addresses that a broker tells, its \
+    text: "One interaction for each request, and one `message` for each record that is produced or fetched; a batch \
+        that is compressed is one `message`, with its `records` but for one that is packed by zstd, which can't be \
+        unpacked here. A `Fetch` that waits for records is not an open call. The addresses that a broker tells, its \
         own and those of the other brokers of its cluster, are rewritten so that its clients stay on the seam: each \
         broker gets an address of its own there, and all of them are one seam. A broker to which no address of the \
-        seam can lead is told of. Both sides are held to versions that are understood (Produce 9, Fetch 12, Metadata 12). \
-        A fault sees what is produced and fetched partition by partition, too: one whose `where` fits \
+        seam can lead is told of. Both sides are held to versions that are understood (Produce 9, Fetch 12, Metadata \
+        12). A fault sees what is produced and fetched partition by partition, too: one whose `where` fits \
         `request.topic` and `request.partition`, or a record's `message`, answers for that partition alone, and the \
-        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request. Besides Produce and \
-        Fetch an error can be said to what groups and transactions ask (joining, heartbeats, offsets committed and \
-        fetched, the end of a transaction) and to the search for their coordinator.",
+        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request. \
+        Besides Produce and Fetch an error can be said to what groups and transactions ask (joining, heartbeats, \
+        offsets committed and fetched, the end of a transaction) and to the search for their coordinator. Where a \
+        stub stands in for a broker that is not there, it is one broker, every topic has one partition, and whoever \
+        joins a group is alone in it.",
     fields: ANSWER,
     results: &[
         Field::optional("request", Shape::Fields(REQUEST), "what was asked"),
@@ -142,6 +147,6 @@ const MESSAGE: &[Field] = &[
     Field::optional(
         "records",
         Shape::List(&Shape::Any),
-        "of a batch packed by gzip: key, headers, body of each; null where it can't be unpacked",
+        "of a batch that is compressed: key, headers, body of each; null where it can't be unpacked (zstd)",
     ),
 ];

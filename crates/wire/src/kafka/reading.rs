@@ -7,7 +7,8 @@ use super::api::{
 };
 use super::bytes::Reader;
 use super::calls::{Head, Partition, asked_for, each_partition};
-use super::records::{packing_name, read, records, text, unpack};
+use super::packed;
+use super::records::{read, records, text, unpack};
 use super::sessions::Wanted;
 use crate::body;
 use crate::conversation::{Apart, Captured, Parts};
@@ -272,7 +273,7 @@ impl Told {
         match self.packed {
             None => read(&self.bytes, &mut map),
             Some((packing, count)) => {
-                map.insert("compression".to_owned(), Value::text(packing_name(packing)));
+                map.insert("compression".to_owned(), Value::text(packed::name(packing)));
                 map.insert("count".to_owned(), Value::from(i64::from(count)));
                 map.insert(
                     "records".to_owned(),

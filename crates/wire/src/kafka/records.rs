@@ -1,9 +1,9 @@
 //! Batches of records, as producers send them and consumers fetch them (version 2; older ones are not looked into).
 
 use super::bytes::{Reader, Writer};
+use super::packed;
 use crate::body;
 use seam_value::{Map, Value};
-use std::io::Read as _;
 
 /// Before the records of a batch: offset, length, epoch, kind, checksum, attributes, times, producer, how many.
 const HEAD: usize = 61;
@@ -12,15 +12,6 @@ const HEAD: usize = 61;
 const LENGTH_AT: usize = 8;
 const KIND_AT: usize = 16;
 const ATTRIBUTES_AT: usize = 21;
-
-/// By what a batch may be compressed: its attributes' last bits.
-const GZIP: u8 = 1;
-const SNAPPY: u8 = 2;
-const LZ4: u8 = 3;
-const ZSTD: u8 = 4;
-
-/// What a compressed batch may unpack to.
-const MOST_UNPACKED: u64 = 8 * 1024 * 1024;
 
 /// So many records of a compressed batch are told.
 const MOST_RECORDS: usize = 10_000;
@@ -109,11 +100,7 @@ pub(super) fn text(bytes: &[u8]) -> Value {
 /// The records of a compressed batch with their places behind its beginning, where its packing is one that is understood
 /// here.
 pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<(i64, Map)>> {
-    if packing != GZIP {
-        return None;
-    }
-    let mut unpacked = Vec::new();
-    flate2::read::MultiGzDecoder::new(batch).take(MOST_UNPACKED).read_to_end(&mut unpacked).ok()?;
+    let unpacked = packed::unpacked(packing, batch)?;
     let mut list = Vec::new();
     split(0, &unpacked, &mut |record| {
         if list.len() >= MOST_RECORDS {
@@ -124,17 +111,6 @@ pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<(i64, Map)>> {
         list.push((record.offset, map));
     });
     Some(list)
-}
-
-/// The name of a compression.
-pub(super) fn packing_name(packing: u8) -> &'static str {
-    match packing {
-        GZIP => "gzip",
-        SNAPPY => "snappy",
-        LZ4 => "lz4",
-        ZSTD => "zstd",
-        _ => "unknown",
-    }
 }
 
 /// What is to be written as a record.

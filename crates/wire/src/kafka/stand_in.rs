@@ -7,6 +7,7 @@ use super::api::{
 };
 use super::bytes::{Reader, Writer};
 use super::calls::{Head, asked_for};
+use super::groups;
 use super::splitter::{Cutter, Due, Fate, framed};
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{Behind, Call, InPart, Piece, Splitter, Unanswerable, Ways};
@@ -102,8 +103,8 @@ impl Cutter {
         match head.api {
             API_VERSIONS => {
                 writer.i16(if head.version > 2 { UNSUPPORTED_VERSION } else { 0 });
-                writer.count(ALONE.len());
-                for (api, least, most) in ALONE {
+                writer.count(ALONE.len() + groups::SPOKEN.len());
+                for (api, least, most) in ALONE.iter().chain(groups::SPOKEN) {
                     writer.i16(*api);
                     writer.i16(*least);
                     writer.i16(*most);
@@ -133,7 +134,7 @@ impl Cutter {
                 writer.i16(0);
             }
             LIST_OFFSETS => put_offsets(&mut writer, head.version, reader)?,
-            _ => return None,
+            _ => groups::coordinate(&mut writer, head, reader)?,
         }
         Some(framed(head, &writer.out))
     }
