@@ -2,7 +2,7 @@
 
 use crate::faults::Effect;
 use crate::hold::{Pushes, Rule, SeamState};
-use crate::observer::{Observer, Seen};
+use crate::observer::Observer;
 use crate::stand::Upstream;
 use crate::tls::Encryption;
 use seam_event::SeamId;
@@ -89,7 +89,7 @@ impl Leads {
         for (_, lead) in self.lock().iter().filter(|(seam, _)| applies(seam)) {
             // The same again would wake the listener for nothing.
             lead.state.send_if_modified(&mut change);
-            let refusing = lead.state.borrow().breaker();
+            let refusing = lead.state.borrow().refuser();
             refusers.push((lead.number, refusing));
         }
         self.0.observer.refused_by(refusers);
@@ -128,16 +128,9 @@ impl Leads {
             true
         });
         if let Some(Effect::Cut(time)) = rule.effect_now() {
-            let seams: Vec<(SeamId, usize)> = self
-                .lock()
-                .iter()
-                .filter(|(seam, _)| applies(seam))
-                .map(|(seam, lead)| (seam.clone(), lead.number))
-                .collect();
-            for (seam, number) in seams {
+            let seams: Vec<SeamId> = self.lock().keys().filter(|seam| applies(seam)).cloned().collect();
+            for seam in seams {
                 self.cut(&seam, time, rule);
-                rule.struck();
-                self.0.observer.tell(Seen::Struck { seam: number, rule: Arc::clone(rule) });
             }
         }
         n_seams

@@ -63,6 +63,10 @@ pub trait Witness: Send {
     fn unreached(&mut self, seam: &SeamId, error: &ExternalError) {
         let _ = (seam, error);
     }
+    /// Something that a rule was to say on a seam can't be said in the protocol's terms.
+    fn unsaid(&mut self, seam: &SeamId, name: &str, reason: &str) {
+        let _ = (seam, name, reason);
+    }
     /// A fault struck something on a seam.
     fn struck(&mut self, seam: &SeamId, rule: &Rule) {
         let _ = (seam, rule);
@@ -150,6 +154,15 @@ pub(crate) enum Seen {
         seam: usize,
         /// Why.
         error: ExternalError,
+    },
+    /// Something that a rule was to say could not be said in the protocol's terms.
+    Unsaid {
+        /// The seam's number.
+        seam: usize,
+        /// What it was.
+        name: String,
+        /// Why.
+        reason: String,
     },
     /// A connection goes on as plain bytes.
     Degraded {
@@ -310,7 +323,7 @@ impl Observer {
             // What refuses now may be gone when it is read.
             Seen::Refused { seam, by, .. } => {
                 *by = queue.refusers.get(seam).cloned();
-                if let Some(rule) = by.clone().filter(|rule| rule.refuses()) {
+                if let Some(rule) = by.clone() {
                     rule.struck();
                     queue.items.push(Seen::Struck { seam: *seam, rule });
                 }

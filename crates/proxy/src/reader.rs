@@ -80,6 +80,9 @@ impl Reader {
             Seen::Degraded { seam, connection, reason } => {
                 self.witness.degraded(&self.seams[seam].0, connection, &reason);
             }
+            Seen::Unsaid { seam, name, reason } => {
+                self.witness.unsaid(&self.seams[seam].0, &name, &reason);
+            }
             Seen::Struck { seam, rule } => self.witness.struck(&self.seams[seam].0, &rule),
             Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
             Seen::Refused { seam, connection, by } => {

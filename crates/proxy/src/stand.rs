@@ -374,7 +374,7 @@ impl Open {
         tokio::select! {
             passed = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch) => passed,
             () = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state)) => {
-                for rule in state.borrow().rules.iter().filter(|rule| rule.refuses()) {
+                for rule in state.borrow().enders(self.n_cuts) {
                     rule.struck();
                     shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
                 }

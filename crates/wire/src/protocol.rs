@@ -11,9 +11,11 @@ use crate::nats::Nats;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
 use crate::smtp::{Smtp, Smtps};
+use crate::splitter::Unanswerable;
 use crate::tcp::Tcp;
 use crate::upgrade::{Upgrade, Urge};
 use seam_model::Word;
+use seam_value::Value;
 use std::fmt;
 use std::sync::Arc;
 
@@ -116,6 +118,12 @@ pub trait Protocol: Sync {
     /// The names by which TLS (ALPN, RFC 7301) knows what is spoken here, the best first.
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[]
+    }
+
+    /// Why no answer of this protocol can be such, whatever was asked; none where one may.
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        let _ = answer;
+        None
     }
 
     /// Begins to watch one connection.

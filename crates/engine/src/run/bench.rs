@@ -82,7 +82,8 @@ fn unreached_notice(placed: &Placed) -> Notice {
     let Placed { seam, rule, standing, span } = placed;
     let at = |level, text| Notice { place: Some((*span).into()), ..Notice::new(level, text) };
     let Some(standing) = standing else {
-        let text = format!("the fault `{}` on {seam} was never reached", rule.name());
+        let why = rule.unsaid().map_or_else(String::new, |reason| format!(": {reason}"));
+        let text = format!("the fault `{}` on {seam} was never reached{why}", rule.name());
         return at(Level::Inconclusive, text);
     };
     let missed = standing.missed();

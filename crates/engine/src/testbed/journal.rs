@@ -5,7 +5,7 @@
 //! looks at a system that is up.
 
 use crate::testbed::external::ExternalNews;
-use seam_event::{ComponentId, Interaction, InteractionError, Scope, SeamId, What};
+use seam_event::{ComponentId, Interaction, InteractionError, Level, Notice, Scope, SeamId, What};
 use seam_history::Recorder;
 use seam_proxy::{ExternalError, Rule, Witness};
 use seam_steps::SaidLine;
@@ -203,6 +203,11 @@ impl Witness for JournalWitness {
     fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str) {
         let what = What::Degraded { seam: seam.clone(), connection, reason: reason.to_owned() };
         self.recorder.record(self.journal.scope(), what);
+    }
+
+    fn unsaid(&mut self, seam: &SeamId, name: &str, reason: &str) {
+        let text = format!("on {seam}, {name} can't be said: {reason}");
+        self.recorder.record(self.journal.scope(), What::Notice(Notice::new(Level::Warning, text)));
     }
 
     fn unreached(&mut self, seam: &SeamId, error: &ExternalError) {

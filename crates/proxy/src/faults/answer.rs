@@ -41,6 +41,10 @@ impl Fault for Answer {
         Moment::Request
     }
 
+    fn says(&self) -> Option<Value> {
+        Some(self.0.clone())
+    }
+
     fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
         Some(Effect::Answer(self.0.clone()))
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "A request reaches the provider twice, and the second reply is thrown away; a message is delivered twice. \
-            Whoever takes it must not do twice what is to be done once.",
+            Whoever takes it must not do twice what is to be done once. A request that is longer than a mebibyte passes \
+            as it comes, and once.",
         subject: Shape::Nothing,
         example: "duplicate",
         ..Word::new("duplicate", "a request or message arrives twice")
@@ -22,7 +23,7 @@ impl Fault for Duplicate {
         Moment::Request
     }
 
-    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
-        Some(Effect::Twice)
+    fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
+        struck.is_whole.then_some(Effect::Twice)
     }
 }

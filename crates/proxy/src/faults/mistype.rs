@@ -17,7 +17,8 @@ const FIELDS: &[Field] = &[Field::optional(
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "One field of the reply, by its path (`body.total`, `rows.0.price`), is null, or absent, or of another type; \
-            `date` writes a date in another form (day first, or as seconds). A reply without that field is left as it is.",
+            `date` writes a date in another form (day first, or as seconds). A reply without that field, or in which it is \
+            so already, is left as it is, and does not count.",
         subject: Shape::Text,
         fields: FIELDS,
         example: "{ mistype: body.total, as: text }",
@@ -49,7 +50,7 @@ impl Fault for Mistype {
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
         let mut reply = struck.parts.reply.clone();
-        if !self.change(&mut reply, &self.path) {
+        if !self.change(&mut reply, &self.path) || reply == struck.parts.reply {
             return None;
         }
         if let Value::Map(map) = &mut reply
@@ -63,6 +64,10 @@ impl Fault for Mistype {
 }
 
 impl Mistype {
+    fn is_of_headers(&self) -> bool {
+        self.path.len() == 2 && self.path[0] == "headers"
+    }
+
     /// Changes the value at the path; false where there is none.
     fn change(&self, value: &mut Value, path: &[String]) -> bool {
         let Some((first, rest)) = path.split_first() else {
@@ -70,6 +75,10 @@ impl Mistype {
             return true;
         };
         match value {
+            // Where nothing is said of some headers, such as what the body is, they are made up.
+            Value::Map(map) if rest.is_empty() && self.kind == "absent" && self.is_of_headers() => {
+                map.get_mut(first).is_some_and(|header| std::mem::replace(header, Value::Null) != Value::Null)
+            }
             Value::Map(map) if rest.is_empty() && self.kind == "absent" => map.shift_remove(first).is_some(),
             Value::Map(map) => map.get_mut(first).is_some_and(|inner| self.change(inner, rest)),
             Value::List(list) if first == "*" => {
@@ -106,7 +115,7 @@ impl Mistype {
                 Value::Map(_) => Value::Map(Map::new()),
                 _ => Value::text(""),
             },
-            "date" => Value::Text(other_date(&value.to_plain_text())),
+            "date" => value.as_text().map_or_else(|| value.clone(), |text| Value::Text(other_date(text))),
             _ => Value::Null,
         }
     }

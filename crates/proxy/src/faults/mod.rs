@@ -64,6 +64,11 @@ pub trait Fault: Send + Sync {
     /// What it strikes.
     fn moment(&self) -> Moment;
 
+    /// What it says in the provider's place, where it does and that is always alike.
+    fn says(&self) -> Option<Value> {
+        None
+    }
+
     /// What it does this time; none where it lets this one pass, which does not count as a strike.
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect>;
 }
@@ -96,6 +101,8 @@ pub struct Struck<'a> {
     pub parts: &'a Parts,
     /// The bytes that are held.
     pub bytes: &'a [u8],
+    /// Are they all of it? What is too long to be kept passes as it comes.
+    pub is_whole: bool,
     /// The protocol's name.
     pub protocol: &'static str,
     /// The time since the run began.
@@ -116,6 +123,8 @@ pub enum Effect {
     Truncate(Option<usize>),
     /// What it says is noise.
     Garble,
+    /// These bytes are said in the place of those that are held, and what follows them follows.
+    Alter(Vec<u8>),
     /// The connection is reset on both sides; nothing of it is passed on.
     Reset(Extent),
     /// It is passed on, and then the connection is reset.
@@ -150,7 +159,12 @@ impl Effect {
             | Self::Refuse
             | Self::Pace(_)
             | Self::CloseAfter(_) => true,
-            Self::Answer(_) | Self::Say(..) | Self::Truncate(_) | Self::Garble | Self::Twice => false,
+            Self::Answer(_)
+            | Self::Say(..)
+            | Self::Truncate(_)
+            | Self::Garble
+            | Self::Alter(_)
+            | Self::Twice => false,
         }
     }
 }

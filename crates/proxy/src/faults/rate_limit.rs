@@ -48,6 +48,10 @@ impl Fault for RateLimit {
         Moment::Request
     }
 
+    fn says(&self) -> Option<Value> {
+        Some(said(1))
+    }
+
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if window.1 == 0 || struck.at.saturating_sub(window.0) >= self.per {
@@ -59,7 +63,11 @@ impl Fault for RateLimit {
         }
         let left = (window.0 + self.per).saturating_sub(struck.at);
         let seconds = self.retry_after.unwrap_or(left).as_millis().div_ceil(1000).max(1);
-        let headers = Value::map([("retry-after", Value::text(seconds.to_string()))]);
-        Some(Effect::Answer(Value::map([("status", Value::from(429_u64)), ("headers", headers)])))
+        Some(Effect::Answer(said(seconds)))
     }
+}
+
+fn said(seconds: u128) -> Value {
+    let headers = Value::map([("retry-after", Value::text(seconds.to_string()))]);
+    Value::map([("status", Value::from(429_u64)), ("headers", headers)])
 }

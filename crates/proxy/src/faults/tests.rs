@@ -7,7 +7,14 @@ fn effect_on(fault: &str, reply: &str, bytes: &[u8]) -> Option<Effect> {
     let fault = read_fault(&parse(fault).unwrap()).unwrap();
     let parts = Parts { reply: parse(reply).unwrap(), ..Parts::default() };
     let chance = Chance::new(1, "test");
-    fault.effect(&Struck { chance: &chance, parts: &parts, bytes, protocol: "http", at: Duration::ZERO })
+    fault.effect(&Struck {
+        chance: &chance,
+        parts: &parts,
+        bytes,
+        is_whole: true,
+        protocol: "http",
+        at: Duration::ZERO,
+    })
 }
 
 #[test]
@@ -61,7 +68,18 @@ fn effects() {
         (r#"{"mistype":"body.z"}"#, r#"{"body":{"a":1}}"#, None),
         (r#""truncate""#, "null", Some(Effect::Truncate(None))),
         (r#"{"truncate":"4B"}"#, "null", Some(Effect::Truncate(Some(4)))),
-        (r#""garble""#, "{}", Some(Effect::Garble)),
+        (r#"{"mistype":"body.a","as":"boolean"}"#, r#"{"body":{"a":true}}"#, None),
+        (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":"no day"}}"#, None),
+        (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":7}}"#, None),
+        (
+            r#"{"mistype":"headers.content-type","as":"absent"}"#,
+            r#"{"headers":{"content-type":"a/b"}}"#,
+            said(r#"{"headers":{"content-type":null}}"#),
+        ),
+        (r#""garble""#, r#"{"status":204}"#, None),
+        (r#""garble""#, r#"{"text":"abcdefgh","body":"x"}"#, said("{\"text\":\"ab\u{fffd}defg\u{fffd}\"}")),
+        (r#""garble""#, r#"{"text":"ok"}"#, said("{\"text\":\"o\u{fffd}\"}")),
+        (r#""garble""#, r#"{"body":{"base64":"AAAAAA=="}}"#, said(r#"{"body":{"base64":"AABaAA=="}}"#)),
     ] {
         assert_eq!(effect_on(fault, reply, b"abcdef"), expected, "{fault}");
     }
@@ -72,7 +90,7 @@ fn what_is_left_of_replies() {
     for (most, expected) in [(None, "abc"), (Some(4), "abcd"), (Some(99), "abcde"), (Some(0), "")] {
         assert_eq!(truncated(b"abcdef", most), expected.as_bytes());
     }
-    assert_eq!(garbled(b"abcdef"), b"abc>ef");
+    assert_eq!(garbled(b"abcdef"), b"abcde<");
     assert_eq!(truncated(b"", None), b"");
 }
 
@@ -82,9 +100,38 @@ fn jitter_stays_within_its_bounds() {
         let fault = read_fault(&parse(r#"{"latency":"100ms","jitter":"40ms"}"#).unwrap()).unwrap();
         let chance = Chance::new(seed, "test");
         let parts = Parts::default();
-        let struck =
-            Struck { chance: &chance, parts: &parts, bytes: b"", protocol: "http", at: Duration::ZERO };
+        let struck = Struck {
+            chance: &chance,
+            parts: &parts,
+            bytes: b"",
+            is_whole: true,
+            protocol: "http",
+            at: Duration::ZERO,
+        };
         let Some(Effect::Wait(waits)) = fault.effect(&struck) else { panic!("no wait") };
         assert!((60..=140).contains(&waits.as_millis()), "{waits:?}");
     }
+}
+
+#[test]
+fn what_is_too_long_to_be_kept_is_garbled_where_it_is_and_not_said_twice() {
+    let chance = Chance::new(7, "test");
+    let parts = Parts::default();
+    let on = |fault: &str, bytes: &[u8], protocol: &'static str| {
+        let fault = read_fault(&parse(fault).unwrap()).unwrap();
+        let at = Duration::ZERO;
+        fault.effect(&Struck { chance: &chance, parts: &parts, bytes, is_whole: false, protocol, at })
+    };
+    let altered = |bytes: &[u8]| Some(Effect::Alter(bytes.to_vec()));
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n";
+    let (told, expected) = (format!("{head}aaaaaaa"), format!("{head}aa;aaaa"));
+    assert_eq!(on(r#""garble""#, told.as_bytes(), "http"), altered(expected.as_bytes()));
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (told, expected) = (
+        format!("{head}3\r\naaa\r\n4;x\r\naaaa\r\n8\r\naaa"),
+        format!("{head}3\r\naa;\r\n4;x\r\naa;a\r\n8\r\naa;"),
+    );
+    assert_eq!(on(r#""garble""#, told.as_bytes(), "http"), altered(expected.as_bytes()));
+    assert_eq!(on(r#""garble""#, b"aaaaaa", "redis"), Some(Effect::Garble));
+    assert_eq!(on(r#""duplicate""#, b"aaaaaa", "http"), None);
 }

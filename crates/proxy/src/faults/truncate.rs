@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
-        text: "The reply breaks off after so many bytes (after half of them where nothing is said), and the connection is \
-            closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
+        text: "The reply breaks off after so many bytes (after half of them where nothing is said, half of the first \
+            mebibyte where it is longer), and the connection is closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
             is reset then.",
         subject: Shape::Size,
         example: "{ truncate: 200B }",

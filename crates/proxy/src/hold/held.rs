@@ -290,7 +290,7 @@ impl Held {
         // Nothing leads to the provider any more, and so to nobody of whom it has told.
         let is_left = self.with.beyond.is_some() && state.upstream == Upstream::Nowhere && !state.has_stub();
         if state.n_cuts != self.with.n_cuts || refuses_now || is_left {
-            for rule in state.rules.iter().filter(|rule| rule.refuses()) {
+            for rule in state.enders(self.with.n_cuts) {
                 rule.struck();
                 self.tell_struck(rule);
             }

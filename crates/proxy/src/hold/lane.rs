@@ -133,17 +133,18 @@ impl Lane {
         self.queue.front_mut().filter(|out| out.due <= now).map(|out| (out, most))
     }
 
-    /// The first entry's bytes are these, now that the splitter has seen them off. None of them: it is done.
-    pub(super) fn saw_off(&mut self, bytes: Vec<u8>) {
+    /// The first entry's bytes are these, now that the splitter has seen them off. None of them: it is done, and false.
+    pub(super) fn saw_off(&mut self, bytes: Vec<u8>) -> bool {
         if bytes.is_empty() {
             self.queue.pop_front();
-            return;
+            return false;
         }
         self.n_bytes += bytes.len();
         if let Some(first) = self.queue.front_mut() {
             first.act = Act::Bytes(bytes, 0);
             first.is_seen_off = true;
         }
+        true
     }
 
     /// The splitter sees off all that is queued, for it is asked no more, or what comes now is ready to be written.

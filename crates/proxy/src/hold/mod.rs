@@ -88,6 +88,22 @@ impl SeamState {
         self.rules.iter().find(|rule| rule.refuses()).or(self.cut_by.as_ref()).cloned()
     }
 
+    /// The fault by which nobody listens now.
+    pub(crate) fn refuser(&self) -> Option<Arc<Rule>> {
+        self.rules
+            .iter()
+            .find(|rule| rule.refuses())
+            .or(self.cut_by.as_ref().filter(|_| self.is_cut))
+            .cloned()
+    }
+
+    /// The faults that strike a connection, from when the seam had been cut so often, by ending it.
+    pub(crate) fn enders(&self, n_cuts: u64) -> impl Iterator<Item = &Arc<Rule>> {
+        // One that waited for an interaction to fit has counted that.
+        let is_counted = |rule: &&Arc<Rule>| self.n_cuts != n_cuts && rule.effect_now().is_some();
+        self.rules.iter().filter(|rule| rule.refuses()).chain(self.cut_by.as_ref().filter(is_counted))
+    }
+
     /// Does somebody answer in the provider's place?
     pub(crate) fn has_stub(&self) -> bool {
         self.rules.iter().any(|rule| matches!(rule.kind(), Kind::Stub(_)))

@@ -55,6 +55,7 @@ pub struct Rule {
     put: OnceLock<Duration>,
     n_fitting: AtomicU64,
     n_struck: AtomicU64,
+    unsaid: OnceLock<String>,
 }
 
 /// Whose doing it is that something was said, or went wrong, where that is not the provider's.
@@ -86,7 +87,13 @@ impl fmt::Debug for Rule {
 impl Rule {
     /// A rule, to be put on seams.
     pub fn new(spec: RuleSpec) -> Self {
-        Self { spec, put: OnceLock::new(), n_fitting: AtomicU64::new(0), n_struck: AtomicU64::new(0) }
+        Self {
+            spec,
+            put: OnceLock::new(),
+            n_fitting: AtomicU64::new(0),
+            n_struck: AtomicU64::new(0),
+            unsaid: OnceLock::new(),
+        }
     }
 
     /// What it is called.
@@ -121,6 +128,17 @@ impl Rule {
 
     pub(crate) fn struck(&self) {
         self.n_struck.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// What it was to do could not be done: it has not struck.
+    pub(crate) fn missed(&self, reason: &str) {
+        self.n_struck.fetch_sub(1, Ordering::SeqCst);
+        let _ = self.unsaid.set(reason.to_owned());
+    }
+
+    /// Why something that it was to answer could not be said, where that was so.
+    pub fn unsaid(&self) -> Option<&str> {
+        self.unsaid.get().map(String::as_str)
     }
 
     /// What it strikes.
@@ -164,6 +182,7 @@ impl Rule {
             chance: &self.spec.chance,
             parts: &parts,
             bytes: &[],
+            is_whole: true,
             protocol: "",
             at: Duration::ZERO,
         })
@@ -180,6 +199,7 @@ impl Rule {
             chance: &self.spec.chance,
             parts: &parts,
             bytes: &[],
+            is_whole: true,
             protocol: "",
             at: Duration::ZERO,
         })
@@ -220,6 +240,7 @@ impl Rule {
             chance: &self.spec.chance,
             parts: struck.parts,
             bytes: struck.bytes,
+            is_whole: struck.is_whole,
             protocol: struck.protocol,
             at: struck.at,
         })
@@ -230,6 +251,7 @@ impl Rule {
 pub(crate) struct Held<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) bytes: &'a [u8],
+    pub(crate) is_whole: bool,
     pub(crate) protocol: &'static str,
     pub(crate) at: Duration,
 }

@@ -47,14 +47,32 @@ pub(super) struct Case<'a> {
     pub(super) at: Duration,
     pub(super) bytes: &'a [u8],
     pub(super) moment: Moment,
-    pub(super) is_message: bool,
+    pub(super) about: About<'a>,
     /// Is nothing known of them, but that they are bytes? Then nobody can answer.
     pub(super) is_bytes: bool,
     /// Is there somebody to ask what no stub answers?
     pub(super) has_provider: bool,
+}
+
+impl<'a> Case<'a> {
+    /// What a fault may look at.
+    fn held(&self, parts: &'a Parts) -> Held<'a> {
+        Held { parts, bytes: self.bytes, is_whole: self.about.is_whole, protocol: self.protocol, at: self.at }
+    }
+}
+
+/// What a piece is.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) is_message: bool,
+    /// Is all of it there?
+    pub(super) is_whole: bool,
     /// What was asked, where this is the reply to it.
     pub(super) asked: Option<&'a Value>,
 }
+
+/// A request that is all there.
+pub(super) const WHOLE: About<'static> = About { is_message: false, is_whole: true, asked: None };
 
 /// Asks the rules, the newest first.
 pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
@@ -72,9 +90,9 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     if let Some(verdict) = at_a_glance(rules, case, &*read) {
         return verdict;
     }
-    let apart = if looks_closely && !case.is_message { of_each(case, &*read) } else { Vec::new() };
+    let apart = if looks_closely && !case.about.is_message { of_each(case, &*read) } else { Vec::new() };
     let mut parts = read.read();
-    if let Some(asked) = case.asked {
+    if let Some(asked) = case.about.asked {
         parts.request = asked.clone();
     }
     if asks_later {
@@ -92,15 +110,17 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
             Kind::Stub(_) if passes || case.is_bytes => {}
             // A message goes on to a broker that is there; where nobody is, a stub stands in for it.
             Kind::Stub(_)
-                if case.is_message && !is_said(&parts) && (case.has_provider || !is_published(&parts)) => {}
+                if case.about.is_message
+                    && !is_said(&parts)
+                    && (case.has_provider || !is_published(&parts)) => {}
             Kind::Stub(answers) => {
                 if !rule.applies(&interaction, case.at) {
                     continue;
                 }
                 // What is published needs no answer.
-                unmatched = Some(rule).filter(|_| !case.is_message);
+                unmatched = Some(rule).filter(|_| !case.about.is_message);
                 let said = is_said(&parts).then(|| Value::map([("message", parts.message.clone())]));
-                let published = if case.is_message { &parts.message } else { &parts.request };
+                let published = if case.about.is_message { &parts.message } else { &parts.request };
                 let asked = Asked {
                     seam: case.seam,
                     protocol: case.protocol,
@@ -178,7 +198,7 @@ fn of_each(case: &Case<'_>, read: &dyn Captured) -> Vec<OfOne> {
     let mut all = read.apart();
     for one in &mut all {
         // A reply says of the request only what it is the reply to.
-        if let Some(Value::Map(asked)) = case.asked {
+        if let Some(Value::Map(asked)) = case.about.asked {
             let mut request = asked.clone();
             request.extend(one.parts.request.as_map().cloned().unwrap_or_default());
             one.parts.request = Value::Map(request);
@@ -192,7 +212,7 @@ fn strike(rule: &Arc<Rule>, case: &Case<'_>, parts: &Parts, verdict: &mut Verdic
     if !rule.strikes_this_one(case.at) {
         return;
     }
-    let held = Held { parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
+    let held = case.held(parts);
     match rule.effect(&held) {
         None => return,
         // What can't be done was not done: it does not count.
@@ -218,7 +238,7 @@ fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mu
         if is_of_messages(rule, case) && is_old() || !rule.strikes_this_one(case.at) {
             continue;
         }
-        let held = Held { parts: &one.apart.parts, bytes: case.bytes, protocol: case.protocol, at: case.at };
+        let held = case.held(&one.apart.parts);
         let Some(effect) = rule.effect(&held) else { continue };
         rule.struck();
         verdict.struck.push(Arc::clone(rule));
@@ -240,7 +260,7 @@ fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mu
 /// What stubs say that needn't read the request, where nobody else has to.
 fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Option<Verdict> {
     // Whoever waits, breaks or looks at replies wants to know more, and a filter needs all of it.
-    if case.is_message
+    if case.about.is_message
         || case.is_bytes
         || case.moment != Moment::Request
         || !rules.iter().all(|rule| rule.is_stub() && rule.is_for_all())
@@ -252,6 +272,9 @@ fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Opt
     let field = |name: &str| read.glance(name);
     let answering = answers.at_a_glance(Glance { seam: case.seam, field: &field })?;
     rule.struck();
+    if let Answering { say: Say::Pass, after, .. } = answering {
+        return Some(Verdict { wait: after, ..Verdict::default() });
+    }
     Some(Verdict { what: Some((What::Stub(answering), Arc::clone(rule))), ..Verdict::default() })
 }
 

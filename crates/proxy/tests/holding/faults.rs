@@ -218,3 +218,21 @@ async fn what_can_not_be_done_to_plain_bytes_does_not_count() {
         bed.proxy.take_away(&rule);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fault_could_not_do_does_not_count() {
+    for (fault, expected, unsaid) in [
+        (r#""cut""#, FIRST, None),
+        (r#"{"mistype":"body.path","as":"text"}"#, FIRST, None),
+        (r#"{"mistype":"status","as":"text"}"#, FIRST, Some("a status is a number from 100 to 999")),
+        (r#"{"error":"40001"}"#, FIRST, Some("http has no `error`")),
+    ] {
+        let bed = bed(provider).await;
+        let rule = bed.put(fault).await;
+        assert_eq!(bed.client().ask("/a"), expected, "{fault}");
+        let why = rule.unsaid().unwrap_or_default();
+        assert!(why.starts_with(unsaid.unwrap_or_default()), "{fault}: {why}");
+        assert_eq!((rule.n_struck(), why.is_empty()), (0, unsaid.is_none()), "{fault}");
+        assert!(!bed.told().await.iter().any(|told| told.starts_with("struck")), "{fault}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod bed;
 mod faults;
+mod frames;
 mod handing;
 mod streams;
 mod stubs;

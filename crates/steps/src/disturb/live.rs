@@ -1,7 +1,7 @@
 //! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
 
 use super::narrowing::Narrowing;
-use super::value_of;
+use super::{check_answer, value_of};
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::Names;
 use seam_model::{Fields, Node};
@@ -44,6 +44,9 @@ pub fn read_live(
         (Some(fault), None) => match read_fault(&fault.to_value()) {
             Ok(kind) => {
                 narrowing.check(&*kind, found);
+                if let Ok(protocol) = spoken {
+                    check_answer(fault, &*kind, protocol, found);
+                }
                 (value_of(fault), Some(Kind::Fault(kind)))
             }
             Err(reason) => {

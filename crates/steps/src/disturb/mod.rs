@@ -22,11 +22,12 @@ use crate::subject::{self, Ends};
 use futures_util::future::BoxFuture;
 use names::Fixed;
 use narrowing::Narrowing;
-use seam_diag::{Diagnostic, Span};
+use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{NameUse, Names};
-use seam_model::{Entry, Fields, Node, NodeKind};
-use seam_proxy::{FAULTS, Kind, Rule, read_fault};
+use seam_model::{Fields, Node, NodeKind};
+use seam_proxy::{FAULTS, Fault, Kind, Rule, read_fault};
 use seam_stub::{Source, Standing, Surroundings};
+use seam_wire::Protocol;
 use std::sync::Arc;
 
 /// A fault or a stub, to be put on a seam.
@@ -89,7 +90,10 @@ impl Disturbance {
             reading.found.push(Diagnostic::error(reason.clone()).at(at, ""));
         }
         let title = shown(fault, reading);
-        check_answer(fault, fields, reading);
+        let spoken = protocol_of(fields, reading);
+        if let (Some(Ok(read)), Some(protocol)) = (&read, spoken) {
+            check_answer(fault, &**read, protocol, reading.found);
+        }
         let ends = seam_of(fields, span, reading)?;
         let narrowing = Narrowing::read(fields, reading.found);
         if let Some(Ok(fault)) = &read {
@@ -160,20 +164,30 @@ impl Disturbance {
     }
 }
 
-/// Tells fields that an answer of the seam's protocol does not have.
-fn check_answer(fault: &Node, fields: &mut Fields<'_>, reading: &mut Reading<'_>) {
-    let Some(entries) = fault.as_map() else { return };
-    let is_answer = |entry: &Entry| matches!(entry.key.value.as_str(), "status" | "error");
-    let seam = fields.take("seam").and_then(Node::as_text).and_then(|text| text.split_once("->"));
-    let (true, Some((_, provider))) = (entries.iter().any(is_answer), seam) else { return };
+/// What is spoken on the seam that is named beside a fault, where that is known.
+fn protocol_of(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Option<&'static dyn Protocol> {
+    let (_, provider) = fields.take("seam").and_then(Node::as_text)?.split_once("->")?;
     let (component, endpoint) = provider.trim().split_once('.').unwrap_or((provider.trim(), ""));
-    let protocol = reading.system.protocol(component, endpoint).and_then(seam_wire::protocol);
-    let Some(protocol) = protocol.filter(|protocol| !protocol.word().fields.is_empty()) else { return };
+    reading.system.protocol(component, endpoint).and_then(seam_wire::protocol)
+}
+
+/// Tells what a fault says and its seam's protocol has no word for.
+fn check_answer(node: &Node, fault: &dyn Fault, protocol: &dyn Protocol, found: &mut Diagnostics) {
+    let Some(answer) = fault.says().filter(|_| !protocol.word().fields.is_empty()) else { return };
     let names = || protocol.word().fields.iter().map(|field| field.name);
-    for entry in entries.iter().filter(|entry| names().all(|name| name != entry.key.value)) {
-        let title = format!("an answer of `{}` has no `{}`", protocol.name(), entry.key.value);
-        let error = Diagnostic::error(title).at(entry.key.span, "");
-        reading.found.push(error.suggest(&entry.key.value, names()));
+    let stray: Vec<&str> = answer.as_map().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    let stray: Vec<&str> = stray.into_iter().filter(|key| names().all(|name| name != *key)).collect();
+    for key in &stray {
+        let title = format!("an answer of `{}` has no `{key}`", protocol.name());
+        // What a fault says by itself stands nowhere.
+        let written = node.as_map().into_iter().flatten().find(|entry| entry.key.value == *key);
+        let error = Diagnostic::error(title).at(written.map_or(node.span, |entry| entry.key.span), "");
+        found.push(error.suggest(key, names()));
+    }
+    if let Some(misfit) = protocol.misfit(&answer).filter(|_| stray.is_empty()) {
+        let said =
+            node.as_map().and_then(|entries| entries.first()).map_or(node.span, |entry| entry.node.span);
+        found.push(Diagnostic::error(misfit.reason).at(said, ""));
     }
 }
 
@@ -290,6 +304,23 @@ mod tests {
                 "- fault: refuse\n  seam: orders -> paygate\n  probability: 0.5",
                 "nothing can be chosen with `probability` [probability]",
             ),
+            (
+                "- fault: { status: 99 }\n  seam: orders -> paygate",
+                "a status is a number from 100 to 999 [99]",
+            ),
+            (
+                "- fault: { status: 101 }\n  seam: orders -> paygate",
+                "an answer's status is a number from 200 to 999 [101]",
+            ),
+            (
+                "- fault: { error: '40001' }\n  seam: orders -> paygate",
+                "an answer of `http` has no `error` [error]",
+            ),
+            (
+                "- fault: { rate_limit: 0 }\n  seam: orders -> pg",
+                "an answer of `postgres` has no `status` [{ rate_limit",
+            ),
+            ("- fault: { error: 400 }\n  seam: orders -> pg", "SQLSTATE"),
             ("- stub: { request: POST /charge, replay: {} }\n  seam: orders -> paygate", "replay"),
             (
                 "- stub: stubs/none.yaml\n  seam: orders -> paygate",

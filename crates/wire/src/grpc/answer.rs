@@ -16,12 +16,13 @@ const KNOWN: &[&str] = &[
     "json", "text", "error",
 ];
 
-/// Reads an answer to the call of a path.
-pub(crate) fn said(
-    descriptors: Option<&Descriptors>,
-    path: &str,
-    answer: &Value,
-) -> Result<Said, Unanswerable> {
+/// Why no call can be answered so; none where one may.
+pub(super) fn misfit(answer: &Value) -> Option<Unanswerable> {
+    fields(answer).err()
+}
+
+/// The fields of an answer, and its status.
+fn fields(answer: &Value) -> Result<(&Map, u32), Unanswerable> {
     let Some(map) = answer.as_map() else {
         return Err(Unanswerable::new("an answer of gRPC is a map: status, message, body"));
     };
@@ -30,7 +31,16 @@ pub(crate) fn said(
             "grpc has no {unknown}; its answers have status, message, body"
         )));
     }
-    let status = status_of(map)?;
+    Ok((map, status_of(map)?))
+}
+
+/// Reads an answer to the call of a path.
+pub(crate) fn said(
+    descriptors: Option<&Descriptors>,
+    path: &str,
+    answer: &Value,
+) -> Result<Said, Unanswerable> {
+    let (map, status) = fields(answer)?;
     let output = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.output());
     let mut said = Said { stays_open: map.get("open") == Some(&Value::Bool(true)), ..Said::default() };
     said.headers.push(b":status", b"200");

@@ -16,11 +16,13 @@ mod status;
 use crate::conversation::{Conversation, Limits};
 use crate::http2::{Flavor, Http2};
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use crate::watching::Watching;
 pub(crate) use answer::{last, pushed, said};
 pub use descriptors::{Descriptors, Undescribed};
 pub(crate) use reading::{MessageRead, ReplyRead, RequestRead, is_grpc};
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 use std::sync::Arc;
 
 /// The protocol `grpc`.
@@ -53,6 +55,10 @@ impl Protocol for Grpc {
 
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[b"h2"]
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        answer::misfit(answer)
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -91,6 +91,10 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
             "content-length" => has_length = true,
             _ => {}
         }
+        // Said to be absent: nothing is made up in its place.
+        if *value == Value::Null {
+            continue;
+        }
         for value in value.as_list().unwrap_or(std::slice::from_ref(value)) {
             let text = value.to_plain_text();
             head.extend([name.as_str(), ": ", one_line(name, &text)?, "\r\n"]);
@@ -122,6 +126,17 @@ pub(super) fn framed(bytes: &[u8], open: Option<Open>) -> Vec<u8> {
         return bytes.to_vec();
     }
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// Why no request can be answered so; none where one may.
+pub(super) fn misfit(answer: &Value) -> Option<Unanswerable> {
+    let to = AnswerTo { is_head: false, closes: false, is_old: false };
+    let is_final = |status: &Value| status.as_i64().is_none_or(|status| status >= 200);
+    match encode(answer, to, None) {
+        Err(unanswerable) => Some(unanswerable),
+        Ok(_) if answer.get("status").is_none_or(is_final) => None,
+        Ok(_) => Some(Unanswerable::new("an answer's status is a number from 200 to 999")),
+    }
 }
 
 /// The bytes of an answer that changes over to WebSocket. Nothing is said of extensions, which are the provider's.

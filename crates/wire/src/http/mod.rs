@@ -17,9 +17,11 @@ mod splitter;
 use crate::conversation::{Conversation, Limits};
 use crate::http2::Versions;
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use connection::Connection;
 pub(crate) use reading::{Headers, MAX_UNPACKED_ON_SEAM};
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 
 /// The protocol `http`.
 pub(crate) struct Http;
@@ -47,6 +49,10 @@ impl Protocol for Http {
 
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[b"h2", b"http/1.1"]
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        answer::misfit(answer)
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -25,9 +25,11 @@ mod walk;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 use splitter::Cutter;
 
 /// The protocol `mysql`.
@@ -52,6 +54,10 @@ impl Protocol for Mysql {
 
     fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
         Some(Box::new(upgrade::Asks::new(urge)))
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        saying::read(answer).err()
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

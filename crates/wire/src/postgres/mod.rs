@@ -28,9 +28,11 @@ pub use value::{Format, to_value};
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use crate::upgrade::{Upgrade, Urge};
 use connection::Connection;
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 
 /// The protocol `postgres`.
 pub(crate) struct Postgres;
@@ -66,6 +68,10 @@ impl Protocol for Postgres {
 
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[b"postgresql"]
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        splitter::misfit(answer)
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -21,8 +21,10 @@ pub use value::{Reply, encode, parse};
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use connection::Connection;
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 
 /// The protocol `redis`.
 pub(crate) struct Redis;
@@ -42,6 +44,10 @@ impl Protocol for Redis {
 
     fn default_port(&self) -> Option<u16> {
         Some(6379)
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        answer::read(answer).err()
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -17,9 +17,11 @@ mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::Protocol;
+use crate::splitter::Unanswerable;
 use crate::upgrade::{Upgrade, Urge};
 use connection::Connection;
 use seam_model::{Field, Shape, Word};
+use seam_value::Value;
 
 /// The protocol `smtp`.
 pub(crate) struct Smtp;
@@ -43,6 +45,10 @@ impl Protocol for Smtp {
 
     fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
         Some(Box::new(upgrade::Asks::new(urge)))
+    }
+
+    fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
+        stand_in::reply(answer).err()
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

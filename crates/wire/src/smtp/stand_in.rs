@@ -207,7 +207,7 @@ impl Cutter {
 }
 
 /// An answer as a reply's lines.
-fn reply(answer: &Value) -> Result<Vec<u8>, Unanswerable> {
+pub(super) fn reply(answer: &Value) -> Result<Vec<u8>, Unanswerable> {
     if let Some(words) = unmatched(answer) {
         return Ok(lines(554, &format!("5.3.0 {words}")));
     }

@@ -7,11 +7,11 @@ use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::pushed::Pushed;
 use crate::hold::rule::{By, Rule};
-use crate::hold::verdict::What;
+use crate::hold::verdict::{About, WHOLE, What};
 use crate::observer::Seen;
 use crate::relay::Over;
 use seam_value::Value;
-use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then, unroll};
+use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then, Unanswerable, unroll};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ impl Held {
         whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
-        let mut verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+        let mut verdict = self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read);
         self.fates.begin(call, whole, verdict.asked.take());
         let due = Instant::now() + verdict.wait;
         match verdict.what {
@@ -62,7 +62,17 @@ impl Held {
         due: Instant,
     ) -> Result<(), Ended> {
         match effect {
-            Effect::Answer(value) => self.answer(call, &value, due, &rule),
+            Effect::Answer(value) => match self.say_answer(call, &value, due, &rule) {
+                Ok(()) => {
+                    self.strikes(&rule);
+                    Ok(())
+                }
+                Err(unanswerable) => {
+                    self.has_no_words(&rule, &unanswerable.reason);
+                    self.pass_request(call, bytes, due);
+                    Ok(())
+                }
+            },
             Effect::Say(said, then) => {
                 self.drop_request(call, &Value::Null, due);
                 self.say(call, said, (due, then), &By::Fault(rule));
@@ -100,7 +110,13 @@ impl Held {
             Effect::Twice => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.again(call, &bytes));
                 self.pass_request(call, bytes, due);
-                self.up.push(Act::Bytes(again.unwrap_or_default(), 0), due, None);
+                match again {
+                    Some(again) => {
+                        self.strikes(&rule);
+                        self.up.push(Act::Bytes(again, 0), due, None);
+                    }
+                    None => self.has_no_words(&rule, "it can't be said twice in this protocol"),
+                }
                 Ok(())
             }
             Effect::Cut(time) => {
@@ -110,6 +126,7 @@ impl Held {
             Effect::Wait(_)
             | Effect::Truncate(_)
             | Effect::Garble
+            | Effect::Alter(_)
             | Effect::Refuse
             | Effect::Pace(_)
             | Effect::CloseAfter(_) => {
@@ -220,22 +237,39 @@ impl Held {
 
     /// Answers a request here, in the protocol's own terms.
     fn answer(&mut self, call: Call, value: &Value, due: Instant, rule: &Arc<Rule>) -> Result<(), Ended> {
-        let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
-        let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
-        match splitter.answer(call, value) {
-            Ok(bytes) => {
-                self.drop_request(call, value, due);
-                self.say(call, bytes, (due, then), &by_of(rule));
-                Ok(())
-            }
+        match self.say_answer(call, value, due, rule) {
+            Ok(()) => Ok(()),
             Err(unanswerable) => self.unanswerable(&unanswerable.reason),
         }
     }
 
+    fn say_answer(
+        &mut self,
+        call: Call,
+        value: &Value,
+        due: Instant,
+        rule: &Arc<Rule>,
+    ) -> Result<(), Unanswerable> {
+        let Some(splitter) = &mut self.with.splitter else {
+            return Err(Unanswerable::new("its bytes are not understood"));
+        };
+        let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
+        let bytes = splitter.answer(call, value)?;
+        self.drop_request(call, value, due);
+        self.say(call, bytes, (due, then), &by_of(rule));
+        Ok(())
+    }
+
+    /// A fault can't be said in the protocol's terms: what it was to strike passes, and it has not struck.
+    fn has_no_words(&mut self, rule: &Arc<Rule>, reason: &str) {
+        rule.missed(reason);
+        let (seam, name) = (self.with.seam.0, format!("the fault `{}`", rule.name()));
+        self.with.observer.tell(Seen::Unsaid { seam, name, reason: reason.to_owned() });
+    }
+
     pub(super) fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
-        let reason = format!("what was to be answered can't be said: {reason}");
-        let (seam, connection) = (self.with.seam.0, self.with.connection);
-        self.with.observer.tell(Seen::Degraded { seam, connection, reason });
+        let (seam, name) = (self.with.seam.0, "what was to be answered".to_owned());
+        self.with.observer.tell(Seen::Unsaid { seam, name, reason: reason.to_owned() });
         self.with.tap.borrow_mut().reset_by_fault();
         Err(Ended(Over::Reset))
     }
@@ -312,9 +346,13 @@ impl Held {
             return self.lose(call, extent, whole);
         }
         let asked = self.fates.take_asked(call);
-        let verdict = self.decide(&bytes, Moment::Reply, (false, asked.as_ref()), read);
+        let verdict = {
+            let about = About { is_message: false, is_whole: whole, asked: asked.as_ref() };
+            self.decide(&bytes, Moment::Reply, about, read)
+        };
         let due = Instant::now() + verdict.wait;
         let struck = self.apart.remove(&call).map(By::Fault);
+        let mut is_altered = false;
         let (said, then, by) = match verdict.what {
             None if !verdict.apart.is_empty() => {
                 let (said, by) = self.change_apart(call, (&bytes, whole), &verdict.apart)?;
@@ -325,8 +363,18 @@ impl Held {
                 match effect {
                     Effect::Answer(value) => {
                         match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
-                            Some(Ok(said)) => (said, Then::Stay, Some(by)),
-                            Some(Err(unanswerable)) => return self.unanswerable(&unanswerable.reason),
+                            Some(Ok(said)) if said == bytes && whole => {
+                                self.has_no_words(&rule, "it is said in the same words as before");
+                                (bytes, Then::Stay, None)
+                            }
+                            Some(Ok(said)) => {
+                                self.strikes(&rule);
+                                (said, Then::Stay, Some(by))
+                            }
+                            Some(Err(unanswerable)) => {
+                                self.has_no_words(&rule, &unanswerable.reason);
+                                (bytes, Then::Stay, None)
+                            }
                             None => (bytes, Then::Stay, None),
                         }
                     }
@@ -345,7 +393,12 @@ impl Held {
                         let said = self.with.splitter.as_ref();
                         let said =
                             said.and_then(|splitter| splitter.with_body(&bytes, &mut |body| noise(body)));
+                        is_altered = true;
                         (said.unwrap_or_else(|| garbled(&bytes)), Then::Stay, Some(by))
+                    }
+                    Effect::Alter(said) => {
+                        is_altered = true;
+                        (said, Then::Stay, Some(by))
                     }
                     Effect::Reset(extent) | Effect::LoseReply(extent) | Effect::ResetAfter(extent) => {
                         if !self.break_off(call, (extent, Passed::On), due, &by) {
@@ -366,7 +419,7 @@ impl Held {
             }
             _ => (bytes, Then::Stay, None),
         };
-        if by.is_some() && !whole {
+        if by.is_some() && !whole && !is_altered {
             self.fates.set(call, Fate::Replaced);
         } else {
             self.fates.is_due(call, due);
@@ -468,7 +521,7 @@ impl Held {
         read: Box<dyn Captured>,
         (by, earliest): (Option<By>, Instant),
     ) -> Result<Instant, Ended> {
-        let verdict = self.decide(&bytes, Moment::Request, (true, None), read);
+        let verdict = self.decide(&bytes, Moment::Request, About { is_message: true, ..WHOLE }, read);
         let due = (Instant::now() + verdict.wait).max(earliest);
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
@@ -486,18 +539,26 @@ impl Held {
             Some((Effect::Twice, rule)) => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.deliver_again(&bytes));
                 self.lane(to).push(Act::Bytes(bytes, 0), due, by);
-                let again = Act::Bytes(again.unwrap_or_default(), 0);
-                self.lane(to).push(again, due, Some(By::Fault(rule)));
+                match again {
+                    Some(again) => {
+                        self.strikes(&rule);
+                        self.lane(to).push(Act::Bytes(again, 0), due, Some(By::Fault(rule)));
+                    }
+                    None => self.has_no_words(&rule, "it can't be said twice in this protocol"),
+                }
             }
             Some((Effect::LoseReply(_) | Effect::Hang, _)) => {}
             Some((Effect::Answer(value), rule)) => {
                 let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
                 match splitter.refuse(&bytes, &value) {
                     Ok(said) => {
-                        let by = Some(By::Fault(rule));
-                        self.lane(to.opposite()).push(Act::Bytes(said, 0), due, by);
+                        self.strikes(&rule);
+                        self.lane(to.opposite()).push(Act::Bytes(said, 0), due, Some(By::Fault(rule)));
                     }
-                    Err(unanswerable) => self.unanswerable(&unanswerable.reason)?,
+                    Err(unanswerable) => {
+                        self.has_no_words(&rule, &unanswerable.reason);
+                        self.lane(to).push(Act::Bytes(bytes, 0), due, by);
+                    }
                 }
             }
             Some((Effect::Reset(extent), rule)) => {

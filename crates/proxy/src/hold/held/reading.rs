@@ -5,11 +5,10 @@ use crate::faults::{Effect, Moment};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::rule::Rule;
-use crate::hold::verdict::{Case, Verdict, What, decide};
+use crate::hold::verdict::{About, Case, Verdict, WHOLE, What, decide};
 use crate::observer::Seen;
 use crate::relay::{Opening, Over};
 use crate::stand::Upstream;
-use seam_value::Value;
 use seam_wire::{Captured, Direction, Of, Piece, Splitter};
 use std::io;
 use std::rc::Rc;
@@ -107,7 +106,7 @@ impl Held {
         let mut due = Instant::now();
         if direction == Direction::ToProvider {
             let read: Box<dyn Captured> = Box::new(seam_wire::Read(seam_wire::Parts::default()));
-            let verdict = self.decide(&bytes, Moment::Request, (false, None), read);
+            let verdict = self.decide(&bytes, Moment::Request, WHOLE, read);
             due += verdict.wait;
             if let Some((What::Fault(effect), rule)) = verdict.what {
                 match effect {
@@ -181,7 +180,7 @@ impl Held {
         &mut self,
         bytes: &[u8],
         moment: Moment,
-        (is_message, asked): (bool, Option<&Value>),
+        about: About<'_>,
         read: Box<dyn Captured>,
     ) -> Verdict {
         let (rules, leads_somewhere) = {
@@ -194,18 +193,27 @@ impl Held {
             at: self.with.observer.pulse().now(),
             bytes,
             moment,
-            is_message,
+            about,
             is_bytes: self.with.splitter.is_none(),
             has_provider: self.with.provider.is_some() || leads_somewhere,
-            asked,
         };
         let verdict = decide(&rules, &case, read);
         self.is_touched |= verdict.what.is_some();
-        for rule in &verdict.struck {
-            self.tell_struck(rule);
-            self.with.tap.borrow_mut().harmed(rule);
+        // Whether it can be said shows when it is said.
+        let answers = match &verdict.what {
+            Some((What::Fault(Effect::Answer(_) | Effect::Twice), rule)) => Some(rule),
+            _ => None,
+        };
+        for rule in verdict.struck.iter().filter(|rule| answers.is_none_or(|other| !Arc::ptr_eq(rule, other)))
+        {
+            self.strikes(rule);
         }
         verdict
+    }
+
+    pub(super) fn strikes(&self, rule: &Arc<Rule>) {
+        self.tell_struck(rule);
+        self.with.tap.borrow_mut().harmed(rule);
     }
 
     pub(super) fn tell_struck(&self, rule: &Arc<Rule>) {

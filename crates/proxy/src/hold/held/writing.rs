@@ -71,9 +71,10 @@ impl Held {
                     Some(splitter) => splitter.passes(to, bytes),
                     None => bytes,
                 };
-                lane.saw_off(bytes);
-                // Where nothing is to be written now, the next has still to be seen off.
-                continue;
+                // The next has yet to be seen off itself.
+                if !lane.saw_off(bytes) {
+                    continue;
+                }
             }
             let Some((out, most)) = lane.first(now) else { return Ok(()) };
             let by = out.by.clone();

@@ -151,6 +151,11 @@ enum About {
     Function(u32),
 }
 
+/// Why no statement can be answered so; none where one may.
+pub(super) fn misfit(answer: &Value) -> Option<Unanswerable> {
+    said::read(answer).err()
+}
+
 impl About {
     fn to_asked(&self) -> Asked {
         match self {

@@ -1,0 +1,77 @@
+//! HTTP/2, frame by frame: what has no room at its receiver waits, and nothing behind it on its stream overtakes it.
+
+use crate::bed::{LONG, bed};
+use seam_proxy::{Often, Upstream};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// A frame, without those of the connection as a whole.
+fn next(stream: &mut TcpStream) -> (u8, u8, Vec<u8>) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut payload = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
+        stream.read_exact(&mut payload).unwrap();
+        if head[8] != 0 {
+            return (head[3], head[4], payload);
+        }
+    }
+}
+
+/// Answers at once with two halves of a body and trailers, in one piece.
+fn provider() -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
+        stream.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+        while next(&mut stream).0 != HEADERS {}
+        let all = [
+            frame(HEADERS, 4, 1, &[0x88]),
+            frame(DATA, 0, 1, b"0123456789"),
+            frame(DATA, 0, 1, b"abcdefghij"),
+            // A header that no table has, as its name and value.
+            frame(HEADERS, 5, 1, b"\0\x01x\x01y"),
+        ];
+        stream.write_all(&all.concat()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Upstream::Tcp(address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_room_is_not_overtaken() {
+    let bed = bed(|_| provider()).await;
+    bed.put_on(r#""reset""#, Some("/never"), Often::default()).await;
+    let mut client = TcpStream::connect(bed.address).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    // Each stream has room for ten bytes.
+    let asks = [
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 10]),
+        frame(SETTINGS, 1, 0, &[]),
+        frame(HEADERS, 5, 1, &[0x82, 0x86, 0x84]),
+    ];
+    client.write_all(&asks.concat()).unwrap();
+    assert_eq!(next(&mut client).0, HEADERS);
+    assert_eq!(next(&mut client), (DATA, 0, b"0123456789".to_vec()));
+    client.write_all(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 4])).unwrap();
+    assert_eq!(next(&mut client), (DATA, 0, b"abcd".to_vec()));
+    client.write_all(&frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 60])).unwrap();
+    assert_eq!(next(&mut client), (DATA, 0, b"efghij".to_vec()));
+    let (kind, flags, _) = next(&mut client);
+    assert_eq!((kind, flags), (HEADERS, 5));
+}
