@@ -3,7 +3,7 @@
 use crate::bed::{Client, FIRST, LONG, bed, provider};
 use seam_proxy::{Kind, Often, Upstream, read_fault};
 use seam_value::{Value, parse};
-use seam_wire::{Answering, Answers, Asked, Elsewhere, Say};
+use seam_wire::{Answering, Answers, Asked, Elsewhere, Glance, Say};
 use std::io::Write;
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -73,6 +73,27 @@ async fn a_stub_stands_where_nobody_is() {
     assert_eq!(client.answer().unwrap(), "100 ");
     assert_eq!(client.answer().unwrap(), r#"201 {"from":"stub"}"#);
     drop(client);
+}
+
+/// Passes all on, as a glance tells.
+struct Passes;
+
+impl Answers for Passes {
+    fn at_a_glance(&self, _: Glance<'_>) -> Option<Answering> {
+        let (by, say) = (Arc::from("passes"), Say::Pass);
+        Some(Answering { by, after: Duration::ZERO, say, dribble: None, afterwards: Vec::new() })
+    }
+
+    fn answer(&self, _: &Asked<'_>) -> Option<Answering> {
+        unreachable!("a glance was enough")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_glance_passes_on_goes_to_the_provider() {
+    let bed = bed(provider).await;
+    bed.put_rule("passes", Kind::Stub(Arc::new(Passes)), None, Often::default()).await;
+    assert_eq!(bed.client().ask("/a"), FIRST);
 }
 
 /// Asks somebody else for every answer.

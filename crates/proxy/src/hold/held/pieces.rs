@@ -45,7 +45,10 @@ impl Held {
                 ]);
                 self.answer(call, &unknown, due, &rule)
             }
-            Some((What::Fault(effect), rule)) => self.strike_request(call, (effect, rule), bytes, due),
+            Some((What::Fault(effect), rule)) => {
+                self.strike_request(call, (effect, rule), bytes, due);
+                Ok(())
+            }
         }
     }
 
@@ -60,30 +63,24 @@ impl Held {
         (effect, rule): (Effect, Arc<Rule>),
         bytes: Vec<u8>,
         due: Instant,
-    ) -> Result<(), Ended> {
+    ) {
         match effect {
             Effect::Answer(value) => match self.say_answer(call, &value, due, &rule) {
-                Ok(()) => {
-                    self.strikes(&rule);
-                    Ok(())
-                }
+                Ok(()) => self.strikes(&rule),
                 Err(unanswerable) => {
                     self.has_no_words(&rule, &unanswerable.reason);
                     self.pass_request(call, bytes, due);
-                    Ok(())
                 }
             },
             Effect::Say(said, then) => {
                 self.drop_request(call, &Value::Null, due);
                 self.say(call, said, (due, then), &By::Fault(rule));
-                Ok(())
             }
             Effect::Reset(extent) => {
                 let by = By::Fault(rule);
                 if !self.break_off(call, (extent, Passed::Nowhere), due, &by) {
                     self.up.push(Act::Reset, due, Some(by));
                 }
-                Ok(())
             }
             Effect::ResetAfter(extent) => {
                 let by = By::Fault(rule);
@@ -91,13 +88,11 @@ impl Held {
                 if !self.break_off(call, (extent, Passed::On), due, &by) {
                     self.up.push(Act::Reset, due, Some(by));
                 }
-                Ok(())
             }
             Effect::LoseReply(extent) => {
                 self.pass_request(call, bytes, due);
                 self.fates.set(call, Fate::LosesReply(extent));
                 self.losers.insert(call, rule);
-                Ok(())
             }
             Effect::Hang => {
                 self.fates.set(call, Fate::Dropped);
@@ -105,7 +100,6 @@ impl Held {
                     splitter.forget(call);
                 }
                 self.hung = Some(rule);
-                Ok(())
             }
             Effect::Twice => {
                 let again = self.with.splitter.as_mut().and_then(|splitter| splitter.again(call, &bytes));
@@ -117,11 +111,9 @@ impl Held {
                     }
                     None => self.has_no_words(&rule, "it can't be said twice in this protocol"),
                 }
-                Ok(())
             }
             Effect::Cut(time) => {
                 self.with.leads.cut(&self.with.seam.1, time, &rule);
-                Ok(())
             }
             Effect::Wait(_)
             | Effect::Truncate(_)
@@ -131,7 +123,6 @@ impl Held {
             | Effect::Pace(_)
             | Effect::CloseAfter(_) => {
                 self.pass_request(call, bytes, due);
-                Ok(())
             }
         }
     }
