@@ -27,6 +27,7 @@ use tokio::time::Instant;
 mod apart;
 mod pieces;
 mod reading;
+mod replies;
 mod streams;
 mod writing;
 

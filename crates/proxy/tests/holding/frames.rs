@@ -75,3 +75,29 @@ async fn what_waits_for_room_is_not_overtaken() {
     let (kind, flags, _) = next(&mut client);
     assert_eq!((kind, flags), (HEADERS, 5));
 }
+
+/// A provider that says nothing until it was asked.
+fn silent() -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Upstream::Tcp(address)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_before_the_provider_says_anything_begins_with_settings() {
+    let bed = bed(|_| silent()).await;
+    bed.put(r#"{"status":503}"#).await;
+    let mut client = TcpStream::connect(bed.address).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    let asks =
+        [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 5, 1, &[0x82, 0x86, 0x84])].concat();
+    client.write_all(&asks).unwrap();
+    let mut first = [0; 9];
+    client.read_exact(&mut first).unwrap();
+    assert_eq!(first[3..5], [SETTINGS, 0]);
+    assert_eq!(next(&mut client).0, HEADERS);
+}

@@ -93,6 +93,7 @@ async fn rabbit() {
         certificates.text("server.key")
     );
     let Some(server) = rabbitmq(&more) else { return };
+    server.listens(encrypted);
     each_way("amqp", (server.port, encrypted), (python, PIKA)).await;
 }
 

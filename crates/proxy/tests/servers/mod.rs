@@ -42,12 +42,17 @@ impl Server {
     pub(crate) fn start(dir: tempfile::TempDir, port: u16, command: &mut Command) -> Self {
         let programs = vec![spawn(command)];
         let server = Self { port, dir, programs };
+        server.listens(port);
+        server
+    }
+
+    /// Waits until it listens on one more port.
+    pub(crate) fn listens(&self, port: u16) {
         let end = Instant::now() + Duration::from_mins(1);
-        while TcpStream::connect(server.address()).is_err() {
-            assert!(Instant::now() < end, "{command:?} does not listen");
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < end, "{:?} does not listen on {port}", self.dir);
             std::thread::sleep(Duration::from_millis(20));
         }
-        server
     }
 
     /// Another program ends with it.

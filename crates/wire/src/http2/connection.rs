@@ -38,6 +38,10 @@ pub(crate) struct Http2 {
     pub(super) gathers: bool,
     /// Acknowledgements that the provider owes to us, and not to the consumer.
     pub(super) n_acks_of_ours: u32,
+    /// The same of the consumer's.
+    pub(super) n_acks_by_consumer: u32,
+    /// Has the consumer been greeted with settings? Nothing else may come first (RFC 9113, 3.4).
+    pub(super) is_greeted: bool,
     to_provider: Lane,
     to_consumer: Lane,
     /// The calls that are open, by the consumer's number of their stream.
@@ -107,6 +111,8 @@ impl Http2 {
             room: Room::new(splitting.limits),
             gathers: false,
             n_acks_of_ours: 0,
+            n_acks_by_consumer: 0,
+            is_greeted: false,
             to_provider: Lane::new(frame::PREFACE.len()),
             to_consumer: Lane::new(0),
             streams: BTreeMap::new(),
@@ -146,6 +152,7 @@ impl Http2 {
             newest: self.newest,
             writing,
             is_topped_up: false,
+            is_greeted: self.is_greeted,
             ..Self::new(self.flavor.clone(), splitting)
         }
     }
@@ -260,6 +267,11 @@ impl Http2 {
 
     pub(super) fn passing(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
         let mut greeting = Vec::new();
+        if to == Direction::ToConsumer && self.has_to_greet(&bytes) {
+            // An answer of ours, or credit, before the provider has said anything.
+            self.n_acks_by_consumer += 1;
+            frame::write(frame::SETTINGS, 0, 0, &[], &mut greeting);
+        }
         if self.mode == Mode::Alone && to == Direction::ToProvider && !bytes.is_empty() {
             // There is a provider after all. What it and the consumer set comes to the other from here on.
             self.mode = Mode::Held;
@@ -288,6 +300,16 @@ impl Http2 {
                 if greeting.is_empty() { passed } else { [greeting, passed].concat() }
             }
         }
+    }
+
+    /// Is this the first that the consumer is to hear, and no greeting?
+    fn has_to_greet(&mut self, bytes: &[u8]) -> bool {
+        let Some((head, ..)) = frame::first(bytes).filter(|_| self.mode != Mode::Watched && !self.is_greeted)
+        else {
+            return false;
+        };
+        self.is_greeted = true;
+        head.kind != frame::SETTINGS || head.has(frame::ACK)
     }
 
     fn frame(

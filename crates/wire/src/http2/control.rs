@@ -82,7 +82,15 @@ impl Http2 {
             {
                 self.n_acks_of_ours -= 1;
             }
+            frame::SETTINGS
+                if head.has(frame::ACK)
+                    && direction == Direction::ToProvider
+                    && self.n_acks_by_consumer > 0 =>
+            {
+                self.n_acks_by_consumer -= 1;
+            }
             frame::SETTINGS => {
+                self.is_greeted |= self.mode == Mode::Watched && direction == Direction::ToConsumer;
                 let windows =
                     payload.chunks_exact(6).filter(|setting| setting[..2] == INITIAL_WINDOW.to_be_bytes());
                 let window = windows.filter_map(|setting| frame::number(&setting[2..])).next_back();

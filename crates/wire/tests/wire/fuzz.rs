@@ -27,6 +27,7 @@ const DECODERS: &[(&str, &str, bool)] = &[
     ("postgres", "postgres-", true),
     ("redis", "redis-", true),
     ("smtp", "smtp-", false),
+    ("smtps", "smtp-", false),
     ("tcp", "tcp-", false),
 ];
 

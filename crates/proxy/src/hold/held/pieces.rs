@@ -1,8 +1,8 @@
-//! What becomes of each piece: requests, replies, messages, and more of them.
+//! What becomes of each piece but replies: requests, messages, and more of them.
 
 use super::{Ended, Held};
 use crate::elsewhere::ask;
-use crate::faults::{Effect, Extent, Moment, garbled, noise, truncated};
+use crate::faults::{Effect, Extent, Moment};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::pushed::Pushed;
@@ -252,7 +252,7 @@ impl Held {
     }
 
     /// A fault can't be said in the protocol's terms: what it was to strike passes, and it has not struck.
-    fn has_no_words(&mut self, rule: &Arc<Rule>, reason: &str) {
+    pub(super) fn has_no_words(&mut self, rule: &Arc<Rule>, reason: &str) {
         rule.missed(reason);
         let (seam, name) = (self.with.seam.0, format!("the fault `{}`", rule.name()));
         self.with.observer.tell(Seen::Unsaid { seam, name, reason: reason.to_owned() });
@@ -325,115 +325,6 @@ impl Held {
         self.take_turns();
     }
 
-    /// A reply: passed on, later, changed, or lost.
-    pub(super) fn reply(
-        &mut self,
-        call: Call,
-        bytes: Vec<u8>,
-        whole: bool,
-        read: Box<dyn Captured>,
-    ) -> Result<(), Ended> {
-        if let Some(Fate::LosesReply(extent)) = self.fates.of(call) {
-            return self.lose(call, extent, whole);
-        }
-        let asked = self.fates.take_asked(call);
-        let verdict = {
-            let about = About { is_message: false, is_whole: whole, asked: asked.as_ref() };
-            self.decide(&bytes, Moment::Reply, about, read)
-        };
-        let due = Instant::now() + verdict.wait;
-        let struck = self.apart.remove(&call).map(By::Fault);
-        let mut is_altered = false;
-        let (said, then, by) = match verdict.what {
-            None if !verdict.apart.is_empty() => {
-                let (said, by) = self.change_apart(call, (&bytes, whole), &verdict.apart)?;
-                (said, Then::Stay, Some(by))
-            }
-            Some((What::Fault(effect), rule)) => {
-                let by = By::Fault(Arc::clone(&rule));
-                match effect {
-                    Effect::Answer(value) => {
-                        match self.with.splitter.as_mut().map(|splitter| splitter.answer(call, &value)) {
-                            Some(Ok(said)) if said == bytes && whole => {
-                                self.has_no_words(&rule, "it is said in the same words as before");
-                                (bytes, Then::Stay, None)
-                            }
-                            Some(Ok(said)) => {
-                                self.strikes(&rule);
-                                (said, Then::Stay, Some(by))
-                            }
-                            Some(Err(unanswerable)) => {
-                                self.has_no_words(&rule, &unanswerable.reason);
-                                (bytes, Then::Stay, None)
-                            }
-                            None => (bytes, Then::Stay, None),
-                        }
-                    }
-                    Effect::Say(said, then) => (said, then, Some(by)),
-                    Effect::Truncate(most) => match self.beginning(&bytes, most) {
-                        Some(beginning) => {
-                            self.down.push(Act::Bytes(beginning, 0), due, Some(by.clone()));
-                            if !self.break_off(call, (Extent::Call, Passed::On), due, &by) {
-                                self.down.push(Act::Reset, due, Some(by));
-                            }
-                            return Ok(());
-                        }
-                        None => (truncated(&bytes, most), Then::Close, Some(by)),
-                    },
-                    Effect::Garble => {
-                        let said = self.with.splitter.as_ref();
-                        let said =
-                            said.and_then(|splitter| splitter.with_body(&bytes, &mut |body| noise(body)));
-                        is_altered = true;
-                        (said.unwrap_or_else(|| garbled(&bytes)), Then::Stay, Some(by))
-                    }
-                    Effect::Alter(said) => {
-                        is_altered = true;
-                        (said, Then::Stay, Some(by))
-                    }
-                    Effect::Reset(extent) | Effect::LoseReply(extent) | Effect::ResetAfter(extent) => {
-                        if !self.break_off(call, (extent, Passed::On), due, &by) {
-                            self.down.push(Act::Reset, due, Some(by));
-                        }
-                        return Ok(());
-                    }
-                    Effect::Hang => {
-                        self.hung = Some(rule);
-                        return Ok(());
-                    }
-                    Effect::Cut(time) => {
-                        self.with.leads.cut(&self.with.seam.1, time, &rule);
-                        return Ok(());
-                    }
-                    _ => (bytes, Then::Stay, None),
-                }
-            }
-            _ => (bytes, Then::Stay, None),
-        };
-        if by.is_some() && !whole && !is_altered {
-            self.fates.set(call, Fate::Replaced);
-        } else {
-            self.fates.is_due(call, due);
-        }
-        self.down.push(Act::Bytes(said, 0), due, by.clone().or(struck));
-        if let Some(by) = by {
-            let mut acts = Vec::new();
-            push_end(&mut acts, due, then, &by);
-            for (act, due, by) in acts {
-                self.down.push(act, due, by);
-            }
-        }
-        if whole {
-            self.answered(call);
-        }
-        Ok(())
-    }
-
-    /// The beginning of a reply of which the rest is to be missing, where that is the matter of its call alone.
-    fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
-        self.with.splitter.as_ref().and_then(|splitter| splitter.beginning(reply, most))
-    }
-
     /// A call is broken off alone, where its connection carries others. Says whether it was.
     pub(super) fn break_off(
         &mut self,
@@ -458,21 +349,6 @@ impl Held {
         if !broken.to_provider.is_empty() {
             self.up.push(Act::Bytes(broken.to_provider, 0), due, None);
         }
-    }
-
-    /// A reply has come that is to be lost.
-    fn lose(&mut self, call: Call, extent: Extent, whole: bool) -> Result<(), Ended> {
-        if !whole {
-            return Ok(());
-        }
-        let by = self.losers.remove(&call).map(By::Fault);
-        if let Some(by) = by
-            && self.break_off(call, (extent, Passed::On), Instant::now(), &by)
-        {
-            return Ok(());
-        }
-        self.with.tap.borrow_mut().reset_by_fault();
-        Err(Ended(Over::Reset))
     }
 
     /// A message that nobody answers: passed on, later, twice, or not at all.
@@ -667,7 +543,7 @@ fn by_of(rule: &Arc<Rule>) -> By {
     if rule.is_stub() { By::Stub(Arc::from(rule.name())) } else { By::Fault(Arc::clone(rule)) }
 }
 
-fn push_end(acts: &mut Vec<(Act, Instant, Option<By>)>, due: Instant, then: Then, by: &By) {
+pub(super) fn push_end(acts: &mut Vec<(Act, Instant, Option<By>)>, due: Instant, then: Then, by: &By) {
     match then {
         Then::Stay => {}
         Then::Close => acts.push((Act::Close, due, Some(by.clone()))),
