@@ -119,6 +119,32 @@ fn bodies_and_media_types_as_they_come() {
 }
 
 #[test]
+fn a_body_is_read_in_the_letters_that_are_said() {
+    let (wiremock, _) = loaded(r#"{"request":{"url":"/a","bodyPatterns":[{"equalTo":"é"}]}}"#);
+    for (media, body, holds) in [
+        ("text/plain; charset=ISO-8859-1", &b"\xe9"[..], true),
+        ("text/plain;charset=\"windows-1252\"", b"\xe9", true),
+        ("text/plain; charset=UTF-16LE", b"\xe9\0", true),
+        ("text/plain; charset=utf-8", "é".as_bytes(), true),
+        ("text/plain; charset=nonsense", "é".as_bytes(), true),
+        ("text/plain", b"\xe9", false),
+    ] {
+        let headers = vec![("Content-Type".to_owned(), media.to_owned())];
+        let served = wiremock.serve(Request::new("POST", "/a", headers, body.to_vec()));
+        assert_eq!(served.answering.is_some(), holds, "{media}");
+    }
+}
+
+#[test]
+fn get_or_head_is_either() {
+    let (wiremock, _) = loaded(r#"{"request":{"url":"/a","method":"GET_OR_HEAD"}}"#);
+    for (method, holds) in [("GET", true), ("HEAD", true), ("POST", false), ("GET_OR_HEAD", false)] {
+        let served = wiremock.serve(Request::new(method, "/a", Vec::new(), Vec::new()));
+        assert_eq!(served.answering.is_some(), holds, "{method}");
+    }
+}
+
+#[test]
 fn an_address_that_asks_nothing_has_no_question_mark() {
     let (wiremock, _) = loaded(r#"{"request":{"url":"/a"}}"#);
     assert!(answers(&wiremock, "/a?", "text/plain", ""));

@@ -217,7 +217,12 @@ impl Request {
 
     /// The body as text.
     pub(crate) fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.bytes())
+        let bytes = self.bytes();
+        let media = if bytes.is_ascii() { None } else { self.header("content-type") };
+        match media.and_then(charset) {
+            Some(encoding) => encoding.decode_without_bom_handling(bytes).0,
+            None => String::from_utf8_lossy(bytes),
+        }
     }
 
     /// The query, decoded.
@@ -357,6 +362,15 @@ fn add(all: &mut Pairs, name: String, value: String) {
         Some((_, values)) => values.push(value),
         None => all.push((name, vec![value])),
     }
+}
+
+/// The charset of a media type, where it says one that is not UTF-8's.
+fn charset(media: &str) -> Option<&'static encoding_rs::Encoding> {
+    let said = media.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    })?;
+    encoding_rs::Encoding::for_label(said.as_bytes()).filter(|encoding| *encoding != encoding_rs::UTF_8)
 }
 
 /// What a query or form escapes.

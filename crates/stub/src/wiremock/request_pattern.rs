@@ -157,13 +157,21 @@ impl RequestPattern {
     pub(crate) fn matches(&self, request: &Request) -> bool {
         let now = request.at;
         !self.has_custom
-            && self.method.as_ref().is_none_or(|method| *method == request.method)
+            && self.method_holds(request)
             && self.url.matches(request)
             && self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme)
             && self.host.as_ref().is_none_or(|host| host.matches(Some(&request.host), now))
             && self.port.is_none_or(|port| port == i64::from(request.port))
             && self.client_ip.as_ref().is_none_or(|ip| ip.matches(Some(&request.client_ip), now))
             && self.rest_matches(request, now)
+    }
+
+    fn method_holds(&self, request: &Request) -> bool {
+        match self.method.as_deref() {
+            None => true,
+            Some("GET_OR_HEAD") => request.method == "GET" || request.method == "HEAD",
+            Some(method) => method == request.method,
+        }
     }
 
     fn rest_matches(&self, request: &Request, now: Timestamp) -> bool {
@@ -233,7 +241,7 @@ impl RequestPattern {
             (10.0, flat(self.port.is_none_or(|port| port == i64::from(request.port)))),
             (3.0, of(&self.client_ip, &request.client_ip)),
             (10.0, self.url.distance(request)),
-            (3.0, flat(self.method.as_ref().is_none_or(|method| *method == request.method))),
+            (3.0, flat(self.method_holds(request))),
         ];
         let sum: f64 = first.iter().map(|(weight, distance)| weight * distance).sum();
         let weight: f64 = first.iter().map(|(weight, _)| weight).sum();
@@ -290,7 +298,7 @@ impl RequestPattern {
             all.iter().filter(|(known, _)| known == name).all(|(_, pattern)| pattern.matches(values, now))
         };
         match part {
-            "method" => self.method.as_ref().is_none_or(|method| *method == request.method),
+            "method" => self.method_holds(request),
             "url" => self.url.matches(request),
             "scheme" => self.scheme.as_ref().is_none_or(|scheme| *scheme == request.scheme),
             "host" => self.host.as_ref().is_none_or(|host| host.matches(Some(&request.host), now)),
