@@ -31,7 +31,12 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// The most that the body of a request may have.
-const MOST_BODY: usize = 8 * 1024 * 1024;
+const MOST_BODY: usize = 8 * MIB;
+
+/// The most that an archive of HTTP may have: what a browser has seen is larger than what anybody writes.
+const MOST_ARCHIVE: usize = 64 * MIB;
+
+const MIB: usize = 1024 * 1024;
 
 /// How long a connection may say nothing, or be in the middle of a head. A stub's answer may be late for so long.
 const HEAD_WITHIN: Duration = Duration::from_mins(1);
@@ -264,7 +269,7 @@ impl Serving {
         if let Some(refused) = refusal(&head.headers, authority) {
             return refused.with("connection", "close").into();
         }
-        let body = match read(body).await {
+        let body = match read(body, head.uri.path()).await {
             Ok(body) => body,
             Err(refused) => return refused.with("connection", "close").into(),
         };
@@ -299,13 +304,17 @@ impl Serving {
 }
 
 /// Reads a body, unless it is too large or too slow.
-async fn read(body: Incoming) -> Result<Bytes, Answer> {
-    let reading = Limited::new(body, MOST_BODY).collect();
+async fn read(body: Incoming, path: &str) -> Result<Bytes, Answer> {
+    let (most, hint) = match path {
+        "/seam/har" => (MOST_ARCHIVE, "`seam record --from FILE.har` reads one of any size"),
+        _ => (MOST_BODY, "send it in parts"),
+    };
+    let reading = Limited::new(body, most).collect();
     match tokio::time::timeout(BODY_WITHIN, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let message = "the body is larger than 8 MiB";
-            Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, message, "send it in parts"))
+            let message = format!("the body is larger than {} MiB", most / MIB);
+            Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, &message, hint))
         }
         Ok(Err(_)) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body can't be read", "")),
         Err(_) => Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "the body did not come within 15 s", "")),

@@ -125,11 +125,15 @@ async fn strangers_are_refused() {
 async fn a_body_that_is_too_large_is_refused() {
     let (served, _seams) = serve().await;
     let length = 8 * 1024 * 1024 + 1;
-    let mut request =
-        format!("POST /proxies HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n").into_bytes();
-    request.resize(request.len() + length, b' ');
-    let answer = raw(served.address(), &request).await;
-    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    for (path, status) in [("/proxies", 413), ("/seam/har", 400)] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+        );
+        let mut request = head.into_bytes();
+        request.resize(request.len() + length, b' ');
+        let answer = raw(served.address(), &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
 }
 
 #[tokio::test]
