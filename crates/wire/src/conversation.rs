@@ -223,8 +223,8 @@ pub trait Captured: Send {
         Vec::new()
     }
 
-    /// Is it a request whose reply may hold messages?
-    fn asks_for_messages(&self) -> bool {
+    /// Is it a request whose reply may hold messages, or such a reply?
+    fn is_about_messages(&self) -> bool {
         false
     }
 

@@ -79,11 +79,13 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     let mut verdict = Verdict::default();
     let is_narrow = |rule: &Arc<Rule>| rule.needs_value() && !rule.is_stub();
     let looks_closely = rules.iter().any(is_narrow);
-    let mut concerned =
-        rules.iter().filter(|rule| rule.moment() == case.moment || is_of_messages(rule, case)).peekable();
+    let has_messages = read.is_about_messages();
+    let mut concerned = rules
+        .iter()
+        .filter(|rule| rule.moment() == case.moment || (has_messages && is_of_messages(rule, case)))
+        .peekable();
     let asks_later = case.moment == Moment::Request
-        && (rules.iter().any(|rule| rule.moment() == Moment::Reply)
-            || (looks_closely && read.asks_for_messages()));
+        && (rules.iter().any(|rule| rule.moment() == Moment::Reply) || (looks_closely && has_messages));
     if concerned.peek().is_none() && !asks_later {
         return verdict;
     }

@@ -158,7 +158,8 @@ fn records(asked: &Asked, answer: &Map) -> Result<Vec<Placed>, Unanswerable> {
         let before = records.iter().rev().find(|(other, number, _)| *other == topic && *number == partition);
         let wanted =
             asked.partitions.iter().find(|(other, number, _)| *other == topic && *number == partition);
-        let next = before.map_or(wanted.map_or(0, |wanted| wanted.2), |(.., said)| said.offset + 1);
+        let next =
+            before.map_or(wanted.map_or(0, |wanted| wanted.2), |(.., said)| said.offset.saturating_add(1));
         let said = |name: &str| map.get(name).filter(|value| **value != Value::Null);
         let headers = said("headers").and_then(Value::as_map).into_iter().flatten();
         let headers = headers.map(|(name, value)| {
@@ -195,7 +196,7 @@ fn each_said(said: &[Value]) -> Result<Vec<Map>, Unanswerable> {
             let mut one = map.clone();
             one.retain(|name, _| matches!(name.as_str(), "topic" | "partition"));
             if let Some(base) = map.get("offset").and_then(Value::as_i64) {
-                one.insert("offset".to_owned(), Value::from(base + place));
+                one.insert("offset".to_owned(), Value::from(base.saturating_add(place)));
             }
             one.extend(record.as_map().cloned().unwrap_or_default());
             maps.push(one);
@@ -260,7 +261,7 @@ fn put_fetched(writer: &mut Writer, version: i16, partitions: &[Answered], recor
 fn put_one_fetched(writer: &mut Writer, version: i16, one: &Answered, records: &[Placed]) {
     let is_of = |(topic, number, _): &&Placed| *topic == one.topic && *number == one.number;
     let said: Vec<&Said> = records.iter().filter(is_of).map(|(.., said)| said).collect();
-    let end = said.last().map_or(0, |last| last.offset + 1).max(one.offset);
+    let end = said.last().map_or(0, |last| last.offset.saturating_add(1)).max(one.offset);
     let end = if one.error == 0 { end } else { -1 };
     writer.i32(one.number);
     writer.i16(one.error);

@@ -60,8 +60,8 @@ impl Captured for Kept {
         list
     }
 
-    fn asks_for_messages(&self) -> bool {
-        self.head.api == FETCH && !self.is_reply
+    fn is_about_messages(&self) -> bool {
+        self.head.api == FETCH
     }
 
     fn read(self: Box<Self>) -> Parts {
