@@ -197,7 +197,8 @@ pub trait Splitter: Send {
         let _ = gather;
     }
 
-    /// Are there rules at all? Otherwise nothing need be told whole but what is changed anyway. There are, at the beginning.
+    /// Are there rules at all? Otherwise nothing need be told whole but what is changed anyway, and the connection is on its
+    /// way to [go on without being cut](Self::lets_go). There are, at the beginning.
     fn is_ruled(&mut self, is_ruled: bool) {
         let _ = is_ruled;
     }
@@ -227,10 +228,16 @@ pub trait Splitter: Send {
         false
     }
 
+    /// What is to be said to both sides before they stand where they would stand without all that was done here. Asked as
+    /// long as there are no rules, between calls, where everything that came out was written.
+    fn level(&mut self, out: &mut Vec<Piece>) {
+        let _ = out;
+    }
+
     /// May the connection go on without being cut? It may where nothing is kept and nothing is owed here, and both sides
     /// stand where they would stand if their bytes had always been passed on as they came. Asked between calls, where
     /// everything that came out was written; `untouched` says that nothing was ever answered, dropped, repeated or said
-    /// here in a side's place. Mostly not, where bytes are written anew: HTTP/2's headers, Kafka's addresses.
+    /// here in a side's place. Mostly not, where bytes are written anew, such as Kafka's addresses.
     fn lets_go(&self, untouched: bool) -> bool {
         let _ = untouched;
         false

@@ -167,8 +167,13 @@ impl Held {
         loop {
             self.stream_on()?;
             self.settle().await?;
-            if self.is_free && self.may_go() {
-                return Ok(());
+            if self.is_free && self.is_at_rest() {
+                if self.may_go() {
+                    return Ok(());
+                }
+                if self.level()? {
+                    continue;
+                }
             }
             let woken = self.wait().await;
             self.turn(woken).await?;
@@ -195,8 +200,8 @@ impl Held {
         self.look_whether_it_is_over()
     }
 
-    /// Is nothing under way, and would both sides understand each other without what is done here?
-    fn may_go(&self) -> bool {
+    /// Is nothing under way?
+    fn is_at_rest(&self) -> bool {
         let is_quiet = self.up.is_empty()
             && self.down.is_empty()
             && self.order.is_empty()
@@ -206,11 +211,23 @@ impl Held {
             && self.fates.are_settled();
         let is_whole = self.hung.is_none() && !self.consumer_ended && !self.provider_ended;
         let is_ordinary = self.with.provider.is_some() && !self.with.protocol.is_always_held();
-        is_quiet
-            && is_whole
-            && is_ordinary
-            && self.with.splitter.as_ref().is_none_or(|splitter| splitter.lets_go(!self.is_touched))
-            && self.with.tap.borrow().is_between()
+        is_quiet && is_whole && is_ordinary && self.with.tap.borrow().is_between()
+    }
+
+    /// Would both sides understand each other without what is done here?
+    fn may_go(&self) -> bool {
+        self.with.splitter.as_ref().is_none_or(|splitter| splitter.lets_go(!self.is_touched))
+    }
+
+    /// Says to both sides what brings them nearer to that. True where there was something to say.
+    fn level(&mut self) -> Result<bool, Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.level(&mut pieces);
+        }
+        let says = !pieces.is_empty();
+        self.take_in(pieces)?;
+        Ok(says)
     }
 
     async fn turn(&mut self, woken: Woken) -> Result<(), Ended> {

@@ -43,17 +43,33 @@ impl Seam {
     }
 
     /// A fault, once, on the first interaction that it is about.
-    pub(crate) async fn break_once(&self, fault: &str, about: About) {
+    pub(crate) async fn break_once(&self, fault: &str, about: About) -> Arc<Rule> {
         let kind = Kind::Fault(read_fault(&parse(fault).unwrap()).unwrap());
         let often = Often { times: Some(1), ..Often::default() };
-        self.put(fault, (kind, often), Some(Box::new(about))).await;
+        self.put(fault, (kind, often), Some(Box::new(about))).await
     }
 
-    pub(crate) async fn put(&self, name: &str, (kind, often): (Kind, Often), filter: Option<Filter>) {
+    pub(crate) async fn put(
+        &self,
+        name: &str,
+        (kind, often): (Kind, Often),
+        filter: Option<Filter>,
+    ) -> Arc<Rule> {
         let chance = Chance::new(7, name);
         let spec = RuleSpec { name: name.to_owned(), kind, filter, filters_replies: false, often, chance };
-        assert_eq!(self.proxy.put(|_| true, &Arc::new(Rule::new(spec))), 1);
+        let rule = Arc::new(Rule::new(spec));
+        assert_eq!(self.proxy.put(|_| true, &rule), 1);
         self.proxy.pointed(|_| true).await;
+        rule
+    }
+
+    pub(crate) fn take_away(&self, rule: &Arc<Rule>) {
+        self.proxy.take_away(rule);
+    }
+
+    /// How many connections are held.
+    pub(crate) fn n_held(&self) -> usize {
+        self.proxy.n_held()
     }
 
     /// What passed, and that all of it was legible.

@@ -1,9 +1,10 @@
 //! HTTP/2 by prior knowledge: Node's own server and client, with many calls on one connection.
 
-use crate::bed::{Client, Seam, Server, free_port, program};
+use crate::bed::{Client, LONG, Seam, Server, free_port, program};
 use seam_value::Value;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Instant;
 
 /// Says what it was asked, with trailers; keeps count of what was asked.
 const SERVER: &str = "
@@ -156,6 +157,50 @@ async fn one_reply_of_many(node: &std::path::Path, seam: Seam, (fault, expected)
     for expect in ["200 2000000 0", "200 for /c 0", "200 for /after 0"] {
         assert_eq!(client.line(), expect, "{fault}");
     }
+}
+
+/// Without rules a connection is only watched again, and can be held anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_held_no_longer_than_there_are_rules() {
+    let Some((node, server)) = server() else { return };
+    let seam = Seam::stand("http", server.upstream()).await;
+    let script = "
+        (async () => {
+          for (;;) {
+            await wait();
+            const all = ['/a', '/large', '/broken'].map(path => ask(path));
+            for (const one of await Promise.all(all)) say(one);
+            say(await ask('/b', Buffer.alloc(30_000)));
+          }
+        })();";
+    let mut client = Client::run_in_node(&node, seam.address.port(), &format!("{CLIENT}{script}"));
+    let mut ask = |broken: &str| {
+        client.go_on();
+        for expect in ["200 for /a 0", "200 2000000 0", broken, "200 for /b 30000"] {
+            assert_eq!(client.line(), expect);
+        }
+    };
+    ask("200 for /broken 0");
+    let end = Instant::now() + LONG;
+    for round in 0..4 {
+        let about = |interaction: &Value| {
+            let path = interaction.get("request").and_then(|request| request.get("path"));
+            path.and_then(Value::as_text) == Some("/broken")
+        };
+        let fault = if round % 2 == 0 { r#"{"status":503,"text":"no"}"# } else { "\"reset\"" };
+        let rule = seam.break_once(fault, about).await;
+        ask(if round % 2 == 0 { "503 no" } else { "ERR_HTTP2_STREAM_ERROR 2" });
+        assert_eq!(seam.n_held(), 1);
+        seam.take_away(&rule);
+        // Some traffic may be needed for it.
+        while seam.n_held() > 0 {
+            assert!(Instant::now() < end, "it is held for good, in round {round}");
+            ask("200 for /broken 0");
+        }
+        ask("200 for /broken 0");
+    }
+    let told = seam.told().await;
+    assert!(told.iter().all(|one| one.reply.get("status").is_some() || one.error.is_some()));
 }
 
 async fn all_of_a_connection(node: &std::path::Path, seam: Seam) {

@@ -9,6 +9,7 @@ use super::flavor::{Flavor, Tell};
 use super::frame::{self, Event, Frames, Head};
 use super::half::{Stream, Told};
 use super::hpack::{Decoder, Headers};
+use super::level::Level;
 use super::splitting::Asked;
 use super::telling::header_frames;
 use super::writing::{self, Writing};
@@ -56,6 +57,8 @@ pub(crate) struct Http2 {
     pub(super) writing: Writing,
     /// Credit that the senders lack because what they sent before was not credited yet.
     pub(super) is_topped_up: bool,
+    /// How far it is from being only watched.
+    pub(super) level: Level,
 }
 
 /// So many calls that are over may still be answered.
@@ -95,6 +98,10 @@ impl Lane {
     fn is_within(&self) -> bool {
         !self.frames.is_between() || self.block.is_some()
     }
+
+    fn keeps_nothing(&self) -> bool {
+        !self.is_within() && self.raw.is_empty() && self.surprised.is_empty()
+    }
 }
 
 impl Http2 {
@@ -104,6 +111,8 @@ impl Http2 {
             Behind::Provider => Mode::Held,
             Behind::Nobody => Mode::Alone,
         };
+        let mut writing = Writing::new();
+        writing.begin(0);
         Self {
             limits: splitting.limits,
             mode,
@@ -120,15 +129,16 @@ impl Http2 {
             broken: BTreeSet::new(),
             next_call: 1,
             newest: 0,
-            writing: Writing::new(),
+            writing,
             is_topped_up: true,
+            level: Level::new(mode == Mode::Alone),
         }
     }
 
     /// The same, only looked at.
     pub(crate) fn watched(flavor: Flavor, limits: Limits) -> Self {
         let splitting = Splitting { limits, behind: Behind::Provider };
-        Self { mode: Mode::Watched, ..Self::new(flavor, splitting) }
+        Self { mode: Mode::Watched, writing: Writing::new(), ..Self::new(flavor, splitting) }
     }
 
     /// For a connection that was upgraded: the request on the first stream was asked before. Gives its call.
@@ -144,7 +154,9 @@ impl Http2 {
     pub(super) fn resumed(&self, splitting: Splitting) -> Self {
         let mut writing = self.writing.clone();
         writing.begin(self.newest);
+        let windows = [writing.window(Direction::ToProvider), writing.window(Direction::ToConsumer)];
         Self {
+            level: self.level.resumed(windows),
             room: Room::new(splitting.limits),
             to_provider: self.to_provider.clone(),
             to_consumer: self.to_consumer.clone(),
@@ -164,6 +176,19 @@ impl Http2 {
             }
             Direction::ToConsumer => self.to_consumer.is_within() || !self.streams.is_empty(),
         }
+    }
+
+    /// Is nothing in a table to which headers of this direction could refer?
+    pub(super) fn has_no_table(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToProvider => self.to_provider.decoder.is_empty(),
+            Direction::ToConsumer => self.to_consumer.decoder.is_empty(),
+        }
+    }
+
+    /// Is nothing of either direction in the middle?
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.to_provider.keeps_nothing() && self.to_consumer.keeps_nothing()
     }
 
     fn lane(&mut self, direction: Direction) -> &mut Lane {
@@ -354,6 +379,8 @@ impl Http2 {
             return Ok(());
         }
         let Some(block) = lane.block.take() else { return Ok(()) };
+        self.level.spoke(direction);
+        let lane = self.lane(direction);
         let headers = lane.decoder.decode(&block.bytes, max_block)?;
         match block.promised {
             None => self.headers(direction, block.head, headers, out),
@@ -457,8 +484,12 @@ impl Http2 {
         let n_bytes = u32::try_from(head.length).unwrap_or(u32::MAX);
         if self.mode == Mode::Watched {
             self.writing.passed_by(direction, head.length);
+        } else {
+            self.level.window(direction, -i64::from(n_bytes));
         }
-        self.credit(direction, 0, n_bytes, out);
+        if !self.level.is_free {
+            self.credit(direction, 0, n_bytes, out);
+        }
         let Some(number) = self.number_of(direction, head) else { return Ok(()) };
         let Some(stream) = self.streams.get_mut(&number) else {
             self.data_of_nobody(direction, (number, head), out);

@@ -48,13 +48,16 @@ impl Http2 {
     }
 
     /// Tells whoever sends in a direction that there is room for more.
-    pub(super) fn credit(&self, direction: Direction, stream: u32, n_bytes: u32, out: &mut Vec<Piece>) {
+    pub(super) fn credit(&mut self, direction: Direction, stream: u32, n_bytes: u32, out: &mut Vec<Piece>) {
         let to = direction.opposite();
         if n_bytes == 0
             || self.mode == Mode::Watched
             || (self.mode == Mode::Alone && to == Direction::ToProvider)
         {
             return;
+        }
+        if stream == 0 {
+            self.level.window(direction, i64::from(n_bytes));
         }
         let mut bytes = Vec::new();
         frame::write_number(frame::WINDOW_UPDATE, stream, n_bytes, &mut bytes);
@@ -89,8 +92,12 @@ impl Http2 {
             {
                 self.n_acks_by_consumer -= 1;
             }
+            frame::SETTINGS if head.has(frame::ACK) && self.level.confirmed(direction) => {}
             frame::SETTINGS => {
                 self.is_greeted |= self.mode == Mode::Watched && direction == Direction::ToConsumer;
+                if !head.has(frame::ACK) {
+                    self.level.told(direction.opposite(), false);
+                }
                 let windows =
                     payload.chunks_exact(6).filter(|setting| setting[..2] == INITIAL_WINDOW.to_be_bytes());
                 let window = windows.filter_map(|setting| frame::number(&setting[2..])).next_back();
@@ -140,6 +147,9 @@ impl Http2 {
         // A stream that is over here may have pieces that nobody has written yet.
         if stream == 0 || self.streams.contains_key(&stream) || self.writing.knows(to, stream) {
             self.writing.grow(to, stream, by);
+            if stream == 0 {
+                self.pass_credit(to, by & 0x7fff_ffff, out);
+            }
             self.go(to, out);
         }
     }

@@ -6,13 +6,15 @@
 //! telling      calls to pieces
 //! half         what is kept of a request or reply, and how its body is cut into messages
 //! flavor       plain HTTP or gRPC: when can a half be told, how is it read, how is a call answered
+//! level        how a held connection comes to be only watched again
 //! writing      what goes out on a held connection: numbers of streams, windows
 //! hpack, frame the bytes
 //! ```
 //! While a connection is only watched its bytes pass as they are. While it is held, this is a proxy of its own:
 //! headers are written anew without a table, so that a call that is left out spoils nothing for the next; windows
 //! are kept to on either side, because what is gathered has to be let in first; and the provider's streams are
-//! numbered as they pass. What is said about priorities is left out, pushed streams pass unseen.
+//! numbered as they pass. Once nobody has to stand in the way any more both sides are brought to where their bytes can
+//! pass as they are again. What is said about priorities is left out, pushed streams pass unseen.
 
 mod connection;
 mod control;
@@ -20,6 +22,7 @@ mod flavor;
 mod frame;
 mod half;
 pub(crate) mod hpack;
+mod level;
 mod reading;
 mod said;
 mod splitting;

@@ -31,6 +31,22 @@ impl Splitter for Http2 {
         true
     }
 
+    fn is_ruled(&mut self, ruled: bool) {
+        if ruled && self.level.is_free {
+            // What is gathered has to be let in again.
+            self.is_topped_up = false;
+        }
+        self.level.is_free = !ruled;
+    }
+
+    fn level(&mut self, out: &mut Vec<Piece>) {
+        self.come_level(out);
+    }
+
+    fn lets_go(&self, _untouched: bool) -> bool {
+        self.is_between_frames() && self.is_level()
+    }
+
     fn answer(&mut self, call: Call, answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         let Some(asked) = self.asked(call) else {
             return Err(Unanswerable::new("the call is over"));

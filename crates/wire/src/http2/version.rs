@@ -118,6 +118,7 @@ impl<One: Conversation> Conversation for Versions<One> {
                 splitting,
                 split,
                 gathers: false,
+                is_ruled: true,
                 n_preface: Some(n_preface),
                 unseen: Vec::new(),
             }),
@@ -158,6 +159,7 @@ struct Splits {
     /// Cuts HTTP/1, until it is known that HTTP/2 is spoken.
     split: Box<dyn Splitter>,
     gathers: bool,
+    is_ruled: bool,
     /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
     n_preface: Option<usize>,
     /// What the provider said when the consumer's bytes surprised.
@@ -180,6 +182,7 @@ impl Splitter for Splits {
             Shows::Two => {
                 self.split = Box::new(Http2::new(Flavor::Http, self.splitting));
                 self.split.gather_replies(self.gathers);
+                self.split.is_ruled(self.is_ruled);
             }
         }
         self.n_preface = None;
@@ -204,6 +207,15 @@ impl Splitter for Splits {
 
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         self.split.refuse(message, answer)
+    }
+
+    fn is_ruled(&mut self, ruled: bool) {
+        self.is_ruled = ruled;
+        self.split.is_ruled(ruled);
+    }
+
+    fn level(&mut self, out: &mut Vec<Piece>) {
+        self.split.level(out);
     }
 
     fn lets_go(&self, untouched: bool) -> bool {

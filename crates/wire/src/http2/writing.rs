@@ -92,6 +92,21 @@ impl Writing {
         self.valve(to).window -= i64::try_from(n_bytes).unwrap_or(i64::MAX);
     }
 
+    /// What the receiver of a direction has room for, on all of the connection.
+    pub(super) fn window(&self, to: Direction) -> i64 {
+        match to {
+            Direction::ToProvider => self.to_provider.window,
+            Direction::ToConsumer => self.to_consumer.window,
+        }
+    }
+
+    /// Is nothing on its way, and is the provider's newest stream none that the consumer has still to open? The
+    /// consumer's own is this.
+    pub(super) fn is_level(&self, newest: u32) -> bool {
+        let waits = self.is_waiting(Direction::ToProvider) || self.is_waiting(Direction::ToConsumer);
+        !waits && self.parts.iter().all(Vec::is_empty) && self.numbers.newest <= newest
+    }
+
     /// What is missing of a first window, because the receiver has not said yet that it has read.
     pub(super) fn missing(&self, to: Direction) -> u32 {
         let valve = match to {
@@ -104,6 +119,7 @@ impl Writing {
     /// The connection is held from here on; so far its streams came up to this number.
     pub(super) fn begin(&mut self, newest: u32) {
         self.numbers.newest = newest;
+        self.numbers.are_used = true;
     }
 
     /// The receiver has room for more: on a stream, or on all of the connection (0).
@@ -244,7 +260,6 @@ impl Writing {
 
     /// These bytes are about to be written: gives those that may be. `is_open` says whether a stream still is.
     pub(super) fn passes(&mut self, to: Direction, bytes: Vec<u8>, is_open: impl Fn(u32) -> bool) -> Vec<u8> {
-        self.numbers.are_used = true;
         let part = &mut self.parts[usize::from(to == Direction::ToConsumer)];
         let frames = bytes.strip_prefix(frame::PREFACE).unwrap_or(&bytes);
         let mut out = bytes[..bytes.len() - frames.len()].to_vec();

@@ -74,6 +74,11 @@ impl Decoder {
         Ok(headers)
     }
 
+    /// Is the table empty?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     fn entry(&self, place: usize) -> Result<(&[u8], &[u8]), Surprise> {
         let missing = || Surprise::new("a header that is not in the table");
         let place = place.checked_sub(1).ok_or_else(missing)?;
