@@ -85,6 +85,8 @@ pub(crate) enum StandError {
     Config { path: String, reason: String },
     #[error("{n_stubs} `--stub` and `--wiremock` need as many `--listen`; there are {n_listens}")]
     Uneven { n_stubs: usize, n_listens: usize },
+    #[error("the seam {listen}={upstream} leads back to itself")]
+    Circle { listen: SocketAddr, upstream: String },
     /// Told already.
     #[error("the stubs have mistakes")]
     Told,
@@ -114,6 +116,7 @@ impl StandError {
             Self::Control(ControlError::NotLoopback(_)) => "whoever reaches it controls it: use 127.0.0.1",
             Self::Config { .. } => "it is a list in JSON: [{\"name\": …, \"listen\": …, \"upstream\": …}]",
             Self::Uneven { .. } => "write `--stub FILE --listen ADDRESS` for each",
+            Self::Circle { .. } => "a seam's UPSTREAM is the provider's own address",
             Self::Told => "",
         }
     }
@@ -152,6 +155,26 @@ impl Stands {
         self.seams.is_empty() && self.listens.is_empty() && self.toxiproxy_config.is_none()
     }
 
+    /// Each connection to such seams would be followed by one more for as long as there are any.
+    fn check_circles(&self) -> Result<(), StandError> {
+        let leads_to = |address: &str| {
+            let address = address.replace("localhost:", "127.0.0.1:");
+            self.seams.iter().find(|seam| seam.listen.port() != 0 && seam.listen.to_string() == address)
+        };
+        for seam in &self.seams {
+            let mut at = leads_to(&seam.upstream);
+            for _ in 0..self.seams.len() {
+                let Some(next) = at else { break };
+                if next.listen == seam.listen {
+                    let (listen, upstream) = (seam.listen, seam.upstream.clone());
+                    return Err(StandError::Circle { listen, upstream });
+                }
+                at = leads_to(&next.upstream);
+            }
+        }
+        Ok(())
+    }
+
     /// Lets everything stand that the words name.
     pub(crate) async fn stand(
         &self,
@@ -159,6 +182,7 @@ impl Stands {
         seams: &Seams,
         toxiproxy: &Toxiproxy,
     ) -> Result<Stood, StandError> {
+        self.check_circles()?;
         let mut stood = Stood::default();
         let lines = &mut stood.lines;
         for Between { listen, upstream, protocol } in &self.seams {

@@ -229,3 +229,15 @@ fn what_is_served_also_speaks_tls() {
     assert_eq!(serving.end().0, Some(0));
     assert!(!std::path::Path::new(&file).exists());
 }
+
+#[test]
+fn seams_that_lead_back_to_themselves_are_refused() {
+    let place = Place::new();
+    for seams in [
+        &["--seam", "127.0.0.1:47111=localhost:47111"][..],
+        &["--seam", "127.0.0.1:47111=127.0.0.1:47112", "--seam", "127.0.0.1:47112=127.0.0.1:47111"],
+    ] {
+        let words = [&["serve", "--control", "127.0.0.1:0"], seams].concat();
+        assert!(place.seam(&words).exits(2).err.contains("leads back to itself"));
+    }
+}

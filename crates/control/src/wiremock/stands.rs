@@ -17,7 +17,14 @@ pub(crate) struct Stands {
     house: Arc<dyn House>,
     /// By the seam, and by how mappings write it: two ways to write one seam stand there both. Held for as long as a change
     /// takes, so that two clients never change it at once.
-    placed: Mutex<BTreeMap<(SeamId, String), Arc<Rule>>>,
+    placed: Mutex<Placed>,
+}
+
+#[derive(Default)]
+struct Placed {
+    rules: BTreeMap<(SeamId, String), Arc<Rule>>,
+    /// Seams that mappings name and that are not there; told once, to whoever named them.
+    unknown: BTreeSet<String>,
 }
 
 impl Stands {
@@ -27,19 +34,23 @@ impl Stands {
 
     /// Lets mappings stand on the seams that they name by now, and on no others. The answer tells a seam that is not there.
     pub(crate) async fn renew(&self, wiremock: &Arc<WireMock>) -> Result<(), Answer> {
-        let mut placed = self.placed.lock().await;
+        let mut all = self.placed.lock().await;
+        let Placed { rules: placed, unknown: told } = &mut *all;
         let named_now = wiremock.seams();
         if named_now.is_empty() && placed.is_empty() {
             return Ok(());
         }
         let views = self.house.seams();
-        let (mut wanted, mut unknown) = (BTreeSet::new(), None);
+        let (mut wanted, mut unknown) = (BTreeSet::new(), BTreeMap::new());
         for written in named_now {
             match named(&views, &written) {
                 Ok(seams) => wanted.extend(seams.into_iter().map(|seam| (seam.id.clone(), written.clone()))),
-                Err(message) => unknown = Some(message),
+                Err(message) => drop(unknown.insert(written, message)),
             }
         }
+        let new =
+            unknown.iter().find(|(written, _)| !told.contains(*written)).map(|(_, message)| message.clone());
+        *told = unknown.into_keys().collect();
         let gone: Vec<_> = placed.keys().filter(|key| !wanted.contains(*key)).cloned().collect();
         for key in gone {
             if let Some(rule) = placed.remove(&key) {
@@ -64,7 +75,7 @@ impl Stands {
             self.house.put(&key.0, &rule).await.map_err(|error| failed(&error.to_string()))?;
             placed.insert(key, rule);
         }
-        match unknown {
+        match new {
             None => Ok(()),
             Some(message) => {
                 let hint = "the mapping is kept; GET /seam/seams lists the seams that there are";

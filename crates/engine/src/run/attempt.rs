@@ -111,7 +111,10 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
         }
     }
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
-    ended.max(finish(&afterwards, body, clean_ups).await)
+    let ended = ended.max(finish(&afterwards, body, clean_ups).await);
+    // What cleaning up has put on seams is nobody else's either.
+    lane.bench.take_away_since(0, scope).await;
+    ended
 }
 
 /// Puts on the seams what stands there for the whole test, and runs the steps.

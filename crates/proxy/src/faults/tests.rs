@@ -68,6 +68,7 @@ fn effects() {
         (r#"{"mistype":"body.z"}"#, r#"{"body":{"a":1}}"#, None),
         (r#""truncate""#, "null", Some(Effect::Truncate(None))),
         (r#"{"truncate":"4B"}"#, "null", Some(Effect::Truncate(Some(4)))),
+        (r#"{"truncate":"6B"}"#, "null", None),
         (r#"{"mistype":"body.a","as":"boolean"}"#, r#"{"body":{"a":true}}"#, None),
         (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":"no day"}}"#, None),
         (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":7}}"#, None),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "The reply breaks off after so many bytes (after half of them where nothing is said, half of the first \
-            mebibyte where it is longer), and the connection is closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
+            mebibyte where it is longer; a shorter one is left as it is, and does not count), and the connection is closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
             is reset then.",
         subject: Shape::Size,
         example: "{ truncate: 200B }",
@@ -30,8 +30,10 @@ impl Fault for Truncate {
         Moment::Reply
     }
 
-    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
-        Some(Effect::Truncate(self.0))
+    fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
+        // What is shorter is not broken off.
+        let is_longer = self.0.is_none_or(|most| !struck.is_whole || most < struck.bytes.len());
+        is_longer.then_some(Effect::Truncate(self.0))
     }
 }
 
