@@ -4,12 +4,13 @@ use crate::chosen::{Readable, counted};
 use crate::reports::whole;
 use crate::screen::Screen;
 use seam_diag::{Diagnostic, Diagnostics, Sources};
-use seam_event::SeamId;
+use seam_event::{SeamId, What};
 use seam_history::{Reader, RunFolder};
 use seam_judge::Exit;
 use seam_recording::{
     Around, LeftOut, Made, Recording as Kept, learn, learn_alone, read, record, seam_of, write,
 };
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,25 @@ impl Choice {
         if taken.is_empty() { Err(held.join(", ")) } else { Ok(taken) }
     }
 
+    /// What was chosen by its name, and that nothing passed, with the seams that something did.
+    fn missed(&self, passed: &BTreeSet<SeamId>) -> Vec<Diagnostic> {
+        let is_missed = |wanted: &&SeamId| {
+            let own = Self::new(vec![(*wanted).clone()]);
+            !passed.iter().any(|seam| own.takes(seam))
+        };
+        let names: Vec<String> = passed.iter().map(ToString::to_string).collect();
+        let told = |wanted: &SeamId| {
+            let wanted = wanted.to_string();
+            let warning = Diagnostic::warning(format!("nothing passed the seam `{wanted}`"));
+            match seam_diag::did_you_mean(&wanted, names.iter().map(String::as_str)) {
+                Some(near) => warning.hint(format!("did you mean `{near}`?")),
+                None if names.is_empty() => warning,
+                None => warning.hint(format!("something passed {}", names.join(", "))),
+            }
+        };
+        self.seams.iter().filter(is_missed).map(told).collect()
+    }
+
     /// Tells a seam that the system does not have.
     pub(crate) fn check(&self, read: &Readable) -> Result<(), Diagnostic> {
         let seams = &read.plan.system.seams;
@@ -143,7 +163,10 @@ impl Recording {
     /// Makes them of a stored run, or of two runs of the same, and tells what there is now.
     pub(crate) fn of(&self, runs: &[RunFolder], screen: &mut Screen) -> Exit {
         match self.made(runs) {
-            Ok(made) => self.keep(made, screen),
+            Ok((made, missed)) => {
+                missed.iter().for_each(|missed| screen.diagnostic(missed));
+                self.keep(made, screen)
+            }
             Err(error) => {
                 screen.error(&error, "");
                 Exit::CouldNotRun
@@ -151,11 +174,19 @@ impl Recording {
         }
     }
 
-    /// The recordings of the first run; what is otherwise in the others varies.
-    pub(crate) fn made(&self, runs: &[RunFolder]) -> Result<Made, seam_history::ReadError> {
-        let mut all = Vec::new();
+    /// The recordings of the first run; what is otherwise in the others varies. With a warning for each seam that was
+    /// chosen by its name, and that nothing passed.
+    pub(crate) fn made(
+        &self,
+        runs: &[RunFolder],
+    ) -> Result<(Made, Vec<Diagnostic>), seam_history::ReadError> {
+        let (mut all, mut passed) = (Vec::new(), BTreeSet::new());
         for run in runs {
             let stored = Reader::open(run).and_then(Reader::read)?;
+            passed.extend(stored.history.events.iter().filter_map(|event| match &event.what {
+                What::Interaction(passed) => Some(passed.seam.clone()),
+                _ => None,
+            }));
             all.push(record(&stored.history.events, &|seam| self.choice.takes(seam)));
         }
         let mut all = all.into_iter();
@@ -172,7 +203,7 @@ impl Recording {
                 learn_alone(recording);
             }
         }
-        Ok(made)
+        Ok((made, self.choice.missed(&passed)))
     }
 
     /// Writes the only recording there is into this file, and says so.
@@ -185,7 +216,13 @@ impl Recording {
         self.keep_at(&|stem| self.folder.join(format!("{stem}.yaml")), made, screen)
     }
 
-    fn keep_at(&self, path: &dyn Fn(&str) -> PathBuf, mut made: Made, screen: &mut Screen) -> Exit {
+    /// Writes each into the file that its name has there, and says what there is.
+    pub(crate) fn keep_at(
+        &self,
+        path: &dyn Fn(&str) -> PathBuf,
+        mut made: Made,
+        screen: &mut Screen,
+    ) -> Exit {
         if made.recordings.is_empty() {
             let nothing =
                 Diagnostic::warning("nothing passed the chosen seams, so there is nothing to record");

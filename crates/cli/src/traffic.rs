@@ -10,6 +10,7 @@ use seam_history::{Reader, RunFolder};
 use seam_judge::Exit;
 use seam_recording::{Made, archive, learn_alone, record_passed, to_har};
 use seam_value::Value;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -45,22 +46,33 @@ impl Traffic {
     }
 
     /// Writes it: as an archive where the file ends with `.har`, else as recordings: into the file where anything passed
-    /// one seam only, else one beside it for each.
+    /// one seam only, else one for each, whose names begin with the file's.
     pub(crate) fn keep(self, path: &Path, screen: &mut Screen) -> Exit {
         if is_har(path) {
             let passed = self.passed.iter().map(|one| (one, None));
             return write_har(path, &archive(passed, self.began, env!("CARGO_PKG_VERSION")), screen);
         }
         let mut made = record_passed(self.passed.iter().map(|one| (one, None)), &|_| true);
+        let mut n_of: HashMap<String, usize> = HashMap::new();
         for recording in &mut made.recordings {
-            // Addresses are no names of components, which those have who replay it.
-            recording.seam.consumer = "client".into();
+            // Addresses are no names of components, which those have who replay it. Two seams may lead to one provider.
+            let nth = n_of.entry(recording.seam.provider.to_string()).and_modify(|n| *n += 1).or_insert(1);
+            let client = if *nth == 1 { "client".to_owned() } else { format!("client-{nth}") };
+            recording.seam.consumer = client.as_str().into();
             recording.seam.provider = named(recording.seam.provider.as_str()).as_str().into();
             recording.seam.endpoint = Endpoint::main();
             learn_alone(recording);
         }
         keep_recordings(path, made, screen)
     }
+}
+
+/// Is this file there already, and nothing that Seamwork has recorded? Then it is not written over.
+pub(crate) fn is_somebody_elses(path: &Path) -> bool {
+    let Ok(text) = std::fs::read(path) else { return false };
+    let text = String::from_utf8_lossy(&text);
+    let is_recording = text.lines().any(|line| line.starts_with("recording:"));
+    !(is_har(path) || is_recording || text.trim().is_empty())
 }
 
 /// What passed in a stored run, as an archive or as recordings in a folder.
@@ -108,7 +120,11 @@ fn keep_recordings(path: &Path, made: Made, screen: &mut Screen) -> Exit {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     match (is_file, made.recordings.as_slice()) {
         (true, [_]) => Recording::new(folder, Choice::default()).keep_as(path, made, screen),
-        (true, _) => Recording::new(folder, Choice::default()).keep(made, screen),
+        (true, _) => {
+            let own = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let beside = |stem: &str| folder.join(format!("{own}-{stem}.yaml"));
+            Recording::new(folder.clone(), Choice::default()).keep_at(&beside, made, screen)
+        }
         (false, _) => Recording::new(path.to_owned(), Choice::default()).keep(made, screen),
     }
 }

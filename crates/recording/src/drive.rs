@@ -10,7 +10,7 @@ use crate::thread::Threads;
 use crate::volatile::Mask;
 use crate::yaml;
 use seam_value::{Map, Value};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How much of an answer is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,31 @@ pub struct Driver {
 pub struct Drivers {
     /// In the order in which they were recorded.
     pub list: Vec<Driver>,
-    /// How many interactions are in none of them, because no step asks such a thing: messages, mails, transactions.
-    pub n_left_out: usize,
+    /// How many interactions are in none of them, by the reason.
+    pub not_asked: BTreeMap<NotAsked, usize>,
+}
+
+/// Why an interaction can't be asked again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum NotAsked {
+    /// There is no step for it.
+    #[error("no step asks such a thing of {0}")]
+    NoStep(String),
+    /// It is not asked at all.
+    #[error("messages are not asked")]
+    Message,
+    /// It never came to an answer that could be compared.
+    #[error("there was no answer")]
+    Unanswered,
+    /// It changes the protocol.
+    #[error("no step speaks WebSocket, or whatever else a connection was upgraded to")]
+    Upgrade,
+    /// It was asked over HTTP/2.
+    #[error("no step speaks HTTP/2")]
+    Http2,
+    /// What it says was masked, is no declared secret, and no earlier answer gave it.
+    #[error("{0} was masked when it was recorded; declare it under `secrets`")]
+    Masked(String),
 }
 
 /// An interaction with the recording in which it stands.
@@ -78,14 +101,14 @@ pub fn as_tests(
             let asking =
                 Asking { recording, recorded, mask: &mask, thoroughness, knows_secret, number: steps.len() };
             match step(&asking, &mut threads, &mut vars) {
-                Some(mut made) => {
+                Ok(mut made) => {
                     if let Some(actor) = actor {
                         made.shift_insert(1, "as".to_owned(), Value::Text(format!("visitor_{actor}")));
                     }
                     threads.take_in(steps.len(), &recorded.reply, &mask);
                     steps.push(made);
                 }
-                None => drivers.n_left_out += 1,
+                Err(reason) => *drivers.not_asked.entry(reason).or_default() += 1,
             }
         }
         if steps.is_empty() {

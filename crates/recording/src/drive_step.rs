@@ -1,10 +1,11 @@
 //! One recorded interaction as a step of a test: the request as its inputs, the reply as what is expected.
 
-use crate::drive::Thoroughness;
+use crate::drive::{NotAsked, Thoroughness};
 use crate::lists;
 use crate::marks;
 use crate::normal::is_http;
 use crate::recording::{Recorded, Recording};
+use crate::sockets::is_change_over;
 use crate::streams::never_ends;
 use crate::thread::Threads;
 use crate::volatile::{Mask, segments};
@@ -75,17 +76,53 @@ const STATEMENTS: &[&str] = &["select", "insert", "update", "delete", "with", "v
 /// Headers of requests that are sent again although they vary.
 const SENT_ALL_THE_SAME: &[&str] = &["idempotency-key", "if-none-match", "if-modified-since"];
 
-/// The step; none where no step asks such a thing.
-pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map> {
-    let Recorded { request, reply, error, .. } = asking.recorded;
-    if *request == Value::Null || *reply == Value::Null || error.is_some() || never_ends(asking.recorded) {
-        return None;
+/// The step, or why there is none.
+pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Result<Map, NotAsked> {
+    let Recorded { request, reply, error, message, .. } = asking.recorded;
+    let protocol = asking.recording.protocol.as_str();
+    if *message != Value::Null {
+        return Err(NotAsked::Message);
     }
-    match asking.recording.protocol.as_str() {
-        protocol if is_http(protocol) => http(asking, threads),
-        "redis" => redis(asking, threads),
-        "postgres" => sql(asking, threads, vars),
+    if *request == Value::Null || *reply == Value::Null || error.is_some() || never_ends(asking.recorded) {
+        return Err(NotAsked::Unanswered);
+    }
+    if is_http(protocol) {
+        let is_upgrade = request.get("headers").is_some_and(|headers| headers.get("upgrade").is_some());
+        if is_upgrade || is_change_over(asking.recorded) {
+            return Err(NotAsked::Upgrade);
+        }
+        if request.get("version") == Some(&Value::text("2")) {
+            return Err(NotAsked::Http2);
+        }
+    }
+    let (mut tried, mut values) = (threads.clone(), Map::new());
+    let step = match protocol {
+        _ if is_http(protocol) => http(asking, &mut tried),
+        "redis" => redis(asking, &mut tried),
+        "postgres" => sql(asking, &mut tried, &mut values),
         _ => None,
+    };
+    let step = step.ok_or_else(|| NotAsked::NoStep(protocol.to_owned()))?;
+    if let Some(name) = unknown_secret(&step).or_else(|| values.values().find_map(first_mark)) {
+        return Err(NotAsked::Masked(format!("«{name}»")));
+    }
+    vars.extend(values);
+    *threads = tried;
+    Ok(step)
+}
+
+/// A mark that is left in what is said, and so would be said as it is.
+fn unknown_secret(step: &Map) -> Option<String> {
+    let said = step.iter().filter(|(name, _)| !matches!(name.as_str(), "expect" | "name" | "save"));
+    said.into_iter().find_map(|(_, value)| first_mark(value))
+}
+
+fn first_mark(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => marks::names_in(text).into_iter().next(),
+        Value::List(list) => list.iter().find_map(first_mark),
+        Value::Map(map) => map.values().find_map(first_mark),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -291,12 +328,17 @@ fn threaded(value: &Value, field: &str, asking: &Asking<'_>, threads: &mut Threa
     }
 }
 
-/// Declared secrets are known where the test runs; what else was masked becomes a plain word.
+/// Declared secrets are known where the test runs, and cards become those that are taken for tests; what else was masked
+/// stays marked.
 fn with_secrets(text: &str, knows_secret: &dyn Fn(&str) -> bool) -> String {
     if !marks::has_marks(text) {
         return text.to_owned();
     }
-    let out = marks::replaced(text, &|name| knows_secret(name).then(|| format!("${{secrets.{name}}}")));
+    let out = marks::replaced(text, &|name| match knows_secret(name) {
+        true => Some(format!("${{secrets.{name}}}")),
+        false if marks::is_card(name) => None,
+        false => Some(format!("«{name}»")),
+    });
     // Alone it may stand as a variable, which reads better.
     match out.strip_prefix("${secrets.").and_then(|rest| rest.strip_suffix('}')) {
         Some(name) if !name.contains(['}', '$']) => format!("$secrets.{name}"),

@@ -134,7 +134,7 @@ fn is_in_an_address(at: &[String]) -> bool {
 }
 
 fn is_known(names: &[String]) -> bool {
-    matches!(names, [_, headers, name] if headers == "headers" && lists::varies(name))
+    matches!(names, [_, headers, name] if matches!(headers.as_str(), "headers" | "metadata") && lists::varies(name))
 }
 
 /// The headers in it that are known to vary.
@@ -142,10 +142,13 @@ fn known(recording: &Recording) -> Vec<Volatile> {
     let mut found = BTreeMap::new();
     for recorded in &recording.interactions {
         for (part, value) in [("request", &recorded.request), ("reply", &recorded.reply)] {
-            let headers = value.get("headers").and_then(Value::as_map);
-            for name in headers.into_iter().flat_map(|map| map.keys()).filter(|name| lists::varies(name)) {
-                let names = [part.to_owned(), "headers".to_owned(), name.clone()];
-                found.entry((part, name.clone())).or_insert_with(|| Volatile::of(&names, false));
+            for kind in ["headers", "metadata"] {
+                let headers = value.get(kind).and_then(Value::as_map);
+                let names = headers.into_iter().flat_map(|map| map.keys());
+                for name in names.filter(|name| lists::varies(name)) {
+                    let names = [part.to_owned(), kind.to_owned(), name.clone()];
+                    found.entry((part, kind, name.clone())).or_insert_with(|| Volatile::of(&names, false));
+                }
             }
         }
     }

@@ -12,6 +12,7 @@
 mod compare;
 mod drive;
 mod drive_step;
+mod echo;
 mod har;
 mod learn;
 mod lists;
@@ -21,17 +22,20 @@ mod pair;
 mod read;
 mod record;
 mod recording;
+mod sockets;
 mod streams;
 mod stubs;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_turns;
 mod thread;
 mod volatile;
 mod write;
 mod yaml;
 
 pub use compare::{Difference, differences};
-pub use drive::{Driver, Drivers, Thoroughness, as_tests, written_tests};
+pub use drive::{Driver, Drivers, NotAsked, Thoroughness, as_tests, written_tests};
 pub use har::{HarError, archive, from_har, to_har};
 pub use learn::{learn, learn_alone};
 pub use marks::{has_marks, names_in, without_marks};

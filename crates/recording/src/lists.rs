@@ -92,6 +92,7 @@ const KNOWN_TO_VARY: &[&str] = &[
     // Once per request by its own definition.
     "idempotency-key",
     "sec-websocket-accept",
+    "sec-websocket-extensions",
     "sec-websocket-key",
     "etag",
     "if-none-match",

@@ -107,6 +107,11 @@ fn word(name: &str) -> String {
     }
 }
 
+/// Was it a card's number, for which there is one that all take?
+pub(crate) fn is_card(name: &str) -> bool {
+    name.strip_prefix("card ").is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
 /// A pattern that matches the text with anything in the place of its marks.
 pub(crate) fn pattern(text: &str) -> String {
     let anything = if text.contains('\n') { r"[\s\S]*" } else { ".*" };

@@ -16,6 +16,9 @@ pub fn normal(protocol: &str, part: &Value) -> Value {
     if is_http(protocol) {
         http(&mut map);
     }
+    if matches!(protocol, "grpc" | "smtp") {
+        map.shift_remove("length");
+    }
     let is_reply = map.contains_key("status");
     one_body(&mut map, is_reply);
     Value::Map(map)

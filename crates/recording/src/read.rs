@@ -113,12 +113,12 @@ fn read_node(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Optio
         }
         seam
     });
-    let protocol = fields.require("protocol", found).and_then(Node::scalar_text);
+    let protocol = fields.require("protocol", found).and_then(|node| read_protocol(node, found));
     let volatile = read_volatile(&mut fields, found);
     let interactions: Vec<Recorded> = fields
         .list("interactions", found)
         .iter()
-        .filter_map(|node| read_interaction(node, around, found))
+        .filter_map(|node| read_interaction(node, around, protocol.as_deref(), found))
         .zip(1..)
         .map(|(recorded, number)| Recorded { number, ..recorded })
         .collect();
@@ -150,7 +150,61 @@ fn read_volatile(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Vec<Volati
     list
 }
 
-fn read_interaction(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Option<Recorded> {
+/// A protocol that can be read; which ones there are is told where it is none.
+fn read_protocol(node: &Node, found: &mut Diagnostics) -> Option<String> {
+    let name = node.scalar_text().unwrap_or_default();
+    if seam_wire::protocol(&name).is_some() {
+        return Some(name);
+    }
+    let names = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name());
+    let title = format!("there is no protocol `{name}`");
+    found.push(Diagnostic::error(title).at(node.span, "").suggest(&name, names));
+    None
+}
+
+/// Without these nobody could tell what was asked: each protocol's requests have one of these groups of fields, whole.
+fn needed(protocol: &str) -> &'static [&'static [&'static str]] {
+    match protocol {
+        "http" | "http2" => &[&["method", "path"]],
+        "grpc" => &[&["service", "method"], &["method", "path"]],
+        "redis" => &[&["command"]],
+        "postgres" => &[&["statement"], &["user"], &["cancel"], &["function"]],
+        "mysql" => &[&["statement"], &["user"]],
+        _ => &[],
+    }
+}
+
+/// Tells a request that lacks what says what was asked. A key that is misspelt is found that way, too.
+fn check_request(node: &Node, protocol: &str, found: &mut Diagnostics) {
+    let groups = needed(protocol);
+    let name = |entry: &'_ Entry| entry.key.value.trim_end_matches("_file").to_owned();
+    let names: Vec<String> = node.as_map().into_iter().flatten().map(name).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if groups.is_empty() || groups.iter().any(|group| group.iter().all(|name| names.contains(name))) {
+        return;
+    }
+    let Some(missing) = groups[0].iter().find(|name| !names.contains(name)) else { return };
+    let mistake = Diagnostic::error(format!("a request of {protocol} has a `{missing}`"));
+    let entries = node.as_map().into_iter().flatten();
+    let odd =
+        entries.filter(|entry| seam_diag::did_you_mean(&entry.key.value, [*missing].into_iter()).is_some());
+    found.push(match odd.map(|entry| &entry.key).next() {
+        Some(key) => mistake.at(key.span, "").hint(format!("did you mean `{missing}`?")),
+        None => mistake.at(node.span.part(0, 1), "this one has none"),
+    });
+}
+
+fn read_interaction(
+    node: &Node,
+    around: &Around<'_>,
+    protocol: Option<&str>,
+    found: &mut Diagnostics,
+) -> Option<Recorded> {
+    if let (Some(request), Some(protocol)) = (node.get("request"), protocol)
+        && request.as_map().is_some()
+    {
+        check_request(request, protocol, found);
+    }
     let mut fields = Fields::of(node, "the interaction", found);
     let mut part = |name: &'static str, found: &mut Diagnostics| {
         fields.take(name).map_or(Value::Null, |node| read_part(node, around, found))
@@ -166,6 +220,7 @@ fn read_interaction(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -
         message,
         error: fields.text("error", found).map(|text| text.value),
         elapsed: fields.duration("elapsed", found),
+        connection: fields.integer("connection", found),
         volatile,
         number: 0,
         span: Some(node.span),

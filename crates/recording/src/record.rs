@@ -1,6 +1,6 @@
 //! A recording is a fold over what happened: the interactions of each chosen seam, in the order in which they were asked.
 
-use crate::normal::normal;
+use crate::normal::{is_http, normal};
 use crate::recording::{Recorded, Recording};
 use crate::streams;
 use seam_event::{Event, Interaction, Scope, SeamId, TestId, What};
@@ -63,10 +63,15 @@ pub fn record_passed<'a>(
         passed.sort_by_key(|(one, _)| (one.at, one.id));
         let mut paces = Paces::default();
         let Some(protocol) = passed.first().map(|(one, _)| one.protocol.clone()) else { continue };
+        passed.retain(|(one, _)| one.protocol == protocol);
+        let sockets = Sockets::of(&passed);
         let interactions = passed
             .iter()
-            .filter(|(one, _)| one.protocol == protocol)
-            .map(|(one, test)| Recorded { elapsed: paces.elapsed(one), ..recorded(one, *test) })
+            .map(|(one, test)| Recorded {
+                connection: sockets.number(one),
+                elapsed: paces.elapsed(one),
+                ..recorded(one, *test)
+            })
             .collect();
         made.recordings.push(Recording { seam, protocol, volatile: Vec::new(), interactions });
     }
@@ -101,6 +106,32 @@ fn recorded(passed: &Interaction, test: Option<&TestId>) -> Recorded {
         number: passed.id,
         ..Recorded::default()
     }
+}
+
+/// The connections on which messages of WebSocket passed; where there was only one it needs no number.
+struct Sockets(Vec<u64>);
+
+impl Sockets {
+    fn of(passed: &[(&Interaction, Option<&TestId>)]) -> Self {
+        let mut connections: Vec<u64> = Vec::new();
+        for (one, _) in passed.iter().filter(|(one, _)| is_of_socket(one)) {
+            if !connections.contains(&one.connection) {
+                connections.push(one.connection);
+            }
+        }
+        Self(connections)
+    }
+
+    fn number(&self, one: &Interaction) -> Option<u64> {
+        let index = self.0.iter().position(|known| *known == one.connection)?;
+        (self.0.len() > 1 && is_of_socket(one)).then_some(index as u64 + 1)
+    }
+}
+
+/// Is it a message of WebSocket, or the change over to it?
+fn is_of_socket(one: &Interaction) -> bool {
+    is_http(&one.protocol)
+        && (one.message.get("from").is_some() || one.reply.get("status").and_then(Value::as_i64) == Some(101))
 }
 
 fn last_attempts(events: &[Event]) -> HashMap<&TestId, u32> {

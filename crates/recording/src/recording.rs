@@ -39,6 +39,8 @@ pub struct Recorded {
     pub elapsed: Option<Duration>,
     /// What varies from run to run in this one.
     pub volatile: Vec<Volatile>,
+    /// On which connection of WebSocket it passed, where there were several; numbered from 1.
+    pub connection: Option<u64>,
     /// Its place among all that passed in the run, on whatever seam; the order in its file, once it was read.
     pub number: u64,
     /// Where it stands, once it was read.
@@ -76,6 +78,10 @@ impl Recorded {
         } else if let Some(command) = text(request, "command") {
             let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
             [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
+        } else if let (Some(service), Some(method)) = (text(request, "service"), text(request, "method")) {
+            format!("{service}/{method}")
+        } else if let Some(path) = request.get("message").and_then(|message| text(message, "path")) {
+            format!("message on {path}")
         } else if let Some(subject) = text(request, "subject") {
             format!("mail: {subject}")
         } else if let Some(topic) = text(&self.message, "topic") {

@@ -1,8 +1,8 @@
 //! What was streamed, as the parts of an answer: the events of a reply, the messages of gRPC and of WebSocket, each with how
 //! long after what came before it it came.
 //!
-//! In a recording they stand one by one behind what was asked, as they passed. What a consumer says on a WebSocket is
-//! something asked, too: what the provider says behind it, until the consumer speaks again, is the answer to it.
+//! In a recording they stand one by one behind what was asked, as they passed. Those of WebSocket are made into calls before
+//! (`sockets.rs`).
 
 use crate::recording::{Recorded, Recording};
 use seam_value::Value;
@@ -15,8 +15,6 @@ use std::time::Duration;
 #[derive(Default)]
 pub(crate) struct Streamed<'a> {
     behind: HashMap<*const Recorded, Vec<&'a Recorded>>,
-    /// What consumers said on a WebSocket, in order.
-    pub(crate) said: Vec<&'a Recorded>,
 }
 
 /// What a stream was asked for with: a path, or a method of gRPC.
@@ -42,10 +40,7 @@ impl<'a> Streamed<'a> {
                 continue;
             }
             let is_from = |who: &str| recorded.message.get("from").and_then(Value::as_text) == Some(who);
-            if is_from("consumer") && recorded.message.get("type").is_some() {
-                streamed.said.push(recorded);
-                last.insert(stream, recorded);
-            } else if !is_from("consumer")
+            if !is_from("consumer")
                 && let Some(asked) = last.get(&stream)
             {
                 streamed.behind.entry(ptr::from_ref(*asked)).or_default().push(recorded);
@@ -69,10 +64,8 @@ impl<'a> Streamed<'a> {
     pub(crate) fn parts(&self, asked: &Recorded) -> Option<Parts> {
         let messages = self.behind(asked);
         let reply = &asked.reply;
-        let is_changed = reply.get("status").and_then(Value::as_i64) == Some(101);
-        if is_changed || asked.message != Value::Null {
-            let list = messages.iter().map(|message| part(what_was_said(&message.message), message.elapsed));
-            return Some(Parts { name: "messages", list: list.collect(), stays_open: false });
+        if reply.get("messages").is_some() {
+            return None;
         }
         if let Some(Value::List(bodies)) = reply.get("bodies") {
             let list = bodies.iter().enumerate().map(|(index, body)| {
@@ -116,7 +109,8 @@ pub(crate) fn never_ends(recorded: &Recorded) -> bool {
     is_stream && recorded.elapsed.is_none()
 }
 
-fn part(mut said: Value, after: Option<Duration>) -> Value {
+/// A part of an answer, so long after what came before it.
+pub(crate) fn part(mut said: Value, after: Option<Duration>) -> Value {
     if let (Value::Map(map), Some(after)) = (&mut said, after.filter(|after| !after.is_zero())) {
         map.insert("after".to_owned(), Value::Text(format!("{}us", after.as_micros())));
     }
@@ -129,18 +123,4 @@ fn what_an_event_says(event: &Value) -> Value {
         (name != "event" || *value != Value::text("message")).then(|| (name, value.clone()))
     });
     Value::map(fields.collect::<Vec<_>>())
-}
-
-fn what_was_said(message: &Value) -> Value {
-    let field = |name: &str| message.get(name).filter(|value| **value != Value::Null).cloned();
-    if let Some(code) = field("code") {
-        return Value::map([("code", code), ("reason", field("reason").unwrap_or_else(|| Value::text("")))]);
-    }
-    match (field("text"), field("body")) {
-        (Some(text), _) => Value::map([("text", text)]),
-        (None, Some(body)) if body.get("base64").is_some() => Value::map([("body", body)]),
-        (None, Some(Value::Text(text))) => Value::map([("text", Value::Text(text))]),
-        (None, Some(body)) => Value::map([("json", body)]),
-        (None, None) => Value::map([("text", Value::text(""))]),
-    }
 }

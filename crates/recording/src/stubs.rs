@@ -6,27 +6,32 @@
 //! request's.
 
 use crate::compare::differences;
+use crate::echo::{self, Echo, Piece, Remembered, pieces};
+use crate::lists;
 use crate::marks::{self, without_marks};
 use crate::normal::{is_http, says_the_same};
 use crate::recording::{Recorded, Recording};
+use crate::sockets::as_calls;
 use crate::streams::Streamed;
 use crate::volatile::{Mask, is_address, segments};
 use seam_diag::{Diagnostics, Span};
 use seam_expr::below;
 use seam_model::{Entry, Field, Form, Node, NodeKind, Shape, Spanned};
 use seam_stub::{Reading, Stubs};
-use seam_value::{Map, Value};
+use seam_value::Value;
 use std::collections::{BTreeSet, HashMap};
 
-/// What is the request's own is looked for in replies from this length on.
-const SHORTEST_ECHO: usize = 4;
-/// Priorities: of a stub for one test, for exactly one request, and for all that vary like it.
-const OF_A_TEST: u64 = 3;
-const EXACT: u64 = 4;
+/// Priorities: of stubs for exactly one request, and for all that vary like it; each in one test, and in any.
+const EXACT_OF_A_TEST: u64 = 2;
+const EXACT: u64 = 3;
+const MASKED_OF_A_TEST: u64 = 4;
 const MASKED: u64 = 5;
 
 /// Headers whose absence was a part of what was asked.
 const SAYS_WHO: &[&str] = &["authorization", "cookie"];
+
+/// What says how and how long a caller asks, not what.
+const HOW_IT_ASKS: &[&str] = &["version", "timeout", "length"];
 
 /// The stubs that answer as recorded.
 pub fn as_stubs(
@@ -35,10 +40,11 @@ pub fn as_stubs(
     reading: &Reading<'_>,
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
-    let making = Making::new(recording, span, reading);
-    let groups = making.groups().into_iter().chain(making.said());
-    let list = groups.flat_map(|group| making.stubs(&group)).collect();
-    seam_stub::read_stubs(&Node { span, kind: NodeKind::List(list) }, reading, found)
+    let recording = as_calls(recording);
+    let making = Making::new(&recording, span, reading);
+    let list = making.groups().into_iter().flat_map(|group| making.stubs(&group)).collect();
+    let stubs = seam_stub::read_stubs(&Node { span, kind: NodeKind::List(list) }, reading, found)?;
+    Some(Stubs { state: making.remembered.initial(), ..stubs })
 }
 
 struct Making<'a> {
@@ -50,6 +56,8 @@ struct Making<'a> {
     answer_fields: Vec<&'static str>,
     /// Those of the headers that say who asks that are in the recording at all.
     says_who: BTreeSet<&'static str>,
+    /// What later answers have of earlier requests.
+    remembered: Remembered,
 }
 
 /// Interactions in which the same was asked, apart from what varies.
@@ -77,10 +85,12 @@ impl<'a> Making<'a> {
             .flat_map(|headers| SAYS_WHO.iter().copied().filter(|name| headers.get(name).is_some()))
             .collect();
         let streamed = Streamed::of(recording);
-        Self { recording, streamed, span, request_fields: names(part("request")), answer_fields, says_who }
+        let remembered = Remembered::of(recording);
+        let request_fields = names(part("request"));
+        Self { recording, streamed, span, request_fields, answer_fields, says_who, remembered }
     }
 
-    fn mask(&self, recorded: &'a Recorded) -> Mask<'a> {
+    fn mask<'r>(&'r self, recorded: &'r Recorded) -> Mask<'r> {
         Mask::new(&self.recording.volatile, &recorded.volatile)
     }
 
@@ -102,20 +112,6 @@ impl<'a> Making<'a> {
         groups
     }
 
-    /// What was said on connections that both sides talk on, by what it was.
-    fn said(&self) -> Vec<Group<'a>> {
-        let mut groups: Vec<Group<'a>> = Vec::new();
-        for recorded in &self.streamed.said {
-            let conditions = self.conditions(recorded, &self.mask(recorded));
-            let known = groups.iter_mut().find(|group| key(&group.conditions) == key(&conditions));
-            match known {
-                Some(group) => group.list.push(recorded),
-                None => groups.push(Group { conditions, list: vec![recorded] }),
-            }
-        }
-        groups
-    }
-
     /// The stubs of a group: for all requests like these; before them for exactly these, where there are several; and
     /// before them for each test, where they were answered differently.
     fn stubs(&self, group: &Group<'a>) -> Vec<Node> {
@@ -132,16 +128,18 @@ impl<'a> Making<'a> {
             exact[index].list.push(recorded);
         }
         if exact.len() > 1 {
-            stubs.extend(exact.iter().map(|one| self.stub(EXACT, &one.conditions, &one.list)));
-        } else {
-            stubs.extend(self.of_tests(group));
+            for one in &exact {
+                stubs.extend(self.of_tests(EXACT_OF_A_TEST, one));
+                stubs.push(self.stub(EXACT, &one.conditions, &one.list));
+            }
         }
+        stubs.extend(self.of_tests(MASKED_OF_A_TEST, group));
         stubs.push(self.stub(MASKED, &group.conditions, &group.list));
         stubs
     }
 
     /// Stubs for single tests, where the tests together were answered otherwise than each alone.
-    fn of_tests(&self, group: &Group<'a>) -> Vec<Node> {
+    fn of_tests(&self, priority: u64, group: &Group<'_>) -> Vec<Node> {
         let mut by_test: Vec<(&str, Vec<&Recorded>)> = Vec::new();
         for recorded in &group.list {
             let Some(test) = recorded.test.as_deref() else { continue };
@@ -158,7 +156,7 @@ impl<'a> Making<'a> {
             let question = format!("test == {}", Value::text(*test));
             let that = NodeKind::List(vec![self.text(&question)]);
             conditions.push(("that".to_owned(), Node { span: self.span, kind: that }));
-            self.stub(OF_A_TEST, &conditions, list)
+            self.stub(priority, &conditions, list)
         };
         by_test.iter().map(of_test).collect()
     }
@@ -190,17 +188,14 @@ impl<'a> Making<'a> {
         stub
     }
 
-    /// The replies one after the other, each with how often it was given in a row.
-    fn turns<'r>(&self, list: &[&'r Recorded]) -> Vec<(&'r Recorded, u64)>
-    where
-        'a: 'r,
-    {
+    /// The replies one after the other, each with how often it was given in a row. What varies counts, for an id that was
+    /// given twice would be two things with one name; but what varies in headers says nothing.
+    fn turns<'r>(&self, list: &[&'r Recorded]) -> Vec<(&'r Recorded, u64)> {
         let mut turns: Vec<(&'r Recorded, u64)> = Vec::new();
         for recorded in list {
             match turns.last_mut() {
                 Some((last, times))
-                    if is_same_reply(self.recording, last, recorded)
-                        && self.streamed.says_the_same(last, recorded) =>
+                    if self.is_same_turn(last, recorded) && self.streamed.says_the_same(last, recorded) =>
                 {
                     *times += 1;
                 }
@@ -210,37 +205,39 @@ impl<'a> Making<'a> {
         turns
     }
 
+    fn is_same_turn(&self, one: &Recorded, other: &Recorded) -> bool {
+        let is_remembered = |one: &Recorded| !self.remembered.taken(&self.echoes(one)).is_empty();
+        let mask = self.mask(one);
+        let mut differences = differences("reply", &one.reply, &other.reply, &Mask::default()).into_iter();
+        let is_of_headers = |at: &[String]| {
+            at.get(1).is_some_and(|name| matches!(name.as_str(), "headers" | "metadata" | "trailers"))
+        };
+        differences.all(|one| is_of_headers(&one.at) && mask.at(&one.at).is_some())
+            && !is_remembered(one)
+            && !is_remembered(other)
+    }
+
     /// What a request must have to be this one.
     fn conditions(&self, recorded: &Recorded, mask: &Mask<'_>) -> Vec<(String, Node)> {
-        if let Some(message) = recorded.message.as_map() {
-            return self.conditions_of_message(message, mask);
-        }
         let mut walk = Conditions { making: self, mask, at: vec!["request".to_owned()], list: Vec::new() };
         let Some(request) = recorded.request.as_map() else { return Vec::new() };
-        let is_known = |name: &str| self.request_fields.is_empty() || self.request_fields.contains(&name);
+        let is_known = |name: &str| {
+            (self.request_fields.is_empty() || self.request_fields.contains(&name)) && name != "message"
+        };
         for (name, value) in request.iter().filter(|(name, _)| is_known(name)) {
-            // The body says it, in whatever way it was written.
-            if name == "text" && request.contains_key("body") {
+            // The body says it, in whatever way it was written; and how the caller's library asks is nothing that it asks.
+            if (name == "text" && request.contains_key("body")) || HOW_IT_ASKS.contains(&name.as_str()) {
                 continue;
             }
             walk.below(name, value);
         }
-        if is_http(&self.recording.protocol) {
+        if let Some(Value::Map(message)) = request.get("message") {
+            walk.at.push("message".to_owned());
+            message.iter().for_each(|(name, value)| walk.below(name, value));
+        } else if is_http(&self.recording.protocol) {
             self.what_is_not_there(request, &mut walk.list);
         }
         walk.list
-    }
-
-    /// What a consumer says must be that it said then.
-    fn conditions_of_message(&self, message: &Map, mask: &Mask<'_>) -> Vec<(String, Node)> {
-        let mut walk = Conditions { making: self, mask, at: vec!["message".to_owned()], list: Vec::new() };
-        let says = if message.contains_key("body") { "body" } else { "text" };
-        for name in ["path", says] {
-            if let Some(value) = message.get(name) {
-                walk.below(name, value);
-            }
-        }
-        walk.list.into_iter().map(|(path, node)| (below("message", &path), node)).collect()
     }
 
     fn what_is_not_there(&self, request: &seam_value::Map, list: &mut Vec<(String, Node)>) {
@@ -260,7 +257,14 @@ impl<'a> Making<'a> {
 
     /// A recorded reply as an answer.
     fn reply(&self, recorded: &Recorded) -> Node {
-        let echoes = self.echoes(recorded);
+        let mut echoes = self.echoes(recorded);
+        let then: Vec<Entry> = self
+            .remembered
+            .taken(&echoes)
+            .into_iter()
+            .map(|(name, expression)| self.entry(&name, self.text(&format!("${{{expression}}}"))))
+            .collect();
+        echoes.extend(self.remembered.echoes());
         let mask = self.mask(recorded);
         let mut reply = recorded.reply.clone();
         if is_http(&self.recording.protocol) {
@@ -290,6 +294,9 @@ impl<'a> Making<'a> {
             let mut at = vec!["reply".to_owned(), own.to_owned()];
             entries.push(self.entry(name, self.answer(value, &mut at, &mask, &echoes)));
         }
+        if !then.is_empty() {
+            entries.push(self.entry("then", Node { span: self.span, kind: NodeKind::Map(then) }));
+        }
         Node { span: recorded.span.unwrap_or(self.span), kind: NodeKind::Map(entries) }
     }
 
@@ -316,9 +323,13 @@ impl<'a> Making<'a> {
             scalar => {
                 let text = scalar.to_plain_text();
                 if mask.at(at).is_some()
-                    && let Some(echo) = echoes.iter().find(|echo| echo.value == *scalar)
+                    && let Some(pieces) = pieces(scalar, echoes)
                 {
-                    return self.text(&format!("${{{}}}", echo.expression));
+                    let text = pieces.iter().map(|piece| match piece {
+                        Piece::Plain(text) => escaped(&without_marks(text)),
+                        Piece::Expression(expression) => format!("${{{expression}}}"),
+                    });
+                    return self.text(&text.collect::<String>());
                 }
                 match scalar {
                     Value::Text(_) => return self.text(&escaped(&without_marks(&text))),
@@ -332,15 +343,7 @@ impl<'a> Making<'a> {
     /// What varies in the request, and how an answer refers to it.
     fn echoes(&self, recorded: &Recorded) -> Vec<Echo> {
         let mask = self.mask(recorded);
-        let mut echoes = Vec::new();
-        collect_echoes(
-            &recorded.request,
-            &mut vec!["request".to_owned()],
-            "request".to_owned(),
-            &mask,
-            &mut echoes,
-        );
-        echoes
+        echo::echoes(&recorded.request, &mask)
     }
 
     fn equals(&self, value: &Value) -> Node {
@@ -401,7 +404,11 @@ impl Conditions<'_> {
         if self.mask.at(&self.at).is_some() {
             return;
         }
-        let is_headers = self.at.len() == 2 && self.at[1] == "headers";
+        let is_headers = self.at.len() == 2 && matches!(self.at[1].as_str(), "headers" | "metadata");
+        // Those of gRPC say which library asks.
+        if self.at.len() == 3 && self.at[1] == "metadata" && lists::varies(&self.at[2]) {
+            return;
+        }
         match value {
             Value::Text(text) if is_address(&self.at) => self.address(text),
             Value::Text(text) if marks::has_marks(text) => self.marked(text),
@@ -484,50 +491,6 @@ fn is_marked(value: &Value) -> bool {
         Value::Map(map) => map.values().any(is_marked),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-/// A part of the request that its answer may repeat.
-struct Echo {
-    value: Value,
-    expression: String,
-}
-
-fn collect_echoes(
-    value: &Value,
-    at: &mut Vec<String>,
-    expression: String,
-    mask: &Mask<'_>,
-    echoes: &mut Vec<Echo>,
-) {
-    match value {
-        Value::Map(map) => {
-            for (name, child) in map {
-                at.push(name.clone());
-                let expression = format!("{expression}[{}]", Value::text(name));
-                collect_echoes(child, at, expression, mask, echoes);
-                at.pop();
-            }
-        }
-        Value::List(list) => {
-            for (index, child) in list.iter().enumerate() {
-                at.push(index.to_string());
-                collect_echoes(child, at, format!("{expression}[{index}]"), mask, echoes);
-                at.pop();
-            }
-        }
-        Value::Null | Value::Bool(_) => {}
-        scalar => {
-            if mask.at(at).is_some() && scalar.to_plain_text().len() >= SHORTEST_ECHO {
-                echoes.push(Echo { value: scalar.clone(), expression });
-            }
-        }
-    }
-}
-
-/// Were they answered the same, apart from what varies?
-fn is_same_reply(recording: &Recording, one: &Recorded, other: &Recorded) -> bool {
-    let mask = Mask::new(&recording.volatile, &one.volatile);
-    differences("reply", &one.reply, &other.reply, &mask).is_empty()
 }
 
 /// Leaves one of the ways to give a body: as it was written, where that still says the same.

@@ -38,7 +38,7 @@ fn run(passed: &[(&str, &str, &str)]) -> Vec<Event> {
     passed.iter().enumerate().map(event).collect()
 }
 
-fn recorded(passed: &[(&str, &str, &str)]) -> Recording {
+pub(crate) fn recorded(passed: &[(&str, &str, &str)]) -> Recording {
     record(&run(passed), &|_| true).recordings.remove(0)
 }
 
@@ -49,20 +49,20 @@ fn volatile(recording: &Recording) -> Vec<String> {
     recording.volatile.iter().map(ToString::to_string).chain(own).collect()
 }
 
-fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!(
         r#"{{"method":"GET","path":"{path}","query":{{}},"headers":{{"host":"h:1","user-agent":"x"}},"cookies":{{}},"body":null,"text":"","length":0}}"#
     )
 }
 
-fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     let text = Value::text(body.replace(':', ": "));
     format!(
         r#"{{"method":"POST","path":"{path}","query":{{}},"headers":{{"content-type":"application/json"}},"cookies":{{}},"body":{body},"text":{text},"length":9}}"#
     )
 }
 
-fn json(status: u16, body: &str) -> String {
+pub(crate) fn json(status: u16, body: &str) -> String {
     let text = Value::text(body);
     format!(
         r#"{{"status":{status},"headers":{{"content-type":"application/json","date":"Sat"}},"body":{body},"text":{text},"length":9}}"#
@@ -164,10 +164,19 @@ fn mistakes_are_told_at_their_place() {
         ("recording: 1\nprotocol: http\nseam: web\n", "`seam` must be a consumer and a provider [web]"),
         (&format!("{head}volatile: [body.id]\n"), "an interaction has no `body` [body.id]"),
         (
-            &format!("{head}interactions:\n  - request: {{ body_file: gone.json }}\n"),
+            &format!("{head}interactions:\n  - request: {{ method: PUT, path: /, body_file: gone.json }}\n"),
             "`gone.json` can't be read [gone.json]",
         ),
-        (&format!("{head}interactions:\n  - {{ request: {{}}, elapsed: 3 }}\n"), "no duration [3]"),
+        (
+            &format!("{head}interactions:\n  - {{ request: {{ method: GET, path: /a }}, elapsed: 3 }}\n"),
+            "no duration [3]",
+        ),
+        (
+            &format!("{head}interactions:\n  - request: {{ methd: GET, path: /a }}\n"),
+            "a request of http has a `method` [methd]",
+        ),
+        (&format!("{head}interactions:\n  - request: {{ method: GET }}\n"), "http has a `path` [{]"),
+        ("recording: 1\nseam: web -> api\nprotocol: htp\n", "there is no protocol `htp` [htp]"),
     ] {
         let (mut found, mut sources) = (Diagnostics::default(), Sources::default());
         let file = sources.add("r.yaml", text);
@@ -179,7 +188,7 @@ fn mistakes_are_told_at_their_place() {
         assert!(told.contains(expected), "{text}: {told}");
     }
     let newer = format!(
-        "{head}mood: good\ninteractions:\n  - {{ stream: 1 }}\n  - {{ request: {{ a: 1 }}, x: 2 }}\n"
+        "{head}mood: good\ninteractions:\n  - {{ stream: 1 }}\n  - {{ request: {{ method: GET, path: /, a: 1 }}, x: 2 }}\n"
     );
     let mut found = Diagnostics::default();
     let file = Sources::default().add("r.yaml", newer.clone());
@@ -188,15 +197,30 @@ fn mistakes_are_told_at_their_place() {
     assert!(found.is_empty() && passed_over.interactions.len() == 1);
 }
 
-/// Asks a recording's stubs; answers as JSON.
 /// What the stubs made of a recording say, once it was written and read.
-fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
+pub(crate) fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
+    let answer = |say: Option<Say>| match say {
+        Some(Say::Answer(value)) if ["events", "messages"].iter().any(|name| value.get(name).is_some()) => {
+            value.to_string()
+        }
+        Some(Say::Answer(value)) => {
+            let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
+            let body = body.to_plain_text();
+            format!("{} {body}", value.get("status").cloned().unwrap_or_default())
+        }
+        other => format!("{other:?}"),
+    };
+    said(recording, asked).into_iter().map(answer).collect()
+}
+
+/// What a recording's stubs say.
+pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
     let written = write(recording);
     let mut found = Diagnostics::default();
     let file = Sources::default().add("recordings/web-api.yaml", written.text.clone());
     let read_file = |_: &str| Err("not there".to_owned());
-    let reading =
-        Reading { protocol: seam_wire::protocol("http").unwrap(), knows: &|_| false, read_file: &read_file };
+    let protocol = seam_wire::protocol(&recording.protocol).unwrap();
+    let reading = Reading { protocol, knows: &|_| false, read_file: &read_file };
     let path = "recordings/web-api.yaml";
     let stubs = read_stub_file((path, file, &written.text), &reading, &mut found);
     assert!(found.is_empty(), "{found:?}\n{}", written.text);
@@ -212,21 +236,9 @@ fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
     let seam = seam_of("web -> api").unwrap();
     let answer = |request: &&str| {
         let request = parse(request).unwrap();
-        let asked =
-            Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
-        match set.answer(&asked).map(|answering| answering.say) {
-            Some(Say::Answer(value))
-                if ["events", "messages"].iter().any(|name| value.get(name).is_some()) =>
-            {
-                value.to_string()
-            }
-            Some(Say::Answer(value)) => {
-                let body = value.get("json").or(value.get("text")).cloned().unwrap_or_default();
-                let body = body.to_plain_text();
-                format!("{} {body}", value.get("status").cloned().unwrap_or_default())
-            }
-            other => format!("{other:?}"),
-        }
+        let protocol = protocol.name();
+        let asked = Asked { seam: &seam, protocol, at: Duration::ZERO, request: &request, bytes: b"" };
+        set.answer(&asked).map(|answering| answering.say)
     };
     asked.iter().map(answer).collect()
 }

@@ -26,7 +26,7 @@ pub(crate) struct Given {
 }
 
 /// All values that were given so far in a test, and those that are saved under a name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Threads {
     given: Vec<Given>,
     names: HashSet<String>,

@@ -53,6 +53,7 @@ fn to_map(recorded: &Recorded, stem: &str, beside: &mut Vec<(String, Vec<u8>)>) 
         }
     };
     add("test", recorded.test.clone().map(Value::Text));
+    add("connection", recorded.connection.map(Value::from));
     let volatile = recorded.volatile.iter().map(Volatile::to_string).map(Value::Text);
     add("volatile", (!recorded.volatile.is_empty()).then(|| Value::List(volatile.collect())));
     for (name, part) in

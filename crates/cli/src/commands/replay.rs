@@ -12,7 +12,7 @@ use clap::Args;
 use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_judge::Exit;
 use seam_manifest::find_project;
-use seam_recording::{Around, Recording, Thoroughness, as_tests, from_har, read, written_tests};
+use seam_recording::{Around, NotAsked, Recording, Thoroughness, as_tests, from_har, read, written_tests};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "URL", help_heading = "How")]
     against: Option<String>,
 }
+
+/// How many interactions are not asked, by the reason.
+pub(crate) type Counts = BTreeMap<NotAsked, usize>;
 
 /// What keeps a replay from beginning.
 #[derive(Debug, thiserror::Error)]
@@ -68,21 +71,20 @@ impl Act for Replay {
                 return Exit::CouldNotRun;
             }
         };
-        match self.write(&recordings, &root) {
+        let secrets = self.secrets(&root);
+        match self.write(&recordings, &root, &secrets) {
             Err(error) => {
                 screen.error(&error, "");
                 Exit::CouldNotRun
             }
-            Ok((written, n_left_out)) => {
-                if n_left_out > 0 {
-                    let count = counted(n_left_out, "interaction is", "interactions are");
-                    screen.tell(&format!("{count} not asked: no step asks such a thing\n"));
-                }
+            Ok((written, not_asked)) => {
+                screen.tell(&told(&not_asked));
                 if written.is_empty() {
                     screen.diagnostic(&Diagnostic::error("nothing in these recordings can be asked"));
                     return Exit::Inconclusive;
                 }
-                self.tests.of(written).run(&|_| Ok(()), screen).map_or_else(|exit| exit, |ran| ran.exit)
+                let mut tests = self.tests.of(written).in_a_consumers_place();
+                tests.run(&|_| Ok(()), screen).map_or_else(|exit| exit, |ran| ran.exit)
             }
         }
     }
@@ -104,18 +106,31 @@ impl Replay {
         })
     }
 
+    /// The secrets that the system declares. Without a system there are none.
+    fn secrets(&self, root: &Path) -> Vec<String> {
+        if self.against.is_some() { Vec::new() } else { self.tests.of(vec![root.to_owned()]).secrets() }
+    }
+
     /// Writes the tests, one file for each recording, and says where they are and what is in none of them.
-    fn write(&self, recordings: &[Recording], root: &Path) -> Result<(Vec<PathBuf>, usize), Unwritten> {
+    fn write(
+        &self,
+        recordings: &[Recording],
+        root: &Path,
+        secrets: &[String],
+    ) -> Result<(Vec<PathBuf>, Counts), Unwritten> {
         let folder = if self.against.is_some() { root.join("tests") } else { root.join(".seam/replay") };
+        let knows = |name: &str| secrets.iter().any(|secret| secret == name);
         let put = |path: PathBuf, text: &str| {
             whole(&path, text.as_bytes()).map(|()| path.clone()).map_err(|source| Unwritten { path, source })
         };
         let mut written = Vec::new();
         let mut n_of: HashMap<String, u32> = HashMap::new();
-        let mut n_left_out = 0;
+        let mut not_asked = Counts::new();
         for recording in recordings {
-            let drivers = as_tests(std::slice::from_ref(recording), Thoroughness::Whole, &|_| false);
-            n_left_out += drivers.n_left_out;
+            let drivers = as_tests(std::slice::from_ref(recording), Thoroughness::Whole, &knows);
+            for (reason, n) in drivers.not_asked {
+                *not_asked.entry(reason).or_default() += n;
+            }
             if drivers.list.is_empty() {
                 continue;
             }
@@ -131,8 +146,16 @@ impl Replay {
             put(PathBuf::from(".seam/.gitignore"), "*\n")?;
             put(root.join("seam.yaml"), &system(recordings, against))?;
         }
-        Ok((written, n_left_out))
+        Ok((written, not_asked))
     }
+}
+
+/// What was not asked, a line for each reason.
+pub(crate) fn told(not_asked: &Counts) -> String {
+    let line = |(reason, n): (&NotAsked, &usize)| {
+        format!("{} not asked: {reason}\n", counted(*n, "interaction is", "interactions are"))
+    };
+    not_asked.iter().map(line).collect()
 }
 
 /// A system of nothing but somebody who listens already.

@@ -4,7 +4,7 @@ use crate::commands::Act;
 use crate::screen::Screen;
 use crate::served::{StandError, Standing, Stands, address, surroundings};
 use crate::session::{Interrupts, SessionError, runtime};
-use crate::traffic::Traffic;
+use crate::traffic::{Traffic, is_somebody_elses};
 use clap::Args;
 use seam_control::{Control, ControlError, Seams, Toxiproxy};
 use seam_diag::Diagnostic;
@@ -41,7 +41,7 @@ pub(crate) struct Serve {
     #[command(flatten)]
     stands: Stands,
     /// Keep what passes the seams, and write it when it ends: as an archive of HTTP where FILE ends with .har, else as
-    /// recordings, one for each seam on which anything passed
+    /// recordings, one for each seam on which anything passed (where these are several, with its name behind FILE's)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// From where toxics and templates draw their chance
@@ -101,6 +101,11 @@ impl From<ControlError> for ServeError {
 
 impl Act for Serve {
     fn act(self, screen: &mut Screen) -> Exit {
+        if let Some(path) = self.record.as_ref().filter(|path| is_somebody_elses(path)) {
+            let there = Diagnostic::error(format!("{} is there already, and no recording", path.display()));
+            screen.diagnostic(&there.hint("`--record` needs a file of its own"));
+            return Exit::CouldNotRun;
+        }
         match self.carry_out(screen) {
             Ok(exit) => exit,
             Err(ServeError::Stand(StandError::Told)) => Exit::CouldNotRun,

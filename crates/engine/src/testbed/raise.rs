@@ -60,6 +60,7 @@ impl Testbed {
         self.components[name].begin_start();
         self.tell_component(name, ComponentState::Starting, String::new());
         let planned = &self.system().components[name];
+        self.describe_as_declared(name, planned);
         let raised = match &planned.made {
             Made::Service(service) => self.raise_service(name, planned, service.as_ref()).await,
             Made::Runtime(_, kind) if kind.word.name == "planned" && self.plan.stubs.contains_key(name) => {

@@ -15,12 +15,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Testbed {
-    /// Lets the seams to a component speak TLS to it, where it listens with that, and read its messages by their names.
+    /// Lets the seams to a component read its messages by their names, whoever answers for it.
+    pub(super) fn describe_as_declared(&self, name: &str, planned: &PlannedComponent) {
+        if let Some(descriptors) = &planned.descriptors {
+            self.proxy.describe(|seam: &SeamId| seam.provider.as_str() == name, descriptors);
+        }
+    }
+
+    /// Lets the seams to a component speak TLS to it, where it listens with that.
     pub(super) fn speak_as_declared(&self, name: &str, planned: &PlannedComponent) -> Result<(), Diagnostic> {
         let is_its = |seam: &SeamId| seam.provider.as_str() == name;
-        if let Some(descriptors) = &planned.descriptors {
-            self.proxy.describe(is_its, descriptors);
-        }
         let Some(tls) = &planned.tls else { return Ok(()) };
         let told = |error: &dyn std::error::Error| {
             about(

@@ -91,6 +91,7 @@ const REQUEST: &[Field] = &[
     Field::optional("method", Shape::Text, "the method, as sent"),
     Field::optional("path", Shape::Text, "the path as sent, without the query"),
     Field::optional("query", ANY_MAP, "the query's keys, decoded; a key that comes again has a list"),
+    Field::optional("version", Shape::Text, "`2` where it came over HTTP/2"),
     Field::optional("headers", ANY_MAP, "the headers, by names in small letters"),
     Field::optional("cookies", Shape::MapOf(&Shape::Text), "the cookies by name"),
     BODY,

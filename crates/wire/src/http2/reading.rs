@@ -33,6 +33,7 @@ impl Captured for RequestRead {
         map.insert("query".to_owned(), body::pairs(query));
         let read = plain(&kept.headers);
         let cookies = read.cookies();
+        map.insert("version".to_owned(), Value::text("2"));
         let cut = read_rest(&kept, read, &mut map, Some(cookies));
         Parts { request: Value::Map(map), cut, ..Parts::default() }
     }

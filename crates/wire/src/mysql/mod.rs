@@ -11,6 +11,7 @@
 
 mod alone;
 mod compress;
+mod names;
 mod packets;
 mod prepared;
 mod reading;
@@ -87,6 +88,12 @@ static WORD: Word = Word {
 
 const ANSWER: &[Field] = &[
     Field::optional(
+        "columns",
+        Shape::List(&Shape::Text),
+        "in an answer: the columns with their types, `[id bigint, price decimal(2)]`; where they aren't said the values \
+            tell",
+    ),
+    Field::optional(
         "rows",
         Shape::List(&Shape::MapOf(&Shape::Any)),
         "in an answer: the rows, by column; in the types that the server described, else typed by their values",
@@ -123,6 +130,12 @@ const REQUEST: &[Field] = &[
 ];
 
 const REPLY: &[Field] = &[
+    Field::optional(
+        "columns",
+        Shape::List(&Shape::Text),
+        "the columns with their types, in their order: `[id bigint unsigned, price decimal(2)]`, with the digits behind \
+            the point",
+    ),
     Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "the rows, by column"),
     Field::optional("count", Shape::Integer, "how many rows came, as far as they were kept"),
     Field::optional("affected", Shape::Integer, "how many rows were changed; null where there are rows"),

@@ -1,5 +1,6 @@
 //! The kept bytes of a statement and of its reply to the fields that tests name.
 
+use super::names;
 use super::packets::{Cell, Fields, Packet, Payloads};
 use super::request::{Prepared, command, parameters, statement};
 use super::value::{Type, of_binary, of_text};
@@ -106,7 +107,7 @@ impl KeptReply {
 }
 
 /// One column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Type,
@@ -225,8 +226,10 @@ impl Results {
     fn result(&mut self) {
         let rows = std::mem::take(&mut self.rows);
         self.has_begun = false;
+        let columns = self.columns.iter().map(|column| Value::Text(names::said(column))).collect();
         self.done.push(Value::map([
             ("count", Value::from(rows.len())),
+            ("columns", Value::List(columns)),
             ("rows", Value::List(rows)),
             ("affected", Value::Null),
             ("insert_id", Value::Null),

@@ -2,7 +2,7 @@
 
 use super::packets::{can, put_bytes, put_length, put_packet, status};
 use super::reading::Column;
-use super::value::{BINARY, Type, UTF8, holds, kinds, to_binary, to_text, type_of};
+use super::value::{BINARY, Type, UTF8, holds, kinds, to_binary, to_bits, to_text, type_of};
 use super::walk::Kind;
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
@@ -27,11 +27,11 @@ pub(super) struct To<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said<'a> {
     Error { code: u16, state: String, message: String },
-    Rows(&'a [Value]),
+    Rows { rows: &'a [Value], columns: Vec<Column> },
     Changed { affected: u64, id: u64, warnings: u16 },
 }
 
-const FIELDS: [&str; 7] = ["rows", "count", "affected", "insert_id", "warnings", "error", "more"];
+const FIELDS: [&str; 8] = ["columns", "rows", "count", "affected", "insert_id", "warnings", "error", "more"];
 
 /// Reads an answer: its first result, and those behind it.
 pub(super) fn read(answer: &Value) -> Result<Vec<Said<'_>>, Unanswerable> {
@@ -75,10 +75,13 @@ fn read_one(answer: &Value) -> Result<Said<'_>, Unanswerable> {
             .ok_or_else(|| Unanswerable::new(format!("{name} is a number, not {value}"))),
     };
     match (field("rows"), field("affected")) {
-        (Some(Value::List(rows)), None) => match rows.iter().find(|row| row.as_map().is_none()) {
-            Some(row) => Err(Unanswerable::new(format!("a row is a map of columns, not {row}"))),
-            None => Ok(Said::Rows(rows)),
-        },
+        (Some(Value::List(rows)), None) => {
+            if let Some(row) = rows.iter().find(|row| row.as_map().is_none()) {
+                return Err(Unanswerable::new(format!("a row is a map of columns, not {row}")));
+            }
+            let columns = field("columns").map(read_columns).transpose()?.unwrap_or_default();
+            Ok(Said::Rows { rows, columns })
+        }
         (Some(Value::List(rows)), Some(_)) if !rows.is_empty() => {
             Err(Unanswerable::new("rows, or affected: not both"))
         }
@@ -88,6 +91,17 @@ fn read_one(answer: &Value) -> Result<Said<'_>, Unanswerable> {
         }
         (Some(other), _) => Err(Unanswerable::new(format!("rows is a list, not {other}"))),
     }
+}
+
+/// `[id bigint, price decimal(2)]`
+fn read_columns(columns: &Value) -> Result<Vec<Column>, Unanswerable> {
+    let wrong = |what: &Value| {
+        Unanswerable::new(format!(
+            "columns is a list of names with their types, `[id bigint, price decimal(2)]`, not {what}"
+        ))
+    };
+    let column = |column: &Value| column.as_text().and_then(super::names::read).ok_or_else(|| wrong(column));
+    columns.as_list().ok_or_else(|| wrong(columns))?.iter().map(column).collect()
 }
 
 fn read_error(error: &Value) -> Result<Said<'_>, Unanswerable> {
@@ -154,8 +168,8 @@ pub(super) fn say(said: &[Said<'_>], to: &To<'_>) -> Vec<u8> {
             Said::Changed { affected, id, warnings } => {
                 put_packet(&mut out, &mut seq, &ok(0, (*affected, *id), status, *warnings));
             }
-            Said::Rows(rows) => {
-                let columns = columns(rows, if index == 0 { to.columns } else { &[] });
+            Said::Rows { rows, columns: said } => {
+                let columns = columns(rows, if index == 0 { to.columns } else { &[] }, said);
                 say_rows((rows, &columns), (to, status), &mut seq, &mut out);
             }
         }
@@ -198,19 +212,21 @@ fn say_rows(
     put_packet(out, seq, &end);
 }
 
-/// The columns of these rows: those that the server described where they can hold the values.
-fn columns(rows: &[Value], described: &[Column]) -> Vec<Column> {
-    if rows.is_empty() && !described.is_empty() {
-        return described.to_vec();
+/// The columns of these rows: those that the server described, or else that the answer says, where they can hold the
+/// values.
+fn columns(rows: &[Value], described: &[Column], said: &[Column]) -> Vec<Column> {
+    if rows.is_empty() && !(described.is_empty() && said.is_empty()) {
+        return if described.is_empty() { said } else { described }.to_vec();
     }
     let mut columns: Vec<Column> = Vec::new();
-    for name in rows.iter().filter_map(Value::as_map).flat_map(Map::keys) {
+    let names = rows.iter().filter_map(Value::as_map).flat_map(Map::keys);
+    for name in said.iter().map(|column| &column.name).chain(names) {
         if columns.iter().any(|column| column.name == *name) {
             continue;
         }
         let values = || rows.iter().filter_map(|row| row.get(name));
-        let known = described.iter().find(|column| column.name == *name);
-        let known = known.filter(|column| values().all(|value| holds(column.kind, value)));
+        let mut known = described.iter().chain(said).filter(|column| column.name == *name);
+        let known = known.find(|column| values().all(|value| holds(column.kind, value)));
         columns
             .push(known.cloned().unwrap_or_else(|| Column { name: name.clone(), kind: type_of(values()) }));
     }
@@ -227,10 +243,7 @@ fn text_row<'v>(cells: impl Iterator<Item = (Type, &'v Value)>) -> Vec<u8> {
     for (kind, value) in cells {
         match value {
             Value::Null => payload.push(0xfb),
-            Value::Number(number) if kind.kind == kinds::BIT => {
-                let bytes = number.as_i64().unwrap_or_default().to_be_bytes();
-                put_bytes(&mut payload, &bytes);
-            }
+            value @ Value::Number(_) if kind.kind == kinds::BIT => put_bytes(&mut payload, &to_bits(value)),
             value => put_bytes(&mut payload, &to_text(value)),
         }
     }

@@ -184,9 +184,9 @@ pub(super) fn holds(kind: Type, value: &Value) -> bool {
         Value::Bool(_) => false,
         Value::Number(number) => match kind.kind {
             kinds::TINY | kinds::SHORT | kinds::LONG | kinds::INT24 | kinds::LONGLONG | kinds::YEAR => {
-                number.as_i64().is_some()
+                number.as_i64().is_some() || (kind.is_unsigned && unsigned(value).is_some())
             }
-            kinds::BIT => false,
+            kinds::BIT => unsigned(value).is_some(),
             _ => kind.is_number(),
         },
         Value::Text(text) => match kind.kind {
@@ -203,6 +203,21 @@ pub(super) fn holds(kind: Type, value: &Value) -> bool {
     }
 }
 
+/// A whole number from zero on.
+fn unsigned(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) if number.is_written_as_integer() => number.to_string().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A number's bits, without those bytes at the beginning that hold none.
+pub(super) fn to_bits(value: &Value) -> Vec<u8> {
+    let bytes = unsigned(value).unwrap_or_default().to_be_bytes();
+    let n_empty = bytes.iter().take(bytes.len() - 1).take_while(|byte| **byte == 0).count();
+    bytes[n_empty..].to_vec()
+}
+
 /// A value's bytes as text.
 pub(super) fn to_text(value: &Value) -> Vec<u8> {
     match value {
@@ -215,7 +230,7 @@ pub(super) fn to_text(value: &Value) -> Vec<u8> {
 pub(super) fn to_binary(kind: Type, value: &Value, out: &mut Vec<u8>) {
     let integer = match value {
         Value::Bool(is_true) => i64::from(*is_true),
-        value => value.as_i64().unwrap_or_default(),
+        value => value.as_i64().or_else(|| unsigned(value).map(u64::cast_signed)).unwrap_or_default(),
     };
     let float = match value {
         Value::Number(number) => number.as_f64(),
@@ -231,6 +246,7 @@ pub(super) fn to_binary(kind: Type, value: &Value, out: &mut Vec<u8>) {
         kinds::DOUBLE => out.extend_from_slice(&float.to_le_bytes()),
         kinds::DATE | kinds::DATETIME | kinds::TIMESTAMP => put_date_time(kind, value, out),
         kinds::TIME => put_time(value, out),
+        kinds::BIT => put_bytes(out, &to_bits(value)),
         _ => put_bytes(out, &to_text(value)),
     }
 }
@@ -281,6 +297,7 @@ mod tests {
             (kinds::LONG, 0, "70000"),
             (kinds::LONGLONG, 0, "-9007199254740993"),
             (kinds::DOUBLE, 31, "0.1"),
+            (kinds::BIT, 0, "261"),
             (kinds::FLOAT, 31, "1.5"),
             (kinds::DECIMAL, 2, "19.90"),
             (kinds::DATE, 0, r#""2026-01-31""#),

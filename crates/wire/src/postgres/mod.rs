@@ -14,6 +14,7 @@ mod binary;
 mod connection;
 mod control;
 mod frames;
+mod names;
 mod reading;
 mod rows;
 mod session;
@@ -101,6 +102,12 @@ static WORD: Word = Word {
 
 const ANSWER: &[Field] = &[
     Field::optional(
+        "columns",
+        Shape::List(&Shape::Text),
+        "in an answer: the columns with their types, `[id int4, made timestamptz]`; where they aren't said the values \
+            tell",
+    ),
+    Field::optional(
         "rows",
         Shape::List(&Shape::MapOf(&Shape::Any)),
         "in an answer: the rows, by column; in the types that the server described, else typed by their values",
@@ -137,6 +144,12 @@ const REQUEST: &[Field] = &[
 ];
 
 const REPLY: &[Field] = &[
+    Field::optional(
+        "columns",
+        Shape::List(&Shape::Text),
+        "the columns with their types, in their order: `[id int4, tags text[]]`; a type that only this database has is \
+            a number",
+    ),
     Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "the rows, by column"),
     Field::optional("count", Shape::Integer, "how many rows came, kept or not"),
     Field::optional(

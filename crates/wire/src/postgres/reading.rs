@@ -126,6 +126,9 @@ impl Reply {
         let columns = rows::columns(self.columns.as_deref().or(described).unwrap_or_default(), formats);
         let (rows, is_cut) = rows::rows(&self.rows, &columns);
         *cut |= is_cut;
+        if !columns.is_empty() {
+            map.insert("columns".to_owned(), rows::named(&columns));
+        }
         map.insert("rows".to_owned(), Value::List(rows));
         map.insert("count".to_owned(), Value::from(self.n_rows));
         map.insert("affected".to_owned(), affected(&self.tag));

@@ -1,6 +1,7 @@
 //! Columns and rows of a result.
 
 use super::frames::{Cell, Fields};
+use super::names::name_of;
 use super::value::{Format, to_value};
 use seam_value::{Map, Value};
 
@@ -45,6 +46,12 @@ fn unused(name: String, columns: &[Column]) -> String {
         .map(|number| format!("{name}_{number}"))
         .find(|candidate| columns.iter().all(|column| column.name != *candidate))
         .unwrap_or(name)
+}
+
+/// The columns as an interaction names them: `id int4`.
+pub(super) fn named(columns: &[Column]) -> Value {
+    let named = |column: &Column| Value::Text(format!("{} {}", column.name, name_of(column.kind)));
+    Value::List(columns.iter().map(named).collect())
 }
 
 /// Reads the kept rows; the flag says that the last one is incomplete.

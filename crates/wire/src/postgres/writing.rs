@@ -40,6 +40,26 @@ pub(super) fn kind_of<'a>(values: impl Iterator<Item = &'a Value>) -> u32 {
     kind.unwrap_or(kinds::TEXT)
 }
 
+/// Is this a value as a column of this type has it?
+pub(super) fn holds(kind: u32, value: &Value) -> bool {
+    let is_text = matches!(value, Value::Text(_)) || from_base64(value).is_some();
+    match kind {
+        _ if *value == Value::Null => true,
+        kinds::JSON | kinds::JSONB => true,
+        kinds::BOOL => matches!(value, Value::Bool(_)),
+        kinds::INT2 | kinds::INT4 | kinds::INT8 | kinds::OID => {
+            matches!(value, Value::Number(number) if number.is_written_as_integer())
+        }
+        // These also have texts for what is no number.
+        kinds::NUMERIC | kinds::FLOAT4 | kinds::FLOAT8 => match value {
+            Value::Text(text) => matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity"),
+            value => matches!(value, Value::Number(_)),
+        },
+        _ if element_kind(kind).is_some() => matches!(value, Value::List(_)) || is_text,
+        _ => is_text,
+    }
+}
+
 /// The bytes of a fixed length that a type has; -1 where it has none. What drivers see in a description.
 pub(super) fn length_of(kind: u32) -> i16 {
     match kind {
@@ -356,6 +376,23 @@ mod tests {
             (1007, "[1,[2]]"),
         ] {
             assert_eq!(bytes(kind, Format::Binary, &parse(value).unwrap()), None, "{kind} {value}");
+        }
+    }
+
+    #[test]
+    fn what_a_column_holds() {
+        for (kind, value, expect) in [
+            (kinds::FLOAT8, "19.9", true),
+            (kinds::FLOAT8, r#""19.9""#, false),
+            (kinds::FLOAT8, r#""NaN""#, true),
+            (kinds::INT8, "1.5", false),
+            (kinds::TEXT, "1", false),
+            (kinds::JSONB, "1", true),
+            (1007, "[1]", true),
+            (1007, "1", false),
+            (kinds::UUID, "null", true),
+        ] {
+            assert_eq!(holds(kind, &parse(value).unwrap()), expect, "{kind} {value}");
         }
     }
 

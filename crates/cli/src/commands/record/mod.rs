@@ -144,7 +144,10 @@ impl Record {
                 let folder = self.out.unwrap_or_else(|| project.join("tests"));
                 let recording = Recording::new(folder, choice.clone());
                 match recording.made(runs) {
-                    Ok(made) => written::write(&recording, made, &self.tests, screen),
+                    Ok((made, missed)) => {
+                        missed.iter().for_each(|missed| screen.diagnostic(missed));
+                        written::write(&recording, made, &self.tests, screen)
+                    }
                     Err(error) => {
                         screen.error(&error, "");
                         Exit::CouldNotRun

@@ -2,6 +2,7 @@
 //! said a secret that nobody keeps.
 
 use crate::chosen::counted;
+use crate::commands::replay::told;
 use crate::commands::run::Tests;
 use crate::recorded::{Recording, shown};
 use crate::reports::whole;
@@ -38,6 +39,7 @@ pub(super) fn write(recording: &Recording, made: Made, tests: &Tests, screen: &m
     for (stem, recordings) in groups {
         let drivers =
             as_tests(&recordings, Thoroughness::Gist, &|name| secrets.iter().any(|known| known == name));
+        screen.tell(&told(&drivers.not_asked));
         if drivers.list.is_empty() {
             continue;
         }

@@ -83,6 +83,9 @@ pub(crate) struct Tests {
     update_snapshots: bool,
     #[command(flatten)]
     fetching: Fetching,
+    /// They drive a provider in a consumer's place, which says nothing about which seams are used.
+    #[arg(skip)]
+    is_part: bool,
 
     #[arg(
         long = "report",
@@ -168,6 +171,11 @@ impl Tests {
         Self { files: Files { paths, profile: self.files.profile.clone() }, ..self.clone() }
     }
 
+    /// The same way, in a consumer's place.
+    pub(crate) fn in_a_consumers_place(self) -> Self {
+        Self { is_part: true, ..self }
+    }
+
     /// The same, of all tests in this file and without reports.
     pub(crate) fn only(&self, path: PathBuf) -> Self {
         let (texts, tags, reports) = (Vec::new(), Vec::new(), Vec::new());
@@ -191,7 +199,7 @@ impl Tests {
         let interrupts = Interrupts::listen()?;
         let asked = interrupts.asked.clone();
         let ground = Ground { update_snapshots: self.update_snapshots, ..ground };
-        let options = RunOptions { fail_fast: self.fail_fast };
+        let options = RunOptions { fail_fast: self.fail_fast, is_part: self.is_part };
         let running = runtime.spawn(async move {
             let ran = seam_engine::run(plan, options, ground, asked).await;
             finish(writer, ran).await

@@ -4,9 +4,10 @@ use super::kept::message;
 use crate::postgres::awaited::{Portal, Statement};
 use crate::postgres::control::first_words;
 use crate::postgres::frames::Fields;
+use crate::postgres::names::kind_named;
 use crate::postgres::rows;
 use crate::postgres::value::Format;
-use crate::postgres::writing::{kind_of, length_of, write};
+use crate::postgres::writing::{holds, kind_of, length_of, write};
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
 use seam_value::Value;
@@ -32,6 +33,8 @@ pub(super) struct Refusal {
 pub(super) struct Answered<'a> {
     rows: &'a [Value],
     columns: Vec<&'a str>,
+    /// The types of those that were said.
+    kinds: Vec<(&'a str, u32)>,
     tag: Option<&'a str>,
     count: Option<i64>,
     affected: Option<i64>,
@@ -46,7 +49,7 @@ struct Column {
 }
 
 /// The fields that an answer may have.
-const FIELDS: [&str; 7] = ["rows", "count", "affected", "tag", "copied", "suspended", "error"];
+const FIELDS: [&str; 8] = ["columns", "rows", "count", "affected", "tag", "copied", "suspended", "error"];
 
 /// Reads an answer's fields.
 pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
@@ -73,7 +76,8 @@ pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
         Some(Value::List(rows)) => rows.as_slice(),
         Some(other) => return Err(Unanswerable::new(format!("rows is a list, not {other}"))),
     };
-    let mut columns: Vec<&str> = Vec::new();
+    let kinds = field("columns").map(read_columns).transpose()?.unwrap_or_default();
+    let mut columns: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
     for row in rows {
         let Some(row) = row.as_map() else {
             return Err(Unanswerable::new(format!("a row is a map of columns, not {row}")));
@@ -95,12 +99,29 @@ pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
     Ok(Said::Result(Answered {
         rows,
         columns,
+        kinds,
         tag: field("tag").and_then(Value::as_text),
         count: number("count")?,
         affected: number("affected")?,
         copied: field("copied").and_then(Value::as_text),
         is_suspended: field("suspended") == Some(&Value::Bool(true)),
     }))
+}
+
+/// `[id int4, made timestamptz]`
+fn read_columns(columns: &Value) -> Result<Vec<(&str, u32)>, Unanswerable> {
+    let wrong = |what: &Value| {
+        Unanswerable::new(format!("columns is a list of names with their types, `[id int4]`, not {what}"))
+    };
+    let mut kinds = Vec::new();
+    for column in columns.as_list().ok_or_else(|| wrong(columns))? {
+        let (name, kind) =
+            column.as_text().and_then(|text| text.rsplit_once(' ')).ok_or_else(|| wrong(column))?;
+        let kind =
+            kind_named(kind).ok_or_else(|| Unanswerable::new(format!("postgres has no type `{kind}`")))?;
+        kinds.push((name, kind));
+    }
+    Ok(kinds)
 }
 
 /// `"40001"`, or a map of its fields.
@@ -235,7 +256,12 @@ impl Answered<'_> {
     }
 
     fn made_columns(&self) -> Vec<Column> {
-        let kind = |name: &str| kind_of(self.rows.iter().filter_map(|row| row.get(name)));
+        let kind = |name: &str| {
+            let values = || self.rows.iter().filter_map(|row| row.get(name));
+            let said = self.kinds.iter().find(|(own, _)| *own == name).map(|(_, kind)| *kind);
+            // Who puts another type's value in wants consumers to see that.
+            said.filter(|kind| values().all(|value| holds(*kind, value))).unwrap_or_else(|| kind_of(values()))
+        };
         self.columns.iter().map(|name| Column { name: (*name).to_owned(), kind: kind(name) }).collect()
     }
 
@@ -414,33 +440,12 @@ fn parameters(sql: &str) -> Vec<(usize, u32)> {
         };
         let cast = part[end..].trim_start().strip_prefix("::").map(|cast| {
             let end = cast.find(|letter: char| !letter.is_alphanumeric()).unwrap_or(cast.len());
-            kind_named(&cast[..end].to_lowercase())
+            let is_list = cast[end..].starts_with("[]");
+            kind_named(&format!("{}{}", cast[..end].to_lowercase(), if is_list { "[]" } else { "" }))
         });
-        found.push((number, cast.unwrap_or_default()));
+        found.push((number, cast.flatten().unwrap_or_default()));
     }
     found
-}
-
-fn kind_named(name: &str) -> u32 {
-    match name {
-        "bool" | "boolean" => 16,
-        "bytea" => 17,
-        "int8" | "bigint" => 20,
-        "int2" | "smallint" => 21,
-        "int4" | "int" | "integer" => 23,
-        "text" => 25,
-        "json" => 114,
-        "float4" | "real" => 700,
-        "float8" | "double" => 701,
-        "varchar" => 1043,
-        "date" => 1082,
-        "timestamp" => 1114,
-        "timestamptz" => 1184,
-        "numeric" | "decimal" => 1700,
-        "uuid" => 2950,
-        "jsonb" => 3802,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

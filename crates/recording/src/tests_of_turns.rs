@@ -1,0 +1,162 @@
+//! Stand-ins that keep the thread: what is asked again, what a consumer made itself, and what is said on a WebSocket. And
+//! drivers that say what they don't ask.
+
+use crate::tests::{get, json, post, recorded, replay, said};
+use crate::*;
+use seam_value::{Value, parse};
+use seam_wire::Say;
+
+fn order(id: &str, key: &str, state: &str) -> String {
+    json(200, &format!(r#"{{"id":"{id}","ref":"{key}","state":"{state}","self":"/orders/{id}"}}"#))
+}
+
+fn orders() -> Recording {
+    let (made, taken) = (r#"{"ref":"key-1111"}"#, r#"{"ref":"key-2222"}"#);
+    let mut recording = recorded(&[
+        ("a", &post("/orders", made), &order("o-40001", "key-1111", "new")),
+        ("b", &post("/orders", taken), &order("o-40002", "key-2222", "new")),
+        ("b", &post("/orders", made), &order("o-40003", "key-1111", "new")),
+        ("b", &get("/orders/o-40002"), &order("o-40002", "key-2222", "new")),
+        ("b", &get("/orders/o-40003"), &order("o-40003", "key-1111", "new")),
+        ("b", &get("/orders/o-40003"), &order("o-40003", "key-1111", "paid")),
+    ]);
+    for path in ["request.body.ref", "reply.body.ref", "reply.body.id", "reply.body.self"] {
+        recording.volatile.push(Volatile::parse(path).unwrap());
+    }
+    for one in &mut recording.interactions[3..] {
+        one.volatile.push(Volatile::parse("request.path.1").unwrap());
+    }
+    recording
+}
+
+#[test]
+fn each_that_was_given_is_another_one() {
+    let mine = [post("/orders", r#"{"ref":"mine-1"}"#), post("/orders", r#"{"ref":"mine-2"}"#)];
+    let asked = [
+        &mine[0],
+        &mine[1],
+        &get("/orders/o-40002"),
+        &get("/orders/o-40003"),
+        &get("/orders/o-40003"),
+        &get("/orders/o-40003"),
+        &get("/orders/o-77777"),
+    ];
+    let asked: Vec<&str> = asked.iter().map(|text| text.as_str()).collect();
+    let answer = |id: &str, key: &str, state: &str| {
+        format!(r#"200 {{"id":"{id}","ref":"{key}","state":"{state}","self":"/orders/{id}"}}"#)
+    };
+    assert_eq!(
+        replay(&orders(), &asked),
+        [
+            answer("o-40001", "mine-1", "new"),
+            answer("o-40002", "mine-2", "new"),
+            answer("o-40002", "mine-2", "new"),
+            answer("o-40003", "mine-1", "new"),
+            answer("o-40003", "mine-1", "paid"),
+            answer("o-40003", "mine-1", "paid"),
+            answer("o-77777", "mine-2", "new"),
+        ]
+    );
+}
+
+fn message(from: &str, body: &str) -> Recorded {
+    let message = format!(r#"{{"path":"/live","from":"{from}","type":"text","body":{body}}}"#);
+    Recorded { message: parse(&message).unwrap(), ..Recorded::default() }
+}
+
+fn conversation() -> Recording {
+    let open = get("/live").replace(r#""host""#, r#""upgrade":"websocket","sec-websocket-key":"k","host""#);
+    let mut recording = recorded(&[("", &open, r#"{"status":101,"headers":{"upgrade":"websocket"}}"#)]);
+    recording.interactions.extend([
+        message("provider", r#""hello""#),
+        message("consumer", r#"{"id":"m-1111","n":1}"#),
+        message("provider", r#"{"of":"m-1111","total":5}"#),
+        message("provider", r#"{"of":"m-1111","total":6}"#),
+        message("consumer", r#"{"id":"m-2222","n":1}"#),
+        message("provider", r#"{"of":"m-2222","total":7}"#),
+        message("consumer", r#""bye""#),
+    ]);
+    for path in ["message.body.id", "message.body.of", "request.headers.sec-websocket-key"] {
+        recording.volatile.push(Volatile::parse(path).unwrap());
+    }
+    recording
+}
+
+#[test]
+fn what_was_said_on_a_websocket_is_answered() {
+    let open = get("/live").replace(r#""host""#, r#""upgrade":"websocket","sec-websocket-key":"x","host""#);
+    let asked = |body: &str| {
+        let parts = r#""path":"/live","from":"consumer","type":"text""#;
+        format!(r#"{{"message":{{{parts},"body":{body},"length":9}}}}"#)
+    };
+    let asked = [
+        open,
+        asked(r#"{"id":"m-7777","n":1}"#),
+        asked(r#"{"id":"m-8888","n":1}"#),
+        asked(r#""bye""#),
+        asked(r#"{"id":"m-8888","n":2}"#),
+    ];
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let said: Vec<String> = said(&conversation(), &asked)
+        .into_iter()
+        .map(|say| match say {
+            Some(Say::Answer(value)) => value.get("messages").cloned().unwrap_or_default().to_string(),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            r#"[{"text":"hello"}]"#,
+            r#"[{"json":{"of":"m-7777","total":5}},{"json":{"of":"m-7777","total":6}}]"#,
+            r#"[{"json":{"of":"m-8888","total":7}}]"#,
+            "[]",
+            "None",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_asked_has_its_reason() {
+    let masked = post("/login", r#"{"password":"«password 1»"}"#);
+    let known = post("/login", r#"{"password":"«ann_password»","card":"«card 1»"}"#);
+    let later = get("/me").replace(r#""host""#, r#""authorization":"Bearer «bearer 1»","host""#);
+    let over_two = get("/two").replace(r#""query""#, r#""version":"2","query""#);
+    let mut recording = recorded(&[
+        ("", &masked, &json(200, r#"{"token":"«bearer 1»"}"#)),
+        ("", &later, &json(200, "{}")),
+        ("", &known, &json(200, "{}")),
+        ("", &over_two, &json(200, "{}")),
+    ]);
+    recording.interactions.extend(conversation().interactions);
+    let knows = |name: &str| name == "ann_password";
+    let drivers = as_tests(&[recording], Thoroughness::Whole, &knows);
+    let reasons: Vec<String> =
+        drivers.not_asked.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    assert_eq!(
+        reasons,
+        [
+            "7 messages are not asked",
+            "1 no step speaks WebSocket, or whatever else a connection was upgraded to",
+            "1 no step speaks HTTP/2",
+            "1 «bearer 1» was masked when it was recorded; declare it under `secrets`",
+            "1 «password 1» was masked when it was recorded; declare it under `secrets`",
+        ]
+    );
+    let text = &drivers.list[0].text;
+    assert!(text.contains("password: $secrets.ann_password") && text.contains("4111111111111111"), "{text}");
+}
+
+#[test]
+fn a_database_answers_in_the_types_that_it_had() {
+    let request = r#"{"statement":"select price from books","parameters":[]}"#;
+    let reply =
+        r#"{"columns":["price float8"],"rows":[{"price":19.9}],"count":1,"affected":null,"tag":"SELECT 1"}"#;
+    let mut recording = recorded(&[("", request, reply)]);
+    recording.protocol = "postgres".to_owned();
+    let answer = match said(&recording, &[request]).remove(0) {
+        Some(Say::Answer(value)) => value,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answer.get("columns"), Some(&Value::List(vec![Value::text("price float8")])));
+}
