@@ -164,7 +164,9 @@ impl Recording {
     pub(crate) fn of(&self, runs: &[RunFolder], screen: &mut Screen) -> Exit {
         match self.made(runs) {
             Ok((made, missed)) => {
-                missed.iter().for_each(|missed| screen.diagnostic(missed));
+                for missed in &missed {
+                    screen.diagnostic(missed);
+                }
                 self.keep(made, screen)
             }
             Err(error) => {

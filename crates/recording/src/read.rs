@@ -186,8 +186,7 @@ fn check_request(node: &Node, protocol: &str, found: &mut Diagnostics) {
     let Some(missing) = groups[0].iter().find(|name| !names.contains(name)) else { return };
     let mistake = Diagnostic::error(format!("a request of {protocol} has a `{missing}`"));
     let entries = node.as_map().into_iter().flatten();
-    let odd =
-        entries.filter(|entry| seam_diag::did_you_mean(&entry.key.value, [*missing].into_iter()).is_some());
+    let odd = entries.filter(|entry| seam_diag::did_you_mean(&entry.key.value, [*missing]).is_some());
     found.push(match odd.map(|entry| &entry.key).next() {
         Some(key) => mistake.at(key.span, "").hint(format!("did you mean `{missing}`?")),
         None => mistake.at(node.span.part(0, 1), "this one has none"),

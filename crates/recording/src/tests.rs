@@ -573,7 +573,7 @@ fn what_is_said_on_a_websocket_is_answered_again() {
     assert_eq!(
         said,
         [
-            r#"{"messages":[{"text":"hello","after":"2000us"}],"status":101}"#,
+            r#"{"status":101,"messages":[{"text":"hello","after":"2000us"}]}"#,
             r#"{"messages":[{"text":"one","after":"1000us"},{"text":"two","after":"20000us"}]}"#,
             r#"{"messages":[{"text":"three","after":"10000us"}]}"#,
             r#"{"messages":[]}"#,

@@ -145,7 +145,9 @@ impl Record {
                 let recording = Recording::new(folder, choice.clone());
                 match recording.made(runs) {
                     Ok((made, missed)) => {
-                        missed.iter().for_each(|missed| screen.diagnostic(missed));
+                        for missed in &missed {
+                            screen.diagnostic(missed);
+                        }
                         written::write(&recording, made, &self.tests, screen)
                     }
                     Err(error) => {
