@@ -66,6 +66,9 @@ pub(crate) fn as_calls(recording: &Recording) -> Cow<'_, Recording> {
     Cow::Owned(Recording { volatile, interactions: calls, ..recording.clone() })
 }
 
+/// Where the first message of a call stands that streams several.
+pub(crate) const FIRST: &str = "first_message";
+
 /// Calls of gRPC with the first message of those that they stream.
 fn with_first_messages(recording: &Recording) -> Recording {
     let mut recording = recording.clone();
@@ -74,7 +77,7 @@ fn with_first_messages(recording: &Recording) -> Recording {
             && let Some(Value::List(bodies)) = request.shift_remove("bodies")
             && let Some(first) = bodies.into_iter().next()
         {
-            request.insert("body".to_owned(), first);
+            request.insert(FIRST.to_owned(), first);
         }
         one.volatile = of_first_messages(&one.volatile);
     }
@@ -86,7 +89,7 @@ fn with_first_messages(recording: &Recording) -> Recording {
 fn of_first_messages(list: &[Volatile]) -> Vec<Volatile> {
     let translate = |one: &Volatile| match names(one).as_slice() {
         [request, bodies, _, rest @ ..] if request == "request" && bodies == "bodies" => {
-            let above = ["request".to_owned(), "body".to_owned()];
+            let above = ["request".to_owned(), FIRST.to_owned()];
             Volatile::of(
                 &above.into_iter().chain(rest.iter().cloned()).collect::<Vec<_>>(),
                 one.may_be_absent,

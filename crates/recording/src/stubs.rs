@@ -11,7 +11,7 @@ use crate::lists;
 use crate::marks::{self, without_marks};
 use crate::normal::{is_http, says_the_same};
 use crate::recording::{Recorded, Recording};
-use crate::sockets::as_calls;
+use crate::sockets::{FIRST, as_calls};
 use crate::streams::Streamed;
 use crate::volatile::{Mask, is_address, segments};
 use seam_diag::{Diagnostics, Span};
@@ -153,9 +153,7 @@ impl<'a> Making<'a> {
         }
         let of_test = |(test, list): &(&str, Vec<&Recorded>)| {
             let mut conditions = group.conditions.clone();
-            let question = format!("test == {}", Value::text(*test));
-            let that = NodeKind::List(vec![self.text(&question)]);
-            conditions.push(("that".to_owned(), Node { span: self.span, kind: that }));
+            self.ask(&format!("test == {}", Value::text(*test)), &mut conditions);
             self.stub(priority, &conditions, list)
         };
         by_test.iter().map(of_test).collect()
@@ -231,6 +229,14 @@ impl<'a> Making<'a> {
             }
             walk.below(name, value);
         }
+        if let Some(first) = request.get(FIRST)
+            && !is_marked(first)
+            && !mask.is_below(&["request".to_owned(), FIRST.to_owned()])
+        {
+            // The second message may have come, too, when the call is answered.
+            let question = format!("(request.body == null ? request.bodies[0] : request.body) == {first}");
+            self.ask(&question, &mut walk.list);
+        }
         if let Some(Value::Map(message)) = request.get("message") {
             walk.at.push("message".to_owned());
             message.iter().for_each(|(name, value)| walk.below(name, value));
@@ -238,6 +244,18 @@ impl<'a> Making<'a> {
             self.what_is_not_there(request, &mut walk.list);
         }
         walk.list
+    }
+
+    /// One more question that must be true.
+    fn ask(&self, question: &str, conditions: &mut Vec<(String, Node)>) {
+        let question = self.text(question);
+        match conditions.iter_mut().find(|(path, _)| path == "that") {
+            Some((_, Node { kind: NodeKind::List(list), .. })) => list.push(question),
+            _ => {
+                let kind = NodeKind::List(vec![question]);
+                conditions.push(("that".to_owned(), Node { span: self.span, kind }));
+            }
+        }
     }
 
     fn what_is_not_there(&self, request: &seam_value::Map, list: &mut Vec<(String, Node)>) {
