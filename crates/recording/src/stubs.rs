@@ -249,13 +249,13 @@ impl<'a> Making<'a> {
     /// One more question that must be true.
     fn ask(&self, question: &str, conditions: &mut Vec<(String, Node)>) {
         let question = self.text(question);
-        match conditions.iter_mut().find(|(path, _)| path == "that") {
-            Some((_, Node { kind: NodeKind::List(list), .. })) => list.push(question),
-            _ => {
-                let kind = NodeKind::List(vec![question]);
-                conditions.push(("that".to_owned(), Node { span: self.span, kind }));
-            }
+        let that = conditions.iter_mut().find(|(path, _)| path == "that");
+        if let Some((_, Node { kind: NodeKind::List(list), .. })) = that {
+            list.push(question);
+            return;
         }
+        let kind = NodeKind::List(vec![question]);
+        conditions.push(("that".to_owned(), Node { span: self.span, kind }));
     }
 
     fn what_is_not_there(&self, request: &seam_value::Map, list: &mut Vec<(String, Node)>) {
