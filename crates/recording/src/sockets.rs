@@ -77,6 +77,7 @@ fn with_first_messages(recording: &Recording) -> Recording {
             && let Some(Value::List(bodies)) = request.shift_remove("bodies")
             && let Some(first) = bodies.into_iter().next()
         {
+            request.shift_remove("body");
             request.insert(FIRST.to_owned(), first);
         }
         one.volatile = of_first_messages(&one.volatile);

@@ -233,8 +233,10 @@ impl<'a> Making<'a> {
             && !is_marked(first)
             && !mask.is_below(&["request".to_owned(), FIRST.to_owned()])
         {
-            // The second message may have come, too, when the call is answered.
-            let question = format!("(request.body == null ? request.bodies[0] : request.body) == {first}");
+            // It is answered as soon as it is known to stream: then none has come, or one, or more of them already.
+            let question = format!(
+                "request.body != null ? request.body == {first} : request.bodies == [] || request.bodies[0] == {first}"
+            );
             self.ask(&question, &mut walk.list);
         }
         if let Some(Value::Map(message)) = request.get("message") {

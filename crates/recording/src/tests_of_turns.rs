@@ -160,3 +160,21 @@ fn a_database_answers_in_the_types_that_it_had() {
     };
     assert_eq!(answer.get("columns"), Some(&Value::List(vec![Value::text("price float8")])));
 }
+
+#[test]
+fn a_call_that_streams_is_known_by_what_it_said_first() {
+    let request = |rest: &str| format!(r#"{{"service":"s.S","method":"Chat","metadata":{{}},{rest}}}"#);
+    let asked = request(r#""body":null,"bodies":[{"id":"1"},{"id":"2"}]"#);
+    let mut recording = recorded(&[("", &asked, r#"{"status":"OK","bodies":[{"n":1},{"n":2}]}"#)]);
+    recording.protocol = "grpc".to_owned();
+    let asked = [
+        request(r#""body":{"id":"1"}"#),
+        request(r#""body":null,"bodies":[]"#),
+        asked,
+        request(r#""body":{"id":"2"}"#),
+        request(r#""body":null,"bodies":[{"id":"2"}]"#),
+    ];
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let is_answered: Vec<bool> = said(&recording, &asked).iter().map(Option::is_some).collect();
+    assert_eq!(is_answered, [true, true, true, false, false]);
+}
