@@ -60,8 +60,11 @@ pub enum NotAsked {
     #[error("no step speaks HTTP/2")]
     Http2,
     /// What it says was masked, is no declared secret, and no earlier answer gave it.
-    #[error("{0} was masked when it was recorded; declare it under `secrets`")]
+    #[error("«{0}» was masked when it was recorded; declare it under `secrets`")]
     Masked(String),
+    /// What it says was given by an answer to something that is not asked.
+    #[error("an answer that is not asked for gave it «{0}»")]
+    Given(String),
 }
 
 /// An interaction with the recording in which it stands.
@@ -95,6 +98,8 @@ pub fn as_tests(
         let mut steps = Vec::new();
         let mut vars = Map::new();
         let mut threads = Threads::default();
+        // What only answers gave that are not asked for.
+        let mut missing: Vec<String> = Vec::new();
         let who = actors(&list);
         for ((recording, recorded), actor) in list.into_iter().zip(who) {
             let mask = Mask::new(&recording.volatile, &recorded.volatile);
@@ -108,7 +113,14 @@ pub fn as_tests(
                     threads.take_in(steps.len(), &recorded.reply, &mask);
                     steps.push(made);
                 }
-                Err(reason) => *drivers.not_asked.entry(reason).or_default() += 1,
+                Err(reason) => {
+                    let reason = match reason {
+                        NotAsked::Masked(mark) if missing.contains(&mark) => NotAsked::Given(mark),
+                        other => other,
+                    };
+                    marks_in(&recorded.reply, &mut missing);
+                    *drivers.not_asked.entry(reason).or_default() += 1;
+                }
             }
         }
         if steps.is_empty() {

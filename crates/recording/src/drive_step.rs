@@ -104,7 +104,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     };
     let step = step.ok_or_else(|| NotAsked::NoStep(protocol.to_owned()))?;
     if let Some(name) = unknown_secret(&step).or_else(|| values.values().find_map(first_mark)) {
-        return Err(NotAsked::Masked(format!("«{name}»")));
+        return Err(NotAsked::Masked(name));
     }
     vars.extend(values);
     *threads = tried;

@@ -139,8 +139,8 @@ fn what_is_not_asked_has_its_reason() {
             "7 messages are not asked",
             "1 no step speaks WebSocket, or whatever else a connection was upgraded to",
             "1 no step speaks HTTP/2",
-            "1 «bearer 1» was masked when it was recorded; declare it under `secrets`",
             "1 «password 1» was masked when it was recorded; declare it under `secrets`",
+            "1 an answer that is not asked for gave it «bearer 1»",
         ]
     );
     let text = &drivers.list[0].text;
