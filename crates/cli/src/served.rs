@@ -260,7 +260,7 @@ fn read_one(
         let path = folder.join(path);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let reading = Reading { protocol, knows: &|_| false, read_file: &read_bytes };
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_bytes };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     read_stub_file((&name, file, text), &reading, found).map(|stubs| (stubs, protocol))
 }

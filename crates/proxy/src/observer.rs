@@ -67,6 +67,10 @@ pub trait Witness: Send {
     fn unsaid(&mut self, seam: &SeamId, name: &str, reason: &str) {
         let _ = (seam, name, reason);
     }
+    /// A stub on a seam has an answer that can't be said.
+    fn stub_failed(&mut self, seam: &SeamId, stub: &str, reason: &str) {
+        let _ = (seam, stub, reason);
+    }
     /// A fault struck something on a seam.
     fn struck(&mut self, seam: &SeamId, rule: &Rule) {
         let _ = (seam, rule);
@@ -161,6 +165,15 @@ pub(crate) enum Seen {
         seam: usize,
         /// What it was.
         name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A stub has an answer that can't be said.
+    StubFailed {
+        /// The seam's number.
+        seam: usize,
+        /// Its name.
+        stub: Arc<str>,
         /// Why.
         reason: String,
     },

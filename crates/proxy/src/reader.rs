@@ -83,6 +83,9 @@ impl Reader {
             Seen::Unsaid { seam, name, reason } => {
                 self.witness.unsaid(&self.seams[seam].0, &name, &reason);
             }
+            Seen::StubFailed { seam, stub, reason } => {
+                self.witness.stub_failed(&self.seams[seam].0, &stub, &reason);
+            }
             Seen::Struck { seam, rule } => self.witness.struck(&self.seams[seam].0, &rule),
             Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
             Seen::Refused { seam, connection, by } => {

@@ -4,7 +4,7 @@
 //! all connections share, writes at once, and only what the receiver would not take is copied and waited for.
 //! While it waits nothing more is read: that is the backpressure, and the reason why no memory grows.
 
-use crate::hold::{By, Rule};
+use crate::hold::By;
 use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::socket::Socket;
@@ -153,9 +153,9 @@ impl Tap {
         self.by = None;
     }
 
-    /// A fault has struck what is open, or the connection as a whole.
-    pub(crate) fn harmed(&mut self, fault: &Arc<Rule>) {
-        self.harm = Some(By::Fault(Arc::clone(fault)));
+    /// A fault has struck what is open, or the connection as a whole, or a stub could not say what it was to say.
+    pub(crate) fn harmed(&mut self, by: By) {
+        self.harm = Some(by);
     }
 
     /// A fault has reset the connection.

@@ -5,6 +5,7 @@
 //! connections exactly as it would without Seamwork.
 
 use crate::callbacks::Callbacks;
+use crate::hold::By;
 use crate::hold::held::{Holding, Outcome, hold};
 use crate::hold::{SeamState, until_broken};
 use crate::leads::Leads;
@@ -379,7 +380,7 @@ impl Open {
                     shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });
                 }
                 if let Some(breaker) = state.borrow().breaker() {
-                    self.tap.borrow_mut().harmed(&breaker);
+                    self.tap.borrow_mut().harmed(By::Fault(breaker));
                 }
                 self.tap.borrow_mut().reset_by_fault();
                 self.consumer.reset_on_close();

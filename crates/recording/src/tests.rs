@@ -220,7 +220,7 @@ pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
     let file = Sources::default().add("recordings/web-api.yaml", written.text.clone());
     let read_file = |_: &str| Err("not there".to_owned());
     let protocol = seam_wire::protocol(&recording.protocol).unwrap();
-    let reading = Reading { protocol, knows: &|_| false, read_file: &read_file };
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_file };
     let path = "recordings/web-api.yaml";
     let stubs = read_stub_file((path, file, &written.text), &reading, &mut found);
     assert!(found.is_empty(), "{found:?}\n{}", written.text);

@@ -4,8 +4,10 @@ use crate::action::Action;
 use crate::later;
 use seam_diag::{Diagnostics, Sources};
 use seam_model::{Flow, Step, TestDefaults, Word};
+use seam_wire::grpc::Descriptors;
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 /// All kinds, in the order in which the reference lists them.
 pub static STEPS: &[&dyn Kind] = &[
@@ -79,6 +81,12 @@ pub trait DeclaredSystem {
 
     /// The protocol of an endpoint (the empty text for the one without a name); none where there is no such endpoint.
     fn protocol(&self, component: &str, endpoint: &str) -> Option<&str>;
+
+    /// What describes the messages of a component, where something does.
+    fn descriptors(&self, component: &str) -> Option<Arc<Descriptors>> {
+        let _ = component;
+        None
+    }
 
     /// The service that a component is, if it is one: `postgres`, `mailbox`.
     fn service(&self, component: &str) -> Option<&str>;

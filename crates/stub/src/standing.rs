@@ -4,6 +4,7 @@ use crate::journal::Missed;
 use crate::native::{Stub, StubSet, Stubs};
 use crate::surroundings::Surroundings;
 use crate::wiremock::Mappings;
+use seam_diag::Span;
 use seam_expr::{NameUse, Names};
 use seam_wire::Answers;
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub trait Standing: Answers {
 
     /// What was asked and answered by none, oldest first, each with what was nearest.
     fn missed(&self) -> Vec<Missed>;
+
+    /// Where the stub of this name stands; none where there is none.
+    fn place(&self, stub: &str) -> Option<Span>;
 }
 
 impl Source {
@@ -69,5 +73,9 @@ impl Standing for StubSet {
 
     fn missed(&self) -> Vec<Missed> {
         StubSet::missed(self)
+    }
+
+    fn place(&self, stub: &str) -> Option<Span> {
+        StubSet::place(self, stub)
     }
 }

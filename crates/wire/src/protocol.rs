@@ -126,6 +126,12 @@ pub trait Protocol: Sync {
         None
     }
 
+    /// The same for an answer to the call of a path, where it is described what that answers.
+    fn misfit_of(&self, descriptors: &Descriptors, path: &str, answer: &Value) -> Option<Unanswerable> {
+        let _ = (descriptors, path);
+        self.misfit(answer)
+    }
+
     /// Begins to watch one connection.
     fn begin(&self, limits: Limits) -> Box<dyn Conversation>;
 

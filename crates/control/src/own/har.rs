@@ -143,7 +143,7 @@ fn rule(
     }
     let names = house.names();
     let read_file = |path: &str| names.file(path);
-    let reading = Reading { protocol, knows: &|_| false, read_file: &read_file };
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_file };
     let mut found = Diagnostics::default();
     let file = Sources::default().add("the archive", String::new());
     let stubs = as_stubs(recording, Span::at_start(file), &reading, &mut found).ok_or_else(|| {

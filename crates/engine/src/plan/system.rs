@@ -345,6 +345,10 @@ impl DeclaredSystem for SystemPlan {
         self.protocol_of(component, endpoint).map(Protocol::name)
     }
 
+    fn descriptors(&self, component: &str) -> Option<Arc<Descriptors>> {
+        self.components.get(component)?.descriptors.clone()
+    }
+
     fn service(&self, component: &str) -> Option<&str> {
         let component = &self.components.get(component)?.declared;
         (component.origin.value == "service").then(|| component.subject.as_text()).flatten()

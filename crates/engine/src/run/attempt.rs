@@ -102,14 +102,12 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
             }
         });
     }
-    for unreached in lane.bench.take_away_since(0, scope).await {
-        if ended.goes_on() {
-            if unreached.level == Level::Inconclusive {
-                ended = ended.max(Ended::Inconclusive);
-            }
-            bed.record(scope.clone(), What::Notice(unreached));
-        }
+    let mut unproved = lane.bench.take_away_since(0, scope).await;
+    if !ended.goes_on() {
+        // The steps that would have come to it did not run.
+        unproved.unreached.clear();
     }
+    ended = unproved.tell(bed, scope, ended);
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
     let ended = ended.max(finish(&afterwards, body, clean_ups).await);
     // What cleaning up has put on seams is nobody else's either.
@@ -252,6 +250,9 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
     }
     lane.bed.drain().await;
     lane.bed.tell_unanswered(&lane.scope);
+    if lane.bed.tell_failures() {
+        ended = ended.max(Ended::Inconclusive);
+    }
     lane.bed.await_deaths().await;
     let dead = match lane.bed.mend().await {
         Ok(dead) => dead,

@@ -2,12 +2,13 @@
 
 use crate::plan::system::seam;
 use crate::run::settle;
+use crate::run::step::Ended;
 use crate::testbed::Testbed;
 use crate::testbed::component::Live;
-use crate::testbed::disturbed::with_near;
+use crate::testbed::disturbed::{is_on, with_near};
 use crate::testbed::journal::{MOST_LINES, shown_request};
 use futures_util::future::BoxFuture;
-use seam_event::{ComponentId, Interaction, Level, Notice, Scope};
+use seam_event::{ComponentId, Interaction, Level, Notice, Scope, What};
 use seam_launch::{Watcher, base_environment};
 use seam_services::mailbox::Mailbox;
 use seam_steps::{Act, Address, Awaited, Bench, Placed, SaidLine, SeamFilter, Trouble};
@@ -39,22 +40,24 @@ impl AttemptBench {
         Self { bed: Arc::clone(bed), quiet, placed: Mutex::default(), lost_before }
     }
 
-    /// Takes away what was put since there were so many, the newest first; gives what proves nothing, because it was never
-    /// reached.
-    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Vec<Notice> {
+    /// Takes away what was put since there were so many, the newest first; gives what keeps the test from proving anything.
+    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Unproved {
         let placed = {
             let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
             let n_kept = n_before.min(placed.len());
             placed.split_off(n_kept)
         };
-        let mut unreached = Vec::new();
+        let mut unproved = Unproved::default();
         for placed in placed.into_iter().rev() {
             self.bed.take_away(&placed, scope.clone()).await;
+            if let Some(standing) = &placed.standing {
+                unproved.failed.extend(self.bed.failures(&**standing, |seam| is_on(&placed.seam, seam)));
+            }
             if placed.rule.n_struck() == 0 {
-                unreached.push(unreached_notice(&placed));
+                unproved.unreached.push(unreached_notice(&placed));
             }
         }
-        unreached
+        unproved
     }
 
     /// How much stands on seams now.
@@ -71,6 +74,30 @@ impl AttemptBench {
             0 => Ok(()),
             n_lost => Err(Trouble::inconclusive(format!("{n_lost} interactions could not be kept"))),
         }
+    }
+}
+
+/// What keeps a test from proving anything.
+#[derive(Default)]
+pub(crate) struct Unproved {
+    /// Faults that struck nothing, and stubs that answered nothing: of account where all else went well.
+    pub(crate) unreached: Vec<Notice>,
+    /// Stubs whose answers could not be said: whatever else there is comes from that.
+    pub(crate) failed: Vec<(Scope, Notice)>,
+}
+
+impl Unproved {
+    /// Tells it, for a test or a step that ended like this; gives how it ends with that.
+    pub(crate) fn tell(self, bed: &Testbed, scope: &Scope, ended: Ended) -> Ended {
+        let mut worst = ended;
+        let unreached = self.unreached.into_iter().map(|notice| (scope.clone(), notice));
+        for (scope, notice) in self.failed.into_iter().chain(unreached) {
+            if notice.level == Level::Inconclusive {
+                worst = worst.max(Ended::Inconclusive);
+            }
+            bed.record(scope, What::Notice(notice));
+        }
+        worst
     }
 }
 

@@ -130,12 +130,8 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
     };
     let mut end = conclude(&own, step, &scope, tried);
     if !step.under.is_empty() {
-        for unreached in lane.bench.take_away_since(n_before, &scope).await {
-            if unreached.level == Level::Inconclusive {
-                end.ended = end.ended.max(Ended::Inconclusive);
-            }
-            lane.bed.record(scope.clone(), What::Notice(unreached));
-        }
+        let unproved = lane.bench.take_away_since(n_before, &scope).await;
+        end.ended = unproved.tell(&lane.bed, &scope, end.ended);
     }
     tell(StageOf::Ended);
     end

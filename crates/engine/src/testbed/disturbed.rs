@@ -2,8 +2,9 @@
 //! there.
 
 use crate::testbed::Testbed;
-use crate::testbed::journal::shown_request;
+use crate::testbed::journal::{StubFailed, shown_request};
 use jiff::Timestamp;
+use seam_diag::Span;
 use seam_event::{Level, Notice, Scope, SeamId, What};
 use seam_expr::{Chance, Names};
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
@@ -146,6 +147,33 @@ impl Testbed {
         }
     }
 
+    /// What the stubs of this stand-in could not say on the seams that it is for, each with its place.
+    pub(crate) fn failures(
+        &self,
+        standing: &dyn Standing,
+        is_its: impl Fn(&SeamId) -> bool,
+    ) -> Vec<(Scope, Notice)> {
+        let is_meant = |one: &StubFailed| is_its(&one.seam) && standing.place(&one.stub).is_some();
+        let failed = self.journal().take_failed(is_meant).into_iter();
+        failed.map(|one| failure(&one, standing.place(&one.stub))).collect()
+    }
+
+    /// Tells what stand-ins, and stubs that nobody in the files put there, could not say. Says whether there was any.
+    pub(crate) fn tell_failures(&self) -> bool {
+        let mut all = Vec::new();
+        for StandIn { name, standing, .. } in
+            self.stand_ins.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
+            all.extend(self.failures(&**standing, |seam| seam.provider.as_str() == name));
+        }
+        all.extend(self.journal().take_failed(|_| true).iter().map(|one| failure(one, None)));
+        let is_any = !all.is_empty();
+        for (scope, notice) in all {
+            self.record(scope, What::Notice(notice));
+        }
+        is_any
+    }
+
     /// Tells what was asked of stand-ins and matched by none of their stubs.
     pub(crate) fn tell_unanswered(&self, scope: &Scope) {
         for StandIn { name, standing, .. } in
@@ -160,6 +188,13 @@ impl Testbed {
             }
         }
     }
+}
+
+/// Who waited for this answer got none, and what came of that says nothing about anybody.
+fn failure(failed: &StubFailed, place: Option<Span>) -> (Scope, Notice) {
+    let StubFailed { seam, stub, reason, scope } = failed;
+    let text = format!("the stub `{stub}` on {seam} has an answer that can't be said: {reason}");
+    (scope.clone(), Notice { place: place.map(Into::into), ..Notice::new(Level::Inconclusive, text) })
 }
 
 /// What is to be told of requests that nothing answered, each once, with how often it was asked.
@@ -188,7 +223,7 @@ pub(crate) fn with_near(mut notice: Notice, missed: &Missed) -> Notice {
     notice
 }
 
-fn is_on(filter: &SeamFilter, seam: &SeamId) -> bool {
+pub(crate) fn is_on(filter: &SeamFilter, seam: &SeamId) -> bool {
     seam.consumer == filter.from
         && seam.provider == filter.to
         && filter.endpoint.as_ref().is_none_or(|endpoint| *endpoint == *seam.endpoint.as_str())

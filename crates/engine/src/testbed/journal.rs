@@ -30,6 +30,9 @@ const MOST_SCOPES: usize = 1_000;
 /// Lines kept of one component for one test.
 pub(crate) const MOST_LINES: usize = 100_000;
 
+/// How many different answers that could not be said are kept.
+const MOST_FAILED: usize = 100;
+
 /// The journal of a testbed.
 #[derive(Default)]
 pub(crate) struct Journal {
@@ -53,6 +56,19 @@ struct Entries {
     n_lost: u64,
     /// Who was seen using which seam at all, in the whole run.
     used: std::collections::BTreeSet<(ComponentId, SeamId)>,
+    /// What stubs could not say, each once.
+    failed: Vec<StubFailed>,
+}
+
+/// A stub had an answer that could not be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StubFailed {
+    pub(crate) seam: SeamId,
+    /// Its name.
+    pub(crate) stub: String,
+    pub(crate) reason: String,
+    /// The step in which that was.
+    pub(crate) scope: Scope,
 }
 
 impl Journal {
@@ -97,6 +113,12 @@ impl Journal {
     /// What a component said so far.
     pub(crate) fn lines(&self, component: &ComponentId) -> Vec<SaidLine> {
         self.lock().lines.get(component).cloned().unwrap_or_default()
+    }
+
+    /// What stubs on these seams could not say, as far as it was not taken before.
+    pub(crate) fn take_failed(&self, is_meant: impl Fn(&StubFailed) -> bool) -> Vec<StubFailed> {
+        let mut entries = self.lock();
+        entries.failed.extract_if(.., |failed| is_meant(failed)).collect()
     }
 
     /// A component said something.
@@ -203,6 +225,15 @@ impl Witness for JournalWitness {
     fn degraded(&mut self, seam: &SeamId, connection: u64, reason: &str) {
         let what = What::Degraded { seam: seam.clone(), connection, reason: reason.to_owned() };
         self.recorder.record(self.journal.scope(), what);
+    }
+
+    fn stub_failed(&mut self, seam: &SeamId, stub: &str, reason: &str) {
+        let mut entries = self.journal.lock();
+        let (scope, stub, reason) = (entries.scope(), stub.to_owned(), reason.to_owned());
+        let failed = StubFailed { seam: seam.clone(), stub, reason, scope };
+        if entries.failed.len() < MOST_FAILED && !entries.failed.contains(&failed) {
+            entries.failed.push(failed);
+        }
     }
 
     fn unsaid(&mut self, seam: &SeamId, name: &str, reason: &str) {

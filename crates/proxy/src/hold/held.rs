@@ -313,7 +313,7 @@ impl Held {
                 self.tell_struck(rule);
             }
             if let Some(breaker) = state.breaker() {
-                self.with.tap.borrow_mut().harmed(&breaker);
+                self.with.tap.borrow_mut().harmed(By::Fault(breaker));
             }
             self.with.tap.borrow_mut().reset_by_fault();
             return Err(Ended(Over::Reset));

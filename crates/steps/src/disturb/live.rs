@@ -57,7 +57,12 @@ pub fn read_live(
         (None, Some(stub)) => {
             let read_file = |path: &str| names.file(path);
             let read = spoken.ok().and_then(|protocol| {
-                let reading = seam_stub::Reading { protocol, knows: &|_| false, read_file: &read_file };
+                let reading = seam_stub::Reading {
+                    protocol,
+                    descriptors: None,
+                    knows: &|_| false,
+                    read_file: &read_file,
+                };
                 seam_stub::read_stubs(stub, &reading, found)
             });
             let set = read.map(|read| {

@@ -61,7 +61,13 @@ pub fn read_stub(
         std::fs::read(&path).map_err(|error| format!("{}: {}", path.display(), files::reason(&error)))
     };
     // Variables are checked with the step's.
-    let stub_reading = seam_stub::Reading { protocol, knows: &|_| true, read_file: &read_bytes };
+    let described = reading.system.descriptors(provider);
+    let stub_reading = seam_stub::Reading {
+        protocol,
+        descriptors: described.as_deref(),
+        knows: &|_| true,
+        read_file: &read_bytes,
+    };
     let Some(path) = node.as_text() else {
         return seam_stub::read_stubs(node, &stub_reading, reading.found).map(Source::Own);
     };

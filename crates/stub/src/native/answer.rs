@@ -2,6 +2,7 @@
 
 use super::scope::Scope;
 use crate::delay::Delay;
+use seam_diag::Span;
 use seam_expr::{EvalError, NameUse, Path, Segment, Template};
 use seam_value::{Map, Value};
 use seam_wire::{Callback, Say};
@@ -19,6 +20,8 @@ pub(super) struct Answer {
     pub(super) times: u64,
     /// Between the parts of what is said bit by bit, where they are drawn.
     pub(super) pauses: Vec<Pause>,
+    /// Where it stands.
+    pub(super) span: Span,
 }
 
 /// A pause before one part of an answer, drawn anew each time.

@@ -33,6 +33,15 @@ impl Condition {
         Self { path: path.clone(), statement, known: Known::read(&path.value, expected) }
     }
 
+    /// The text that it asks a field to be, where it asks for that.
+    pub(super) fn text_of(&self, field: &str) -> Option<&str> {
+        let Known::Text(path, text) = &self.known else { return None };
+        match path.segments() {
+            [Segment::Name(name)] if name == field => Some(text),
+            _ => None,
+        }
+    }
+
     /// A part of the request is a text: for short forms.
     pub(super) fn is_text(path: &str, text: &str, span: Span, found: &mut Diagnostics) -> Self {
         Self::read(&Spanned::new(path.to_owned(), span), &Node::text(text, span), found)

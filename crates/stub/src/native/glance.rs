@@ -3,10 +3,9 @@
 //! Most stubs ask for nothing else and always say the same. To read a whole request for one of those would cost more
 //! than all else that answering it costs.
 
-use super::condition::{Condition, Known};
+use super::condition::Condition;
 use super::stub::Stub;
 use crate::layers::MustRead;
-use seam_expr::Segment;
 use seam_wire::Glance;
 use std::collections::HashMap;
 
@@ -32,13 +31,13 @@ impl Glances {
     pub(super) fn new<'s>(stubs: impl Iterator<Item = &'s Stub>) -> Self {
         let mut glances = Self::default();
         for (rank, stub) in stubs.enumerate() {
-            let text = |name| stub.request.iter().find_map(|condition| text_of(condition, name));
+            let text = |name| stub.request.iter().find_map(|condition| condition.text_of(name));
             let Some(path) = text("path") else {
                 glances.first_other.get_or_insert(rank);
                 continue;
             };
             let is_known = |condition: &Condition| {
-                ["method", "path"].into_iter().any(|name| text_of(condition, name).is_some())
+                ["method", "path"].into_iter().any(|name| condition.text_of(name).is_some())
             };
             let seen = Seen {
                 rank,
@@ -72,14 +71,5 @@ impl Glances {
             }
         }
         if self.first_other.is_some() { Err(MustRead) } else { Ok(None) }
-    }
-}
-
-/// The text that a condition asks a field to be.
-fn text_of<'c>(condition: &'c Condition, field: &str) -> Option<&'c str> {
-    let Known::Text(path, text) = &condition.known else { return None };
-    match path.segments() {
-        [Segment::Name(name)] if name == field => Some(text),
-        _ => None,
     }
 }

@@ -14,7 +14,8 @@ use seam_manifest::parse;
 use seam_matcher::Statement;
 use seam_model::{Entry, Field, Fields, Node, NodeKind, Shape};
 use seam_value::{Map, Value};
-use seam_wire::Protocol;
+use seam_wire::grpc::Descriptors;
+use seam_wire::{Protocol, unroll};
 use std::sync::Arc;
 
 /// What has to be known to read stubs.
@@ -22,6 +23,8 @@ use std::sync::Arc;
 pub struct Reading<'a> {
     /// What is spoken on the seam.
     pub protocol: &'static dyn Protocol,
+    /// What describes its messages, where something does.
+    pub descriptors: Option<&'a Descriptors>,
     /// May this name stand in them, because whoever puts them knows it? Their own need not be known.
     pub knows: &'a dyn Fn(&NameUse) -> bool,
     /// A file by its path as written, for `body_file`; the error says in one line why it can't be read.
@@ -95,6 +98,11 @@ fn read_stub(number: usize, node: &Node, reading: &Reading<'_>, found: &mut Diag
         callbacks: read_callbacks(fields.list("callbacks", found), found),
     };
     let answers = read_answers(&mut fields, &shared, reading, found);
+    let answers_messages =
+        request.iter().any(|condition| condition.statement.fields().any(|one| one == "message"));
+    if !answers_messages {
+        check_answers(&answers, &request, reading, found);
+    }
     let repeat = fields.boolean("repeat", found).unwrap_or_default();
     let times = fields.integer("times", found);
     let priority = fields.integer("priority", found).unwrap_or(USUAL_PRIORITY);
@@ -107,6 +115,28 @@ fn read_stub(number: usize, node: &Node, reading: &Reading<'_>, found: &mut Diag
         }
     }
     (!stub.answers.is_empty()).then_some(stub)
+}
+
+/// Tells answers that can't be said in this protocol, as far as they depend on nothing.
+fn check_answers(answers: &[Answer], request: &[Condition], reading: &Reading<'_>, found: &mut Diagnostics) {
+    let asked = |name: &str| request.iter().find_map(|condition| condition.text_of(name));
+    let method = || Some(format!("/{}/{}", asked("service")?, asked("method")?));
+    let path = asked("path").map(str::to_owned).or_else(method);
+    for answer in answers {
+        let Says::Prepared(value) = &answer.says else { continue };
+        // What is said bit by bit, or changes over to something else, is no whole answer.
+        if !matches!(unroll(value), Ok(None)) || value.get("status").and_then(Value::as_i64) == Some(101) {
+            continue;
+        }
+        let misfit = match (reading.descriptors, &path) {
+            (Some(descriptors), Some(path)) => reading.protocol.misfit_of(descriptors, path, value),
+            _ => reading.protocol.misfit(value),
+        };
+        if let Some(misfit) = misfit {
+            let title = format!("this can't be answered: {}", misfit.reason);
+            found.push(Diagnostic::error(title).at(answer.span, ""));
+        }
+    }
 }
 
 /// What all answers of a stub have that say nothing else.
@@ -250,6 +280,7 @@ fn read_answers(
         callbacks: shared.callbacks.clone(),
         times: 1,
         pauses: Vec::new(),
+        span,
     }]
 }
 
@@ -288,7 +319,7 @@ fn read_answer(
     }
     let pauses = if pass { Vec::new() } else { pauses::read(&mut rest, reading.protocol, found) };
     let says = if pass { Says::Pass } else { read_says(rest, node.span, reading, found) };
-    Some(Answer { says, delay, then, callbacks, times, pauses })
+    Some(Answer { says, delay, then, callbacks, times, pauses, span: node.span })
 }
 
 fn read_says(mut rest: Vec<Entry>, span: Span, reading: &Reading<'_>, found: &mut Diagnostics) -> Says {

@@ -6,6 +6,7 @@ use super::scope::Scope;
 use super::stub::{Stub, Stubs};
 use crate::journal::{Journal, Missed, Near};
 use crate::layers::{Layer, MustRead};
+use seam_diag::Span;
 use seam_expr::Names;
 use seam_value::Value;
 use seam_wire::{Answering, Answers, Asked, Glance, Say};
@@ -133,6 +134,13 @@ impl StubSet {
     /// How many requests that nothing matched were forgotten, because there was no more room.
     pub fn n_forgotten(&self) -> u64 {
         self.journal().n_forgotten()
+    }
+
+    /// Where the first stub of this name stands.
+    pub fn place(&self, name: &str) -> Option<Span> {
+        let table = self.table();
+        let mut all = table.groups.iter().flat_map(|group| &group.mounted);
+        all.find(|one| &*one.stub.name == name).map(|one| one.stub.span)
     }
 
     /// The stubs that are nearest to a request, each with what is different; those that match it come with nothing.

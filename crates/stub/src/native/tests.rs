@@ -23,7 +23,12 @@ fn read(text: &str, spoken: &str) -> Result<Stubs, String> {
     let file = sources.add("stubs.yaml", text);
     let read_bytes = |path: &str| (testing().file)(path);
     let knows = |used: &seam_expr::NameUse| used.name == "isbn";
-    let reading = Reading { protocol: protocol(spoken).unwrap(), knows: &knows, read_file: &read_bytes };
+    let reading = Reading {
+        protocol: protocol(spoken).unwrap(),
+        descriptors: None,
+        knows: &knows,
+        read_file: &read_bytes,
+    };
     read_file(file, text, &reading, &mut found).ok_or_else(|| {
         found.in_order().into_iter().map(|one| render(one, &sources, Look::default())).collect()
     })

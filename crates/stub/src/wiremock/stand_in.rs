@@ -209,6 +209,13 @@ impl Standing for OnSeam {
         let missed = self.journal().missed();
         missed.into_iter().map(|missed| Missed { near: self.near(&missed), ..missed }).collect()
     }
+
+    fn place(&self, stub: &str) -> Option<Span> {
+        let mappings = self.wiremock.ordered();
+        // It answers by its name, or else by its id.
+        let is_it = |mapping: &&Arc<Mapping>| mapping.name.as_ref().unwrap_or(&mapping.id) == stub;
+        self.spans.get(&mappings.iter().find(is_it)?.id).copied()
+    }
 }
 
 /// A seam as mappings name it in their `metadata`.

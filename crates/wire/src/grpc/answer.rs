@@ -41,7 +41,10 @@ pub(crate) fn said(
     answer: &Value,
 ) -> Result<Said, Unanswerable> {
     let (map, status) = fields(answer)?;
-    let output = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.output());
+    let method = descriptors.and_then(|descriptors| descriptors.method(path));
+    // What answers with one message answers with an empty one where nothing is said of it.
+    let needs_message = status == 0 && method.as_ref().is_some_and(|method| !method.is_server_streaming());
+    let output = method.map(|method| method.output());
     let mut said = Said { stays_open: map.get("open") == Some(&Value::Bool(true)), ..Said::default() };
     said.headers.push(b":status", b"200");
     said.headers.push(b"content-type", b"application/grpc");
@@ -51,6 +54,9 @@ pub(crate) fn said(
             for body in bodies {
                 said.body.extend(message(output.clone(), body)?);
             }
+        }
+        (None | Some(Value::Null), _) if needs_message && map.get("messages").is_none() => {
+            said.body = message(output, &Value::Map(Map::new()))?;
         }
         (None | Some(Value::Null), _) => {}
         (Some(body), _) => said.body = message(output, body)?,

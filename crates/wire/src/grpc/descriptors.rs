@@ -96,6 +96,10 @@ pub(super) fn encode(descriptor: MessageDescriptor, value: &Value) -> Result<Vec
     let name = descriptor.full_name().to_owned();
     let message =
         DynamicMessage::deserialize_with_options(descriptor, &mut reader, &DeserializeOptions::new())
-            .map_err(|error| format!("no {name}: {error}"))?;
+            .map_err(|error| {
+                let text = error.to_string();
+                // The place is one in a text that nobody sees.
+                format!("no {name}: {}", text.split(" at line ").next().unwrap_or_default())
+            })?;
     Ok(message.encode_to_vec())
 }

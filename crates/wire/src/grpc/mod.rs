@@ -61,6 +61,10 @@ impl Protocol for Grpc {
         answer::misfit(answer)
     }
 
+    fn misfit_of(&self, descriptors: &Descriptors, path: &str, answer: &Value) -> Option<Unanswerable> {
+        said(Some(descriptors), path, answer).err()
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         begin(limits, None)
     }

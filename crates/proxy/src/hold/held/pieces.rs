@@ -146,7 +146,7 @@ impl Held {
                 match if splitter.says_bit_by_bit() { unroll(&value) } else { Ok(None) } {
                     Ok(None) => {}
                     Ok(Some(unrolled)) => return self.stream(call, (&value, &name), unrolled, due),
-                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                    Err(unanswerable) => return self.stub_fails(&name, Some(call), &unanswerable.reason),
                 }
                 let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
                 match self.said.bytes(&mut **splitter, call, &value) {
@@ -154,7 +154,7 @@ impl Held {
                         self.drop_request(call, &value, due);
                         (bytes, then)
                     }
-                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                    Err(unanswerable) => return self.stub_fails(&name, Some(call), &unanswerable.reason),
                 }
             }
             Say::Bytes(bytes, then) => {
@@ -162,7 +162,7 @@ impl Held {
                 (bytes.to_vec(), then)
             }
             Say::Pass => return Ok(()),
-            Say::Cannot(reason) => return self.unanswerable(&reason),
+            Say::Cannot(reason) => return self.stub_fails(&name, Some(call), &reason),
             Say::Elsewhere(elsewhere) => {
                 self.drop_request(call, &Value::Null, due);
                 let asked = asked.to_vec();
@@ -256,6 +256,27 @@ impl Held {
         rule.missed(reason);
         let (seam, name) = (self.with.seam.0, format!("the fault `{}`", rule.name()));
         self.with.observer.tell(Seen::Unsaid { seam, name, reason: reason.to_owned() });
+    }
+
+    /// A stub has an answer, and it can't be said: whoever waits for it is told so, and nobody blames the provider.
+    pub(super) fn stub_fails(
+        &mut self,
+        name: &Arc<str>,
+        call: Option<Call>,
+        reason: &str,
+    ) -> Result<(), Ended> {
+        let (seam, stub) = (self.with.seam.0, Arc::clone(name));
+        self.with.observer.tell(Seen::StubFailed { seam, stub, reason: reason.to_owned() });
+        let by = By::Stub(Arc::clone(name));
+        if let Some(call) = call
+            && self.break_off(call, (Extent::Call, Passed::Nowhere), Instant::now(), &by)
+        {
+            return Ok(());
+        }
+        let mut tap = self.with.tap.borrow_mut();
+        tap.harmed(by);
+        tap.reset_by_fault();
+        Err(Ended(Over::Reset))
     }
 
     pub(super) fn unanswerable(&mut self, reason: &str) -> Result<(), Ended> {
@@ -456,13 +477,14 @@ impl Held {
     ) -> Result<(), Ended> {
         let Answering { by, after, say, afterwards, .. } = answering;
         self.with.elsewhere.call_back(afterwards, after);
+        let name = Arc::clone(&by);
         let by = Some(By::Stub(by));
         let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
         let said = match say {
             Say::Answer(value) if value.get("error").is_some_and(|error| *error != Value::Null) => {
                 match splitter.refuse(&bytes, &value) {
                     Ok(said) => self.lane(to.opposite()).push(Act::Bytes(said, 0), due + after, by),
-                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                    Err(unanswerable) => return self.stub_fails(&name, None, &unanswerable.reason),
                 };
                 return Ok(());
             }
@@ -474,7 +496,7 @@ impl Held {
                 if message.contains_key("topic") { Some(splitter.push(&Value::Map(message))) } else { None }
             }
             Say::Bytes(said, _) => Some(Ok(said.to_vec())),
-            Say::Cannot(reason) => return self.unanswerable(&reason),
+            Say::Cannot(reason) => return self.stub_fails(&name, None, &reason),
             Say::Pass | Say::Elsewhere(_) => None,
         };
         // Its publisher hears that it was taken before anybody hears of what became of it.
@@ -484,7 +506,9 @@ impl Held {
                 self.lane(to.opposite()).push(Act::Bytes(said, 0), due + after, by);
                 Ok(())
             }
-            Some(Err(unanswerable)) if !unanswerable.is_for_nobody => self.unanswerable(&unanswerable.reason),
+            Some(Err(unanswerable)) if !unanswerable.is_for_nobody => {
+                self.stub_fails(&name, None, &unanswerable.reason)
+            }
             None | Some(Err(_)) => Ok(()),
         }
     }

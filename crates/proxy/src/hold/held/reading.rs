@@ -4,7 +4,7 @@ use super::{Ended, Held};
 use crate::faults::{Effect, Moment};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
-use crate::hold::rule::Rule;
+use crate::hold::rule::{By, Rule};
 use crate::hold::verdict::{About, Case, Verdict, WHOLE, What, decide};
 use crate::observer::Seen;
 use crate::relay::{Opening, Over};
@@ -213,7 +213,7 @@ impl Held {
 
     pub(super) fn strikes(&self, rule: &Arc<Rule>) {
         self.tell_struck(rule);
-        self.with.tap.borrow_mut().harmed(rule);
+        self.with.tap.borrow_mut().harmed(By::Fault(Arc::clone(rule)));
     }
 
     pub(super) fn tell_struck(&self, rule: &Arc<Rule>) {

@@ -113,7 +113,7 @@ impl Held {
         let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
         let head = match splitter.answer(call, &unrolled.first) {
             Ok(head) => head,
-            Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+            Err(unanswerable) => return self.stub_fails(by, Some(call), &unanswerable.reason),
         };
         self.drop_request(call, answer, due);
         let changes_over = answer.get("status").and_then(Value::as_i64) == Some(101);
@@ -144,7 +144,7 @@ impl Held {
                 self.down.push(Act::Bytes(said.to_vec(), 0), due, Some(By::Stub(by)));
                 return Ok(());
             }
-            Say::Cannot(reason) => return self.unanswerable(&reason),
+            Say::Cannot(reason) => return self.stub_fails(&by, None, &reason),
             Say::Pass | Say::Elsewhere(_) => return Ok(()),
         };
         let (later, ends) = match unroll(&answer) {
@@ -152,7 +152,7 @@ impl Held {
             // Nothing may be the answer, too.
             Ok(None) if answer.get("messages").is_some() => (VecDeque::new(), Ends::Open),
             Ok(None) => (VecDeque::from([(Duration::ZERO, (*answer).clone())]), Ends::Open),
-            Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+            Err(unanswerable) => return self.stub_fails(&by, None, &unanswerable.reason),
         };
         let ends = if ends == Ends::Well { Ends::Open } else { ends };
         let mut streaming =
@@ -184,7 +184,8 @@ impl Held {
     fn say_part(&mut self, index: usize) -> Result<(), Ended> {
         let streaming = &mut self.streams.all[index];
         let Some((_, message)) = streaming.later.pop_front() else { return self.end_stream(index) };
-        let (call, by, last) = (streaming.call, By::Stub(Arc::clone(&streaming.by)), streaming.last);
+        let name = Arc::clone(&streaming.by);
+        let (call, by, last) = (streaming.call, By::Stub(Arc::clone(&name)), streaming.last);
         // From when it was due, so that nothing adds up.
         streaming.due = streaming.due.zip(streaming.pause()).map(|(due, pause)| due + pause);
         if streaming.due.is_none() && call.is_none() {
@@ -193,7 +194,7 @@ impl Held {
         let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
         let piece = match splitter.say_more(call, &message) {
             Ok(piece) => piece,
-            Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+            Err(unanswerable) => return self.stub_fails(&name, call, &unanswerable.reason),
         };
         let Of::Message { read, .. } = piece.of else { return Ok(()) };
         let said = self.pass_message((Direction::ToConsumer, call), piece.bytes, read, (Some(by), last))?;
@@ -208,7 +209,8 @@ impl Held {
 
     fn end_stream(&mut self, index: usize) -> Result<(), Ended> {
         let Streaming { call, answer, by, ends, last, .. } = self.streams.all.remove(index);
-        let (by, due) = (By::Stub(by), last.max(Instant::now()));
+        let (name, due) = (Arc::clone(&by), last.max(Instant::now()));
+        let by = By::Stub(by);
         let Some(splitter) = &mut self.with.splitter else { return Err(Ended(Over::Reset)) };
         let (said, act) = match (ends, call) {
             (Ends::Open, _) | (Ends::Well, None) => return Ok(()),
@@ -216,7 +218,7 @@ impl Held {
                 let closes = splitter.ends_with(call);
                 match splitter.say_last(call, &answer) {
                     Ok(said) => (said, closes.then_some(Act::Close)),
-                    Err(unanswerable) => return self.unanswerable(&unanswerable.reason),
+                    Err(unanswerable) => return self.stub_fails(&name, Some(call), &unanswerable.reason),
                 }
             }
             (Ends::Truncated(_), call) => match call.and_then(|call| splitter.say_no_more(call)) {
