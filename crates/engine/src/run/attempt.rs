@@ -6,7 +6,7 @@
 //! ```
 
 use crate::plan::test::{PlannedTest, TestBody};
-use crate::run::bench::AttemptBench;
+use crate::run::bench::{ALL, AttemptBench};
 use crate::run::fixtures::{CleanUp, Fixtures};
 use crate::run::lane::{Actors, Lane};
 use crate::run::settle::{SETTLE_WITHIN, judge_invariants};
@@ -102,7 +102,7 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
             }
         });
     }
-    let mut unproved = lane.bench.take_away_since(0, scope).await;
+    let mut unproved = lane.bench.take_away(ALL, scope).await;
     if !ended.goes_on() {
         // The steps that would have come to it did not run.
         unproved.unreached.clear();
@@ -248,6 +248,8 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
         let end = crate::run::step::run_step_if_known(lane, step, &format!("finally.{index}")).await;
         ended = ended.max(end);
     }
+    // What was put on seams here ends here: the next test knows nothing of it.
+    ended = lane.bench.take_away(ALL, &lane.scope).await.tell(&lane.bed, &lane.scope, ended);
     lane.bed.drain().await;
     lane.bed.tell_unanswered(&lane.scope);
     if lane.bed.tell_failures() {
@@ -266,6 +268,7 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
     for clean_up in clean_ups.into_iter().rev() {
         ended = ended.max(clean_up.run(lane).await);
     }
+    ended = lane.bench.take_away(ALL, &lane.scope).await.tell(&lane.bed, &lane.scope, ended);
     for (component, how) in dead {
         tell(
             &lane.bed,

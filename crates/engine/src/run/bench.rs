@@ -16,6 +16,7 @@ use seam_stub::Missed;
 use seam_value::Value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,12 +41,13 @@ impl AttemptBench {
         Self { bed: Arc::clone(bed), quiet, placed: Mutex::default(), lost_before }
     }
 
-    /// Takes away what was put since there were so many, the newest first; gives what keeps the test from proving anything.
-    pub(crate) async fn take_away_since(&self, n_before: usize, scope: &Scope) -> Unproved {
-        let placed = {
+    /// Takes away what was put between these places in the order of putting, the newest first; gives what keeps the test from
+    /// proving anything.
+    pub(crate) async fn take_away(&self, places: Range<usize>, scope: &Scope) -> Unproved {
+        let placed: Vec<Placed> = {
             let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
-            let n_kept = n_before.min(placed.len());
-            placed.split_off(n_kept)
+            let end = places.end.min(placed.len());
+            placed.drain(places.start.min(end)..end).collect()
         };
         let mut unproved = Unproved::default();
         for placed in placed.into_iter().rev() {
@@ -85,6 +87,9 @@ pub(crate) struct Unproved {
     /// Stubs whose answers could not be said: whatever else there is comes from that.
     pub(crate) failed: Vec<(Scope, Notice)>,
 }
+
+/// All that was put.
+pub(crate) const ALL: Range<usize> = 0..usize::MAX;
 
 impl Unproved {
     /// Tells it, for a test or a step that ended like this; gives how it ends with that.

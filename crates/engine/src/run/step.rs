@@ -122,7 +122,10 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
     }
     let own = lane.with_actor(step.actor.as_deref());
     let n_before = lane.bench.n_placed();
-    let tried = match put_under(lane, step).await {
+    let put = put_under(lane, step).await;
+    // What the steps of a flow put themselves stays until the test's last step has ended.
+    let under = n_before..lane.bench.n_placed();
+    let tried = match put {
         Ok(()) => try_until_it_holds(&own, step, at).await,
         Err(trouble) => {
             Tried { result: Value::Null, judged: Vec::new(), trouble: Some(trouble), known_bad: false }
@@ -130,7 +133,7 @@ pub(crate) async fn run_step(lane: &Lane, step: &PlannedStep, at: &str) -> StepE
     };
     let mut end = conclude(&own, step, &scope, tried);
     if !step.under.is_empty() {
-        let unproved = lane.bench.take_away_since(n_before, &scope).await;
+        let unproved = lane.bench.take_away(under, &scope).await;
         end.ended = unproved.tell(&lane.bed, &scope, end.ended);
     }
     tell(StageOf::Ended);
