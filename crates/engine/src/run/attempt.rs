@@ -109,10 +109,7 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
     }
     ended = unproved.tell(bed, scope, ended);
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
-    let ended = ended.max(finish(&afterwards, body, clean_ups).await);
-    // What cleaning up has put on seams is nobody else's either.
-    lane.bench.take_away_since(0, scope).await;
-    ended
+    ended.max(finish(&afterwards, body, clean_ups).await)
 }
 
 /// Puts on the seams what stands there for the whole test, and runs the steps.
