@@ -246,7 +246,7 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
         ended = ended.max(end);
     }
     // What was put on seams here ends here: the next test knows nothing of it.
-    ended = lane.bench.take_away(ALL, &lane.scope).await.tell(&lane.bed, &lane.scope, ended);
+    ended = put_back(lane, ended).await;
     lane.bed.drain().await;
     lane.bed.tell_unanswered(&lane.scope);
     if lane.bed.tell_failures() {
@@ -265,7 +265,7 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
     for clean_up in clean_ups.into_iter().rev() {
         ended = ended.max(clean_up.run(lane).await);
     }
-    ended = lane.bench.take_away(ALL, &lane.scope).await.tell(&lane.bed, &lane.scope, ended);
+    ended = put_back(lane, ended).await;
     for (component, how) in dead {
         tell(
             &lane.bed,
@@ -277,6 +277,13 @@ async fn finish(lane: &Lane, body: &TestBody, clean_ups: Vec<CleanUp>) -> Ended 
         ended = ended.max(Ended::Failed);
     }
     ended
+}
+
+/// Takes away what cleaning up has put on seams. What of it was never reached takes nothing from what the steps have shown.
+async fn put_back(lane: &Lane, ended: Ended) -> Ended {
+    let mut unproved = lane.bench.take_away(ALL, &lane.scope).await;
+    unproved.unreached.clear();
+    unproved.tell(&lane.bed, &lane.scope, ended)
 }
 
 fn tell(bed: &Testbed, scope: &Scope, level: Level, text: String, span: seam_diag::Span) {

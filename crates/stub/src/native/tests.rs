@@ -105,7 +105,7 @@ stubs:
     replies: [{ status: 503, times: 2 }, { status: 200 }]
   - request: GET /round
     repeat: true
-    replies: [{ status: 1 }, { pass: true }]
+    replies: [{ status: 201 }, { pass: true }]
   - request: GET /once
     times: 1
     reply: { status: 200 }
@@ -118,9 +118,9 @@ stubs:
         ("GET", "/busy", r#"{"status":503}"#),
         ("GET", "/busy", r#"{"status":200}"#),
         ("GET", "/busy", r#"{"status":200}"#),
-        ("GET", "/round", r#"{"status":1}"#),
+        ("GET", "/round", r#"{"status":201}"#),
         ("GET", "/round", "pass"),
-        ("GET", "/round", r#"{"status":1}"#),
+        ("GET", "/round", r#"{"status":201}"#),
         ("GET", "/once", r#"{"status":200}"#),
         ("GET", "/once", "nothing"),
     ];
@@ -137,22 +137,22 @@ stubs:
 
 #[test]
 fn what_is_put_later_stands_above_until_it_is_taken() {
-    let set = set("stubs: [{ request: GET /a, priority: 1, reply: { status: 1 } }]");
-    let later = set.put(read("request: GET /a\nreply: { status: 2 }", "http").unwrap(), &names());
+    let set = set("stubs: [{ request: GET /a, priority: 1, reply: { status: 201 } }]");
+    let later = set.put(read("request: GET /a\nreply: { status: 202 }", "http").unwrap(), &names());
     let request = r#"{"method":"GET","path":"/a"}"#;
-    assert_eq!(said(&set, request), r#"{"status":2}"#);
+    assert_eq!(said(&set, request), r#"{"status":202}"#);
     assert_eq!(
         set.counts().iter().map(|(put, _, n)| (*put == later, *n)).collect::<Vec<_>>(),
         [(true, 1), (false, 0)]
     );
     set.take(later);
-    assert_eq!(said(&set, request), r#"{"status":1}"#);
+    assert_eq!(said(&set, request), r#"{"status":201}"#);
     let layers = Layers::new(vec![Arc::new(StubSet::new()), Arc::new(set)]);
     let request = parse(request).unwrap();
     let asked = Asked { seam: &seam(), protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
     assert_eq!(
         layers.answer(&asked).map(|answering| answering.say),
-        Some(Say::Answer(Arc::new(parse(r#"{"status":1}"#).unwrap())))
+        Some(Say::Answer(Arc::new(parse(r#"{"status":201}"#).unwrap())))
     );
 }
 
@@ -210,10 +210,10 @@ fn delays_files_and_callbacks() {
 #[test]
 fn what_nothing_matched_is_told_with_the_nearest() {
     let set = set("stubs:
-  - { name: far, request: DELETE /everything, reply: { status: 1 } }
-  - { name: card, request: { method: POST, path: /charge, body.card: '4243' }, reply: { status: 1 } }
-  - { name: typed, request: { method: POST, path: /charge, body.amount: '3990', query.a: b }, reply: { status: 1 } }
-  - { name: state, request: POST /charge, when: { state: paid }, reply: { status: 1 } }
+  - { name: far, request: DELETE /everything, reply: { status: 201 } }
+  - { name: card, request: { method: POST, path: /charge, body.card: '4243' }, reply: { status: 201 } }
+  - { name: typed, request: { method: POST, path: /charge, body.amount: '3990', query.a: b }, reply: { status: 201 } }
+  - { name: state, request: POST /charge, when: { state: paid }, reply: { status: 201 } }
 ");
     assert_eq!(said(&set, CHARGE), "nothing");
     let missed = set.missed();
@@ -252,15 +252,15 @@ fn all_mistakes_are_told_and_nothing_is_half_loaded() {
             ][..],
         ),
         (
-            "request: { request.path: /a }\nreply: { status: 1 }",
+            "request: { request.path: /a }\nreply: { status: 201 }",
             &["a request of http has no `request`", "write `path`"],
         ),
         ("reply: { status: $statsu }", &["there is no `statsu` here"]),
         (
-            "reply: { status: 1 }\nwhen: { stat: 1 }\nthen: { x: 1 }",
+            "reply: { status: 201 }\nwhen: { stat: 1 }\nthen: { x: 1 }",
             &["`when` knows no `stat`", "`then` changes `state`"],
         ),
-        ("reply: { status: 1 }\npass: true", &["exclude each other"]),
+        ("reply: { status: 201 }\npass: true", &["exclude each other"]),
         ("replies: []", &["there is no answer in `replies`"]),
         ("reply: { body_file: nowhere.json }", &["`nowhere.json` can't be read"]),
         ("protocol: redis\nstubs: []", &["these stubs speak `redis`, the seam speaks `http`"]),
