@@ -138,6 +138,9 @@ async fn between_pika_and_rabbitmq() {
     confirms(Seam::stand(to()).await).await;
     one_channel_of_two(Seam::stand(to()).await).await;
     late_messages_keep_their_order(Seam::stand(to()).await).await;
+    for fault in [r#"{"error":404}"#, r#"{"cut":"10ms"}"#] {
+        nothing_behind_passes(Seam::stand(to()).await, fault).await;
+    }
 }
 
 async fn watched(seam: Seam) {
@@ -362,4 +365,33 @@ say('closed')
     assert_eq!(messages, ["one", "refused", "two", "three"].map(|text| format!("basic.publish {text}")));
     let requests = seam.told("request").await;
     assert!(requests.contains(&"queue.declare".to_owned()), "{requests:?}");
+}
+
+/// What stands behind a message that was struck, on the wire already, goes no further than it does.
+async fn nothing_behind_passes(seam: Seam, fault: &str) {
+    seam.break_it(fault, "basic.publish", Some("m1")).await;
+    let mut client = Client::run(
+        seam.address.port(),
+        r"
+h = c.channel()
+h.queue_delete('behind')
+h.queue_declare('behind')
+for n in range(4): h._impl.basic_publish('', 'behind', b'm%d' % n)
+try: h.queue_declare('other')
+except Exception as error: say(type(error).__name__)
+try: c.close()
+except Exception: pass
+wait()
+while True:
+    try: c = connect(); break
+    except Exception: pass
+h = c.channel()
+say([body.decode() for _, _, body in got(h, 'behind', 4, within=1)])
+c.close()
+",
+    );
+    let ended = client.line();
+    assert!(ended.contains("Closed") || ended.contains("Lost"), "{fault}: {ended}");
+    client.go_on();
+    assert_eq!(client.line(), "['m0']", "{fault}");
 }

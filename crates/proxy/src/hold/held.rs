@@ -89,6 +89,8 @@ struct Held {
     unstruck: Vec<Arc<Rule>>,
     /// Nothing more is ever said, until the rule that did it is gone.
     hung: Option<Arc<Rule>>,
+    /// Was its seam cut by what passed here?
+    is_cut: bool,
     consumer_ended: bool,
     provider_ended: bool,
     /// Was anything ever answered, dropped, repeated or said here in a side's place?
@@ -125,6 +127,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
         hung: None,
+        is_cut: false,
         consumer_ended: false,
         provider_ended: false,
         is_touched: false,
@@ -253,15 +256,18 @@ impl Held {
 
     /// What the splitter says now that bytes were written.
     fn say_what_follows(&mut self) -> Result<(), Ended> {
+        if self.take_in_what_follows()? { self.write(Direction::ToProvider) } else { Ok(()) }
+    }
+
+    /// What the splitter has for either side before anything else is taken in. Says whether there was anything.
+    fn take_in_what_follows(&mut self) -> Result<bool, Ended> {
         let mut pieces = Vec::new();
         if let Some(splitter) = &mut self.with.splitter {
             splitter.follow(&mut pieces);
         }
-        if pieces.is_empty() {
-            return Ok(());
-        }
+        let is_any = !pieces.is_empty();
         self.take_in(pieces)?;
-        self.write(Direction::ToProvider)
+        Ok(is_any)
     }
 
     async fn wait(&mut self) -> Woken {

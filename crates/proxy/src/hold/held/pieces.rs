@@ -113,7 +113,7 @@ impl Held {
                 }
             }
             Effect::Cut(time) => {
-                self.with.leads.cut(&self.with.seam.1, time, &rule);
+                self.cut_seam(Direction::ToProvider, time, &rule);
             }
             Effect::Wait(_)
             | Effect::Truncate(_)
@@ -388,14 +388,13 @@ impl Held {
                 return Ok(());
             }
         }
-        let later = call.and_then(|call| match self.fates.of(call) {
-            Some(Fate::Later(earlier)) => Some((call, earlier)),
-            _ => None,
-        });
         // What belongs to one call keeps its order: nothing comes before its beginning, or before what was said earlier.
-        let earliest = later.map_or_else(Instant::now, |(_, earlier)| earlier);
+        let earliest = match call.and_then(|call| self.fates.of(call)) {
+            Some(Fate::Later(earlier)) => earlier,
+            _ => Instant::now(),
+        };
         let due = self.pass_message((to, call), bytes, read, (None, earliest))?;
-        if let Some((call, _)) = later {
+        if let Some(call) = call {
             self.fates.is_due(call, due);
         }
         Ok(())
@@ -442,6 +441,8 @@ impl Held {
                     Ok(said) => {
                         self.strikes(&rule);
                         self.lane(to.opposite()).push(Act::Bytes(said, 0), due, Some(By::Fault(rule)));
+                        // What that has for the other side stands before all that was said behind the message.
+                        self.take_in_what_follows()?;
                     }
                     Err(unanswerable) => {
                         self.has_no_words(&rule, &unanswerable.reason);
@@ -456,9 +457,7 @@ impl Held {
                 self.lane(to).push(Act::Bytes(bytes.clone(), 0), due, by);
                 self.break_with_message((to, extent), (call, &bytes), due, By::Fault(rule));
             }
-            Some((Effect::Cut(time), rule)) => {
-                self.with.leads.cut(&self.with.seam.1, time, &rule);
-            }
+            Some((Effect::Cut(time), rule)) => self.cut_seam(to, time, &rule),
             None | Some(_) => {
                 self.lane(to).push(Act::Bytes(bytes, 0), due, by);
             }

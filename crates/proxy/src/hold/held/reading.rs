@@ -13,6 +13,7 @@ use seam_wire::{Captured, Direction, Of, Piece, Splitter};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Held {
@@ -119,7 +120,7 @@ impl Held {
                         return Err(Ended(Over::Reset));
                     }
                     Effect::Cut(time) => {
-                        self.with.leads.cut(&self.with.seam.1, time, &rule);
+                        self.cut_seam(direction, time, &rule);
                         return Ok(());
                     }
                     _ => {}
@@ -134,12 +135,20 @@ impl Held {
 
     pub(super) fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
         for piece in pieces {
-            if self.hung.is_some() && !self.multiplexes() {
+            // Nothing that was said behind a cut passes.
+            if self.is_cut || (self.hung.is_some() && !self.multiplexes()) {
                 continue;
             }
             self.take_in_one(piece)?;
         }
         Ok(())
+    }
+
+    /// The seam is cut, this connection with all others, once what was said in that direction before is written.
+    pub(super) fn cut_seam(&mut self, to: Direction, time: Duration, rule: &Arc<Rule>) {
+        self.with.leads.cut(&self.with.seam.1, time, rule);
+        self.lane(to).push(Act::Reset, Instant::now(), Some(By::Fault(Arc::clone(rule))));
+        self.is_cut = true;
     }
 
     pub(super) fn take_in_one(&mut self, piece: Piece) -> Result<(), Ended> {

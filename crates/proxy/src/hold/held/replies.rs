@@ -8,7 +8,7 @@ use crate::hold::lane::Act;
 use crate::hold::rule::{By, Rule};
 use crate::hold::verdict::{About, What};
 use crate::relay::Over;
-use seam_wire::{Call, Captured, Passed, Then};
+use seam_wire::{Call, Captured, Direction, Passed, Then};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -139,7 +139,7 @@ impl Held {
                 None
             }
             Effect::Cut(time) => {
-                self.with.leads.cut(&self.with.seam.1, time, &rule);
+                self.cut_seam(Direction::ToConsumer, time, &rule);
                 None
             }
             Effect::Wait(_) | Effect::Twice | Effect::Refuse | Effect::Pace(_) | Effect::CloseAfter(_) => {
