@@ -120,10 +120,8 @@ pub(crate) fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
         // Past the test harness, which shows nothing of a test that passes: `cargo xtask test` counts these lines.
-        let _ = writeln!(
-            io::stdout(),
-            "SKIPPED: this machine has no python3, which the programs of this test are written in"
-        );
+        let test = std::thread::current();
+        let _ = writeln!(io::stdout(), "SKIPPED: needs python3 | {}", test.name().unwrap_or_default());
     }
     found
 }

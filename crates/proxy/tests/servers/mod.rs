@@ -76,7 +76,8 @@ pub(crate) fn free_port() -> u16 {
 /// Says past the test harness, which shows nothing of a test that passes, that a test could not be made. `cargo xtask
 /// test` counts these lines.
 pub(crate) fn skipped(why: &str) {
-    let _ = writeln!(std::io::stdout(), "SKIPPED: {why}");
+    let test = std::thread::current();
+    let _ = writeln!(std::io::stdout(), "SKIPPED: {why} | {}", test.name().unwrap_or_default());
 }
 
 /// Where a program is; says loudly where it is not.
