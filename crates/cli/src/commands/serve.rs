@@ -6,13 +6,15 @@ use crate::served::{StandError, Standing, Stands, address, surroundings};
 use crate::session::{Interrupts, SessionError, runtime};
 use crate::traffic::{Traffic, is_somebody_elses};
 use clap::Args;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use seam_control::{Control, ControlError, Seams, Toxiproxy};
 use seam_diag::Diagnostic;
 use seam_judge::Exit;
 use seam_proxy::{Authority, ProxyError};
 use seam_services::Places;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +63,7 @@ impl Vouched {
         let authority = Authority::new(&[]).ok()?;
         let folder = Places::of_user(|name| std::env::var(name).ok()).live;
         std::fs::create_dir_all(&folder).ok()?;
+        sweep(&folder);
         let file = folder.join(format!("ca-{}.pem", std::process::id()));
         std::fs::write(&file, authority.certificate()).ok()?;
         Some(Self { authority, file })
@@ -75,6 +78,18 @@ impl Drop for Vouched {
     fn drop(&mut self) {
         // Nobody can do more about it.
         let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+/// Clears away what programs left that were killed.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix("ca-")?.strip_suffix(".pem"));
+        let process = process.and_then(|process| process.parse::<i32>().ok()).and_then(Pid::from_raw);
+        if process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

@@ -241,3 +241,23 @@ fn seams_that_lead_back_to_themselves_are_refused() {
         assert!(place.seam(&words).exits(2).err.contains("leads back to itself"));
     }
 }
+
+#[test]
+fn the_certificate_of_one_that_was_killed_is_swept_by_the_next() {
+    let place = Place::new();
+    let words = ["serve", "--control", "127.0.0.1:0", "--seam", "127.0.0.1:0=127.0.0.1:9"];
+    let certificate = |serving: &mut Serving| -> std::path::PathBuf {
+        loop {
+            let line = serving.line();
+            if let Some((_, file)) = line.split_once("by the certificate in ") {
+                return file.into();
+            }
+        }
+    };
+    let mut killed = Serving::start(&place, &words);
+    let left = certificate(&mut killed);
+    drop(killed);
+    assert!(left.exists());
+    let mut next = Serving::start(&place, &words);
+    assert!(certificate(&mut next).exists() && !left.exists());
+}
