@@ -113,7 +113,7 @@ impl Leads {
     /// Puts a rule on all seams to which this applies. Says on how many.
     pub(crate) fn put(&self, applies: impl Fn(&SeamId) -> bool, rule: &Arc<Rule>) -> usize {
         rule.begins(self.0.observer.pulse().now());
-        if let Some(lasts) = rule.lasts_as_a_whole() {
+        if let Some(lasts) = rule.lasts_by_itself() {
             let (leads, rule) = (self.clone(), Arc::clone(rule));
             self.0.runtime.spawn(async move {
                 tokio::time::sleep(lasts).await;

@@ -22,6 +22,10 @@ impl Fault for Hang {
         Moment::Request
     }
 
+    fn hangs(&self) -> bool {
+        true
+    }
+
     fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
         Some(Effect::Hang)
     }

@@ -69,6 +69,11 @@ pub trait Fault: Send + Sync {
         None
     }
 
+    /// Does what it strikes hang, with nothing more to come that could find its time over?
+    fn hangs(&self) -> bool {
+        false
+    }
+
     /// What it does this time; none where it lets this one pass, which does not count as a strike.
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect>;
 }

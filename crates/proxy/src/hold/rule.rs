@@ -111,10 +111,27 @@ impl Rule {
         matches!(self.spec.kind, Kind::Stub(_))
     }
 
-    /// For how long it stands on a seam, where it is about connections as a whole: nothing passes that could find its time
-    /// over.
-    pub(crate) fn lasts_as_a_whole(&self) -> Option<Duration> {
-        self.spec.often.lasts.filter(|_| self.connection_effect().is_some())
+    /// For how long it stands on a seam, where nothing passes that could find its time over: it is about connections as a
+    /// whole, or lets them hang.
+    pub(crate) fn lasts_by_itself(&self) -> Option<Duration> {
+        self.spec.often.lasts.filter(|_| self.connection_effect().is_some() || self.hangs())
+    }
+
+    fn hangs(&self) -> bool {
+        let Kind::Fault(fault) = &self.spec.kind else { return false };
+        fault.hangs()
+    }
+
+    fn effect_on_nothing(&self, fault: &dyn Fault) -> Option<Effect> {
+        let parts = Parts::default();
+        fault.effect(&Struck {
+            chance: &self.spec.chance,
+            parts: &parts,
+            bytes: &[],
+            is_whole: true,
+            protocol: "",
+            at: Duration::ZERO,
+        })
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -177,15 +194,7 @@ impl Rule {
         if fault.moment() != Moment::Connection {
             return None;
         }
-        let parts = Parts::default();
-        fault.effect(&Struck {
-            chance: &self.spec.chance,
-            parts: &parts,
-            bytes: &[],
-            is_whole: true,
-            protocol: "",
-            at: Duration::ZERO,
-        })
+        self.effect_on_nothing(&**fault)
     }
 
     /// What it does when it is put on a seam.
@@ -194,15 +203,7 @@ impl Rule {
         if self.moment() != Moment::Now {
             return None;
         }
-        let parts = Parts::default();
-        fault.effect(&Struck {
-            chance: &self.spec.chance,
-            parts: &parts,
-            bytes: &[],
-            is_whole: true,
-            protocol: "",
-            at: Duration::ZERO,
-        })
+        self.effect_on_nothing(&**fault)
     }
 
     /// Does it apply to this interaction now? Counts it, and draws.

@@ -236,3 +236,15 @@ async fn what_a_fault_could_not_do_does_not_count() {
         assert!(!bed.told().await.iter().any(|told| told.starts_with("struck")), "{fault}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hangs_for_a_while_is_reset_when_that_is_over() {
+    let bed = bed(provider).await;
+    let lasts = Some(Duration::from_millis(100));
+    let rule = bed.put_on(r#""hang""#, None, Often { lasts, ..Often::default() }).await;
+    let mut client = bed.client();
+    let began = Instant::now();
+    assert_eq!(client.ask("/a"), "ConnectionReset");
+    assert!(began.elapsed() < LONG && rule.n_struck() == 1);
+    assert_eq!(bed.client().ask("/b"), r#"200 {"path":"/b","n":1}"#);
+}
