@@ -31,6 +31,11 @@ const NEEDS: &[Need] = &[
     Need { why: "PostgreSQL from Python", package: "python3-psycopg2", there: || python_has("psycopg2") },
     Need { why: "Redis from Python", package: "python3-redis", there: || python_has("redis") },
     Need { why: "Kafka's client in Python", package: "python3-kafka", there: || python_has("kafka") },
+    Need {
+        why: "Kafka's brokers, as a client of it mocks them",
+        package: "python3-confluent-kafka",
+        there: || python_has("confluent_kafka"),
+    },
     Need { why: "MariaDB from Python", package: "python3-pymysql", there: || python_has("pymysql") },
     Need { why: "MQTT from Python", package: "python3-paho-mqtt", there: || python_has("paho.mqtt") },
     Need { why: "RabbitMQ from Python", package: "python3-pika", there: || python_has("pika") },
