@@ -52,7 +52,7 @@ import asyncio
 from aiokafka import AIOKafkaProducer, AIOKafkaConsumer
 at = f'127.0.0.1:{port}'
 async def main():
-    for packing in [None, 'lz4']:
+    for packing in [None, 'gzip']:
         p = AIOKafkaProducer(bootstrap_servers=at, compression_type=packing, enable_idempotence=True)
         await p.start()
         topic = f'async-{packing}'
