@@ -382,9 +382,9 @@ except Exception as error: say(type(error).__name__)
 try: c.close()
 except Exception: pass
 wait()
-while True:
+for again in range(200):
     try: c = connect(); break
-    except Exception: pass
+    except Exception: time.sleep(0.05)
 h = c.channel()
 say([body.decode() for _, _, body in got(h, 'behind', 4, within=1)])
 c.close()
