@@ -41,5 +41,5 @@ pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;
 pub use tls::{Authority, AuthorityError, Encryption, ProviderTls, ProviderTlsSpec, Tunnel};
-pub use toxics::{Chains, Counters, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};
+pub use toxics::{Chains, Counters, Left, TOXICS, Toxic, ToxicKind, ToxicStand, toxic_kind};
 pub use unread::Unread;

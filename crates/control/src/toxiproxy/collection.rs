@@ -203,7 +203,7 @@ impl Toxiproxy {
     pub(super) async fn reset(&self) -> Result<(), ApiError> {
         for proxy in self.proxies().await.values_mut() {
             proxy.start().await?;
-            proxy.remove_all();
+            proxy.remove_all().await;
         }
         Ok(())
     }
@@ -243,7 +243,7 @@ impl Toxiproxy {
         let id = self.next_toxic.fetch_add(1, Ordering::Relaxed);
         let named = Named { name, stream, toxic: Toxic { id, revision: 0, kind, attributes, toxicity } };
         let told = named.to_json();
-        proxy.add(direction, named);
+        proxy.add(direction, named).await;
         Ok(told)
     }
 
@@ -263,13 +263,13 @@ impl Toxiproxy {
         let map = in_body(json::object(&value, unnamed))?.unwrap_or(&empty);
         let attributes = in_body(read_attributes(map, kind, &attributes))?;
         let toxicity = in_body(float(map, "", "toxicity"))?.unwrap_or(toxicity);
-        proxy.change(name, attributes, toxicity).map(Named::to_json).ok_or_else(ApiError::no_toxic)
+        proxy.change(name, attributes, toxicity).await.map(Named::to_json).ok_or_else(ApiError::no_toxic)
     }
 
     pub(super) async fn remove_toxic(&self, proxy: &str, name: &str) -> Result<(), ApiError> {
         let mut proxies = self.proxies().await;
         let proxy = proxies.get_mut(proxy).ok_or_else(ApiError::no_proxy)?;
-        if proxy.remove(name) { Ok(()) } else { Err(ApiError::no_toxic()) }
+        if proxy.remove(name).await { Ok(()) } else { Err(ApiError::no_toxic()) }
     }
 }
 

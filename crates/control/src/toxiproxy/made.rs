@@ -4,7 +4,7 @@ use super::ApiError;
 use super::json::quoted;
 use super::listen::{not_bound, resolve, split};
 use seam_expr::Chance;
-use seam_proxy::{Chains, Counters, Toxic, ToxicStand};
+use seam_proxy::{Chains, Counters, Left, Toxic, ToxicStand};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -63,6 +63,8 @@ pub(super) struct Made {
     up: Vec<Named>,
     down: Vec<Named>,
     chains: watch::Sender<Chains>,
+    /// Tells when connections have turned from the toxics that stand now to later ones.
+    left: Left,
     pub(super) counters: Arc<Counters>,
     chance: Arc<Chance>,
     stand: Option<ToxicStand>,
@@ -71,13 +73,15 @@ pub(super) struct Made {
 impl Made {
     pub(super) fn new((name, listen, upstream): (String, String, String), chance: &Chance) -> Self {
         let chance = Arc::new(chance.branch(&name));
+        let (chains, left) = Chains::new(Vec::new(), Vec::new());
         Self {
             name,
             listen,
             upstream,
             up: Vec::new(),
             down: Vec::new(),
-            chains: watch::channel(Chains::default()).0,
+            chains: watch::channel(chains).0,
+            left,
             counters: Arc::default(),
             chance,
             stand: None,
@@ -154,43 +158,45 @@ impl Made {
         self.toxics().find(|toxic| toxic.name == name)
     }
 
-    pub(super) fn add(&mut self, stream: Stream, toxic: Named) {
+    pub(super) async fn add(&mut self, stream: Stream, toxic: Named) {
         match stream {
             Stream::Upstream => self.up.push(toxic),
             Stream::Downstream => self.down.push(toxic),
         }
-        self.tell();
+        self.tell().await;
     }
 
     /// Changes a toxic, which is drawn anew for each connection.
-    pub(super) fn change(&mut self, name: &str, attributes: Vec<i64>, toxicity: f32) -> Option<&Named> {
+    pub(super) async fn change(&mut self, name: &str, attributes: Vec<i64>, toxicity: f32) -> Option<&Named> {
         let toxic = self.up.iter_mut().chain(&mut self.down).find(|toxic| toxic.name == name)?;
         toxic.toxic.attributes = attributes;
         toxic.toxic.toxicity = toxicity;
         toxic.toxic.revision += 1;
-        self.tell();
+        self.tell().await;
         self.toxic(name)
     }
 
     /// Takes a toxic away; false where there is none of that name.
-    pub(super) fn remove(&mut self, name: &str) -> bool {
+    pub(super) async fn remove(&mut self, name: &str) -> bool {
         let n_before = self.up.len() + self.down.len();
         self.up.retain(|toxic| toxic.name != name);
         self.down.retain(|toxic| toxic.name != name);
-        self.tell();
+        self.tell().await;
         self.up.len() + self.down.len() < n_before
     }
 
-    pub(super) fn remove_all(&mut self) {
+    pub(super) async fn remove_all(&mut self) {
         self.up.clear();
         self.down.clear();
-        self.tell();
+        self.tell().await;
     }
 
-    /// Lets all connections know.
-    fn tell(&self) {
+    /// Lets all connections know, and waits until they do.
+    async fn tell(&mut self) {
         let toxics = |named: &[Named]| named.iter().map(|named| named.toxic.clone()).collect();
-        self.chains.send_replace(Chains { upstream: toxics(&self.up), downstream: toxics(&self.down) });
+        let (chains, left) = Chains::new(toxics(&self.up), toxics(&self.down));
+        self.chains.send_replace(chains);
+        std::mem::replace(&mut self.left, left).by_all().await;
     }
 
     pub(super) fn toxics_json(&self) -> String {

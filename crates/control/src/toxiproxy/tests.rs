@@ -4,6 +4,10 @@ use super::Toxiproxy;
 use crate::answer::{Answer, Asked};
 use bytes::Bytes;
 use hyper::header::HeaderMap;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 async fn ask(api: &Toxiproxy, line: &str, body: &str) -> (u16, String) {
     let answer = whole(api, line, body, "").await;
@@ -154,4 +158,26 @@ async fn browsers_are_sent_away_and_the_version_is_known() {
     assert_eq!(header("x-toxiproxy-request-id").map(str::len), Some(20));
     let error = whole(&api, "GET /proxies/none", "", "").await;
     assert_eq!(error.headers[0].1, "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn a_toxic_that_is_taken_away_at_once_has_stood_on_open_connections() {
+    const SOON: Duration = Duration::from_secs(5);
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = server.local_addr().unwrap();
+    let api = Toxiproxy::new(1);
+    let body = format!(r#"{{"name":"db","listen":"127.0.0.1:0","upstream":"{upstream}"}}"#);
+    let (_, told) = ask(&api, "POST /proxies", &body).await;
+    let listen = told.split("\"listen\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let mut client = TcpStream::connect(listen).await.unwrap();
+    let (mut served, _) = server.accept().await.unwrap();
+    client.write_all(b"a").await.unwrap();
+    assert_eq!(served.read_u8().await.unwrap(), b'a');
+    // What a timeout swallows is missing for good, so it closes what it stood on when it goes.
+    ask(&api, "POST /proxies/db/toxics", r#"{"name":"t","type":"timeout","stream":"upstream"}"#).await;
+    ask(&api, "DELETE /proxies/db/toxics/t", "").await;
+    for side in [&mut client, &mut served] {
+        assert_eq!(timeout(SOON, side.read(&mut [0])).await.expect("its end came").unwrap(), 0);
+    }
+    api.clear().await;
 }

@@ -4,6 +4,7 @@ use super::{Around, Ending, Passing, Shaper, Step, ToxicKind};
 use seam_expr::Chance;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// A toxic as it stands on a proxy.
@@ -22,12 +23,36 @@ pub struct Toxic {
 }
 
 /// The toxics of a proxy, in the order in which bytes pass them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Chains {
     /// From the client to the server.
     pub upstream: Arc<[Toxic]>,
     /// From the server to the client.
     pub downstream: Arc<[Toxic]>,
+    /// Held by every connection for as long as it works with these.
+    _held: Arc<oneshot::Sender<()>>,
+}
+
+/// Tells when no connection works with some toxics any more.
+#[derive(Debug)]
+pub struct Left(oneshot::Receiver<()>);
+
+impl Chains {
+    /// These toxics, and what tells when all have turned to others.
+    pub fn new(upstream: Vec<Toxic>, downstream: Vec<Toxic>) -> (Self, Left) {
+        let (held, left) = oneshot::channel();
+        (Self { upstream: upstream.into(), downstream: downstream.into(), _held: Arc::new(held) }, Left(left))
+    }
+}
+
+impl Left {
+    /// Waits until all connections have turned to other toxics; whoever adds one and takes it away at once would
+    /// otherwise have done nothing. A connection only turns between two looks at its sockets, which is soon.
+    pub async fn by_all(self) {
+        const SOON: std::time::Duration = std::time::Duration::from_secs(1);
+        // An error is what it waits for: nobody holds the sender.
+        let _ = tokio::time::timeout(SOON, self.0).await;
+    }
 }
 
 /// The toxics at work on one direction of one connection.

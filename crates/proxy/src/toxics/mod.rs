@@ -22,7 +22,7 @@ mod stand;
 mod tests;
 mod timeout;
 
-pub use chain::{Chains, Toxic};
+pub use chain::{Chains, Left, Toxic};
 pub use stand::{Counters, ToxicStand};
 
 use seam_expr::Chance;

@@ -67,14 +67,15 @@ pub(super) async fn pass(
 
 impl Way<'_> {
     async fn pass(mut self, chance: Arc<Chance>) -> Result<(), Over> {
-        let toxics = Arc::clone((self.of)(&self.chains.borrow_and_update()));
-        let mut chain = Chain::new(&toxics, chance);
+        // Kept for as long as this works with them: whoever changes them waits for that.
+        let mut chains = self.chains.borrow_and_update().clone();
+        let mut chain = Chain::new((self.of)(&chains), chance);
         let mut has_ended = false;
         loop {
             // Looked at right before each reading: what is sent after a toxic was put there always meets it.
             if self.chains.has_changed().is_ok_and(|changed| changed) {
-                let toxics = Arc::clone((self.of)(&self.chains.borrow_and_update()));
-                chain.change(&toxics);
+                chains = self.chains.borrow_and_update().clone();
+                chain.change((self.of)(&chains));
             }
             chain.carry(Instant::now());
             if self.write(&mut chain)? {
