@@ -56,9 +56,6 @@ pub enum NotAsked {
     /// It changes the protocol.
     #[error("no step speaks WebSocket, or whatever else a connection was upgraded to")]
     Upgrade,
-    /// It was asked over HTTP/2.
-    #[error("no step speaks HTTP/2")]
-    Http2,
     /// What it says was masked, is no declared secret, and no earlier answer gave it.
     #[error("«{0}» was masked when it was recorded; declare it under `secrets`")]
     Masked(String),

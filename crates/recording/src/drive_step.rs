@@ -87,12 +87,9 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
         return Err(NotAsked::Unanswered);
     }
     if is_http(protocol) {
-        let is_upgrade = request.get("headers").is_some_and(|headers| headers.get("upgrade").is_some());
-        if is_upgrade || is_change_over(asking.recorded) {
+        let wish = header(request, "upgrade").map(str::to_ascii_lowercase);
+        if wish.is_some_and(|wish| wish != "h2c") || is_change_over(asking.recorded) {
             return Err(NotAsked::Upgrade);
-        }
-        if request.get("version") == Some(&Value::text("2")) {
-            return Err(NotAsked::Http2);
         }
     }
     let (mut tried, mut values) = (threads.clone(), Map::new());
@@ -148,6 +145,10 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
         put("http", Value::Text(format!("{method} {}", provider(asking))));
         put("path", Value::Text(threads.inside(path)));
     }
+    let is_http_2 = request.get("version") == Some(&Value::text("2"));
+    if is_http_2 {
+        put("version", Value::from(2_u64));
+    }
     if let Some(query) = request.get("query") {
         put("query", threaded(query, "", asking, threads));
     }
@@ -159,8 +160,8 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
         let is_said = match name.as_str() {
             "content-type" => body.as_ref().is_some_and(|(kind, _)| says_type(kind, &media)),
             "accept" => *value == Value::text("*/*"),
-            // The actor keeps its cookies by itself.
-            "cookie" => true,
+            // The actor keeps its cookies by itself; HTTP/2 is spoken from the beginning.
+            "cookie" | "upgrade" | "http2-settings" => true,
             _ => false,
         };
         if is_noise || is_said {
@@ -189,6 +190,9 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
         (Some(body), _) => expecting.value("body", body),
         (None, Some(text)) => expecting.value("text", text),
         (None, None) => {}
+    }
+    if let Some(trailers) = reply.get("trailers") {
+        expecting.value("trailers", trailers);
     }
     put("expect", Value::Map(expecting.expect));
     Some(step)

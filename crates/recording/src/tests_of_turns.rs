@@ -138,13 +138,13 @@ fn what_is_not_asked_has_its_reason() {
         [
             "7 messages are not asked",
             "1 no step speaks WebSocket, or whatever else a connection was upgraded to",
-            "1 no step speaks HTTP/2",
             "1 «password 1» was masked when it was recorded; declare it under `secrets`",
             "1 an answer that is not asked for gave it «bearer 1»",
         ]
     );
     let text = &drivers.list[0].text;
     assert!(text.contains("password: $secrets.ann_password") && text.contains("4111111111111111"), "{text}");
+    assert!(text.contains("http: GET api/two\n        version: 2\n"), "{text}");
 }
 
 #[test]

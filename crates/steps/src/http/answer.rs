@@ -60,6 +60,8 @@ pub(super) fn result(
     map.insert("cookies".to_owned(), Value::Map(received.cookies));
     map.insert("body".to_owned(), body);
     map.insert("text".to_owned(), text);
+    let trailers = answer.map_or_else(|| Value::Map(Map::new()), |answer| headers_of(&answer.trailers));
+    map.insert("trailers".to_owned(), trailers);
     map.insert("elapsed".to_owned(), Value::Text(shown(received.elapsed)));
     map.insert("url".to_owned(), Value::Text(received.url));
     map.insert("error".to_owned(), error);

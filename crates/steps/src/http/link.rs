@@ -5,6 +5,7 @@
 //! lock. The price is that an idle connection is not watched, so whether it is still alive is asked of the kernel
 //! before it is used again (one `recv` that only peeks).
 
+use super::link2::Link2;
 use crate::actor::Pool;
 use crate::socket::{is_silent, seen};
 use bytes::{Bytes, BytesMut};
@@ -24,14 +25,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Free connections by where they lead.
-pub(crate) type Links = Pool<SocketAddr, Link>;
+#[derive(Default)]
+pub(crate) struct Links {
+    pub(super) one: Pool<SocketAddr, Link>,
+    pub(super) two: Pool<SocketAddr, Link2>,
+}
+
+impl Links {
+    /// Closes those that nobody uses.
+    pub(crate) fn clear(&self) {
+        self.one.clear();
+        self.two.clear();
+    }
+}
 
 /// The most that a body may have; more ends the reading, so that no answer can fill the memory.
 const MOST_BODY: usize = 256 * 1024 * 1024;
 
 /// A connection that was idle for longer is not used again: servers close such ones (the most impatient known, after
 /// two seconds), and a request that crosses with the closing is lost.
-const LONGEST_IDLE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
 /// One connection that carries one request at a time.
 pub(crate) struct Link {
@@ -47,6 +60,8 @@ pub(crate) struct Link {
 pub(crate) struct Answer {
     pub(crate) head: http::response::Parts,
     pub(crate) body: Bytes,
+    /// What was sent after the body.
+    pub(crate) trailers: http::HeaderMap,
     /// Why the body is not whole.
     pub(crate) broke_off: Option<Broken>,
 }
@@ -99,15 +114,10 @@ impl Link {
             }
         };
         let (head, incoming) = response.into_parts();
-        let (body, broke_off) = match head.status {
-            // What follows is no HTTP any more.
-            http::StatusCode::SWITCHING_PROTOCOLS => (Bytes::new(), None),
-            _ => connection.beside(read_body(incoming)).await,
-        };
-        let may_go_on = broke_off.is_none()
-            && connection.ended.is_none()
-            && head.status != http::StatusCode::SWITCHING_PROTOCOLS;
-        let answer = Answer { head, body, broke_off };
+        let is_http_still = head.status != http::StatusCode::SWITCHING_PROTOCOLS;
+        let rest = if is_http_still { connection.beside(read_rest(incoming)).await } else { Rest::default() };
+        let may_go_on = rest.broke_off.is_none() && connection.ended.is_none() && is_http_still;
+        let answer = rest.behind(head);
         let goes_on = may_go_on && self.is_idle().await;
         self.used = Instant::now();
         (Ok(answer), goes_on.then_some(self))
@@ -164,15 +174,38 @@ impl Driven<'_> {
     }
 }
 
-async fn read_body(mut incoming: Incoming) -> (Bytes, Option<Broken>) {
+/// What follows the head of an answer.
+#[derive(Default)]
+pub(super) struct Rest {
+    body: Bytes,
+    trailers: http::HeaderMap,
+    broke_off: Option<Broken>,
+}
+
+impl Rest {
+    pub(super) fn behind(self, head: http::response::Parts) -> Answer {
+        let Self { body, trailers, broke_off } = self;
+        Answer { head, body, trailers, broke_off }
+    }
+}
+
+/// Reads the body, and what is sent after it.
+pub(super) async fn read_rest(mut incoming: Incoming) -> Rest {
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
-    loop {
+    let mut trailers = http::HeaderMap::new();
+    let broke_off = loop {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await;
         let data = match frame {
-            None => break,
-            Some(Err(error)) => return (joined(first, &more), Some(broken(&error))),
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            None => break None,
+            Some(Err(error)) => break Some(broken(&error)),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => data,
+                Err(frame) => {
+                    trailers.extend(frame.into_trailers().unwrap_or_default());
+                    continue;
+                }
+            },
         };
         // Nearly all bodies are one frame, which is kept without copying.
         if first.is_empty() {
@@ -181,10 +214,10 @@ async fn read_body(mut incoming: Incoming) -> (Bytes, Option<Broken>) {
             more.extend_from_slice(&data);
         }
         if first.len() + more.len() > MOST_BODY {
-            return (joined(first, &more), Some(Broken::TooLong));
+            break Some(Broken::TooLong);
         }
-    }
-    (joined(first, &more), None)
+    };
+    Rest { body: joined(first, &more), trailers, broke_off }
 }
 
 fn joined(first: Bytes, more: &BytesMut) -> Bytes {
@@ -198,7 +231,7 @@ fn joined(first: Bytes, more: &BytesMut) -> Bytes {
 }
 
 /// hyper's error in the words that tests use.
-fn broken(error: &hyper::Error) -> Broken {
+pub(super) fn broken(error: &hyper::Error) -> Broken {
     if error.is_parse() || error.is_parse_too_large() {
         return Broken::Malformed(error.to_string());
     }
@@ -206,6 +239,14 @@ fn broken(error: &hyper::Error) -> Broken {
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<io::Error>() {
             return Broken::Seen(seen(io));
+        }
+        if let Some(of_http2) = cause.downcast_ref::<h2::Error>() {
+            return match of_http2.get_io() {
+                Some(io) => Broken::Seen(seen(io)),
+                None if of_http2.is_remote() && of_http2.is_reset() => Broken::Seen(InteractionError::Reset),
+                None if of_http2.is_remote() => Broken::Seen(InteractionError::Closed),
+                None => Broken::Malformed(of_http2.to_string()),
+            };
         }
         source = cause.source();
     }

@@ -10,6 +10,7 @@ mod address;
 mod answer;
 mod content;
 mod link;
+mod link2;
 mod read;
 mod send;
 
@@ -85,6 +86,11 @@ static WORD: Word = Word {
             Shape::Either(&[Shape::Boolean, Shape::Integer]),
             "follows redirects: `true` (all; more than 10 fail), or how many",
         ),
+        Field::optional(
+            "version",
+            Shape::Number,
+            "`2` asks over HTTP/2, which the component must speak; HTTP/1.1 where nothing is said",
+        ),
     ],
     results: &[
         Field::optional("status", Shape::Integer, "the status; null where there was no answer"),
@@ -104,6 +110,11 @@ static WORD: Word = Word {
             "the body: JSON and forms decoded, other text as text, bytes as `{ base64: … }`",
         ),
         Field::optional("text", Shape::Text, "the body undecoded; null where it is no text"),
+        Field::optional(
+            "trailers",
+            Shape::MapOf(&Shape::Any),
+            "what was sent after the body, as headers are",
+        ),
         Field::optional("elapsed", Shape::Text, "how long it took, like `12.3ms`"),
         Field::optional(
             "url",
@@ -148,6 +159,7 @@ struct HttpAction {
     content: ContentInput,
     authorization: Option<Authorization>,
     follow: Follow,
+    version: Version,
     /// The folder of the test's file.
     folder: PathBuf,
 }
@@ -164,6 +176,13 @@ enum Follow {
     Some(u64),
     /// All; more than [`MOST_REDIRECTS`] are a circle.
     All,
+}
+
+/// Which HTTP is spoken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 enum Headers {
@@ -276,5 +295,7 @@ impl Authorization {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod two;
 #[cfg(test)]
 mod unusual;

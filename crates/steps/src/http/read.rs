@@ -1,7 +1,7 @@
 //! Reads the fields of an `http` step, with those that the file's defaults add.
 
 use super::address::Address;
-use super::{Authorization, ContentInput, Follow, Headers, HttpAction, Method, WORD};
+use super::{Authorization, ContentInput, Follow, Headers, HttpAction, Method, Version, WORD};
 use crate::input::{Input, Inputs, Piece, pieces};
 use crate::kind::Reading;
 use seam_diag::{Diagnostic, Diagnostics};
@@ -21,6 +21,8 @@ pub(super) fn read(step: &Step, reading: &mut Reading<'_>) -> Option<HttpAction>
     let authorization = read_authorization(&mut fields, reading);
     let follow = fields.take("follow").or_else(|| default(reading, "follow"));
     let follow = follow.map_or(Follow::Some(0), |node| read_follow(node, reading.found));
+    let version = fields.take("version").or_else(|| default(reading, "version"));
+    let version = version.map_or(Version::One, |node| read_version(node, reading.found));
     fields.finish(reading.found);
     let (method, address) = read_subject(&step.subject, reading)?;
     if let (Some(path), true) = (&path, address.has_path()) {
@@ -43,6 +45,7 @@ pub(super) fn read(step: &Step, reading: &mut Reading<'_>) -> Option<HttpAction>
         content,
         authorization,
         follow,
+        version,
         folder,
     })
 }
@@ -203,6 +206,23 @@ fn read_follow(node: &Node, found: &mut Diagnostics) -> Follow {
     }
 }
 
+fn read_version(node: &Node, found: &mut Diagnostics) -> Version {
+    let written = match &node.kind {
+        NodeKind::Number(number) => number.to_string(),
+        _ => node.as_text().unwrap_or_default().to_owned(),
+    };
+    match written.as_str() {
+        "1" | "1.1" => Version::One,
+        "2" | "2.0" => Version::Two,
+        _ => {
+            let label =
+                if written.is_empty() { format!("this is {}", node.kind_name()) } else { String::new() };
+            found.push(Diagnostic::error("`version` must be `1.1` or `2`").at(node.span, label));
+            Version::One
+        }
+    }
+}
+
 /// `POST gateway/orders`, `$method gateway/orders`
 fn read_subject(node: &Node, reading: &mut Reading<'_>) -> Option<(Method, Address)> {
     crate::subject::text(node, "GET gateway/orders", reading)?;
@@ -325,6 +345,7 @@ mod tests {
                 "- http: GET gateway/x\n  follow: often",
                 "`follow` must be `true`, or how many redirects [often: this is a text]",
             ),
+            ("- http: GET gateway/x\n  version: 3", "`version` must be `1.1` or `2` [3]"),
             (
                 "- http: POST gateway/x\n  multipart: { a: { fil: x.png } }",
                 "unknown key `fil` in a part [fil] {did you mean `file`?}",

@@ -4,7 +4,8 @@ use super::address::{self, Place};
 use super::answer::{self, Received};
 use super::content::{Content, Files, pairs};
 use super::link::{Answer, Broken, Link};
-use super::{ContentInput, Follow, Headers, HttpAction, MOST_REDIRECTS, Method};
+use super::link2::Link2;
+use super::{ContentInput, Follow, Headers, HttpAction, MOST_REDIRECTS, Method, Version};
 use crate::action::{StepContext, Trouble};
 use crate::files;
 use crate::socket::seen;
@@ -33,7 +34,7 @@ pub(super) async fn send(action: &HttpAction, cx: &StepContext<'_>) -> Result<Va
         Follow::All => MOST_REDIRECTS,
     };
     loop {
-        let (answer, broken) = exchange(&request, cx).await;
+        let (answer, broken) = exchange(&request, action.version, cx).await;
         if let Some(answer) = &answer {
             keep_cookies(answer, &request.place, cx);
             if let (Some(location), None) = (answer::location(answer), &broken) {
@@ -56,25 +57,17 @@ pub(super) async fn send(action: &HttpAction, cx: &StepContext<'_>) -> Result<Va
 }
 
 /// One request with its answer, over a connection that is free or a new one.
-async fn exchange(request: &Request, cx: &StepContext<'_>) -> (Option<Answer>, Option<Broken>) {
-    let socket = request.place.socket;
+async fn exchange(
+    request: &Request,
+    version: Version,
+    cx: &StepContext<'_>,
+) -> (Option<Answer>, Option<Broken>) {
     let work = async {
-        let mut free = cx.actor.links.take(&socket);
-        while free.as_ref().is_some_and(|link| !link.is_fresh()) {
-            free = cx.actor.links.take(&socket);
-        }
-        let link = match free {
-            Some(link) => link,
-            None => match Link::open(socket).await {
-                Ok(link) => link,
-                Err(error) => return (None, Some(Broken::Seen(seen(&error)))),
-            },
+        let done = match version {
+            Version::One => over_one(request, cx).await,
+            Version::Two => over_two(request, cx).await,
         };
-        let (result, link) = link.exchange(request.build(cx)).await;
-        if let Some(link) = link {
-            cx.actor.links.put(socket, link);
-        }
-        match result {
+        match done {
             Ok(mut answer) => {
                 let broken = answer.broke_off.take();
                 (Some(answer), broken)
@@ -83,6 +76,34 @@ async fn exchange(request: &Request, cx: &StepContext<'_>) -> (Option<Answer>, O
         }
     };
     timeout_at(cx.deadline, work).await.unwrap_or((None, Some(Broken::Seen(InteractionError::Timeout))))
+}
+
+async fn over_one(request: &Request, cx: &StepContext<'_>) -> Result<Answer, Broken> {
+    let (socket, pool) = (request.place.socket, &cx.actor.links.one);
+    let free = std::iter::from_fn(|| pool.take(&socket)).find(Link::is_fresh);
+    let link = match free {
+        Some(link) => link,
+        None => Link::open(socket).await.map_err(|error| Broken::Seen(seen(&error)))?,
+    };
+    let (result, link) = link.exchange(request.build(cx)).await;
+    if let Some(link) = link {
+        pool.put(socket, link);
+    }
+    result
+}
+
+async fn over_two(request: &Request, cx: &StepContext<'_>) -> Result<Answer, Broken> {
+    let (socket, pool) = (request.place.socket, &cx.actor.links.two);
+    let free = std::iter::from_fn(|| pool.take(&socket)).find(Link2::is_fresh);
+    let link = match free {
+        Some(link) => link,
+        None => Link2::open(socket).await.map_err(|error| Broken::Seen(seen(&error)))?,
+    };
+    let (result, link) = link.exchange(request.build(cx)).await;
+    if let Some(link) = link {
+        pool.put(socket, link);
+    }
+    result
 }
 
 impl Request {
