@@ -23,6 +23,9 @@ use seam_diag::Diagnostic;
 use seam_judge::Exit;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The watcher is this same program; it must start fast and parse nothing.
     if std::env::args_os().nth(1).is_some_and(|word| word == "__watch") {
