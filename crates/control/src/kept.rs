@@ -26,7 +26,7 @@ struct Kept {
 
 /// Few of all interactions are ever asked for, so each is read when it is.
 enum Interacted {
-    Unread(Box<Unread>),
+    Unread(Unread),
     Read(Arc<Interaction>, usize),
 }
 
@@ -99,7 +99,7 @@ impl Witness for Passed {
     }
 
     fn unread(&mut self, unread: Unread) {
-        self.kept().push(Interacted::Unread(Box::new(unread)));
+        self.kept().push(Interacted::Unread(unread));
     }
 
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}

@@ -15,7 +15,7 @@ use crate::hold::{By, Rule};
 use crate::pulse::Pulse;
 use crate::reach::ExternalError;
 use crate::reader::Reader;
-use crate::unread::Unread;
+use crate::unread::{Place, Unread};
 use seam_event::{ComponentId, Interaction, SeamId};
 use seam_wire::{Exchange, Protocol};
 use std::collections::HashMap;
@@ -213,7 +213,7 @@ struct Queue {
     /// Dropped exchanges by seam.
     lost: HashMap<usize, u64>,
     /// All seams by number, with the protocol that is spoken there.
-    seams: Vec<(SeamId, &'static str)>,
+    seams: Vec<Arc<Place>>,
     /// How often somebody has asked for the queue to be emptied, and up to which request that was done.
     n_asked: u64,
     n_answered: u64,
@@ -270,7 +270,7 @@ impl Observer {
     /// Makes a seam known and gives it a number.
     pub(crate) fn register(&self, seam: SeamId, protocol: &'static dyn Protocol) -> usize {
         let mut queue = self.lock();
-        queue.seams.push((seam, protocol.name()));
+        queue.seams.push(Arc::new((seam, protocol.name())));
         queue.seams.len() - 1
     }
 
@@ -431,7 +431,7 @@ impl Queue {
         self.is_urgent = false;
         reader.learn(&self.seams);
         Taken {
-            items: std::mem::take(&mut self.items),
+            items: std::mem::replace(&mut self.items, reader.room()),
             lost: std::mem::take(&mut self.lost),
             n_asked: self.n_asked,
             stopping: self.stopping,

@@ -3,12 +3,13 @@
 use crate::hold::By;
 use crate::observer::{Callers, Dialled, Seen, Taken, Witness};
 use crate::pulse::Pulse;
-use crate::unread::Unread;
-use seam_event::{Caller, ComponentId, Interaction, InteractionError, SeamId};
-use seam_value::Value;
+use crate::unread::{Passing, Place, Unread};
+use seam_event::{ComponentId, Interaction, InteractionError};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+
+/// Items that room is kept for.
+const MOST_ROOM: usize = 16 * 1024;
 
 /// Who reads, with what it remembers from one reading to the next.
 pub(crate) struct Reader {
@@ -19,25 +20,45 @@ pub(crate) struct Reader {
     holders: HashMap<u64, Option<ComponentId>>,
     next_id: u64,
     /// All seams by number, as far as they are known here.
-    seams: Vec<(SeamId, &'static str)>,
+    seams: Vec<Arc<Place>>,
+    /// What was read last, emptied: the queue grows into it again.
+    emptied: Vec<Seen>,
 }
 
 impl Reader {
     pub(crate) fn new(pulse: Arc<Pulse>, witness: Box<dyn Witness>, callers: Box<dyn Callers>) -> Self {
-        Self { pulse, witness, callers, holders: HashMap::new(), next_id: 1, seams: Vec::new() }
+        Self {
+            pulse,
+            witness,
+            callers,
+            holders: HashMap::new(),
+            next_id: 1,
+            seams: Vec::new(),
+            emptied: Vec::new(),
+        }
     }
 
     /// Gets to know the seams that were registered since.
-    pub(crate) fn learn(&mut self, seams: &[(SeamId, &'static str)]) {
+    pub(crate) fn learn(&mut self, seams: &[Arc<Place>]) {
         self.seams.extend(seams[self.seams.len()..].iter().cloned());
     }
 
+    /// Room for what is queued next: what was read last, unless that was unusually much.
+    pub(crate) fn room(&mut self) -> Vec<Seen> {
+        let mut room = std::mem::take(&mut self.emptied);
+        if room.capacity() > MOST_ROOM {
+            room = Vec::new();
+        }
+        room
+    }
+
     /// Tells all of it, in order.
-    pub(crate) fn tell_all(&mut self, taken: Taken) {
+    pub(crate) fn tell_all(&mut self, mut taken: Taken) {
         self.look_up_callers(&taken.items);
-        for item in taken.items {
+        for item in taken.items.drain(..) {
             self.tell(item);
         }
+        self.emptied = taken.items;
         for (seam, count) in taken.lost {
             self.witness.lost(&self.seams[seam].0, count);
         }
@@ -90,42 +111,23 @@ impl Reader {
             Seen::Unreached { seam, error } => self.witness.unreached(&self.seams[seam].0, &error),
             Seen::Refused { seam, connection, by } => {
                 let at = self.pulse.now();
-                let refused = self.interaction(seam, connection, at);
+                let refused = self.passing(seam, connection).begun(at);
                 let answered_by = by.map(|rule| By::Fault(rule).to_string());
                 let error = Some(InteractionError::Refused);
                 self.witness.interaction(Interaction { error, answered_by, ..refused });
             }
             Seen::Exchange { seam, connection, exchange, by } => {
-                let blank = self.interaction(seam, connection, exchange.began);
-                self.witness.unread(Unread::new(blank, exchange, by));
+                let passing = self.passing(seam, connection);
+                self.witness.unread(Unread::new(passing, exchange, by));
             }
         }
     }
 
-    /// An interaction of a seam with nothing in it yet.
-    fn interaction(&mut self, seam: usize, connection: u64, at: Duration) -> Interaction {
-        let (seam, protocol) = &self.seams[seam];
+    /// The next interaction of a seam.
+    fn passing(&mut self, seam: usize, connection: u64) -> Passing {
         let id = self.next_id;
         self.next_id += 1;
         let holder = self.holders.get(&connection).cloned().flatten();
-        let known = holder.is_some() || seam.consumer.is_test();
-        Interaction {
-            id,
-            seam: seam.clone(),
-            from: holder.unwrap_or_else(|| seam.consumer.clone()),
-            to: seam.provider.clone(),
-            via: None,
-            caller: if known { Caller::Known } else { Caller::Assumed },
-            protocol: (*protocol).to_owned(),
-            connection,
-            at,
-            elapsed: None,
-            error: None,
-            request: Value::Null,
-            reply: Value::Null,
-            message: Value::Null,
-            cut: false,
-            answered_by: None,
-        }
+        Passing { id, place: Arc::clone(&self.seams[seam]), connection, holder }
     }
 }

@@ -96,6 +96,9 @@ pub(super) struct Stream {
 /// A chunk's line with its extensions is longer than this only in attacks.
 const MAX_CHUNK_LINE: u16 = 4096;
 
+/// Room that is made with a head for what stands behind it.
+const MOST_AT_ONCE: usize = 2048;
+
 impl Stream {
     pub(super) fn new() -> Self {
         Self { state: State::Between }
@@ -195,6 +198,10 @@ impl Stream {
                 self.state = State::Head(line);
                 if message.bytes.len() + n_used > limits.head {
                     return Err(Surprise::new("a head that is too long"));
+                }
+                if message.bytes.is_empty() {
+                    // What came with the head is its body most often: room for both at once.
+                    message.bytes.reserve_exact(n_used.max(bytes.len().min(MOST_AT_ONCE)));
                 }
                 if room.keep(&mut message.bytes, &bytes[..n_used], usize::MAX) < n_used {
                     return Err(Surprise::new("too much is open at once"));

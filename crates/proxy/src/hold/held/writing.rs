@@ -58,14 +58,15 @@ impl Held {
     /// Writes what is due to one side, as far as it takes it.
     pub(super) fn write(&mut self, to: Direction) -> Result<(), Ended> {
         loop {
-            let now = Instant::now();
             let lane = match to {
                 Direction::ToProvider => &mut self.up,
                 Direction::ToConsumer => &mut self.down,
             };
-            if lane.is_blocked {
+            // Nothing to write is the commonest case, and to look at the clock for it would cost more than all else here.
+            if lane.is_blocked || lane.is_empty() {
                 return Ok(());
             }
+            let now = Instant::now();
             if let Some(bytes) = lane.take_first(now) {
                 let bytes = match &mut self.with.splitter {
                     Some(splitter) => splitter.passes(to, bytes),
