@@ -221,13 +221,25 @@ async fn rules_are_put_on_seams_and_taken_away() {
         ("{}", 422, "seam"),
         (r#"{"seam": "a -> b", "fault": "reset"}"#, 404, "there is no seam `a -> b`"),
         (r#"{"seam": "SEAM", "fault": "rest"}"#, 422, "there is no fault `rest`"),
+        (r#"{"seam": "SEAM", "fault": {"latncy": "1s"}}"#, 422, "did you mean `latency`?"),
+        (
+            r#"{"seam": "SEAM", "fault": "reset", "where": {"request.statement": "x"}}"#,
+            422,
+            "no interaction of `http`",
+        ),
+        (
+            r#"{"seam": "SEAM", "fault": "reset", "where": {"message.kind": "x"}}"#,
+            422,
+            "no interaction of `http`",
+        ),
+        (r#"{"seam": "xSEAM", "fault": "reset"}"#, 404, "did you mean `SEAM`?"),
         (r#"{"seam": "SEAM"}"#, 422, "either `fault` or `stub`"),
         (r#"{"seam": "SEAM", "fault": "reset", "nht": 1}"#, 422, "nht"),
         (r#"{"seam": "SEAM", "stub": {"request": "GET /", "replay": {}}}"#, 422, "replay"),
     ] {
         let (is, told) = ask(control, "POST /seam/rules", &body.replace("SEAM", &seam)).await;
         assert_eq!(is, status, "{body}: {told}");
-        assert!(told.to_string().contains(message), "{body}: {told}");
+        assert!(told.to_string().contains(&message.replace("SEAM", &seam)), "{body}: {told}");
         assert!(told["hint"].is_string(), "{body}: {told}");
     }
     let stub = json!({ "seam": seam, "stub": { "request": "GET /hello", "reply": { "status": 201, "text": "hi" } } });

@@ -3,10 +3,12 @@
 //! How far that is known stands in the kind's table of results: `stauts` of an `http` step is a slip of the pen, what a
 //! body holds is anybody's guess.
 
-use crate::kind::{Kind, Reading};
+use crate::kind::{DeclaredSystem, Kind, Reading};
+use crate::subject::protocols_of;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{Language, Path, Segment};
 use seam_model::{Entry, Field, Flow, Node, NodeKind, Shape, Step};
+use seam_wire::Protocol;
 
 /// Tells every path of a step that leads to nothing that its kind gives.
 pub fn check_paths(step: &Step, kind: &dyn Kind, reading: &mut Reading<'_>) {
@@ -102,37 +104,100 @@ fn unknown<'p>(
     None
 }
 
-/// Tells paths of a `where` that no interaction has: they would hold for none, and a count of none would pass.
-pub(crate) fn check_where(entries: &[Entry], fields: &'static [Field], found: &mut Diagnostics) {
+/// Tells paths of a `where` that no interaction has: they would hold for none, and a count of none would pass. `fields` are
+/// what is seen of an interaction there; what stands in its parts is known by the protocols that may pass, all of them
+/// where none is given.
+pub(crate) fn check_where(
+    entries: &[Entry],
+    fields: &'static [Field],
+    protocols: &[&'static dyn Protocol],
+    found: &mut Diagnostics,
+) {
     // `that` asks about the interaction as a whole.
     for entry in entries.iter().filter(|entry| entry.key.value != "that") {
         let Ok(path) = Path::parse(&entry.key.value) else { continue };
-        let names = path.segments().iter().map_while(|segment| match segment {
-            Segment::Name(name) => Some(name.as_str()),
-            Segment::Every => None,
-        });
-        let names: Vec<&str> = names.collect();
-        let (known, name): (Vec<&str>, &str) = match names.as_slice() {
-            [part @ ("request" | "reply" | "message"), name, ..] => (parts(part), name),
-            [name, ..] => (fields.iter().map(|field| field.name).collect(), name),
-            [] => continue,
+        let Some((name, known)) = stray(path.segments(), fields, protocols) else { continue };
+        let spoken: Vec<String> = protocols.iter().map(|protocol| format!("`{}`", protocol.name())).collect();
+        let of = if spoken.is_empty() { String::new() } else { format!(" of {}", spoken.join(" or ")) };
+        let error = match INTERACTION.iter().find(|field| field.name == name) {
+            Some(_) if path.segments().len() == 1 => {
+                Diagnostic::error(format!("`{name}` is not known yet when this is asked"))
+                    .at(entry.key.span, "known only of what has passed")
+            }
+            _ => Diagnostic::error(format!("no interaction{of} has `{}`", entry.key.value))
+                .at(entry.key.span, ""),
         };
-        if !known.contains(&name) {
-            let title = format!("no interaction has `{}`", entry.key.value);
-            found.push(Diagnostic::error(title).at(entry.key.span, "").suggest(name, known));
-        }
+        found.push(error.suggest(name, known));
     }
 }
 
-/// What requests, replies or messages have, in whichever protocol.
-fn parts(part: &str) -> Vec<&'static str> {
-    let results = seam_wire::PROTOCOLS.iter().flat_map(|protocol| protocol.word().results);
-    let of_part = results.filter(|field| field.name == part).filter_map(|field| match field.shape {
-        Shape::Fields(fields) => Some(fields),
+/// The same for what is waited for on the way to a provider: its endpoint, or all that it has.
+pub fn check_awaited(
+    entries: &[Entry],
+    provider: (&str, Option<&str>),
+    system: &dyn DeclaredSystem,
+    found: &mut Diagnostics,
+) {
+    check_where(entries, INTERACTION, &protocols_of(provider, system), found);
+}
+
+/// The first name of a path that no interaction has, and the names that there are in its place.
+fn stray<'p>(
+    path: &'p [Segment],
+    fields: &'static [Field],
+    protocols: &[&'static dyn Protocol],
+) -> Option<(&'p str, Vec<&'static str>)> {
+    let names = |fields: &[&'static Field]| fields.iter().map(|field| field.name).collect();
+    let (Segment::Name(part), below) = path.split_first()? else { return None };
+    let first = fields.iter().find(|field| field.name == part);
+    if first.is_none() || !PARTS.contains(&part.as_str()) {
+        return first.is_none().then(|| (part.as_str(), names(&fields.iter().collect::<Vec<_>>())));
+    }
+    let all = if protocols.is_empty() { seam_wire::PROTOCOLS } else { protocols };
+    let of_part: Vec<&'static Field> = all.iter().flat_map(|protocol| protocol.fields_of(part)).collect();
+    let Some((Segment::Name(name), below)) = below.split_first() else {
+        let there = || PARTS.iter().filter(|part| all.iter().any(|one| !one.fields_of(part).is_empty()));
+        return of_part.is_empty().then(|| (part.as_str(), there().copied().collect()));
+    };
+    let named: Vec<&'static Field> = of_part.iter().copied().filter(|field| field.name == name).collect();
+    if named.is_empty() {
+        return Some((name, names(&of_part)));
+    }
+    // What one protocol leaves open may hold anything.
+    let deeper = named.iter().map(|field| match field.shape {
+        Shape::Fields(fields) => unknown(fields, below),
         _ => None,
     });
-    of_part.flatten().map(|field| field.name).collect()
+    let deeper: Option<Vec<_>> = deeper.collect();
+    let (_, name, fields) = deeper?.into_iter().next()?;
+    Some((name, names(&fields.iter().collect::<Vec<_>>())))
 }
+
+/// The parts of an interaction that its protocol has words for.
+const PARTS: &[&str] = &["request", "reply", "message"];
+
+/// What an interaction has.
+pub(crate) const INTERACTION: &[Field] = &[
+    Field::optional("from", Shape::Text, "who asked"),
+    Field::optional("to", Shape::Text, "who was asked"),
+    Field::optional("via", Shape::Text, "the broker in between; null where there is none"),
+    Field::optional("seam", Shape::Text, "the seam that it passed: `orders -> pg.stock`"),
+    Field::optional("at", Shape::Text, "when it began: time since the run began"),
+    Field::optional("elapsed", Shape::Text, "how long it took; null where it never ended"),
+    Field::optional(
+        "error",
+        Shape::OneOf(&["refused", "reset", "closed", "timeout"]),
+        "why it came to no proper end; else null",
+    ),
+    Field::optional("request", Shape::Any, "what was asked, as its protocol says"),
+    Field::optional("reply", Shape::Any, "what was answered, as its protocol says; null where nothing was"),
+    Field::optional("message", Shape::Any, "what was pushed or published; else null"),
+    Field::optional(
+        "answered_by",
+        Shape::Text,
+        "the stub or fault that answered in the provider's place; null where the provider did",
+    ),
+];
 
 #[cfg(test)]
 mod tests {

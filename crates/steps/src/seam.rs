@@ -3,7 +3,7 @@
 use crate::action::{Action, StepContext, Target, Trouble};
 use crate::filter::Filter;
 use crate::kind::{Kind, Reading};
-use crate::paths::check_where;
+use crate::paths::{INTERACTION, check_where};
 use crate::subject::{self, Ends};
 use futures_util::future::BoxFuture;
 use seam_expr::NameUse;
@@ -12,29 +12,6 @@ use seam_value::Value;
 
 /// The kind.
 pub(crate) struct SeamStep;
-
-/// What an interaction has.
-const INTERACTION: &[Field] = &[
-    Field::optional("from", Shape::Text, "who asked"),
-    Field::optional("to", Shape::Text, "who was asked"),
-    Field::optional("via", Shape::Text, "the broker in between; null where there is none"),
-    Field::optional("seam", Shape::Text, "the seam that it passed: `orders -> pg.stock`"),
-    Field::optional("at", Shape::Text, "when it began: time since the run began"),
-    Field::optional("elapsed", Shape::Text, "how long it took; null where it never ended"),
-    Field::optional(
-        "error",
-        Shape::OneOf(&["refused", "reset", "closed", "timeout"]),
-        "why it came to no proper end; else null",
-    ),
-    Field::optional("request", Shape::Any, "what was asked, as its protocol says"),
-    Field::optional("reply", Shape::Any, "what was answered, as its protocol says; null where nothing was"),
-    Field::optional("message", Shape::Any, "what was pushed or published; else null"),
-    Field::optional(
-        "answered_by",
-        Shape::Text,
-        "the stub or fault that answered in the provider's place; null where the provider did",
-    ),
-];
 
 static WORD: Word = Word {
     text: "Looks at what passed from one component to another since the test's first step (not since its fixtures), in \
@@ -78,11 +55,12 @@ impl Kind for SeamStep {
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `seam` step");
         let entries = fields.map("where", reading.found);
-        check_where(entries, INTERACTION, reading.found);
         let filter = Filter::read(entries, reading.found);
         fields.finish(reading.found);
-        let ends = subject::seam(&step.subject, reading)?;
-        Some(Box::new(Passed { ends, filter }))
+        let ends = subject::seam(&step.subject, reading);
+        let protocols = ends.as_ref().map_or_else(Vec::new, |ends| ends.protocols(reading.system));
+        check_where(entries, INTERACTION, &protocols, reading.found);
+        Some(Box::new(Passed { ends: ends?, filter }))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whom a step addresses: `pg.orders`, `orders -> paygate`, checked against what is declared.
 
 use crate::action::Target;
-use crate::kind::Reading;
+use crate::kind::{DeclaredSystem, Reading};
 use seam_diag::{Diagnostic, Span};
 use seam_model::Node;
+use seam_wire::Protocol;
 
 /// A component and one of its endpoints; empty for the one without a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +92,27 @@ pub(crate) struct Ends {
     /// None where all of the provider's endpoints are meant.
     pub(crate) endpoint: Option<String>,
     pub(crate) span: Span,
+}
+
+impl Ends {
+    /// What may be spoken there: the protocols of the provider's endpoint, or of all that it has. None of them for the tests
+    /// themselves.
+    pub(crate) fn protocols(&self, system: &dyn DeclaredSystem) -> Vec<&'static dyn Protocol> {
+        protocols_of((&self.provider, self.endpoint.as_deref()), system)
+    }
+}
+
+/// What a provider may speak: at this endpoint, or at all that it has.
+pub(crate) fn protocols_of(
+    (provider, endpoint): (&str, Option<&str>),
+    system: &dyn DeclaredSystem,
+) -> Vec<&'static dyn Protocol> {
+    let endpoints = endpoint.map_or_else(|| system.endpoints(provider), |endpoint| vec![endpoint]);
+    let names = endpoints.into_iter().filter_map(|endpoint| system.protocol(provider, endpoint));
+    let mut spoken: Vec<&'static dyn Protocol> = names.filter_map(seam_wire::protocol).collect();
+    spoken.sort_by_key(|protocol| protocol.name());
+    spoken.dedup_by_key(|protocol| protocol.name());
+    spoken
 }
 
 /// Reads both ends of a seam.

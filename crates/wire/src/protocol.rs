@@ -14,7 +14,7 @@ use crate::smtp::{Smtp, Smtps};
 use crate::splitter::Unanswerable;
 use crate::tcp::Tcp;
 use crate::upgrade::{Upgrade, Urge};
-use seam_model::Word;
+use seam_model::{Field, Shape, Word};
 use seam_value::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +47,23 @@ pub trait Protocol: Sync {
     /// The name in `protocol:` and in [`Interaction::protocol`](seam_event::Interaction::protocol).
     fn name(&self) -> &'static str {
         self.word().name
+    }
+
+    /// Another protocol whose interactions pass here as well, where what comes may turn out to be that.
+    fn also(&self) -> Option<&'static dyn Protocol> {
+        None
+    }
+
+    /// What interactions of this protocol may have in one of their parts (`request`, `reply`, `message`); empty where
+    /// they have no such part.
+    fn fields_of(&self, part: &str) -> Vec<&'static Field> {
+        let own = self.word().results.iter().filter(|field| field.name == part);
+        let own = own.filter_map(|field| match field.shape {
+            Shape::Fields(fields) => Some(fields),
+            _ => None,
+        });
+        let also = self.also().map_or_else(Vec::new, |protocol| protocol.fields_of(part));
+        own.flatten().chain(also).collect()
     }
 
     /// The scheme of addresses: `postgresql` in `postgresql://`.

@@ -31,9 +31,7 @@ pub(super) async fn tell(house: &dyn House, wiremock: &WireMock, asked: &Asked) 
     let only = match asked.queried("seam").map(|written| named(&views, &written)) {
         None => None,
         Some(Ok(seams)) => Some(seams.into_iter().map(|seam| seam.id.clone()).collect::<Vec<_>>()),
-        Some(Err(message)) => {
-            return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
-        }
+        Some(Err(error)) => return error.answer(),
     };
     let began = house.began();
     let mut passed: Vec<Interaction> = house.interactions().await.iter().map(|one| (**one).clone()).collect();
@@ -92,9 +90,9 @@ pub(super) async fn put(house: &dyn House, (rules, wiremock): (&Rules, &WireMock
     };
     let all_on = asked.queried("seam");
     if let Some(written) = &all_on
-        && let Err(message) = named(&house.seams(), written)
+        && let Err(error) = named(&house.seams(), written)
     {
-        return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
+        return error.answer();
     }
     // All of it is read before any of it answers.
     let (mut ready, mut rest) = (Vec::new(), Vec::new());
@@ -134,7 +132,7 @@ fn rule(
 ) -> Result<(Vec<SeamId>, Arc<Rule>, Value), Answer> {
     let views = house.seams();
     let wrong = |message: String| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &message, "");
-    let seams = named(&views, written).map_err(wrong)?;
+    let seams = named(&views, written).map_err(|error| error.answer())?;
     let Some(protocol) = seams.first().map(|seam| seam.protocol) else {
         return Err(wrong(format!("there is no seam `{written}`")));
     };

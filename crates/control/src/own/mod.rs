@@ -139,9 +139,7 @@ impl Own {
             None => None,
             Some(written) => match rules::named(&seams, &written) {
                 Ok(named) => Some(named.into_iter().map(|seam| seam.id.clone()).collect()),
-                Err(message) => {
-                    return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
-                }
+                Err(error) => return error.answer(),
             },
         };
         let most = match asked.queried("last").map(|last| last.parse::<usize>()) {
@@ -182,9 +180,7 @@ impl Own {
         let views = self.house.seams();
         let seams = match rules::named(&views, written) {
             Ok(seams) => seams,
-            Err(message) => {
-                return Answer::error(StatusCode::NOT_FOUND, &message, "GET /seam/seams lists all");
-            }
+            Err(error) => return error.answer(),
         };
         let mut outcomes = Vec::new();
         for seam in seams {

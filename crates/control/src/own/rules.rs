@@ -8,7 +8,6 @@ use seam_event::SeamId;
 use seam_manifest::parse;
 use seam_proxy::Rule;
 use seam_steps::{Live, read_live};
-use seam_wire::Protocol;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -68,7 +67,7 @@ impl Rules {
         let views = house.seams();
         let live = read(house, &views, text)?;
         let seams: Vec<SeamId> = named(&views, &live.seam)
-            .map_err(|message| Answer::error(StatusCode::NOT_FOUND, &message, LIST))?
+            .map_err(|error| error.answer())?
             .into_iter()
             .map(|seam| seam.id.clone())
             .collect();
@@ -143,11 +142,36 @@ impl Rules {
 const EXAMPLE: &str = r#"such as {"seam": "orders -> paygate", "fault": {"latency": "2s"}, "times": 1}"#;
 const LIST: &str = "GET /seam/seams lists all";
 
+/// A name that no seam has.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct NoSeam {
+    message: String,
+    hint: String,
+}
+
+impl NoSeam {
+    /// What whoever asked is told.
+    pub(crate) fn answer(&self) -> Answer {
+        Answer::error(StatusCode::NOT_FOUND, &self.message, &self.hint)
+    }
+
+    fn diagnostic(self) -> Diagnostic {
+        Diagnostic::error(self.message).hint(self.hint)
+    }
+}
+
 /// The seams of this name: without an endpoint in it, those to all endpoints of the provider.
-pub(crate) fn named<'a>(seams: &'a [SeamView], written: &str) -> Result<Vec<&'a SeamView>, String> {
+pub(crate) fn named<'a>(seams: &'a [SeamView], written: &str) -> Result<Vec<&'a SeamView>, NoSeam> {
+    let wrong = |message: String| {
+        let known: Vec<String> = seams.iter().map(|view| view.id.to_string()).collect();
+        let near = seam_diag::did_you_mean(written, known.iter().map(String::as_str));
+        let hint = near.map_or_else(|| LIST.to_owned(), |near| format!("did you mean `{near}`?"));
+        NoSeam { message, hint }
+    };
     let words: Vec<&str> = written.splitn(2, "->").map(str::trim).collect();
     let [consumer, provider] = words.as_slice() else {
-        return Err(format!("`{written}` is no seam: write `orders -> paygate`"));
+        return Err(wrong(format!("`{written}` is no seam: write `orders -> paygate`")));
     };
     let is_named = |seam: &&SeamView| {
         let SeamId { consumer: from, provider: to, .. } = &seam.id;
@@ -155,20 +179,24 @@ pub(crate) fn named<'a>(seams: &'a [SeamView], written: &str) -> Result<Vec<&'a 
             && (to.as_str() == *provider || seam.id.to_string() == format!("{consumer} -> {provider}"))
     };
     let found: Vec<&SeamView> = seams.iter().filter(is_named).collect();
-    if found.is_empty() { Err(format!("there is no seam `{consumer} -> {provider}`")) } else { Ok(found) }
+    if found.is_empty() {
+        Err(wrong(format!("there is no seam `{consumer} -> {provider}`")))
+    } else {
+        Ok(found)
+    }
 }
 
 fn read(house: &dyn House, views: &[SeamView], text: &str) -> Result<Live, Answer> {
     let mut sources = Sources::default();
     let file = sources.add("the rule", text.to_owned());
     let mut found = Diagnostics::default();
-    let protocol = |written: &str| -> Result<&'static dyn Protocol, String> {
-        named(views, written).and_then(|seams| {
-            seams.first().map(|seam| seam.protocol).ok_or_else(|| "there is no such seam".to_owned())
-        })
+    let protocols = |written: &str| match named(views, written) {
+        Ok(seams) => Ok(seams.iter().map(|seam| seam.protocol).collect()),
+        Err(error) => Err(error.diagnostic()),
     };
     let names = house.names();
-    let live = parse(file, text, &mut found).and_then(|node| read_live(&node, &protocol, &names, &mut found));
+    let live =
+        parse(file, text, &mut found).and_then(|node| read_live(&node, &protocols, &names, &mut found));
     live.ok_or_else(|| wrong(&found))
 }
 

@@ -45,7 +45,7 @@ impl Stands {
         for written in named_now {
             match named(&views, &written) {
                 Ok(seams) => wanted.extend(seams.into_iter().map(|seam| (seam.id.clone(), written.clone()))),
-                Err(message) => drop(unknown.insert(written, message)),
+                Err(error) => drop(unknown.insert(written, error.to_string())),
             }
         }
         let new =

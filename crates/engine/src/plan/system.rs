@@ -12,9 +12,9 @@ use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
 use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
 use seam_matcher::Statement;
-use seam_model::{Component, System};
+use seam_model::{Component, Node, System};
 use seam_services::Declared;
-use seam_steps::DeclaredSystem;
+use seam_steps::{DeclaredSystem, check_awaited};
 use seam_wire::grpc::Descriptors;
 use seam_wire::{Protocol, protocol};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +195,7 @@ impl SystemPlan {
             for callee in &component.declared.calls {
                 self.known(callee, declared, found);
             }
-            component.check_ready_seam(declared, found);
+            component.check_ready_seam(declared, &*self, found);
         }
         // `calls` shows a seam, but no order of starting.
         self.waits_for = waits_for(&refers_to);
@@ -279,7 +279,12 @@ impl PlannedComponent {
     }
 
     /// Both sides of the seam that its readiness looks at must be components.
-    fn check_ready_seam(&self, declared: &BTreeSet<&str>, found: &mut Diagnostics) {
+    fn check_ready_seam(
+        &self,
+        declared: &BTreeSet<&str>,
+        system: &dyn DeclaredSystem,
+        found: &mut Diagnostics,
+    ) {
         let Some(seam) = self.ready.as_ref().and_then(|ready| ready.seam()) else { return };
         for side in [&seam.consumer, &seam.provider] {
             let name = side.split('.').next().unwrap_or_default();
@@ -289,6 +294,12 @@ impl PlannedComponent {
                     .push(Diagnostic::error(title).at(seam.span, "").suggest(name, declared.iter().copied()));
             }
         }
+        let provider = match seam.provider.split_once('.') {
+            Some((provider, endpoint)) => (provider, Some(endpoint)),
+            None => (seam.provider.as_str(), None),
+        };
+        let filter = seam.filter.as_ref().and_then(Node::as_map).unwrap_or_default();
+        check_awaited(filter, provider, system, found);
     }
 
     /// All references that stand anywhere in it.

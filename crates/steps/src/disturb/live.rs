@@ -1,11 +1,11 @@
 //! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
 
 use super::narrowing::Narrowing;
-use super::{check_answer, value_of};
+use super::{check_answer, told, value_of};
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::Names;
 use seam_model::{Fields, Node};
-use seam_proxy::{Kind, Rule, read_fault};
+use seam_proxy::{Kind, Rule};
 use seam_stub::StubSet;
 use seam_wire::Protocol;
 use std::sync::Arc;
@@ -18,11 +18,13 @@ pub struct Live {
     pub rule: Arc<Rule>,
 }
 
-/// Reads a map with `seam`, `fault` or `stub`, and how often. `protocol` says what is spoken on a seam, or why it can't be
-/// said; `names` are what templates may ask.
+/// What may be spoken on a seam of this name, or why that can't be said.
+pub type Spoken<'a> = dyn Fn(&str) -> Result<Vec<&'static dyn Protocol>, Diagnostic> + 'a;
+
+/// Reads a map with `seam`, `fault` or `stub`, and how often; `names` are what templates may ask.
 pub fn read_live(
     entry: &Node,
-    protocol: &dyn Fn(&str) -> Result<&'static dyn Protocol, String>,
+    protocols: &Spoken<'_>,
     names: &Arc<dyn Names + Send + Sync>,
     found: &mut Diagnostics,
 ) -> Option<Live> {
@@ -33,32 +35,30 @@ pub fn read_live(
     }
     fields.require("seam", found);
     let seam = fields.text("seam", found)?;
-    let spoken = protocol(&seam.value);
-    if let Err(reason) = &spoken {
-        found.push(Diagnostic::error(reason.clone()).at(seam.span, ""));
-    }
+    let mut spoken = protocols(&seam.value).unwrap_or_else(|error| {
+        found.push(error.at(seam.span, ""));
+        Vec::new()
+    });
+    spoken.dedup_by_key(|protocol| protocol.name());
     let (fault, stub) = (fields.take("fault"), fields.take("stub"));
-    let narrowing = Narrowing::read(&mut fields, found);
+    let narrowing = Narrowing::read(&mut fields, &spoken, found);
     fields.finish(found);
     let (title, kind) = match (fault, stub) {
-        (Some(fault), None) => match read_fault(&fault.to_value()) {
-            Ok(kind) => {
-                narrowing.check(&*kind, found);
-                if let Ok(protocol) = spoken {
-                    check_answer(fault, &*kind, protocol, found);
+        (Some(fault), None) => {
+            let kind = told(fault, &fault.to_value(), found);
+            if let Some(kind) = &kind {
+                narrowing.check(&**kind, found);
+                if let [protocol] = spoken.as_slice() {
+                    check_answer(fault, &**kind, *protocol, found);
                 }
-                (value_of(fault), Some(Kind::Fault(kind)))
             }
-            Err(reason) => {
-                found.push(Diagnostic::error(reason).at(fault.span, ""));
-                (String::new(), None)
-            }
-        },
+            (value_of(fault), kind.map(Kind::Fault))
+        }
         (None, Some(stub)) => {
             let read_file = |path: &str| names.file(path);
-            let read = spoken.ok().and_then(|protocol| {
+            let read = spoken.first().and_then(|protocol| {
                 let reading = seam_stub::Reading {
-                    protocol,
+                    protocol: *protocol,
                     descriptors: None,
                     knows: &|_| false,
                     read_file: &read_file,

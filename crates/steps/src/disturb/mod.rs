@@ -10,7 +10,7 @@ mod narrowing;
 mod stub;
 
 pub(crate) use fault::FaultStep;
-pub use live::{Live, read_live};
+pub use live::{Live, Spoken, read_live};
 pub(crate) use stub::StubStep;
 pub use stub::read_stub;
 
@@ -27,6 +27,7 @@ use seam_expr::{NameUse, Names};
 use seam_model::{Fields, Node, NodeKind};
 use seam_proxy::{FAULTS, Fault, Kind, Rule, read_fault};
 use seam_stub::{Source, Standing, Surroundings};
+use seam_value::Value;
 use seam_wire::Protocol;
 use std::sync::Arc;
 
@@ -64,7 +65,7 @@ impl Disturbance {
         let mut fields = Fields::over(entries, entry.span, "the entry of `under`");
         let disturbance = match (fields.take("fault"), fields.take("stub")) {
             // A fault that there is not was told by whoever read the entry.
-            (Some(fault), None) if is_unknown(fault) => return None,
+            (Some(fault), None) if unknown(fault).is_some() => return None,
             (Some(fault), None) => Self::of_fault(fault, &mut fields, entry.span, reading),
             (None, Some(stub)) => Self::of_stub(stub, &mut fields, entry.span, reading),
             // Told already.
@@ -81,22 +82,15 @@ impl Disturbance {
         reading: &mut Reading<'_>,
     ) -> Option<Self> {
         let input = Input::read(fault, reading.found);
-        let read = input.fixed().map(read_fault);
-        if let Some(Err(reason)) = &read {
-            let at = match &fault.kind {
-                NodeKind::Map(entries) if entries.len() == 1 => entries[0].node.span,
-                _ => fault.span,
-            };
-            reading.found.push(Diagnostic::error(reason.clone()).at(at, ""));
-        }
+        let read = input.fixed().map(|value| told(fault, value, reading.found));
         let title = shown(fault, reading);
-        let spoken = protocol_of(fields, reading);
-        if let (Some(Ok(read)), Some(protocol)) = (&read, spoken) {
-            check_answer(fault, &**read, protocol, reading.found);
+        let spoken = spoken(fields, reading);
+        if let (Some(Some(read)), [protocol]) = (&read, spoken.as_slice()) {
+            check_answer(fault, &**read, *protocol, reading.found);
         }
+        let narrowing = Narrowing::read(fields, &spoken, reading.found);
         let ends = seam_of(fields, span, reading)?;
-        let narrowing = Narrowing::read(fields, reading.found);
-        if let Some(Ok(fault)) = &read {
+        if let Some(Some(fault)) = &read {
             narrowing.check(&**fault, reading.found);
         }
         Some(Self { ends, what: What::Fault(input), narrowing, title })
@@ -108,7 +102,7 @@ impl Disturbance {
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
         let named = stub.get("name").and_then(Node::scalar_text);
         let title = named.unwrap_or_else(|| shown(stub, reading));
-        let narrowing = Narrowing::read(fields, reading.found);
+        let narrowing = Narrowing::read(fields, &ends.protocols(reading.system), reading.found);
         Some(Self { ends, what: What::Stub(stubs), narrowing, title })
     }
 
@@ -164,11 +158,33 @@ impl Disturbance {
     }
 }
 
-/// What is spoken on the seam that is named beside a fault, where that is known.
-fn protocol_of(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Option<&'static dyn Protocol> {
-    let (_, provider) = fields.take("seam").and_then(Node::as_text)?.split_once("->")?;
-    let (component, endpoint) = provider.trim().split_once('.').unwrap_or((provider.trim(), ""));
-    reading.system.protocol(component, endpoint).and_then(seam_wire::protocol)
+/// A fault as it is written; tells why it is none.
+fn told(node: &Node, value: &Value, found: &mut Diagnostics) -> Option<Arc<dyn Fault>> {
+    if let Some((name, span)) = unknown(node) {
+        let error = Diagnostic::error(format!("there is no fault `{name}`")).at(span, "");
+        found.push(error.suggest(name, FAULTS.iter().map(|kind| kind.word.name)));
+        return None;
+    }
+    read_fault(value)
+        .map_err(|reason| {
+            let at = match &node.kind {
+                NodeKind::Map(entries) if entries.len() == 1 => entries[0].node.span,
+                _ => node.span,
+            };
+            found.push(Diagnostic::error(reason).at(at, ""));
+        })
+        .ok()
+}
+
+/// What may be spoken on the seam that is named beside a fault, as far as that is known.
+fn spoken(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Vec<&'static dyn Protocol> {
+    let seam = fields.take("seam").and_then(Node::as_text).and_then(|seam| seam.split_once("->"));
+    let Some((_, provider)) = seam else { return Vec::new() };
+    let (component, endpoint) = match provider.trim().split_once('.') {
+        Some((component, endpoint)) => (component, Some(endpoint)),
+        None => (provider.trim(), None),
+    };
+    subject::protocols_of((component, endpoint), reading.system)
 }
 
 /// Tells what a fault says and its seam's protocol has no word for.
@@ -202,14 +218,22 @@ fn around(names: &dyn Names, label: &str) -> Surroundings {
     }
 }
 
-/// Is it, by its first word, no fault at all?
-fn is_unknown(fault: &Node) -> bool {
-    let name = match &fault.kind {
-        NodeKind::Text { text, .. } => text.as_str(),
-        NodeKind::Map(entries) => entries.first().map_or("", |entry| entry.key.value.as_str()),
-        _ => return false,
+/// The first word of what is no fault at all, and its place.
+fn unknown(fault: &Node) -> Option<(&str, Span)> {
+    let (name, span) = match &fault.kind {
+        NodeKind::Text { text, .. } => (text.as_str(), fault.span),
+        NodeKind::Map(entries) => {
+            let first = entries.first()?;
+            (first.key.value.as_str(), first.key.span)
+        }
+        _ => return None,
     };
-    !name.starts_with('$') && FAULTS.iter().all(|kind| kind.word.name != name)
+    let is_fault = |name: &str| FAULTS.iter().any(|kind| kind.word.name == name);
+    let is_none = match &fault.kind {
+        NodeKind::Map(entries) => !entries.iter().any(|entry| is_fault(&entry.key.value)),
+        _ => !is_fault(name),
+    };
+    (is_none && !name.starts_with('$')).then_some((name, span))
 }
 
 fn seam_of(fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Ends> {
@@ -265,7 +289,14 @@ mod tests {
     #[test]
     fn mistakes_are_told_at_their_place() {
         for (text, expected) in [
-            ("- fault: refused\n  seam: orders -> paygate", "there is no fault `refused`"),
+            (
+                "- fault: refused\n  seam: orders -> paygate",
+                "there is no fault `refused` [refused] {did you mean `refuse`?}",
+            ),
+            (
+                "- fault: { latncy: 2s }\n  seam: orders -> paygate",
+                "there is no fault `latncy` [latncy] {did you mean `latency`?}",
+            ),
             (
                 "- fault: { latency: 2 }\n  seam: orders -> paygate",
                 "`latency` takes a duration, such as 2s [2]",
@@ -279,14 +310,6 @@ mod tests {
             (
                 "- fault: reset\n  seam: orders -> paygate\n  probability: 2",
                 "`probability` is a number from 0 to 1 [2]",
-            ),
-            (
-                "- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }",
-                "no interaction has `path` [path]",
-            ),
-            (
-                "- fault: reset\n  seam: orders -> paygate\n  where: { request.paht: /x }",
-                "no interaction has `request.paht` [request.paht] {did you mean `path`?}",
             ),
             (
                 "- fault: refuse\n  seam: orders -> paygate\n  where: { request.path: /x }",

@@ -7,6 +7,7 @@ use seam_expr::{Chance, NameUse, Names};
 use seam_model::{Field, Fields, Shape};
 use seam_proxy::{Fault, Kind, Moment, Often, Rule, RuleSpec};
 use seam_value::Value;
+use seam_wire::Protocol;
 use std::sync::Arc;
 
 /// The keys, for the reference.
@@ -47,12 +48,17 @@ pub(super) struct Narrowing {
 }
 
 impl Narrowing {
-    pub(super) fn read(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Self {
+    /// `protocols` are what may be spoken there.
+    pub(super) fn read(
+        fields: &mut Fields<'_>,
+        protocols: &[&'static dyn Protocol],
+        found: &mut Diagnostics,
+    ) -> Self {
         let choosing = ["where", "nth", "times", "probability"].into_iter();
         let chosen_by = choosing.filter_map(|name| Some((name, fields.take_entry(name)?.key.span))).collect();
         let entries = fields.map("where", found);
         let filters_replies = entries.iter().any(|entry| entry.key.value.starts_with("reply"));
-        check_where(entries, SHOWN, found);
+        check_where(entries, SHOWN, protocols, found);
         let filter = Arc::new(Filter::read(entries, found));
         let often = Often {
             nth: positive(fields, "nth", found),
@@ -128,4 +134,62 @@ fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> 
         found.push(Diagnostic::error("`probability` is a number from 0 to 1").at(node.span, ""));
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::read;
+
+    #[test]
+    fn paths_that_no_interaction_has_are_told() {
+        for (text, expected) in [
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { path: /x }",
+                "no interaction of `http` has `path` [path]",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { request.paht: /x }",
+                "no interaction of `http` has `request.paht` [request.paht] {did you mean `path`?}",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { request.statement: select }",
+                "no interaction of `http` has `request.statement` [request.statement]",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> mail\n  where: { message.topic: a }",
+                "no interaction of `smtp` has `message.topic` [message.topic]",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> pg\n  where: { reply.error.cod: a }",
+                "no interaction of `postgres` has `reply.error.cod` [reply.error.cod] {did you mean `code`?}",
+            ),
+            (
+                "- fault: reset\n  seam: orders -> paygate\n  where: { elapsed: 1s }",
+                "`elapsed` is not known yet when this is asked [elapsed",
+            ),
+            (
+                "- stub: { reply: {} }\n  seam: orders -> paygate\n  where: { message.kind: a }",
+                "no interaction of `http` has `message.kind` [message.kind]",
+            ),
+            (
+                "- seam: orders -> paygate\n  where: { message.topic: a }",
+                "no interaction of `http` has `message.topic`",
+            ),
+            (
+                "- seam: orders -> redis\n  where: { request.path: a }",
+                "no interaction of `redis` has `request.path`",
+            ),
+        ] {
+            let told = read(text).err().unwrap_or_default().join("\n");
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+        // On such an endpoint may pass what is no gRPC.
+        for text in [
+            "- fault: reset\n  seam: gateway -> orders\n  where: { request.body.anything: 1, reply.headers.x: a }",
+            "- seam: orders -> gateway.rpc\n  where: { request.service: a, request.path: /x }",
+            "- seam: orders -> gateway\n  where: { request.service: a, request.path: /x, elapsed: 1s }",
+        ] {
+            assert_eq!(read(text).err(), None, "{text}");
+        }
+    }
 }

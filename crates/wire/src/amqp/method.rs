@@ -99,7 +99,7 @@ const BOUND: &[Argument] = &[
     ("arguments", Table),
 ];
 
-static METHODS: &[Method] = &[
+pub(super) static METHODS: &[Method] = &[
     one(
         (10, 10),
         "connection.start",

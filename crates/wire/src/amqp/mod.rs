@@ -126,20 +126,61 @@ const ANSWER: &[Field] = &[
     Field::optional("text", Shape::Text, "in an answer: its body as a text (`basic.get`)"),
 ];
 
+/// Whichever of these a method has: its arguments, by the names of the specification.
 const REQUEST: &[Field] = &[
     Field::optional("method", Shape::Text, "`queue.declare`, `basic.get` …"),
-    Field::optional("queue", Shape::Text, "its arguments by name, such as the queue"),
-    Field::optional("exchange", Shape::Text, "the exchange, where it has one"),
+    Field::optional("queue", Shape::Text, "its arguments by name: the queue, where it is about one"),
+    Field::optional("exchange", Shape::Text, "the exchange, where it is about one"),
     Field::optional("routing_key", Shape::Text, "the routing key, where it has one"),
     Field::optional("arguments", Shape::MapOf(&Shape::Any), "further arguments, where it has them"),
+    Field::optional("type", Shape::Text, "of `exchange.declare`: `direct`, `topic` …"),
+    Field::optional("passive", Shape::Boolean, "of a declaration: does it only ask whether it is there"),
+    Field::optional("durable", Shape::Boolean, "of a declaration: does it outlast the broker"),
+    Field::optional("exclusive", Shape::Boolean, "of a queue, or of consuming: is it for one alone"),
+    Field::optional("auto_delete", Shape::Boolean, "of a declaration: does it go when it is used no more"),
+    Field::optional("internal", Shape::Boolean, "of `exchange.declare`: can nobody publish to it"),
+    Field::optional("if_unused", Shape::Boolean, "of deleting: only where nobody uses it"),
+    Field::optional("if_empty", Shape::Boolean, "of `queue.delete`: only where nothing is in it"),
+    Field::optional("destination", Shape::Text, "of `exchange.bind`: where it leads to"),
+    Field::optional("source", Shape::Text, "of `exchange.bind`: where it comes from"),
+    Field::optional("consumer_tag", Shape::Text, "of `basic.consume` and `basic.cancel`: the consumer's tag"),
+    Field::optional("no_ack", Shape::Boolean, "of `basic.consume` and `basic.get`: is nothing acknowledged"),
+    Field::optional("no_local", Shape::Boolean, "of `basic.consume`: not what the same connection publishes"),
+    Field::optional("prefetch_size", Shape::Integer, "of `basic.qos`: how many bytes ahead"),
+    Field::optional("prefetch_count", Shape::Integer, "of `basic.qos`: how many messages ahead"),
+    Field::optional("global", Shape::Boolean, "of `basic.qos`: for the whole channel"),
+    Field::optional("requeue", Shape::Boolean, "of `basic.recover`: may another consumer get it"),
+    Field::optional("active", Shape::Boolean, "of `channel.flow`: may messages flow"),
 ];
 
 const REPLY: &[Field] = &[
     Field::optional("method", Shape::Text, "`queue.declare-ok`, `basic.get-empty`, `channel.close` …"),
     Field::optional("error", Shape::Any, "code and text of what closed the channel; null where nothing did"),
-    Field::optional("queue", Shape::Text, "its arguments by name, such as the queue"),
+    Field::optional("queue", Shape::Text, "its arguments by name: the queue, where it names one"),
     Field::optional("message_count", Shape::Integer, "how many messages there are, where it says so"),
-    Field::optional("topic", Shape::Text, "for a message that was got, the fields of a message"),
+    Field::optional("consumer_count", Shape::Integer, "how many consumers there are, where it says so"),
+    Field::optional("consumer_tag", Shape::Text, "of `basic.consume-ok`: the consumer's tag"),
+    Field::optional("active", Shape::Boolean, "of `channel.flow-ok`: do messages flow"),
+    Field::optional("topic", Shape::Text, "for a message that was got: the routing key"),
+    Field::optional("exchange", Shape::Text, "for a message that was got: where it was published"),
+    Field::optional("redelivered", Shape::Boolean, "for a message that was got: was it delivered before"),
+    Field::optional("headers", Shape::MapOf(&Shape::Any), "for a message that was got: its headers"),
+    Field::optional(
+        "properties",
+        Shape::MapOf(&Shape::Any),
+        "for a message that was got: its other properties",
+    ),
+    Field::optional(
+        "body",
+        Shape::Any,
+        "for a message that was got: its body, decoded by its `content_type`",
+    ),
+    Field::optional(
+        "text",
+        Shape::Text,
+        "for a message that was got: its body as sent; null where it is no text",
+    ),
+    Field::optional("length", Shape::Integer, "for a message that was got: how many bytes its body has"),
 ];
 
 const MESSAGE: &[Field] = &[
@@ -160,3 +201,28 @@ const MESSAGE: &[Field] = &[
     Field::optional("text", Shape::Text, "the body as sent; null where it is no text"),
     Field::optional("length", Shape::Integer, "how many bytes the body has"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The methods of the specification that somebody waits for, and what replies to them.
+    #[test]
+    fn whatever_a_call_is_asked_with_and_answered_by_stands_in_the_table() {
+        let calls =
+            method::METHODS.iter().filter(|method| method.id >> 16 > 10 && !method.replies.is_empty());
+        for call in calls {
+            let replies = call.replies.iter().filter_map(|id| method::method(*id));
+            let asked = call.arguments.iter().map(|(name, _)| (name, REQUEST));
+            let answered = replies.flat_map(|reply| reply.arguments).map(|(name, _)| match *name {
+                "routing_key" => (&"topic", REPLY),
+                _ => (name, REPLY),
+            });
+            // What nobody sees.
+            let unseen = ["", "nowait", "delivery_tag", "reply_code", "reply_text", "class_id", "method_id"];
+            for (name, table) in asked.chain(answered).filter(|(name, _)| !unseen.contains(name)) {
+                assert!(table.iter().any(|field| field.name == *name), "{}: {name}", call.name);
+            }
+        }
+    }
+}

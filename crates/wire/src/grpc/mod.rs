@@ -14,6 +14,7 @@ mod reading;
 mod status;
 
 use crate::conversation::{Conversation, Limits};
+use crate::http::Http;
 use crate::http2::{Flavor, Http2};
 use crate::protocol::Protocol;
 use crate::splitter::Unanswerable;
@@ -31,6 +32,10 @@ pub(crate) struct Grpc;
 impl Protocol for Grpc {
     fn word(&self) -> &'static Word {
         &WORD
+    }
+
+    fn also(&self) -> Option<&'static dyn Protocol> {
+        Some(&Http)
     }
 
     fn scheme(&self) -> &'static str {

@@ -97,6 +97,7 @@ const REQUEST: &[Field] = &[
     BODY,
     TEXT,
     LENGTH,
+    TRAILERS,
 ];
 
 const REPLY: &[Field] = &[
@@ -105,7 +106,7 @@ const REPLY: &[Field] = &[
     BODY,
     TEXT,
     LENGTH,
-    Field::optional("trailers", ANY_MAP, "the headers after a chunked body, where there are any"),
+    TRAILERS,
 ];
 
 const MESSAGE: &[Field] = &[
@@ -117,6 +118,7 @@ const MESSAGE: &[Field] = &[
     Field::optional("from", Shape::Text, "WebSocket: who says it, `consumer` or `provider`"),
     Field::optional("type", Shape::Text, "WebSocket: `text`, `binary` or `close`"),
     Field::optional("body", Shape::Any, "WebSocket: what it says, JSON decoded, or `{ base64: … }`"),
+    Field::optional("length", Shape::Integer, "WebSocket: its bytes, kept or not"),
     Field::optional("code", Shape::Integer, "WebSocket: the code of a close"),
     Field::optional("reason", Shape::Text, "WebSocket: its reason"),
     Field::optional(
@@ -132,4 +134,6 @@ const BODY: Field = Field::optional(
     "the body, unpacked: JSON decoded, a form as a map, other text as text, else `{ base64: … }`",
 );
 const TEXT: Field = Field::optional("text", Shape::Text, "the body as text, unpacked; null where it is none");
+const TRAILERS: Field =
+    Field::optional("trailers", ANY_MAP, "the headers after a chunked body, where there are any");
 const LENGTH: Field = Field::optional("length", Shape::Integer, "the body's bytes as sent, kept or not");

@@ -117,6 +117,7 @@ const REQUEST: &[Field] = &[
         Shape::Integer,
         "of Produce and Fetch, for a fault: the number of that partition",
     ),
+    Field::optional("offset", Shape::Integer, "of Fetch, for a fault: from where that partition is wanted"),
     Field::optional("acks", Shape::Integer, "of Produce: how many replicas; -1 is all, 0 wants no reply"),
     Field::optional("group", Shape::Text, "the consumer group, where it is about one"),
 ];

@@ -3,6 +3,7 @@
 mod bytewise;
 mod capture;
 mod captures;
+mod documented;
 mod fuzz;
 mod http2;
 mod http2_live;
