@@ -2,6 +2,7 @@
 
 use crate::drive::{NotAsked, Thoroughness};
 use crate::lists;
+use crate::marked;
 use crate::marks;
 use crate::normal::is_http;
 use crate::recording::{Recorded, Recording};
@@ -71,7 +72,7 @@ const NOT_ASKED: &[&str] = &[
 ];
 
 /// How statements begin that stand for themselves.
-const STATEMENTS: &[&str] = &["select", "insert", "update", "delete", "with", "values"];
+const STATEMENTS: &[&str] = &["select", "insert", "update", "delete", "with", "values", "replace"];
 
 /// Headers of requests that are sent again although they vary.
 const SENT_ALL_THE_SAME: &[&str] = &["idempotency-key", "if-none-match", "if-modified-since"];
@@ -96,7 +97,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     let step = match protocol {
         _ if is_http(protocol) => http(asking, &mut tried),
         "redis" => redis(asking, &mut tried),
-        "postgres" => sql(asking, &mut tried, &mut values),
+        "postgres" | "mysql" => sql(asking, &mut tried, &mut values),
         _ => None,
     };
     let step = step.ok_or_else(|| NotAsked::NoStep(protocol.to_owned()))?;
@@ -281,17 +282,21 @@ fn sql(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map
     if !STATEMENTS.contains(&first.as_str()) || statement.trim_end_matches(';').contains(';') {
         return None;
     }
-    let mut query = statement.to_owned();
     let parameters = request.get("parameters").and_then(Value::as_list).unwrap_or_default();
-    for (index, value) in parameters.iter().enumerate().rev() {
-        let placeholder = format!("${}", index + 1);
-        let reference = threads.in_field("", value).unwrap_or_else(|| {
+    let mut references: Vec<String> = Vec::new();
+    for (index, value) in parameters.iter().enumerate() {
+        references.push(threads.in_field("", value).unwrap_or_else(|| {
             let name = format!("p{}_{}", asking.number + 1, index + 1);
             vars.insert(name.clone(), escaped(value));
             format!("${name}")
-        });
-        query = query.replace(&placeholder, &reference);
+        }));
     }
+    let query = match asking.recording.protocol.as_str() {
+        "mysql" => marked::filled(statement, &references)?,
+        _ => (0..references.len()).rev().fold(statement.to_owned(), |query, index| {
+            query.replace(&format!("${}", index + 1), &references[index])
+        }),
+    };
     let mut step = Map::new();
     step.insert("name".to_owned(), Value::Text(title(asking)));
     step.insert("sql".to_owned(), Value::text(provider(asking)));

@@ -16,6 +16,7 @@ mod echo;
 mod har;
 mod learn;
 mod lists;
+mod marked;
 mod marks;
 mod normal;
 mod pair;

@@ -379,9 +379,9 @@ tests:
     assert!(driven(&recording, Thoroughness::Whole).contains("body.user:\n            size: 2\n"));
 }
 
-#[test]
-fn stores_are_asked_as_well() {
-    let of = |protocol: &str, seam: &str, passed: &[(&str, &str)]| Recording {
+/// What passed a seam outside of tests, as (request, reply).
+pub(crate) fn of(protocol: &str, seam: &str, passed: &[(&str, &str)]) -> Recording {
+    Recording {
         seam: seam_of(seam).unwrap(),
         protocol: protocol.to_owned(),
         volatile: Vec::new(),
@@ -393,7 +393,11 @@ fn stores_are_asked_as_well() {
                 ..Recorded::default()
             })
             .collect(),
-    };
+    }
+}
+
+#[test]
+fn stores_are_asked_as_well() {
     let sql = of(
         "postgres",
         "orders -> pg.stock",
@@ -457,6 +461,55 @@ tests:
             && text.contains("value: \"2\"")
             && text.matches("command:").count() == 1,
         "{text}"
+    );
+}
+
+#[test]
+fn statements_of_mysql_are_asked_as_well() {
+    let mysql = of(
+        "mysql",
+        "orders -> db",
+        &[
+            (
+                r#"{"command":"execute","statement":"select n from s where id = ? and a = '?'","parameters":["A$1"]}"#,
+                r#"{"columns":["n int"],"rows":[{"n":3}],"count":1,"affected":null,"insert_id":null}"#,
+            ),
+            (
+                r#"{"command":"query","statement":"insert into s values ('$5')","parameters":[]}"#,
+                r#"{"rows":[],"count":0,"affected":1,"insert_id":7,"error":{"code":1062,"state":"23000"}}"#,
+            ),
+            (
+                r#"{"command":"query","statement":"replace into s values (1)","parameters":[]}"#,
+                r#"{"rows":[],"count":0,"affected":2,"insert_id":0,"warnings":0}"#,
+            ),
+        ],
+    );
+    assert_eq!(
+        driven(&mysql, Thoroughness::Whole),
+        "\
+# Made here.
+tests:
+  - name: Outside of tests
+    vars:
+      p1_1: A$$1
+    steps:
+      - name: select n from s where id = ? and a = '?'
+        sql: db
+        query: select n from s where id = $p1_1 and a = '?'
+        expect:
+          rows:
+            - \"n\": 3
+      - name: insert into s values ('$$5')
+        sql: db
+        query: insert into s values ('$$5')
+        expect:
+          error.code: 1062
+      - name: replace into s values (1)
+        sql: db
+        query: replace into s values (1)
+        expect:
+          affected: 2
+"
     );
 }
 

@@ -17,6 +17,7 @@ mod file;
 mod files;
 mod filter;
 mod flow;
+mod heard;
 mod http;
 mod input;
 mod kind;

@@ -74,14 +74,24 @@ pub(crate) fn endpoint(text: &str, span: Span, reading: &mut Reading<'_>) -> Opt
 
 /// An endpoint that speaks a protocol, for a step that speaks nothing else.
 pub(crate) fn speaking(protocol: &str, text: &str, span: Span, reading: &mut Reading<'_>) -> Option<Subject> {
+    speaking_one_of(&[protocol], text, span, reading)
+}
+
+/// The same, for a step that speaks several.
+pub(crate) fn speaking_one_of(
+    protocols: &[&str],
+    text: &str,
+    span: Span,
+    reading: &mut Reading<'_>,
+) -> Option<Subject> {
     let subject = endpoint(text, span, reading)?;
     let spoken = reading.system.protocol(&subject.component, &subject.endpoint)?;
-    if spoken == protocol {
+    if protocols.contains(&spoken) {
         return Some(subject);
     }
     let label = format!("this speaks {spoken}");
-    let name = subject.name();
-    reading.found.push(Diagnostic::error(format!("`{name}` does not speak {protocol}")).at(span, label));
+    let (name, asked) = (subject.name(), protocols.join(" or "));
+    reading.found.push(Diagnostic::error(format!("`{name}` does not speak {asked}")).at(span, label));
     None
 }
 

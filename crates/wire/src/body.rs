@@ -78,7 +78,7 @@ pub(crate) fn in_base64(bytes: &[u8]) -> Value {
 }
 
 /// The bytes that such a mark stands for; none where it is none.
-pub(crate) fn from_base64(value: &Value) -> Option<Vec<u8>> {
+pub fn from_base64(value: &Value) -> Option<Vec<u8>> {
     let text = value.as_map().filter(|map| map.len() == 1)?.get("base64")?.as_text()?;
     STANDARD.decode(text).ok()
 }

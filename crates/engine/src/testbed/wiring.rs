@@ -1,9 +1,9 @@
 //! Who dials what: every consumer has an address of its own for each endpoint, and every process its ports.
 
-use crate::plan::system::{Made, PlannedComponent, SystemPlan, seam};
+use crate::plan::system::{Made, SystemPlan, seam};
 use seam_event::SeamId;
 use seam_expr::{Reference, ReferenceText, Target};
-use seam_launch::{HeldPort, parse_external};
+use seam_launch::{ExternalAddress, HeldPort, parse_external};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -138,10 +138,13 @@ impl Wiring {
 
     /// The path that an external's own address ends with, without a slash at its end.
     pub(crate) fn base(&self, component: &str) -> String {
-        let planned = self.plan.components.get(component);
-        let address = planned.and_then(PlannedComponent::external_address);
-        let text = address.and_then(|address| self.render(component, address).ok());
-        text.and_then(|text| parse_external(&text).ok()).map(|address| address.base).unwrap_or_default()
+        self.external(component).map(|address| address.base).unwrap_or_default()
+    }
+
+    /// An external's own address, where it is one.
+    fn external(&self, component: &str) -> Option<ExternalAddress> {
+        let address = self.plan.components.get(component)?.external_address()?;
+        parse_external(&self.render(component, address).ok()?).ok()
     }
 
     /// A property of an endpoint that is dialled at an address.
@@ -157,7 +160,13 @@ impl Wiring {
                     let protocol = self.plan.protocol_of(component, endpoint)?;
                     let has_tls = planned.tls.as_ref().is_some_and(|tls| tls.is_of(endpoint));
                     let scheme = if has_tls { protocol.tls_scheme() } else { protocol.scheme() };
-                    Some(format!("{scheme}://{address}{}", self.base(component)))
+                    let external = self.external(component);
+                    // As whom a database or a broker is entered belongs to its address; in HTTP that is said otherwise.
+                    let user = external.as_ref().filter(|external| !external.speaks_http());
+                    let user = user.map(|external| external.user_info.as_str()).unwrap_or_default();
+                    let at = if user.is_empty() { "" } else { "@" };
+                    let base = external.as_ref().map(|external| external.base.as_str()).unwrap_or_default();
+                    Some(format!("{scheme}://{user}{at}{address}{base}"))
                 }
                 _ => None,
             },

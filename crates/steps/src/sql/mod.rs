@@ -1,16 +1,18 @@
 //! `sql: pg.orders`: statements in a database, over the test's own seam.
 
+mod mysql;
 mod scan;
 mod scram;
 mod session;
 mod statement;
 mod typed;
 
-pub(crate) use session::Session;
+use mysql::Session as MysqlSession;
+use session::Session as PostgresSession;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
 use crate::kind::{Kind, Reading};
-use crate::login::login;
+use crate::login::{Login, login};
 use crate::subject::{self, Subject};
 use futures_util::future::BoxFuture;
 use seam_diag::Diagnostic;
@@ -18,13 +20,27 @@ use seam_event::InteractionError;
 use seam_expr::NameUse;
 use seam_model::{Field, Fields, Shape, Step, Word};
 use seam_value::Value;
-use session::{Bound, Halt, Outcome, ServerError};
+use session::{Bound, Code, Halt, Outcome, ServerError};
 use statement::Query;
 use std::time::Duration;
 use tokio::time::{timeout, timeout_at};
 
 /// The kind.
 pub(crate) struct SqlStep;
+
+/// Which SQL is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Dialect {
+    #[default]
+    Postgres,
+    Mysql,
+}
+
+/// An open session with a database.
+pub(crate) enum Session {
+    Postgres(Box<PostgresSession>),
+    Mysql(Box<MysqlSession>),
+}
 
 /// How long the server may take to be told that nobody waits for it any more.
 const CANCEL_LIMIT: Duration = Duration::from_millis(500);
@@ -37,6 +53,9 @@ static WORD: Word = Word {
            the text is SQL's own.\n\n\
            numeric and bigint come as numbers with all their digits, timestamptz as RFC 3339 in UTC, json decoded, bytea in \
            base64, arrays as lists, everything else as the server writes it.\n\n\
+           MySQL and MariaDB are asked as well, with values as an interaction shows them; what is no text comes as `{ base64: … \
+           }`. There a statement that defines something ends the transaction, and text stands between either sort of \
+           quotes.\n\n\
            An error fails the step, unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[Field::required("query", Shape::Text, "the statements, with variables where values stand")],
@@ -53,6 +72,11 @@ static WORD: Word = Word {
             "how many rows were inserted, changed and deleted, in all",
         ),
         Field::optional(
+            "insert_id",
+            Shape::Integer,
+            "MySQL: the number that was given to a new row; else null",
+        ),
+        Field::optional(
             "statements",
             Shape::List(&Shape::Fields(&[
                 Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "its rows"),
@@ -66,9 +90,10 @@ static WORD: Word = Word {
             Shape::Fields(&[
                 Field::optional(
                     "code",
-                    Shape::Text,
-                    "the server's code, `23505`; or `refused`, `reset`, `closed`, `timeout`",
+                    Shape::Any,
+                    "the server's code, `\"23505\"`, of MySQL a number, `1062`; or `refused`, `reset`, `closed`, `timeout`",
                 ),
+                Field::optional("state", Shape::Text, "MySQL: the state of the standard, `23000`; else null"),
                 Field::optional("message", Shape::Text, "what the server says"),
                 Field::optional("constraint", Shape::Text, "the constraint that was broken; else null"),
                 Field::optional("detail", Shape::Text, "what else the server says; else null"),
@@ -94,6 +119,7 @@ static WORD: Word = Word {
 
 struct Sql {
     subject: Subject,
+    dialect: Dialect,
     query: Query,
 }
 
@@ -107,15 +133,18 @@ impl Kind for SqlStep {
         let query = fields.require("query", reading.found);
         fields.finish(reading.found);
         let text = subject::text(&step.subject, "pg.orders", reading)?;
-        let subject = subject::speaking("postgres", text, step.subject.span, reading);
+        let subject = subject::speaking_one_of(&["postgres", "mysql"], text, step.subject.span, reading);
+        let spoken =
+            subject.as_ref().and_then(|known| reading.system.protocol(&known.component, &known.endpoint));
+        let dialect = if spoken == Some("mysql") { Dialect::Mysql } else { Dialect::Postgres };
         let query = query?;
         if query.as_text().is_none() {
             let label = format!("this is {}", query.kind_name());
             reading.found.push(Diagnostic::error("`query` must be a text").at(query.span, label));
             return None;
         }
-        let query = Query::read(query, reading.found);
-        Some(Box::new(Sql { subject: subject?, query: query? }))
+        let query = Query::read(query, dialect, reading.found);
+        Some(Box::new(Sql { subject: subject?, dialect, query: query? }))
     }
 }
 
@@ -136,7 +165,7 @@ impl Action for Sql {
 
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
         let Some(error @ Value::Map(_)) = result.get("error") else { return Vec::new() };
-        let field = |name| error.get(name).and_then(Value::as_text);
+        let field = |name| error.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
         let detail =
             ["detail", "hint"].into_iter().filter_map(|name| Some(format!("{name}: {}", field(name)?)));
         vec![Unsaid {
@@ -174,11 +203,11 @@ impl Sql {
     ) -> Result<Result<Vec<Outcome>, Halt>, Trouble> {
         let name = self.subject.name();
         let free = cx.actor.sql.take(&name).filter(Session::is_fresh);
+        let login = login(&self.subject, cx)?;
         let mut session = if let Some(session) = free {
             session
         } else {
-            let login = login(&self.subject, cx)?;
-            match timeout_at(cx.deadline, Session::open(&login)).await {
+            match timeout_at(cx.deadline, Session::open(self.dialect, &login)).await {
                 Ok(Ok(session)) => session,
                 Ok(Err(halt)) => return Ok(Err(halt)),
                 Err(_) => return Ok(Err(Halt::Lost(InteractionError::Timeout))),
@@ -186,7 +215,7 @@ impl Sql {
         };
         let Ok(done) = timeout_at(cx.deadline, session.run(statements)).await else {
             // Or it would go on, with its locks, into the next test.
-            let _ = timeout(CANCEL_LIMIT, session.cancel()).await;
+            let _ = timeout(CANCEL_LIMIT, session.cancel(&login)).await;
             return Ok(Err(Halt::Lost(InteractionError::Timeout)));
         };
         if !matches!(done, Err(Halt::Lost(_))) {
@@ -196,8 +225,42 @@ impl Sql {
     }
 }
 
+impl Session {
+    /// Connects and logs in.
+    async fn open(dialect: Dialect, login: &Login) -> Result<Self, Halt> {
+        Ok(match dialect {
+            Dialect::Postgres => Self::Postgres(Box::new(PostgresSession::open(login).await?)),
+            Dialect::Mysql => Self::Mysql(Box::new(MysqlSession::open(login).await?)),
+        })
+    }
+
+    fn is_fresh(&self) -> bool {
+        match self {
+            Self::Postgres(session) => session.is_fresh(),
+            Self::Mysql(session) => session.is_fresh(),
+        }
+    }
+
+    async fn run(&mut self, statements: &[Bound]) -> Result<Vec<Outcome>, Halt> {
+        match self {
+            Self::Postgres(session) => session.run(statements).await,
+            Self::Mysql(session) => session.run(statements).await,
+        }
+    }
+
+    /// Asks the server to give up what it is doing.
+    async fn cancel(&mut self, login: &Login) {
+        // A server that can't be asked has given up anyway.
+        let _ = match self {
+            Self::Postgres(session) => session.cancel().await,
+            Self::Mysql(session) => session.cancel(login).await,
+        };
+    }
+}
+
 fn result(outcomes: Vec<Outcome>) -> Value {
     let affected: u64 = outcomes.iter().map(|outcome| outcome.affected).sum();
+    let insert_id = outcomes.iter().rev().find_map(|outcome| outcome.insert_id);
     let rows = outcomes.iter().rev().find_map(|outcome| outcome.rows.clone()).unwrap_or_default();
     let statement = |outcome: Outcome| {
         let rows = outcome.rows.unwrap_or_default();
@@ -211,6 +274,7 @@ fn result(outcomes: Vec<Outcome>) -> Value {
         ("count", Value::from(rows.len())),
         ("rows", Value::List(rows)),
         ("affected", Value::from(affected)),
+        ("insert_id", Value::from(insert_id)),
         ("statements", Value::List(outcomes.into_iter().map(statement).collect())),
         ("error", Value::Null),
     ])
@@ -221,6 +285,7 @@ fn failure(error: Value) -> Value {
         ("count", Value::Null),
         ("rows", Value::Null),
         ("affected", Value::Null),
+        ("insert_id", Value::Null),
         ("statements", Value::Null),
         ("error", error),
     ])
@@ -228,7 +293,8 @@ fn failure(error: Value) -> Value {
 
 fn server_error(error: &ServerError) -> Value {
     Value::map([
-        ("code", Value::text(&error.code)),
+        ("code", error.code.to_value()),
+        ("state", Value::from(error.state.clone())),
         ("message", Value::text(&error.message)),
         ("constraint", Value::from(error.constraint.clone())),
         ("detail", Value::from(error.detail.clone())),
@@ -246,7 +312,7 @@ fn lost(why: InteractionError) -> Value {
         InteractionError::Timeout => "there was no answer in time",
     };
     server_error(&ServerError {
-        code: why.name().to_owned(),
+        code: Code::Text(why.name().to_owned()),
         message: message.to_owned(),
         ..ServerError::default()
     })

@@ -2,19 +2,23 @@
 //!
 //! No grammar of SQL is needed for what a step has to know, and none would know every extension of the server.
 
+use super::Dialect;
+
 /// Where a scanner is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Inside {
     /// In the statement itself.
     #[default]
     Plain,
-    /// In a text, `'…'`.
+    /// In a text, `'…'`, or in MySQL also `"…"`.
     Text {
-        /// Was it begun as `e'…'`, so that a backslash means something?
+        /// With which it ends.
+        quote: char,
+        /// Does a backslash mean something, as in `e'…'` and in MySQL?
         escapes: bool,
     },
-    /// In a name, `"…"`.
-    Name,
+    /// In a name, `"…"`, or MySQL's with this at both ends.
+    Name(char),
     /// In a comment that ends with its line.
     Line,
     /// In a comment `/* … */`, so many deep.
@@ -51,19 +55,25 @@ impl Token<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Scanner {
     pub(super) inside: Inside,
+    pub(super) dialect: Dialect,
     /// Was the last thing the word `e`, with which a text with escapes begins?
     after_e: bool,
 }
 
 impl Scanner {
+    /// At the beginning of a text.
+    pub(super) fn of(dialect: Dialect) -> Self {
+        Self { dialect, ..Self::default() }
+    }
+
     /// Passes the next token of a text that is not empty; gives it and what is left.
     pub(super) fn step<'t>(&mut self, text: &'t str) -> (Token<'t>, &'t str) {
         let token = match self.inside.clone() {
             Inside::Plain => self.plain(text),
-            Inside::Text { escapes } => self.text(text, escapes),
-            Inside::Name => {
+            Inside::Text { quote, escapes } => self.text(text, quote, escapes),
+            Inside::Name(quote) => {
                 let token = one(text);
-                if token == Token::Other("\"") {
+                if text.starts_with(quote) {
                     self.inside = Inside::Plain;
                 }
                 token
@@ -95,12 +105,20 @@ impl Scanner {
         match first {
             ';' => Token::Semicolon,
             '\'' => {
-                self.inside = Inside::Text { escapes: self.after_e };
+                let escapes = self.after_e || self.dialect == Dialect::Mysql;
+                self.inside = Inside::Text { quote: first, escapes };
                 Token::Opens
             }
-            '"' => self.to(Inside::Name, &text[..1]),
+            '"' if self.dialect == Dialect::Mysql => {
+                self.inside = Inside::Text { quote: first, escapes: true };
+                Token::Opens
+            }
+            '"' => self.to(Inside::Name(first), &text[..1]),
+            '`' if self.dialect == Dialect::Mysql => self.to(Inside::Name(first), &text[..1]),
+            '#' if self.dialect == Dialect::Mysql => self.to(Inside::Line, &text[..1]),
             '-' if text.starts_with("--") => self.to(Inside::Line, &text[..2]),
             '/' if text.starts_with("/*") => self.to(Inside::Block(1), &text[..2]),
+            '$' if self.dialect == Dialect::Mysql => Token::Other(braces(text)),
             '$' => match dollar_tag(text) {
                 Some(tag) if text[tag.len()..].contains(tag) => self.to(Inside::Dollars(tag.to_owned()), tag),
                 Some(tag) => Token::Other(tag),
@@ -114,10 +132,10 @@ impl Scanner {
         }
     }
 
-    fn text<'t>(&mut self, text: &'t str, escapes: bool) -> Token<'t> {
+    fn text<'t>(&mut self, text: &'t str, quote: char, escapes: bool) -> Token<'t> {
         match text {
-            _ if text.starts_with("''") => Token::Other(&text[..2]),
-            _ if text.starts_with('\'') => {
+            _ if text.starts_with([quote; 2].iter().collect::<String>().as_str()) => Token::Other(&text[..2]),
+            _ if text.starts_with(quote) => {
                 self.inside = Inside::Plain;
                 Token::Closes
             }

@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) rows: Option<Vec<Value>>,
     /// How many rows it changed.
     pub(crate) affected: u64,
+    /// The number that was given to a new row, where the server says it.
+    pub(crate) insert_id: Option<u64>,
 }
 
 /// Why statements came to no end.
@@ -52,10 +54,34 @@ pub(crate) enum Halt {
     Unusable(String),
 }
 
+/// A server's code for what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Text(String),
+    Number(u64),
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Code {
+    pub(super) fn to_value(&self) -> Value {
+        match self {
+            Self::Text(text) => Value::text(text),
+            Self::Number(number) => Value::from(*number),
+        }
+    }
+}
+
 /// An error as the server tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerError {
-    pub(crate) code: String,
+    pub(crate) code: Code,
+    /// The code of the standard, where that is another one.
+    pub(crate) state: Option<String>,
     pub(crate) message: String,
     pub(crate) constraint: Option<String>,
     pub(crate) detail: Option<String>,
@@ -140,7 +166,7 @@ impl Session {
             // `where $x is null` says nothing about the type of $x: then it is the value's own. A failed transaction
             // of the user's can't be taken back, so it is tried again only where none was open.
             if let Err(Halt::Server(error)) = &done
-                && error.code == "42P18"
+                && error.code == Code::Text("42P18".to_owned())
                 && error.statement == Some(0)
                 && !self.is_in_transaction()
             {
@@ -385,7 +411,7 @@ impl RawOutcome {
     fn finish(arrays: &Arrays) -> impl Fn(Self) -> Result<Outcome, Halt> + '_ {
         move |raw| {
             let Some(columns) = raw.columns else {
-                return Ok(Outcome { rows: None, affected: raw.affected });
+                return Ok(Outcome { rows: None, affected: raw.affected, insert_id: None });
             };
             for (index, (name, _)) in columns.iter().enumerate() {
                 if columns[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -401,7 +427,8 @@ impl RawOutcome {
                 });
                 Value::Map(pairs.collect::<Map>())
             };
-            Ok(Outcome { rows: Some(raw.rows.into_iter().map(row).collect()), affected: raw.affected })
+            let rows = raw.rows.into_iter().map(row).collect();
+            Ok(Outcome { rows: Some(rows), affected: raw.affected, insert_id: None })
         }
     }
 }
@@ -437,7 +464,7 @@ fn server_error(body: &ErrorResponseBody) -> Box<ServerError> {
     while let Ok(Some(field)) = fields.next() {
         let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
         match field.type_() {
-            b'C' => error.code = text,
+            b'C' => error.code = Code::Text(text),
             b'M' => error.message = text,
             b'D' => error.detail = Some(text),
             b'H' => error.hint = Some(text),

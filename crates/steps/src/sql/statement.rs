@@ -3,6 +3,7 @@
 //! A variable is never pasted into a statement; it becomes `$1` and its value is sent beside it. Inside quotes that is
 //! not possible, and there a person means something else, so it is a mistake with the right way to write it.
 
+use super::Dialect;
 use super::scan::{Inside, Scanner, Token, keep_dollar_quotes};
 use super::session::Bound;
 use crate::action::{StepContext, Trouble};
@@ -27,9 +28,12 @@ struct Statement {
 
 impl Query {
     /// Reads a query; tells every variable that stands where none can.
-    pub(super) fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+    pub(super) fn read(node: &Node, dialect: Dialect, found: &mut Diagnostics) -> Option<Self> {
         let text = node.as_text()?;
-        let kept = keep_dollar_quotes(text);
+        let kept = match dialect {
+            Dialect::Postgres => keep_dollar_quotes(text),
+            Dialect::Mysql => text.to_owned(),
+        };
         let is_as_written = kept == text;
         let pieces = if is_as_written {
             pieces(node, found)?
@@ -37,7 +41,7 @@ impl Query {
             let NodeKind::Text { form, .. } = &node.kind else { return None };
             pieces(&Node { span: node.span, kind: NodeKind::Text { text: kept, form: form.clone() } }, found)?
         };
-        let mut reader = Reader::default();
+        let mut reader = Reader { scanner: Scanner::of(dialect), ..Reader::default() };
         for piece in pieces {
             match piece {
                 Piece::Fixed { text, offset } => reader.fixed(&text, |place, length| {
@@ -115,6 +119,13 @@ impl Reader {
             if is_plain && token == Token::Other("$") {
                 self.check_number(left, |length| place(text.len() - rest.len(), length));
             }
+            if is_plain && token == Token::Other("?") && self.scanner.dialect == Dialect::Mysql {
+                self.mistakes.push(
+                    Diagnostic::error("`?` is no variable")
+                        .at(place(text.len() - rest.len(), 1), "")
+                        .hint("write a name where the value stands: `where id = $order`"),
+                );
+            }
             let passed = &rest[..rest.len() - left.len()];
             match token {
                 Token::Semicolon => {
@@ -157,7 +168,10 @@ impl Reader {
                 self.current.values.push(part);
                 let number = self.current.values.len();
                 // Writing to a text can't fail.
-                let _ = write!(self.current.text, "${number}");
+                let _ = match self.scanner.dialect {
+                    Dialect::Postgres => write!(self.current.text, "${number}"),
+                    Dialect::Mysql => write!(self.current.text, "?"),
+                };
             }
             Inside::Text { .. } => {
                 let quoted = self.quoted.get_or_insert_default();
@@ -165,7 +179,7 @@ impl Reader {
                 quoted.variable.get_or_insert((written.clone(), part.span()));
                 quoted.parts.push(written);
             }
-            Inside::Name => self.mistakes.push(
+            Inside::Name(_) => self.mistakes.push(
                 Diagnostic::error("the name of a table or column can't be a variable").at(part.span(), ""),
             ),
             // In a comment it is only text.
@@ -178,10 +192,15 @@ impl Reader {
         let Some(mut quoted) = self.quoted.take() else { return };
         quoted.end_text();
         if let Some((written, span)) = quoted.variable {
+            let way = match (self.scanner.dialect, quoted.parts.as_slice()) {
+                (Dialect::Postgres, parts) => parts.join(" || "),
+                (Dialect::Mysql, [only]) => only.clone(),
+                (Dialect::Mysql, parts) => format!("concat({})", parts.join(", ")),
+            };
             self.mistakes.push(
                 Diagnostic::error(format!("`{written}` stands in quotes, where no value can be passed"))
                     .at(span, "")
-                    .hint(format!("write {}", quoted.parts.join(" || "))),
+                    .hint(format!("write {way}")),
             );
         }
     }
@@ -207,7 +226,8 @@ impl Quoted {
 
 /// Does a statement with these words change nothing? A function that it calls may all the same; nobody can see that.
 fn only_reads(words: &[String]) -> bool {
-    const BEGINNINGS: [&str; 6] = ["select", "with", "values", "table", "show", "explain"];
+    const BEGINNINGS: [&str; 8] =
+        ["select", "with", "values", "table", "show", "explain", "describe", "desc"];
     const WRITES: [&str; 5] = ["insert", "update", "delete", "merge", "into"];
     let Some(first) = words.first() else { return false };
     let mut last = "";

@@ -12,7 +12,7 @@ fn mistakes_are_told_at_their_place() {
         ("- sql: pg.orders", "the `sql` step needs `query` [sql: pg.orders]"),
         (
             "- sql: gateway\n  query: select 1",
-            "`gateway` does not speak postgres [gateway: this speaks http]",
+            "`gateway` does not speak postgres or mysql [gateway: this speaks http]",
         ),
         (
             "- sql: pg.order\n  query: select 1",
@@ -40,6 +40,18 @@ fn mistakes_are_told_at_their_place() {
         (
             "- sql: pg.orders\n  query: select * from \"$table\"",
             "the name of a table or column can't be a variable [$table]",
+        ),
+        (
+            "- sql: maria\n  query: select * from `$table` where a = 'it\\'s'",
+            "the name of a table or column can't be a variable [$table]",
+        ),
+        (
+            "- sql: maria\n  query: select * from books where title like \"%$word%\"",
+            "`$word` stands in quotes, where no value can be passed [$word] {write concat('%', $word, '%')}",
+        ),
+        (
+            "- sql: maria\n  query: select * from books where id = ? # why?",
+            "`?` is no variable [?] {write a name where the value stands: `where id = $order`}",
         ),
     ]);
 }

@@ -40,6 +40,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("paygate", &[("", "http")]),
     ("notify", &[("", "http")]),
     ("pg", &[("", "postgres"), ("orders", "postgres")]),
+    ("maria", &[("", "mysql")]),
     ("redis", &[("", "redis"), ("11", "redis")]),
     ("mail", &[("", "smtp")]),
 ];

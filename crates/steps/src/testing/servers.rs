@@ -80,6 +80,49 @@ pub(crate) async fn postgres() -> Option<Server> {
     Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
 }
 
+/// MariaDB with the user `tester` (password `p@ss:word`) and the database `shop`; none where there is no program.
+pub(crate) async fn mariadb() -> Option<Server> {
+    let path = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+    let program = |name: &str| seam_launch::find_program(name, Path::new("/"), path).ok();
+    let (install, serve) = (program("mariadb-install-db")?, program("mariadbd")?);
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let mut common = vec![
+        "--no-defaults".to_owned(),
+        "--innodb-use-native-aio=0".to_owned(),
+        format!("--datadir={}", at("data")),
+        format!("--tmpdir={}", folder.path().display()),
+    ];
+    if rustix::process::getuid().is_root() {
+        common.push("--user=root".to_owned());
+    }
+    let watcher = watcher(folder.path()).await;
+    let mut spawn = Spawn::new("install".into(), install, folder.path());
+    spawn.arguments = common.clone();
+    spawn.arguments.extend(["--skip-test-db", "--auth-root-authentication-method=normal"].map(str::to_owned));
+    let made = watcher.spawn(spawn).await.unwrap();
+    let death = timeout(LIMIT * 3, made.died()).await.unwrap().unwrap();
+    assert_eq!(death.exit, Exit::Code(0), "{:#?}", death.lines);
+    let first = folder.path().join("first.sql");
+    let text = "create database shop;\ncreate user tester@'127.0.0.1' identified by 'p@ss:word';\n\
+                grant all on *.* to tester@'127.0.0.1';\n";
+    std::fs::write(&first, text).unwrap();
+    let port = hold_port().unwrap();
+    let mut spawn = Spawn::new("maria".into(), serve, folder.path());
+    spawn.arguments = common;
+    spawn.arguments.extend([
+        "--bind-address=127.0.0.1".to_owned(),
+        "--skip-name-resolve".to_owned(),
+        "--skip-log-bin".to_owned(),
+        "--innodb-buffer-pool-size=16M".to_owned(),
+        format!("--init-file={}", first.display()),
+        format!("--socket={}", at("s")),
+        format!("--port={}", port.port()),
+    ]);
+    start(&watcher, spawn, "ready for connections").await;
+    Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
+}
+
 /// Redis with the password `secret`; none where there is no program.
 pub(crate) async fn redis() -> Option<Server> {
     let program =

@@ -20,7 +20,7 @@ pub struct ExternalAddress {
 }
 
 /// Schemes with the port that they mean, and whether they mean TLS.
-const SCHEMES: [(&str, Option<u16>, bool); 13] = [
+const SCHEMES: [(&str, Option<u16>, bool); 17] = [
     ("http", Some(80), false),
     ("https", Some(443), true),
     ("ws", Some(80), false),
@@ -34,6 +34,10 @@ const SCHEMES: [(&str, Option<u16>, bool); 13] = [
     ("amqp", Some(5672), false),
     ("amqps", Some(5671), true),
     ("smtp", Some(25), false),
+    ("mysql", Some(3306), false),
+    ("mqtt", Some(1883), false),
+    ("nats", Some(4222), false),
+    ("kafka", Some(9092), false),
 ];
 
 /// Reads an address. The error says what is wrong, to stand beneath a caret.
@@ -122,6 +126,7 @@ mod tests {
             ("http://[fe80::1]", "fe80::1", 80, "", false),
             ("postgresql://u:p@db/orders", "db", 5432, "/orders", false),
             ("http://u:p@ss@a", "a", 80, "", false),
+            ("mysql://root@db/shop", "db", 3306, "/shop", false),
             ("rediss://cache", "cache", 6379, "", true),
         ] {
             let address = parse_external(text).unwrap();

@@ -22,7 +22,8 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
                other schemes that mean TLS have it put on behind the seam, so that the History shows plain HTTP: \
                certificates are judged by what this machine trusts (or by the file that the variable SSL_CERT_FILE \
                of `seam` itself names), and by the authorities in the file `ca`; `Host` and its own `Location` are rewritten. \
-               Schemes: http, https, ws, wss, tcp, tls, postgresql, redis, rediss, amqp, amqps, smtp; \
+               Schemes: http, https, ws, wss, tcp, tls, postgresql, mysql, redis, rediss, amqp, amqps, \
+               mqtt, nats, kafka, smtp; \
                `tcp://host:port` with any `protocol` will do where it does not speak HTTP. A test may allow it for \
                itself (`live: rates`). What `operations` don't name, and what goes beyond the `budget`, is not \
                passed on: the connection is reset, and the test is inconclusive. Both need `http` or `https`.",
