@@ -10,6 +10,7 @@
 //! whoever made the call had to get over it, and is named where nothing else explains the failure.
 
 use crate::chain::{Side, Trouble, is_refusal, is_within, status};
+use crate::grade::Grade;
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
 use seam_event::{ComponentId, Event, Interaction, InteractionError, Judged, Level, SeamId, TestId};
@@ -40,7 +41,9 @@ pub fn suspects<'a>(
     test: &TestId,
     attempt: &Attempt,
 ) -> Vec<Suspect> {
-    if attempt.findings.is_empty() || attempt.findings.iter().any(kept_from_its_work) {
+    // What only could not be judged went wrong nowhere.
+    let has_failed = attempt.findings.iter().any(|finding| finding.grade > Grade::Inconclusive);
+    if !has_failed || attempt.findings.iter().any(kept_from_its_work) {
         return Vec::new();
     }
     let scene = Scene::of(events, test, attempt);
@@ -142,6 +145,7 @@ fn innermost(scene: &Scene<'_>, seq: u64, outer: &Interaction, trouble: &Trouble
     let deeper: Vec<Suspect> = calls
         .iter()
         .rev()
+        .filter(|(_, inner)| !is_excused(scene, inner, outer))
         .filter_map(|(seq, inner)| Some((seq, inner, scene.trouble(inner)?)))
         .take(MOST_SUSPECTS)
         .flat_map(|(seq, inner, trouble)| innermost(scene, *seq, inner, &trouble))
@@ -157,6 +161,28 @@ fn innermost(scene: &Scene<'_>, seq: u64, outer: &Interaction, trouble: &Trouble
             .collect();
     }
     vec![suspect(scene, seq, outer, trouble)]
+}
+
+/// Is it for the caller, who fell over it, to explain a call that went wrong?
+fn is_excused(scene: &Scene<'_>, inner: &Interaction, outer: &Interaction) -> bool {
+    fell_over(outer) && got_over_it(scene, inner)
+}
+
+/// Did whoever was asked give no answer at all, or one that speaks of a mistake of its own?
+fn fell_over(interaction: &Interaction) -> bool {
+    const OWN_MISTAKE: i64 = 500;
+    match interaction.error {
+        // Who is given up only waits, perhaps for one that waits itself.
+        Some(error) => error != InteractionError::Timeout,
+        None => status(interaction) == Some(OWN_MISTAKE),
+    }
+}
+
+/// Was something done to its own calls on purpose, and did it say so in an answer that those are for whose own provider
+/// fails (RFC 9110, 15.6.3 to 15.6.5)? Then it got over it, and what its caller makes of that is the caller's.
+fn got_over_it(scene: &Scene<'_>, interaction: &Interaction) -> bool {
+    let is_told = interaction.error.is_none() && matches!(status(interaction), Some(502..=504));
+    is_told && scene.was_disturbed(interaction)
 }
 
 /// The one that went wrong without an excuse.
@@ -264,7 +290,9 @@ fn swallowed(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Suspect> {
     let mut list = Vec::new();
     for (seq, interaction, trouble) in &troubles {
         let is_passed_on = scene.within(interaction).iter().any(|(_, inner)| scene.trouble(inner).is_some());
-        if interaction.from.is_test() || trouble.is_everyday || is_passed_on {
+        let around = scene.passed.iter().rev().find(|(_, outer)| is_within(interaction, outer));
+        let is_excused = around.is_some_and(|(_, outer)| is_excused(scene, interaction, outer));
+        if interaction.from.is_test() || trouble.is_everyday || is_passed_on || is_excused {
             continue;
         }
         let root = scene.root(interaction);

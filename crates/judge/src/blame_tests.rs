@@ -147,6 +147,29 @@ fn what_was_done_on_purpose_is_nobodys_mistake() {
              60 ended a",
             &[],
         ),
+        // It said what its provider's failure is said by; who got that had to get over it, and did not.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 svc -> store {\"status\":500} by fault cut\n fault - svc -> store
+             15-40 pass 2 gw -> svc {\"status\":503}\n 10-50 pass 1 test -> gw closed\n 55 failed a/0 status\n 60 ended a",
+            &["gw on test -> gw: closed the connection before it had answered, after svc had answered 503 [6, 7]"],
+        ),
+        (
+            "0 began a\n 5 step a/0 s\n stopped store\n 20-30 pass 3 svc -> store refused
+             15-40 pass 2 gw -> svc {\"status\":503}\n 10-50 pass 1 test -> gw {\"status\":500}\n 55 failed a/0 status\n 60 ended a",
+            &["gw on test -> gw: answered 500, after svc had answered 503 [6, 7]"],
+        ),
+        // That it passed it on is what it is there for.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 svc -> store {\"status\":500} by fault cut\n fault - svc -> store
+             15-40 pass 2 gw -> svc {\"status\":503}\n 10-50 pass 1 test -> gw {\"status\":502}\n 55 failed a/0 status\n 60 ended a",
+            &["svc on gw -> svc: answered 503 when the fault `cut` struck svc -> store [4, 5, 6, 7]"],
+        ),
+        // Nothing failed: it only could not be judged.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 pay -> bank {\"status\":402} by fault cut\n fault - pay -> bank
+             10-50 pass 1 test -> pay {\"status\":200}\n 55 held a/0 status\n doubt - fault x was never reached\n 60 ended a",
+            &[],
+        ),
         // Late on purpose, and given up too early.
         (
             "0 began a\n 5 step a/0 s\n 20-90 pass 3 orders -> pay {\"status\":200}\n 15 fault latency orders -> pay

@@ -63,7 +63,12 @@ pub fn trouble(interaction: &Interaction) -> Option<Trouble> {
         if is_in(SERVER_CLASSES) {
             return of(Side::Provider, format!("answered {}", said.trim()));
         }
-        let text = format!("sent a statement that {provider} refused: {}", said.trim());
+        let asked = |part: &str| interaction.request.get(part).is_some_and(|value| *value != Value::Null);
+        let text = if asked("user") && !asked("statement") {
+            format!("logged in to {provider}, which refused it: {}", said.trim())
+        } else {
+            format!("sent a statement that {provider} refused: {}", said.trim())
+        };
         return Some(Trouble { side: Side::Consumer, text, is_everyday: is_in(EVERYDAY_CLASSES) });
     }
     let said = error.as_text()?;

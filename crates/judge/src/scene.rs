@@ -160,6 +160,18 @@ impl<'a> Scene<'a> {
             .next()
     }
 
+    /// Was something done on purpose to one of the calls that an interaction led to: by a fault or a stub, or to whom it was
+    /// for?
+    pub(crate) fn was_disturbed(&self, outer: &Interaction) -> bool {
+        let calls = self.passed.iter().filter(|(_, inner)| inner.id != outer.id);
+        let disturbed = calls.filter(|(_, inner)| {
+            self.meddler(inner).is_some() || (inner.error.is_some() && self.is_away(&inner.to, inner.at))
+        });
+        disturbed.into_iter().any(|(_, inner)| self.is_beneath(inner, outer))
+            || self.missing_provider(&outer.to, outer.at).is_some()
+            || self.held_up(outer).is_some()
+    }
+
     /// Did an interaction happen because of another, at the end of however many calls?
     fn is_beneath(&self, inner: &Interaction, outer: &Interaction) -> bool {
         const DEEPEST: usize = 16;

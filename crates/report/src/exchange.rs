@@ -21,6 +21,8 @@ pub(crate) fn asked(interaction: &Interaction) -> String {
         [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
     } else if let Some(subject) = field("subject") {
         format!("mail to {}: {subject}", field("to").unwrap_or_default())
+    } else if let Some(user) = field("user") {
+        format!("log-in as {user}")
     } else if let Some(topic) = message.get("topic") {
         format!("message on {}", topic.to_plain_text())
     } else {

@@ -2,6 +2,7 @@
 
 use crate::plan::test::{PlannedFixture, PlannedNeed};
 use crate::run::attempt::clean_state;
+use crate::run::bench::{ALL, AttemptBench};
 use crate::run::lane::{Actors, Lane};
 use crate::run::step::{Ended, fail_by_eval, run_steps};
 use crate::run::variables::Variables;
@@ -33,6 +34,23 @@ struct Standing {
     /// What its actor sends from then on.
     signs_in: Option<Value>,
     clean_up: CleanUp,
+    /// What it has put on seams: that stays as long as it does, whichever test was the first to need it.
+    bench: Arc<AttemptBench>,
+}
+
+impl Standing {
+    /// Takes away what it has put on seams, and cleans up.
+    async fn end(&self, lane: &Lane) {
+        put_back(&self.bench, lane).await;
+        self.clean_up.run(lane).await;
+    }
+}
+
+/// Takes away what a fixture has put on seams. Whether each test has met it is not the fixture's to say.
+async fn put_back(bench: &AttemptBench, lane: &Lane) {
+    let mut unproved = bench.take_away(ALL, &lane.scope).await;
+    unproved.unreached.clear();
+    unproved.tell(&lane.bed, &lane.scope, Ended::Well);
 }
 
 /// The clean-up of a fixture, with the variables that it had.
@@ -117,15 +135,20 @@ impl Fixtures {
         let mut clean_ups = Vec::new();
         // An actor of its own, so that the first test that needs it has no cookies that the others have not.
         let actors = Arc::new(Actors::over(lane.bed.connections()));
-        let own = Lane { actor: actors.get(""), actors, ..lane.clone() };
+        let bench = Arc::new(AttemptBench::new(&lane.bed, lane.bench.quiet));
+        let own = Lane { actor: actors.get(""), actors, bench: Arc::clone(&bench), ..lane.clone() };
         let (ended, made) = self.make(&own, need, with.clone(), &mut clean_ups).await;
-        let Some(made) = made.filter(|_| ended.goes_on()) else { return Ok(ended) };
+        let Some(made) = made.filter(|_| ended.goes_on()) else {
+            put_back(&bench, lane).await;
+            return Ok(ended);
+        };
         let _ = lane.bed.until_quiet(lane.bench.quiet, Instant::now() + QUIET_WITHIN).await;
         let depth = usize::from(need.fixture.scope == Scope::File) + 1;
         lane.bed.keep_state(depth).await?;
         let clean_up = clean_ups.pop().ok_or("remember the clean-up of a fixture")?;
         let fixture = Arc::clone(&need.fixture);
-        self.standing.push(Standing { fixture, with, gives: made.gives, signs_in: made.signs_in, clean_up });
+        let Made { gives, signs_in } = made;
+        self.standing.push(Standing { fixture, with, gives, signs_in, clean_up, bench });
         Ok(ended)
     }
 
@@ -238,7 +261,7 @@ impl Fixtures {
             return;
         }
         for standing in over.iter().rev() {
-            standing.clean_up.run(lane).await;
+            standing.end(lane).await;
         }
         lane.bed.forget_state(usize::from(scope == Scope::File) + 1);
     }

@@ -109,6 +109,25 @@ async fn a_hanging_call_is_reset_when_the_fault_is_taken_away() {
     assert_eq!(bed.n_asked(), 0);
 }
 
+/// Whoever waits for so long and no longer is the usual case: what it asked stands among what passed, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_call_that_is_given_up_is_told() {
+    let bed = bed(provider).await;
+    bed.put(r#""hang""#).await;
+    let mut client = bed.client();
+    client.0.get_mut().set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    assert_eq!(client.ask("/a"), "silence");
+    drop(client);
+    let deadline = Instant::now() + LONG;
+    while bed.interactions().await.is_empty() {
+        assert!(Instant::now() < deadline, "it is never told");
+    }
+    let all = bed.interactions().await;
+    let [one] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(one.error, Some(InteractionError::Timeout), "{one:?}");
+    assert_eq!(one.answered_by.as_deref(), Some(r#"fault "hang""#), "{one:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_ends_by_itself() {
     let bed = bed(provider).await;

@@ -159,6 +159,10 @@ impl Held {
             return Err(Ended(Over::Closed));
         }
         let hung_and_left = self.hung.is_some() && self.consumer_ended;
+        if hung_and_left {
+            // Nobody waits for the answer any more that was never to come.
+            self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+        }
         if (self.up.is_over() && self.down.is_over() && is_said) || hung_and_left {
             return Err(Ended(Over::Closed));
         }
