@@ -4,9 +4,10 @@
 use crate::action::Trouble;
 use crate::input::Input;
 use seam_diag::Diagnostics;
-use seam_expr::{NameUse, Names};
+use seam_expr::{NameUse, Names, Path, Segment};
 use seam_matcher::{NoSnapshots, Statement};
 use seam_model::{Entry, NodeKind};
+use seam_proxy::ByHead;
 use seam_value::Value;
 
 /// Statements about one element, all of which must hold.
@@ -23,6 +24,18 @@ pub(crate) struct Clause {
     is_list: bool,
     /// Does it look at what may have been cut off?
     needs_whole: bool,
+    /// The first names of its path, where it has one.
+    names: Vec<String>,
+}
+
+/// What a clause looks at of an interaction whose request has only begun.
+enum LooksAt {
+    /// What the head says, or what is known anyway.
+    Head,
+    /// The rest of the request, or who knows what.
+    Rest,
+    /// The answer.
+    Reply,
 }
 
 impl Filter {
@@ -51,6 +64,21 @@ impl Filter {
         Ok((!doubtful).then_some(true))
     }
 
+    /// Does it hold, as far as the head of a request tells that? `head` is an interaction whose request lacks all that
+    /// depends on the rest of it.
+    pub(crate) fn by_head(&self, head: &Value, names: &dyn Names) -> ByHead {
+        let mut told = ByHead::Fits;
+        for clause in &self.0 {
+            match clause.looks_at(head) {
+                LooksAt::Head if !matches!(clause.holds(head, names), Ok(true)) => return ByHead::Misses,
+                LooksAt::Rest => told = ByHead::OnRequest,
+                LooksAt::Reply if told == ByHead::Fits => told = ByHead::OnReply,
+                LooksAt::Head | LooksAt::Reply => {}
+            }
+        }
+        told
+    }
+
     /// Does it take everything?
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -75,7 +103,19 @@ impl Clause {
         // The statement has told the mistakes already.
         let written = Input::read(&entry.node, &mut Diagnostics::default());
         let is_list = matches!(entry.node.kind, NodeKind::List(_));
-        Self { statement, written, is_list, needs_whole }
+        Self { statement, written, is_list, needs_whole, names: first_names(&entry.key.value) }
+    }
+
+    fn looks_at(&self, head: &Value) -> LooksAt {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        match names.as_slice() {
+            ["reply", ..] => LooksAt::Reply,
+            ["from" | "to" | "seam" | "message", ..] => LooksAt::Head,
+            ["request", name] if head.get("request").is_some_and(|request| request.get(name).is_some()) => {
+                LooksAt::Head
+            }
+            _ => LooksAt::Rest,
+        }
     }
 
     /// Does it hold for this element?
@@ -92,5 +132,54 @@ impl Clause {
     /// The variables in it.
     pub(crate) fn uses(&self, into: &mut Vec<NameUse>) {
         into.extend(self.statement.names());
+    }
+}
+
+/// The part of an interaction that a path leads to, and the field of it.
+fn first_names(path: &str) -> Vec<String> {
+    let Ok(path) = Path::parse(path) else { return Vec::new() };
+    let names = path.segments().iter().map_while(|segment| match segment {
+        Segment::Name(name) => Some(name.clone()),
+        Segment::Every => None,
+    });
+    names.take(2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Filter;
+    use crate::testing::Variables;
+    use seam_diag::{Diagnostics, FileId};
+    use seam_proxy::ByHead;
+    use seam_value::parse;
+
+    #[test]
+    fn a_head_tells_what_can_be_told_by_it() {
+        let head =
+            r#"{"from":"web","request":{"method":"PUT","path":"/up","headers":{"x":"1"}},"reply":null}"#;
+        let head = parse(head).expect("JSON");
+        let names = Variables::of("{}");
+        for (filter, expected) in [
+            ("request.path: /up", ByHead::Fits),
+            ("request.path: /never", ByHead::Misses),
+            ("from: web\nrequest.headers.x: '1'", ByHead::Fits),
+            ("request.body.id: 7", ByHead::OnRequest),
+            ("request.body.id: 7\nrequest.path: /never", ByHead::Misses),
+            ("request.length: { above: 10 }\nrequest.path: /up", ByHead::OnRequest),
+            ("request.trailers.x: 1", ByHead::OnRequest),
+            ("request: { contains: a }", ByHead::OnRequest),
+            ("that: request.path == '/never'", ByHead::OnRequest),
+            ("message.type: text", ByHead::Misses),
+            ("reply.status: 200", ByHead::OnReply),
+            ("reply.status: 200\nrequest.path: /up", ByHead::OnReply),
+            ("reply.status: 200\nrequest.text: a", ByHead::OnRequest),
+            ("reply.status: 200\nrequest.path: /never", ByHead::Misses),
+        ] {
+            let mut found = Diagnostics::default();
+            let node = seam_manifest::parse(FileId(0), filter, &mut found).expect("a map");
+            let filter_read = Filter::read(node.as_map().expect("a map"), &mut found);
+            assert_eq!(found.n_errors(), 0, "{filter}");
+            assert_eq!(filter_read.by_head(&head, &names), expected, "{filter}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Several sources of answers above each other on one seam: stubs put live, those of a test, those of a file.
 
-use seam_wire::{Answering, Answers, Asked, Glance};
+use seam_wire::{Answering, Answers, Asked, AtHead, Glance};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// One source of answers among others.
@@ -12,6 +12,12 @@ pub trait Layer: Send + Sync {
     fn at_a_glance(&self, glance: Glance<'_>) -> Result<Option<Answering>, MustRead> {
         let _ = glance;
         Err(MustRead)
+    }
+
+    /// What the head of a request tells of whether this source answers it.
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        let _ = head;
+        AtHead::Perhaps
     }
 
     /// No source had an answer to this request.
@@ -46,6 +52,17 @@ impl Answers for Layers {
         // The first that has an answer gives it, unless one before it must read the request.
         let found = list.iter().find_map(|layer| layer.at_a_glance(glance).transpose());
         found.and_then(Result::ok)
+    }
+
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let told = list.iter().map(|layer| layer.at_head(head)).find(|told| *told != AtHead::Nothing);
+        told.unwrap_or(AtHead::Nothing)
+    }
+
+    fn passed(&self, asked: &Asked<'_>) {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().for_each(|layer| layer.missed(asked));
     }
 
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {

@@ -136,6 +136,17 @@ pub struct Glance<'a> {
     pub field: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
+/// What the head of a request tells of whether it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtHead {
+    /// Nothing here answers it, whatever else it says.
+    Nothing,
+    /// That depends on the rest of it, or the answer does.
+    Perhaps,
+    /// It is, and neither whether nor how depends on the rest of it.
+    Surely,
+}
+
 /// Answers in the provider's place. Asked on the proxy's thread for each request, one after the other: it must not wait.
 pub trait Answers: Send + Sync {
     /// What becomes of this request, where that needs no more than a glance at it; the same as
@@ -143,6 +154,17 @@ pub trait Answers: Send + Sync {
     fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
         let _ = glance;
         None
+    }
+
+    /// What the head of a request tells, given as a request without all that depends on its rest.
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        let _ = head;
+        AtHead::Perhaps
+    }
+
+    /// A request that nothing here could answer, by [its head](Self::at_head), was passed on: all of it.
+    fn passed(&self, asked: &Asked<'_>) {
+        let _ = asked;
     }
 
     /// What becomes of this request; none where nobody here has an answer to it.

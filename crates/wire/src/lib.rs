@@ -31,14 +31,14 @@ mod upgrade;
 mod watching;
 mod websocket;
 
-pub use answering::{Answering, Answers, Asked, Callback, Elsewhere, Glance, HeardBy, Say, Then};
+pub use answering::{Answering, Answers, Asked, AtHead, Callback, Elsewhere, Glance, HeardBy, Say, Then};
 pub use conversation::{
     Apart, Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise,
 };
 pub use http::events::events_of;
 pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{
-    Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Splitter, Splitting, Unanswerable, Ways,
+    Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable, Ways,
 };
 pub use unrolled::{Ends, Unrolled, unroll};
 pub use upgrade::{NoTls, Turn, Upgrade, Urge};

@@ -67,6 +67,22 @@ pub enum Of {
         /// What it answers, as far as the piece goes.
         read: Box<dyn Captured>,
     },
+    /// A request has begun, and more of it is still to come: what its head says. It has no bytes, and is told once, to
+    /// whoever [wants to know](Splitter::tell_beginnings), who says what becomes of it ([`goes_on`](Splitter::goes_on)).
+    Begun {
+        /// The call: the one of the [`Request`](Self::Request) that follows.
+        call: Call,
+        /// What its head says, without what depends on what is still to come.
+        read: Box<dyn Captured>,
+    },
+    /// A request that was told before it was whole is whole now: all of it, as far as it is kept. It has no bytes. Told
+    /// where that was [wanted](Rest::IsTold), right before the request ends.
+    Told {
+        /// The call.
+        call: Call,
+        /// What it asks.
+        read: Box<dyn Captured>,
+    },
     /// One message that nobody answers, or that is acknowledged at most: published, delivered, pushed, one event of a
     /// stream.
     Message {
@@ -90,6 +106,17 @@ pub enum Of {
         /// How it counts: what the consumer gave up is a timeout.
         error: InteractionError,
     },
+}
+
+/// What becomes of a request that has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It is gathered, and told when it is whole. Who waits to be asked for it is asked.
+    IsGathered,
+    /// It is told now, and its rest as it comes.
+    Passes,
+    /// The same, and when it is whole all of it is [told](Of::Told).
+    IsTold,
 }
 
 /// Has something been passed on, or will it be in a moment?
@@ -201,6 +228,14 @@ pub trait Splitter: Send {
     /// way to [go on without being cut](Self::lets_go). There are, at the beginning.
     fn is_ruled(&mut self, is_ruled: bool) {
         let _ = is_ruled;
+    }
+
+    /// From here on [beginnings](Of::Begun) of requests are told whose rest is still to come. Otherwise these are gathered.
+    fn tell_beginnings(&mut self) {}
+
+    /// What becomes of a request whose beginning was told. By now it may have been told, or may be over: then nothing.
+    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
+        let _ = (call, rest, out);
     }
 
     /// What was kept of a direction and has not come out as a piece. It is ready to be written: it goes out behind all

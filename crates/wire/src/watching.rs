@@ -50,7 +50,8 @@ impl<S: Resumed> Watching<S> {
 
     fn take_in(&mut self, piece: Piece, at: Duration, out: &mut Vec<Exchange>) -> Result<(), Surprise> {
         match piece.of {
-            Of::Rest => {}
+            // Who only watches does not ask for beginnings.
+            Of::Rest | Of::Begun { .. } | Of::Told { .. } => {}
             Of::Request { call, whole, awaited, read } => {
                 if self.open.len() >= self.limits.n_open {
                     return Err(Surprise::new("too many calls are open at once"));

@@ -7,7 +7,7 @@ use seam_event::SeamId;
 use seam_expr::Chance;
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
 use seam_stub::wiremock::WireMock;
-use seam_wire::{Answering, Answers, Asked};
+use seam_wire::{Answering, Answers, Asked, AtHead};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -92,6 +92,10 @@ struct OnSeam {
 }
 
 impl Answers for OnSeam {
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        self.wiremock.may_look_on(head, &self.written)
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         self.wiremock.look_on(asked, &self.written)
     }

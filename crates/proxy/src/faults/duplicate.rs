@@ -23,6 +23,10 @@ impl Fault for Duplicate {
         Moment::Request
     }
 
+    fn needs_whole(&self) -> bool {
+        true
+    }
+
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
         struck.is_whole.then_some(Effect::Twice)
     }

@@ -74,6 +74,11 @@ pub trait Fault: Send + Sync {
         false
     }
 
+    /// Must a request be whole before it strikes? Otherwise it strikes at the head.
+    fn needs_whole(&self) -> bool {
+        false
+    }
+
     /// What it does this time; none where it lets this one pass, which does not count as a strike.
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect>;
 }
@@ -92,7 +97,7 @@ pub enum Moment {
     Now,
     /// A connection, from when it is opened (or the fault is put there) to when the fault is taken away.
     Connection,
-    /// A request that is whole and was not passed on yet, or a message.
+    /// A request that was not passed on yet, or a message.
     Request,
     /// A reply that is whole and was not passed on yet.
     Reply,

@@ -47,6 +47,11 @@ impl Fault for Reset {
         Moment::Request
     }
 
+    fn needs_whole(&self) -> bool {
+        // The provider is to get it.
+        matches!(self.0, Effect::ResetAfter(_))
+    }
+
     fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
         Some(self.0.clone())
     }

@@ -107,6 +107,13 @@ impl Fates {
         self.by_call.get_mut(&call).and_then(|record| record.asked.take())
     }
 
+    /// All of what was asked is known now, for whoever waits for it.
+    pub(super) fn is_told(&mut self, call: Call, asked: Value) {
+        if let Some(before) = self.by_call.get_mut(&call).and_then(|record| record.asked.as_mut()) {
+            *before = asked;
+        }
+    }
+
     /// Is nothing still to come of any call that was decided about?
     pub(super) fn are_settled(&self) -> bool {
         let now = Instant::now();

@@ -6,6 +6,7 @@ use super::lane::{Act, Lane};
 use super::pushed::Pushed;
 use super::rule::{By, Rule};
 use super::said::Said;
+use super::verdict::Verdict;
 use crate::callbacks::Callbacks;
 use crate::faults::Effect;
 use crate::leads::Leads;
@@ -78,6 +79,8 @@ struct Held {
     /// Answers whose turn has not come.
     ready: HashMap<Call, Vec<(Act, Instant, Option<By>)>>,
     fates: Fates,
+    /// What was decided by the heads of requests that have not been told.
+    decided: HashMap<Call, Verdict>,
     /// What stubs have said here before.
     said: Said,
     /// Whose doing it is that the reply of a call is lost.
@@ -93,6 +96,8 @@ struct Held {
     is_cut: bool,
     consumer_ended: bool,
     provider_ended: bool,
+    /// Was the consumer told that nothing more is said? Whatever it asks now nobody hears.
+    is_left: bool,
     /// Was anything ever answered, dropped, repeated or said here in a side's place?
     is_touched: bool,
     /// Are there no rules any more?
@@ -121,6 +126,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         order: VecDeque::new(),
         ready: HashMap::new(),
         fates: Fates::default(),
+        decided: HashMap::new(),
         said: Said::default(),
         losers: HashMap::new(),
         apart: HashMap::new(),
@@ -130,6 +136,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         is_cut: false,
         consumer_ended: false,
         provider_ended: false,
+        is_left: false,
         is_touched: false,
         is_free: false,
         streams: Streams::default(),
@@ -187,6 +194,7 @@ impl Held {
         let mut pieces = Vec::new();
         if let Some(splitter) = &mut self.with.splitter {
             splitter.begin(&mut pieces);
+            splitter.tell_beginnings();
         }
         self.apply_state()?;
         self.take_in(pieces)

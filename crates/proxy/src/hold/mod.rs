@@ -17,7 +17,7 @@ mod verdict;
 
 pub(crate) use pushed::Pushes;
 pub(crate) use rule::By;
-pub use rule::{Filter, Kind, Often, Rule, RuleSpec};
+pub use rule::{ByHead, Filter, HeadFilter, Kind, Often, Rule, RuleSpec};
 
 use crate::faults::{Effect, Moment};
 use crate::stand::Upstream;

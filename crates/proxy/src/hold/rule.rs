@@ -12,6 +12,22 @@ use std::time::Duration;
 /// Does a rule apply to this interaction, as far as there is one?
 pub type Filter = Box<dyn Fn(&Value) -> bool + Send + Sync>;
 
+/// What the head of a request tells of whether a rule applies to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByHead {
+    /// It does not, whatever else is said.
+    Misses,
+    /// It does, whatever else is said.
+    Fits,
+    /// That depends on the rest of the request.
+    OnRequest,
+    /// That depends on what is answered, and on nothing else of the request.
+    OnReply,
+}
+
+/// Says so, given an interaction with a request that has nothing but its head.
+pub type HeadFilter = Box<dyn Fn(&Value) -> ByHead + Send + Sync>;
+
 /// What a rule does.
 pub enum Kind {
     /// It breaks something on purpose.
@@ -52,6 +68,7 @@ pub struct RuleSpec {
 /// A rule that was put on a seam.
 pub struct Rule {
     spec: RuleSpec,
+    by_head: Option<HeadFilter>,
     put: OnceLock<Duration>,
     n_fitting: AtomicU64,
     n_struck: AtomicU64,
@@ -89,11 +106,19 @@ impl Rule {
     pub fn new(spec: RuleSpec) -> Self {
         Self {
             spec,
+            by_head: None,
             put: OnceLock::new(),
             n_fitting: AtomicU64::new(0),
             n_struck: AtomicU64::new(0),
             unsaid: OnceLock::new(),
         }
+    }
+
+    /// The same, with what can be told of its filter by the head of a request. Otherwise requests are gathered for it.
+    #[must_use]
+    pub fn knowing_heads(mut self, by_head: HeadFilter) -> Self {
+        self.by_head = Some(by_head);
+        self
     }
 
     /// What it is called.
@@ -209,6 +234,35 @@ impl Rule {
     /// Does it apply to this interaction now? Counts it, and draws.
     pub(crate) fn applies(&self, interaction: &Value, at: Duration) -> bool {
         self.fits(interaction) && self.strikes_this_one(at)
+    }
+
+    /// What a request's head tells of whether it applies.
+    pub(crate) fn by_head(&self, interaction: &Value) -> ByHead {
+        match (&self.spec.filter, &self.by_head) {
+            (None, _) if self.spec.filters_replies => ByHead::OnReply,
+            (None, _) => ByHead::Fits,
+            (Some(_), Some(by_head)) => by_head(interaction),
+            (Some(_), None) => ByHead::OnRequest,
+        }
+    }
+
+    /// Will it never strike again, whatever comes?
+    pub(crate) fn is_spent(&self, at: Duration) -> bool {
+        let Often { nth, times, lasts, .. } = self.spec.often;
+        let since = self.put.get().copied().unwrap_or(at);
+        nth.is_some_and(|nth| self.n_fitting.load(Ordering::SeqCst) >= nth)
+            || times.is_some_and(|times| self.n_struck() >= times)
+            || lasts.is_some_and(|lasts| at.saturating_sub(since) > lasts)
+    }
+
+    /// Does it count what fits?
+    pub(crate) fn counts(&self) -> bool {
+        self.spec.often.nth.is_some()
+    }
+
+    /// Must what it strikes be whole?
+    pub(crate) fn needs_whole(&self) -> bool {
+        matches!(&self.spec.kind, Kind::Fault(fault) if fault.needs_whole())
     }
 
     /// Is it about this interaction?

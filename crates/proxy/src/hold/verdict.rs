@@ -1,10 +1,10 @@
 //! What rules make of one piece: the waits of all that apply, and the first that says more than "later".
 
-use super::rule::{Held, Kind, Rule};
+use super::rule::{ByHead, Held, Kind, Rule};
 use crate::faults::{Effect, Moment};
 use seam_event::SeamId;
 use seam_value::Value;
-use seam_wire::{Answering, Apart, Asked, Captured, Glance, Parts, Say};
+use seam_wire::{Answering, Apart, Asked, AtHead, Captured, Glance, Parts, Rest, Say};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,12 +67,59 @@ pub(super) struct About<'a> {
     pub(super) is_message: bool,
     /// Is all of it there?
     pub(super) is_whole: bool,
+    /// Is only the head of a request known?
+    pub(super) is_head: bool,
     /// What was asked, where this is the reply to it.
     pub(super) asked: Option<&'a Value>,
 }
 
 /// A request that is all there.
-pub(super) const WHOLE: About<'static> = About { is_message: false, is_whole: true, asked: None };
+pub(super) const WHOLE: About<'static> =
+    About { is_message: false, is_whole: true, is_head: false, asked: None };
+
+/// What becomes of the rest of a request of which only the head is known: it is gathered only where a rule that may
+/// apply to it needs more of it.
+pub(super) fn rest(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> Rest {
+    if !case.has_provider {
+        return Rest::IsGathered;
+    }
+    let interaction = told(case.seam, head);
+    let (mut rest, mut passes) = (Rest::Passes, false);
+    for rule in rules.iter().filter(|rule| !rule.is_spent(case.at)) {
+        let by_head = rule.by_head(&interaction);
+        if by_head == ByHead::Misses {
+            continue;
+        }
+        match (rule.moment(), rule.kind()) {
+            (Moment::Request, Kind::Stub(_)) if passes => {}
+            (Moment::Request, Kind::Stub(answers)) => match answers.at_head(&asked(case, &head.request)) {
+                // What nothing answers may be written down.
+                AtHead::Nothing if by_head == ByHead::Fits || !rule.counts() => rest = Rest::IsTold,
+                AtHead::Surely if by_head == ByHead::Fits && rule.is_for_all() => passes = true,
+                AtHead::Nothing | AtHead::Surely | AtHead::Perhaps => return Rest::IsGathered,
+            },
+            (Moment::Request, Kind::Fault(_)) if by_head != ByHead::Fits || rule.needs_whole() => {
+                return Rest::IsGathered;
+            }
+            (Moment::Reply, _) if by_head == ByHead::OnRequest => rest = Rest::IsTold,
+            (Moment::Request | Moment::Reply | Moment::Now | Moment::Connection, _) => {}
+        }
+    }
+    rest
+}
+
+/// A request was passed on of which only the head was known; this is all of it.
+pub(super) fn passed(rules: &[Arc<Rule>], case: &Case<'_>, request: &Value) {
+    for rule in rules {
+        if let Kind::Stub(answers) = rule.kind() {
+            answers.passed(&asked(case, request));
+        }
+    }
+}
+
+fn asked<'a>(case: &Case<'a>, request: &'a Value) -> Asked<'a> {
+    Asked { seam: case.seam, protocol: case.protocol, at: case.at, request, bytes: case.bytes }
+}
 
 /// Asks the rules, the newest first.
 pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
@@ -119,18 +166,15 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
                 if !rule.applies(&interaction, case.at) {
                     continue;
                 }
+                // That nothing here answers it is told with all of it.
+                if case.about.is_head && answers.at_head(&asked(case, &parts.request)) == AtHead::Nothing {
+                    continue;
+                }
                 // What is published needs no answer.
                 unmatched = Some(rule).filter(|_| !case.about.is_message);
                 let said = is_said(&parts).then(|| Value::map([("message", parts.message.clone())]));
                 let published = if case.about.is_message { &parts.message } else { &parts.request };
-                let asked = Asked {
-                    seam: case.seam,
-                    protocol: case.protocol,
-                    at: case.at,
-                    request: said.as_ref().unwrap_or(published),
-                    bytes: case.bytes,
-                };
-                match answers.answer(&asked) {
+                match answers.answer(&asked(case, said.as_ref().unwrap_or(published))) {
                     Some(Answering { say: Say::Pass, after, .. }) => {
                         // No other stub is asked, but what is broken further on still is.
                         rule.struck();
@@ -263,6 +307,7 @@ fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mu
 fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Option<Verdict> {
     // Whoever waits, breaks or looks at replies wants to know more, and a filter needs all of it.
     if case.about.is_message
+        || case.about.is_head
         || case.is_bytes
         || case.moment != Moment::Request
         || !rules.iter().all(|rule| rule.is_stub() && rule.is_for_all())

@@ -3,7 +3,8 @@
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
-    Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness, read_fault,
+    ByHead, Filter, Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Upstream, Witness,
+    read_fault,
 };
 use seam_value::{Value, parse};
 use seam_wire::{Limits, protocol};
@@ -137,7 +138,14 @@ impl Bed {
         });
         let chance = Chance::new(7, name);
         let spec = RuleSpec { name: name.to_owned(), kind, filter, filters_replies: false, often, chance };
-        let rule = Arc::new(Rule::new(spec));
+        let rule = Rule::new(spec);
+        let rule = Arc::new(match path {
+            Some(path) => rule.knowing_heads(Box::new(move |head| {
+                let is_it = head.get("request").and_then(|head| head.get("path")) == Some(&Value::text(path));
+                if is_it { ByHead::Fits } else { ByHead::Misses }
+            })),
+            None => rule,
+        });
         assert_eq!(self.proxy.put(|_| true, &rule), 1);
         self.proxy.pointed(|_| true).await;
         rule

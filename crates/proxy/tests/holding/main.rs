@@ -8,3 +8,4 @@ mod handing;
 mod streams;
 mod stubs;
 mod surprises;
+mod uploads;

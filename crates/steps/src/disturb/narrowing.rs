@@ -99,7 +99,9 @@ impl Narrowing {
             Box::new(fits) as seam_proxy::Filter
         });
         let Self { filters_replies, often, .. } = *self;
-        Ok(Rule::new(RuleSpec { name, kind, filter, filters_replies, often, chance }))
+        let rule = Rule::new(RuleSpec { name, kind, filter, filters_replies, often, chance });
+        let (filter, names) = (Arc::clone(&self.filter), Arc::clone(names));
+        Ok(rule.knowing_heads(Box::new(move |head| filter.by_head(head, &*names))))
     }
 
     /// The variables in it.

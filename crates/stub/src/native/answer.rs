@@ -115,6 +115,11 @@ impl Answer {
         !matches!(self.says, Says::Template(..)) && self.then.is_empty() && self.callbacks.is_empty()
     }
 
+    /// Does it let the request pass?
+    pub(super) fn is_pass(&self) -> bool {
+        matches!(self.says, Says::Pass)
+    }
+
     pub(super) fn uses_state(&self) -> bool {
         !self.then.is_empty() || self.names().iter().any(|used| used.name == "state")
     }

@@ -14,6 +14,8 @@ pub(super) struct Condition {
     pub(super) statement: Statement,
     /// What it comes to, where that is simple.
     pub(super) known: Known,
+    /// The field of the request that it looks at, where it looks at one.
+    field: Option<String>,
 }
 
 /// What is known of a condition before any request has come.
@@ -30,7 +32,8 @@ pub(super) enum Known {
 impl Condition {
     pub(super) fn read(path: &Spanned<String>, expected: &Node, found: &mut Diagnostics) -> Self {
         let statement = Statement::read(path, expected, found);
-        Self { path: path.clone(), statement, known: Known::read(&path.value, expected) }
+        let field = Path::parse(&path.value).ok().map(|path| path.first().to_owned());
+        Self { path: path.clone(), statement, known: Known::read(&path.value, expected), field }
     }
 
     /// The text that it asks a field to be, where it asks for that.
@@ -53,6 +56,13 @@ impl Condition {
             Known::Text(path, text) => locate(path, request).and_then(Value::as_text) == Some(text),
             Known::Beginning(..) | Known::Nothing => self.statement.holds(request, names, &NoSnapshots),
         }
+    }
+
+    /// Does it hold, given a request without all that depends on what is still to come of it? None where it may look at
+    /// that.
+    pub(super) fn holds_by_head(&self, head: &Value, names: &dyn Names) -> Option<bool> {
+        let is_known = self.field.as_ref().is_some_and(|field| head.get(field).is_some());
+        is_known.then(|| self.holds(head, names))
     }
 
     /// What of it does not hold, and why.

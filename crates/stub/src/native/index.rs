@@ -85,6 +85,24 @@ impl Index {
     }
 }
 
+impl Index {
+    /// The ranks of all stubs that can match what begins like this, in order: what looks at other parts of a request may
+    /// match whatever is still to come.
+    pub(super) fn candidates_by_head(&self, head: &Value, out: &mut Vec<usize>) {
+        out.clear();
+        out.extend(&self.others);
+        for bucket in &self.buckets {
+            let is_known = |part: &Part| head.get(part.path.first()).is_some();
+            if !bucket.parts.iter().all(is_known) {
+                out.extend(bucket.by_digest.values().flatten());
+            } else if let Some(ranks) = bucket.digest(head).and_then(|digest| bucket.by_digest.get(&digest)) {
+                out.extend(ranks);
+            }
+        }
+        out.sort_unstable();
+    }
+}
+
 impl Bucket {
     fn digest(&self, request: &Value) -> Option<u64> {
         let mut state = DefaultHasher::new();

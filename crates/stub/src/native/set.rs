@@ -9,7 +9,7 @@ use crate::layers::{Layer, MustRead};
 use seam_diag::Span;
 use seam_expr::Names;
 use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked, Glance, Say};
+use seam_wire::{Answering, Answers, Asked, AtHead, Glance, Say};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -244,6 +244,19 @@ impl Group {
         Some(mounted.answer(&scope).0)
     }
 
+    /// What a head tells, by the first of these stubs that may match; none where none may.
+    fn by_head(&self, ranks: &[usize], head: &Asked<'_>) -> Option<AtHead> {
+        ranks.iter().filter_map(|rank| self.mounted.get(*rank)).find_map(|mounted| {
+            let scope = self.scope(mounted, head.request, &Value::Null, head.seam.consumer.as_str());
+            match mounted.stub.asks_by_head(head.request, &scope) {
+                _ if mounted.is_used_up() => None,
+                Some(false) => None,
+                Some(true) if mounted.stub.lets_pass() => Some(AtHead::Surely),
+                Some(true) | None => Some(AtHead::Perhaps),
+            }
+        })
+    }
+
     /// The answer of the first of these stubs that matches, and what is remembered afterwards.
     fn first(&self, ranks: &[usize], state: &Value, asked: &Asked<'_>) -> Option<(Answering, Option<Value>)> {
         ranks.iter().filter_map(|rank| self.mounted.get(*rank)).find_map(|mounted| {
@@ -272,12 +285,31 @@ impl Layer for StubSet {
         Ok(None)
     }
 
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        let table = self.table();
+        let told = CANDIDATES.with_borrow_mut(|ranks| {
+            table.groups.iter().find_map(|group| {
+                group.index.candidates_by_head(head.request, ranks);
+                group.by_head(ranks, head)
+            })
+        });
+        told.unwrap_or(AtHead::Nothing)
+    }
+
     fn missed(&self, asked: &Asked<'_>) {
         self.journal().add(asked);
     }
 }
 
 impl Answers for StubSet {
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        Layer::at_head(self, head)
+    }
+
+    fn passed(&self, asked: &Asked<'_>) {
+        Layer::missed(self, asked);
+    }
+
     fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
         Layer::at_a_glance(self, glance).ok().flatten()
     }

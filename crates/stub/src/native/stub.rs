@@ -77,6 +77,24 @@ impl Stub {
         self.request.iter().all(|condition| condition.holds(request, names))
     }
 
+    /// The same, given a request without all that depends on what is still to come of it. None where that says it.
+    pub(super) fn asks_by_head(&self, head: &Value, names: &dyn Names) -> Option<bool> {
+        let mut is_known = true;
+        for condition in &self.request {
+            match condition.holds_by_head(head, names) {
+                Some(false) => return Some(false),
+                Some(true) => {}
+                None => is_known = false,
+            }
+        }
+        is_known.then_some(true)
+    }
+
+    /// Does it do no more than let requests pass, whichever they are?
+    pub(super) fn lets_pass(&self) -> bool {
+        self.is_plain() && self.answers.iter().all(Answer::is_pass)
+    }
+
     /// Is now its time?
     pub(super) fn is_time(&self, scope: &Scope<'_>) -> bool {
         if self.when.is_empty() {

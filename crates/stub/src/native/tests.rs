@@ -7,7 +7,7 @@ use seam_diag::{Diagnostics, Look, Sources, render};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::Names;
 use seam_value::{Value, parse};
-use seam_wire::{Answering, Answers, Asked, Glance, Say, protocol};
+use seam_wire::{Answering, Answers, Asked, AtHead, Glance, Say, protocol};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -415,4 +415,48 @@ fn parts_of_an_answer_come_each_in_its_time() {
         let told = read(&format!("stubs: [{{ {stub} }}]"), "http").unwrap_err();
         assert!(told.contains(wrong), "{told}");
     }
+}
+
+#[test]
+fn a_head_tells_what_can_be_told_by_it() {
+    let file = r#"
+stubs:
+  - request: { method: POST, path: /orders, body.id: "7" }
+    reply: { status: 201 }
+  - request: { path: /pass, headers.x-spy: "1" }
+    pass: true
+  - request: { path: /all }
+    reply: { status: 200 }
+  - request: { path: /once }
+    reply: { status: 200 }
+    times: 1
+  - request: { jsonpath: { $.order.id: 7 }, method: PUT }
+    reply: { status: 202 }
+"#;
+    let set = set(file);
+    let head = |method: &str, path: &str| {
+        format!(
+            r#"{{"method":"{method}","path":"{path}","query":{{}},"headers":{{"x-spy":"1"}},"cookies":{{}}}}"#
+        )
+    };
+    let told = |request: &str| {
+        let request = parse(request).unwrap();
+        let seam = seam();
+        let head = Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &request, bytes: b"" };
+        Answers::at_head(&set, &head)
+    };
+    for (method, path, expected) in [
+        ("POST", "/orders", AtHead::Perhaps),
+        ("GET", "/orders", AtHead::Nothing),
+        ("POST", "/other", AtHead::Nothing),
+        ("POST", "/pass", AtHead::Surely),
+        ("POST", "/all", AtHead::Perhaps),
+        ("POST", "/once", AtHead::Perhaps),
+        ("PUT", "/other", AtHead::Perhaps),
+    ] {
+        assert_eq!(told(&head(method, path)), expected, "{method} {path}");
+    }
+    assert_eq!(told(&head("POST", "/pass").replace(r#""1""#, r#""2""#)), AtHead::Nothing);
+    assert!(said(&set, r#"{"path":"/once"}"#).contains("200"));
+    assert_eq!(told(&head("POST", "/once")), AtHead::Nothing);
 }

@@ -166,6 +166,17 @@ impl RequestPattern {
             && self.rest_matches(request, now)
     }
 
+    /// May it match a request that begins like this, by its method and its path? The head was read, so that how exactly it
+    /// was written is not known.
+    pub(crate) fn may_match(&self, head: &Request) -> bool {
+        let url = match &self.url {
+            Url::Equal(url) => url.split('?').next() == Some(head.path()),
+            Url::Any | Url::Pattern(_) => true,
+            Url::Path(_) | Url::PathPattern(_) | Url::Template(_) => self.url.matches(head),
+        };
+        !self.has_custom && self.method_holds(head) && url
+    }
+
     fn method_holds(&self, request: &Request) -> bool {
         match self.method.as_deref() {
             None => true,

@@ -11,7 +11,7 @@ use super::scenarios::Scenarios;
 use super::{near, report};
 use crate::layers::Layer;
 use crate::surroundings::{FindFile, Surroundings};
-use seam_wire::{Answering, Answers, Asked, HeardBy, Say};
+use seam_wire::{Answering, Answers, Asked, AtHead, HeardBy, Say};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -191,6 +191,24 @@ impl WireMock {
     pub fn look_on(&self, asked: &Asked<'_>, seam: &str) -> Option<Answering> {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
         self.find(&self.new_id(), &request, |named| named == Some(seam))
+    }
+
+    /// May they answer what begins like this?
+    pub fn may_look_on(&self, head: &Asked<'_>, seam: &str) -> AtHead {
+        self.may_find(head, |named| named == Some(seam))
+    }
+
+    /// The same for the mappings that stand on this seam: those that name it, and those that name none.
+    pub(crate) fn may_look_here(&self, head: &Asked<'_>, seam: &str) -> AtHead {
+        self.may_find(head, |named| named.is_none_or(|named| named == seam))
+    }
+
+    fn may_find(&self, head: &Asked<'_>, stands: impl Fn(Option<&str>) -> bool) -> AtHead {
+        let request = Request::of(head, (self.surroundings.now)());
+        let table = self.table();
+        let may_match = |mapping: &Mapping| stands(seam_of(mapping)) && mapping.request.may_match(&request);
+        let may = table.candidates(request.path()).any(|one| may_match(&one.mapping));
+        if may { AtHead::Perhaps } else { AtHead::Nothing }
     }
 
     /// What the mappings answer that stand on this seam: those that name it, and those that name none.

@@ -18,7 +18,7 @@ use seam_manifest::parse;
 use seam_matcher::Judgement;
 use seam_model::Node;
 use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked};
+use seam_wire::{Answering, Answers, Asked, AtHead};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -189,6 +189,14 @@ impl OnSeam {
 }
 
 impl Answers for OnSeam {
+    fn at_head(&self, head: &Asked<'_>) -> AtHead {
+        self.wiremock.may_look_here(head, &written(head.seam))
+    }
+
+    fn passed(&self, asked: &Asked<'_>) {
+        self.journal().add(asked);
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let answering = self.wiremock.look_here(asked, &written(asked.seam));
         if answering.is_none() {

@@ -31,6 +31,12 @@ impl Message {
         &self.bytes[self.body_end..]
     }
 
+    /// Nothing more of it is kept: whoever wanted it has it.
+    pub(super) fn keep_no_more(&mut self) {
+        // What is kept is a beginning without holes.
+        *self = Self { length: self.length.max(1), ..Self::default() };
+    }
+
     /// Did more of the body pass than was kept?
     pub(super) fn is_cut(&self) -> bool {
         self.length > self.body().len() as u64

@@ -48,6 +48,24 @@ impl Captured for HttpExchange {
     }
 }
 
+/// The head of a request whose body is still to come.
+pub(super) struct HeadRead(pub(super) Vec<u8>);
+
+impl Captured for HeadRead {
+    fn size(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let request = read_head(&self.0, |mut map, read, cookies| {
+            map.insert("headers".to_owned(), Value::Map(read.map));
+            map.insert("cookies".to_owned(), cookies);
+            Value::Map(map)
+        });
+        Parts { request, ..Parts::default() }
+    }
+}
+
 /// One event of a stream, and the path that was asked for.
 pub(super) struct EventRead {
     pub(super) path: String,
@@ -68,10 +86,21 @@ impl Captured for EventRead {
 }
 
 fn read_request(message: &Message, cut: &mut bool) -> Value {
+    read_head(message.head(), |mut map, read, cookies| {
+        read_rest(message, read, cut, |headers| {
+            map.insert("headers".to_owned(), headers);
+            map.insert("cookies".to_owned(), cookies);
+            map
+        })
+    })
+}
+
+/// What a request's head says, and what is made of it, its headers and its cookies.
+fn read_head(head: &[u8], finish: impl FnOnce(Map, Headers, Value) -> Value) -> Value {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut []);
     // A head that broke off still has a method and a path, if it came so far.
-    if message.bytes.is_empty() || request.parse_with_uninit_headers(message.head(), &mut headers).is_err() {
+    if head.is_empty() || request.parse_with_uninit_headers(head, &mut headers).is_err() {
         return Value::Null;
     }
     let Some(method) = request.method else { return Value::Null };
@@ -82,11 +111,7 @@ fn read_request(message: &Message, cut: &mut bool) -> Value {
     map.insert("path".to_owned(), Value::text(path));
     map.insert("query".to_owned(), body::pairs(query));
     let cookies = read.cookies();
-    read_rest(message, read, cut, |headers| {
-        map.insert("headers".to_owned(), headers);
-        map.insert("cookies".to_owned(), cookies);
-        map
-    })
+    finish(map, read, cookies)
 }
 
 fn read_reply(message: &Message, cut: &mut bool) -> Value {

@@ -4,11 +4,11 @@ use super::answer::{self, Open};
 use super::connection::{Method, ReplyHead, Upgrade, path_of, reply_head, request_framing, upgrade};
 use super::events;
 use super::framing::{Framing, Message, Reached, Stream};
-use super::reading::{EventRead, HttpExchange};
+use super::reading::{EventRead, HeadRead, HttpExchange};
 use crate::conversation::{Captured, Direction, Limits, Surprise};
 use crate::http2::Cutter;
 use crate::kept::Room;
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Behind, Call, Of, Piece, Rest, Splitter, Splitting, Unanswerable};
 use crate::websocket::{self, Agreed, WebSocket};
 use seam_value::Value;
 use std::collections::VecDeque;
@@ -30,6 +30,7 @@ pub(super) struct HttpSplitter {
     newest: Call,
     last: Call,
     gathers: bool,
+    tells_beginnings: bool,
     tunnel: bool,
     /// Cuts what is spoken in the tunnel, where that is known.
     beyond: Option<Box<dyn Splitter>>,
@@ -55,8 +56,22 @@ struct Side {
     raw: Vec<u8>,
     /// Has its beginning come out?
     told: bool,
+    /// How far a request has come that was begun and is not whole.
+    begun: Begun,
     /// How the rest of it is cut into events, where it is a stream of them.
     events: Option<EventStream>,
+}
+
+/// What was said of a request whose rest is still to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Begun {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// That it has begun.
+    Said,
+    /// That, and it is to be told whole when it is.
+    ToBeTold,
 }
 
 /// A reply that is a stream of events.
@@ -80,14 +95,22 @@ impl EventStream {
 struct Awaited {
     call: Call,
     method: Method,
-    /// The consumer was told to go on already.
-    continued: bool,
+    expects: Expects,
     /// Is its reply for nobody, because it was asked a second time?
     is_repeated: bool,
     asks_tunnel: bool,
     path: String,
     /// The key of one that asks for WebSocket.
     key: Option<String>,
+}
+
+/// Does a consumer wait to be told to go on?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expects {
+    Nothing,
+    Continue,
+    /// It has been told already.
+    NoMore,
 }
 
 /// What an answer to a request must keep to.
@@ -108,6 +131,7 @@ impl Side {
             room: Room::new(limits),
             raw: Vec::new(),
             told: false,
+            begun: Begun::Unsaid,
             events: None,
         }
     }
@@ -124,7 +148,7 @@ impl Side {
 
     fn begin_anew(&mut self, limits: Limits) {
         (self.message, self.room, self.told) = (Message::default(), Room::new(limits), false);
-        self.events = None;
+        (self.events, self.begun) = (None, Begun::Unsaid);
     }
 }
 
@@ -140,6 +164,7 @@ impl HttpSplitter {
             newest: 0,
             last: 0,
             gathers: false,
+            tells_beginnings: false,
             tunnel: false,
             beyond: None,
             own: None,
@@ -188,16 +213,12 @@ impl HttpSplitter {
                     about.wish = Wish::None;
                 }
                 let whole = side.stream.begin_body(framing);
-                let continued = about.expects_continue && !whole;
-                if continued {
-                    // What is held must be whole first, and the consumer waits to be asked for it.
-                    let bytes = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-                    out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
-                }
+                let expects_continue = about.expects_continue && !whole;
+                let expects = if expects_continue { Expects::Continue } else { Expects::Nothing };
                 self.awaited.push_back(Awaited {
                     call: self.last,
                     method,
-                    continued,
+                    expects,
                     is_repeated: false,
                     asks_tunnel: method == Method::Connect || about.wish != Wish::None,
                     path: path_of(side.message.head()),
@@ -210,6 +231,9 @@ impl HttpSplitter {
                 }
                 self.asked.push_back(to);
                 self.newest = self.last;
+                if !self.tells_beginnings {
+                    self.ask_for_the_rest(out);
+                }
                 whole
             }
         };
@@ -217,11 +241,39 @@ impl HttpSplitter {
         Ok(n_taken)
     }
 
+    /// What is held must be whole first, and its consumer may wait to be asked for it.
+    fn ask_for_the_rest(&mut self, out: &mut Vec<Piece>) {
+        if let Some(awaited) = self.awaited.back_mut().filter(|awaited| awaited.expects == Expects::Continue)
+        {
+            awaited.expects = Expects::NoMore;
+            let bytes = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+            out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
+        }
+    }
+
+    /// The consumer has sent no more for now than the beginning of a request.
+    fn tell_beginning(&mut self, out: &mut Vec<Piece>) {
+        let side = &mut self.requests;
+        let is_in_body = !side.stream.is_between() && !side.stream.is_in_head();
+        if self.tells_beginnings && is_in_body && !side.told && side.begun == Begun::Unsaid {
+            side.begun = Begun::Said;
+            let read = Box::new(HeadRead(side.message.head().to_vec()));
+            let of = Of::Begun { call: self.last, read };
+            out.push(Piece { to: Direction::ToProvider, bytes: Vec::new(), of });
+        }
+    }
+
     fn tell_request(&mut self, whole: bool, out: &mut Vec<Piece>) {
         let side = &mut self.requests;
         let is_long = side.message.body().len() >= self.limits.kept_body || side.message.is_cut();
         let call = self.last;
         if side.told {
+            if whole && side.begun == Begun::ToBeTold {
+                let request = std::mem::take(&mut side.message);
+                let read = Box::new(HttpExchange { request, reply: Message::default() });
+                let of = Of::Told { call, read };
+                out.push(Piece { to: Direction::ToProvider, bytes: Vec::new(), of });
+            }
             if whole || !side.raw.is_empty() {
                 let bytes = std::mem::take(&mut side.raw);
                 out.push(Piece { to: Direction::ToProvider, bytes, of: Of::More { call, whole } });
@@ -288,10 +340,9 @@ impl HttpSplitter {
         let side = &mut self.replies;
         let bytes = std::mem::take(&mut side.raw);
         (side.message, side.stream) = (Message::default(), Stream::new());
-        let is_for_nobody = self
-            .awaited
-            .front()
-            .is_some_and(|awaited| awaited.is_repeated || (awaited.continued && head.status == 100));
+        let is_for_nobody = self.awaited.front().is_some_and(|awaited| {
+            awaited.is_repeated || (awaited.expects == Expects::NoMore && head.status == 100)
+        });
         if !is_for_nobody {
             out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
         }
@@ -459,6 +510,9 @@ impl Splitter for HttpSplitter {
                 }
             }
         }
+        if direction == Direction::ToProvider {
+            self.tell_beginning(out);
+        }
         Ok(())
     }
 
@@ -471,6 +525,30 @@ impl Splitter for HttpSplitter {
 
     fn gather_replies(&mut self, gather: bool) {
         self.gathers = gather;
+    }
+
+    fn tell_beginnings(&mut self) {
+        self.tells_beginnings = true;
+    }
+
+    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
+        let side = &mut self.requests;
+        if call != self.last || side.told || side.begun == Begun::Unsaid {
+            return;
+        }
+        if rest == Rest::IsGathered {
+            self.ask_for_the_rest(out);
+            return;
+        }
+        let read = Box::new(HeadRead(side.message.head().to_vec()));
+        let of = Of::Request { call, whole: false, awaited: true, read };
+        out.push(Piece { to: Direction::ToProvider, bytes: std::mem::take(&mut side.raw), of });
+        side.told = true;
+        if rest == Rest::IsTold {
+            side.begun = Begun::ToBeTold;
+        } else {
+            side.message.keep_no_more();
+        }
     }
 
     fn lets_go(&self, untouched: bool) -> bool {
@@ -586,12 +664,12 @@ impl Splitter for HttpSplitter {
 
     fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
         let index = self.awaited.iter().position(|awaited| awaited.call == call)?;
-        let Awaited { method, continued, asks_tunnel, ref path, .. } = self.awaited[index];
+        let Awaited { method, expects, asks_tunnel, ref path, .. } = self.awaited[index];
         let (path, key) = (path.clone(), None);
         if asks_tunnel || self.behind == Behind::Nobody {
             return None;
         }
-        let repeated = Awaited { call, method, continued, is_repeated: true, asks_tunnel, path, key };
+        let repeated = Awaited { call, method, expects, is_repeated: true, asks_tunnel, path, key };
         self.awaited.insert(index + 1, repeated);
         Some(request.to_vec())
     }

@@ -4,7 +4,7 @@ use super::connection::Http2;
 use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
-use crate::splitter::{BrokenOff, Call, Passed, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{BrokenOff, Call, Passed, Piece, Rest, Splitter, Splitting, Unanswerable};
 use crate::watching::Watching;
 use seam_value::Value;
 use std::time::Duration;
@@ -119,6 +119,7 @@ impl<One: Conversation> Conversation for Versions<One> {
                 split,
                 gathers: false,
                 is_ruled: true,
+                tells_beginnings: false,
                 n_preface: Some(n_preface),
                 unseen: Vec::new(),
             }),
@@ -160,6 +161,7 @@ struct Splits {
     split: Box<dyn Splitter>,
     gathers: bool,
     is_ruled: bool,
+    tells_beginnings: bool,
     /// So many bytes of the preface have come, and nothing else. None once it is known what is spoken.
     n_preface: Option<usize>,
     /// What the provider said when the consumer's bytes surprised.
@@ -183,6 +185,9 @@ impl Splitter for Splits {
                 self.split = Box::new(Http2::new(Flavor::Http, self.splitting));
                 self.split.gather_replies(self.gathers);
                 self.split.is_ruled(self.is_ruled);
+                if self.tells_beginnings {
+                    self.split.tell_beginnings();
+                }
             }
         }
         self.n_preface = None;
@@ -203,6 +208,15 @@ impl Splitter for Splits {
     fn gather_replies(&mut self, gather: bool) {
         self.gathers = gather;
         self.split.gather_replies(gather);
+    }
+
+    fn tell_beginnings(&mut self) {
+        self.tells_beginnings = true;
+        self.split.tell_beginnings();
+    }
+
+    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
+        self.split.goes_on(call, rest, out);
     }
 
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {

@@ -105,6 +105,8 @@ fn describe(piece: Piece) -> String {
         Of::Reply { call, awaited, read, .. } => format!("reply {call} {awaited} {}", read.read().reply),
         Of::Message { call, read } => format!("message {call:?} {}", read.read().message),
         Of::More { call, whole } => format!("more {call} {whole}"),
+        Of::Begun { call, read } => format!("begun {call} {}", read.read().request),
+        Of::Told { call, read } => format!("told {call} {}", read.read().request),
         Of::Broken { call, error } => format!("broken {call} {}", error.name()),
     };
     format!("{:?} {what} {:?}", piece.to, String::from_utf8_lossy(&piece.bytes))

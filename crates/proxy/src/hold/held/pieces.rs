@@ -7,16 +7,51 @@ use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::pushed::Pushed;
 use crate::hold::rule::{By, Rule};
-use crate::hold::verdict::{About, WHOLE, What};
+use crate::hold::verdict::{self, About, WHOLE, What};
 use crate::observer::Seen;
 use crate::relay::Over;
 use seam_value::Value;
-use seam_wire::{Answering, BrokenOff, Call, Captured, Direction, Passed, Say, Then, Unanswerable, unroll};
+use seam_wire::{
+    Answering, BrokenOff, Call, Captured, Direction, Passed, Read, Rest, Say, Then, Unanswerable, unroll,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 impl Held {
+    /// A request of which no more than the head has come is decided about, unless somebody needs all of it. Where it is
+    /// answered in the provider's place, its consumer gets to the end of it first, as with most servers.
+    pub(super) fn begun(&mut self, call: Call, read: Box<dyn Captured>) -> Result<(), Ended> {
+        let parts = read.read();
+        let about = About { is_whole: false, is_head: true, ..WHOLE };
+        let rules = Arc::clone(&self.with.state.borrow().rules);
+        let mut rest = verdict::rest(&rules, &self.case(&[], Moment::Request, about), &parts);
+        if rest != Rest::IsGathered {
+            let verdict = self.decide(&[], Moment::Request, about, Box::new(Read(parts)));
+            if let Some((What::Fault(Effect::Answer(_) | Effect::Say(..)), _)) = verdict.what {
+                rest = Rest::IsGathered;
+            }
+            self.decided.insert(call, verdict);
+        }
+        self.goes_on(call, rest)
+    }
+
+    pub(super) fn goes_on(&mut self, call: Call, rest: Rest) -> Result<(), Ended> {
+        let mut pieces = Vec::new();
+        if let Some(splitter) = &mut self.with.splitter {
+            splitter.goes_on(call, rest, &mut pieces);
+        }
+        self.take_in(pieces)
+    }
+
+    /// All of a request that was decided about by its head.
+    pub(super) fn told(&mut self, call: Call, read: Box<dyn Captured>) {
+        let request = read.read().request;
+        let rules = Arc::clone(&self.with.state.borrow().rules);
+        verdict::passed(&rules, &self.case(&[], Moment::Request, WHOLE), &request);
+        self.fates.is_told(call, request);
+    }
+
     /// A request: passed on, later, or answered here.
     pub(super) fn request(
         &mut self,
@@ -25,7 +60,10 @@ impl Held {
         whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
-        let mut verdict = self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read);
+        let mut verdict = match self.decided.remove(&call) {
+            Some(verdict) => verdict,
+            None => self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read),
+        };
         self.fates.begin(call, whole, verdict.asked.take());
         let due = Instant::now() + verdict.wait;
         match verdict.what {

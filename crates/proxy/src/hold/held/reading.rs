@@ -9,9 +9,8 @@ use crate::hold::verdict::{About, Case, Verdict, WHOLE, What, decide};
 use crate::observer::Seen;
 use crate::relay::{Opening, Over};
 use crate::stand::Upstream;
-use seam_wire::{Captured, Direction, Of, Piece, Splitter};
+use seam_wire::{Captured, Direction, Of, Piece, Rest, Splitter};
 use std::io;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -23,23 +22,15 @@ impl Held {
         if self.with.state.has_changed().unwrap_or(false) {
             self.apply_state()?;
         }
-        let scratch = Rc::clone(&self.with.scratch);
-        let bytes = {
-            let mut buffer = scratch.borrow_mut();
-            let from = match direction {
-                Direction::ToProvider => Some(&self.with.consumer),
-                Direction::ToConsumer => self.with.provider.as_ref(),
-            };
-            let Some(from) = from else { return Ok(()) };
-            match from.try_read(&mut buffer) {
-                Ok(n_read) => buffer[..n_read].to_vec(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(_) => {
-                    self.with.tap.borrow_mut().reset_by(direction);
-                    return Err(Ended(Over::Reset));
-                }
+        if direction == Direction::ToProvider && self.order.is_empty() && !self.provider_ended {
+            // A provider who is leaving has left before anything more is asked.
+            match self.take(Direction::ToConsumer)? {
+                Some(bytes) if bytes.is_empty() => self.side_ended(Direction::ToConsumer)?,
+                Some(bytes) => self.cut(Direction::ToConsumer, &bytes)?,
+                None => {}
             }
-        };
+        }
+        let Some(bytes) = self.take(direction)? else { return Ok(()) };
         if bytes.is_empty() {
             return self.side_ended(direction);
         }
@@ -64,6 +55,24 @@ impl Held {
             self.with.tap.borrow_mut().saw(direction, &bytes);
         }
         self.cut(direction, &bytes)
+    }
+
+    /// What one side has sent by now; nothing of it at its end, none where nothing has come.
+    fn take(&mut self, direction: Direction) -> Result<Option<Vec<u8>>, Ended> {
+        let mut buffer = self.with.scratch.borrow_mut();
+        let from = match direction {
+            Direction::ToProvider => Some(&self.with.consumer),
+            Direction::ToConsumer => self.with.provider.as_ref(),
+        };
+        match from.map(|from| from.try_read(&mut buffer)) {
+            None => Ok(None),
+            Some(Ok(n_read)) => Ok(Some(buffer[..n_read].to_vec())),
+            Some(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Some(Err(_)) => {
+                self.with.tap.borrow_mut().reset_by(direction);
+                Err(Ended(Over::Reset))
+            }
+        }
     }
 
     /// May calls overtake each other? Known once bytes have passed.
@@ -159,6 +168,12 @@ impl Held {
         let Piece { to, bytes, of } = piece;
         let now = Instant::now();
         match of {
+            // Where nobody hears it no rule has anything to strike, either.
+            Of::Begun { call, .. } if self.is_left => self.goes_on(call, Rest::Passes),
+            Of::Request { .. } if self.is_left => {
+                self.up.push(Act::Bytes(bytes, 0), now, None);
+                Ok(())
+            }
             Of::Rest => {
                 self.lane(to).push(Act::Bytes(bytes, 0), now, None);
                 Ok(())
@@ -170,6 +185,11 @@ impl Held {
                 self.request(call, bytes, whole, read)
             }
             Of::Reply { call, whole, read, .. } => self.reply(call, bytes, whole, read),
+            Of::Begun { call, read } => self.begun(call, read),
+            Of::Told { call, read } => {
+                self.told(call, read);
+                Ok(())
+            }
             Of::Message { call, read } => self.message(to, call, bytes, read),
             Of::More { call, whole } => self.more(to, call, bytes, whole),
             Of::Broken { call, .. } => {
@@ -177,6 +197,7 @@ impl Held {
                 if goes_on || to == Direction::ToConsumer {
                     self.lane(to).push(Act::Bytes(bytes, 0), now, None);
                 }
+                self.decided.remove(&call);
                 self.ready.remove(&call);
                 self.streams.forget(call);
                 self.answered(call);
@@ -192,21 +213,8 @@ impl Held {
         about: About<'_>,
         read: Box<dyn Captured>,
     ) -> Verdict {
-        let (rules, leads_somewhere) = {
-            let state = self.with.state.borrow();
-            (Arc::clone(&state.rules), state.upstream != Upstream::Nowhere)
-        };
-        let case = Case {
-            seam: &self.with.seam.1,
-            protocol: self.with.protocol.name(),
-            at: self.with.observer.pulse().now(),
-            bytes,
-            moment,
-            about,
-            is_bytes: self.with.splitter.is_none(),
-            has_provider: self.with.provider.is_some() || leads_somewhere,
-        };
-        let verdict = decide(&rules, &case, read);
+        let rules = Arc::clone(&self.with.state.borrow().rules);
+        let verdict = decide(&rules, &self.case(bytes, moment, about), read);
         self.is_touched |= verdict.what.is_some();
         // Whether it can be said shows when it is said.
         let answers = match &verdict.what {
@@ -218,6 +226,21 @@ impl Held {
             self.strikes(rule);
         }
         verdict
+    }
+
+    /// What is to be decided about.
+    pub(super) fn case<'a>(&'a self, bytes: &'a [u8], moment: Moment, about: About<'a>) -> Case<'a> {
+        let leads_somewhere = self.with.state.borrow().upstream != Upstream::Nowhere;
+        Case {
+            seam: &self.with.seam.1,
+            protocol: self.with.protocol.name(),
+            at: self.with.observer.pulse().now(),
+            bytes,
+            moment,
+            about,
+            is_bytes: self.with.splitter.is_none(),
+            has_provider: self.with.provider.is_some() || leads_somewhere,
+        }
     }
 
     pub(super) fn strikes(&self, rule: &Arc<Rule>) {
@@ -261,6 +284,7 @@ impl Held {
 
     /// Nothing more is said to the consumer.
     pub(super) fn end_to_consumer(&mut self) {
+        self.is_left = true;
         if self.hung.is_none() {
             self.down.push(Act::End, Instant::now() + self.close_after, None);
         }

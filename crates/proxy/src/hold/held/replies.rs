@@ -6,7 +6,7 @@ use crate::faults::{Effect, Extent, Moment, garbled, noise, truncated};
 use crate::hold::fates::Fate;
 use crate::hold::lane::Act;
 use crate::hold::rule::{By, Rule};
-use crate::hold::verdict::{About, What};
+use crate::hold::verdict::{About, WHOLE, What};
 use crate::relay::Over;
 use seam_wire::{Call, Captured, Direction, Passed, Then};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Held {
             return self.lose(call, extent, whole);
         }
         let asked = self.fates.take_asked(call);
-        let about = About { is_message: false, is_whole: whole, asked: asked.as_ref() };
+        let about = About { is_whole: whole, asked: asked.as_ref(), ..WHOLE };
         let verdict = self.decide(&bytes, Moment::Reply, about, read);
         let due = Instant::now() + verdict.wait;
         let struck = self.apart.remove(&call).map(By::Fault);

@@ -9,6 +9,7 @@ use crate::relay::Over;
 use crate::stand::{Undialled, dial};
 use seam_wire::Direction;
 use std::io;
+use std::rc::Rc;
 use tokio::time::Instant;
 
 impl Held {
@@ -115,11 +116,32 @@ impl Held {
                     return Ok(());
                 }
                 Err(_) => {
+                    if to == Direction::ToProvider {
+                        self.hear_last_words()?;
+                    }
                     self.with.tap.borrow_mut().reset_by(to.opposite());
                     return Err(Ended(Over::Reset));
                 }
             }
         }
+    }
+
+    /// The provider is gone: what it said before goes to the consumer, as far as that takes it. A server that refuses a long
+    /// request says so and leaves.
+    fn hear_last_words(&mut self) -> Result<(), Ended> {
+        let scratch = Rc::clone(&self.with.scratch);
+        loop {
+            let bytes = {
+                let mut buffer = scratch.borrow_mut();
+                let provider = self.with.provider.as_ref();
+                match provider.map(|provider| provider.read_now(&mut buffer)) {
+                    Some(Ok(n_read @ 1..)) => buffer[..n_read].to_vec(),
+                    _ => break,
+                }
+            };
+            self.cut(Direction::ToConsumer, &bytes)?;
+        }
+        self.write(Direction::ToConsumer)
     }
 
     fn end(&mut self, to: Direction, over: Option<Over>) -> Result<(), Ended> {
