@@ -99,6 +99,9 @@ pub fn as_tests(
         let mut missing: Vec<String> = Vec::new();
         let who = actors(&list);
         for ((recording, recorded), actor) in list.into_iter().zip(who) {
+            if is_part_of_a_call(recording, recorded) {
+                continue;
+            }
             let mask = Mask::new(&recording.volatile, &recorded.volatile);
             let asking =
                 Asking { recording, recorded, mask: &mask, thoroughness, knows_secret, number: steps.len() };
@@ -135,6 +138,15 @@ pub fn as_tests(
         drivers.list.push(Driver { name, recorded_in: test.map(str::to_owned), text });
     }
     drivers
+}
+
+/// Is it a message of a gRPC call, whose messages stand in its request and its reply as well?
+fn is_part_of_a_call(recording: &Recording, recorded: &Recorded) -> bool {
+    let of = |part: &Value| Some((part.get("service")?.clone(), part.get("method")?.clone()));
+    recording.protocol == "grpc"
+        && of(&recorded.message).is_some_and(|own| {
+            recording.interactions.iter().any(|one| of(&one.request).as_ref() == Some(&own))
+        })
 }
 
 /// What was asked elsewhere and has to be asked first: a test may go on with a session that a fixture of its file opened.

@@ -97,6 +97,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     let step = match protocol {
         _ if is_http(protocol) => http(asking, &mut tried),
         "redis" => redis(asking, &mut tried),
+        "grpc" => grpc(asking, &mut tried),
         "postgres" | "mysql" => sql(asking, &mut tried, &mut values),
         _ => None,
     };
@@ -273,6 +274,72 @@ fn redis(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     }
     step.insert("expect".to_owned(), Value::Map(expecting.expect));
     Some(step)
+}
+
+fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
+    let Recorded { request, reply, .. } = asking.recorded;
+    let text = |name: &str| request.get(name).and_then(Value::as_text);
+    let mut step = Map::new();
+    let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
+    put("name", Value::Text(title(asking)));
+    put("grpc", Value::Text(format!("{}/{}/{}", provider(asking), text("service")?, text("method")?)));
+    match (request.get("body"), request.get("bodies")) {
+        (None | Some(Value::Null), Some(bodies)) => put("bodies", threaded(bodies, "", asking, threads)),
+        (Some(body), _) => put("body", threaded(body, "", asking, threads)),
+        (None, None) => {}
+    }
+    let mut metadata = Map::new();
+    for (name, value) in request.get("metadata").and_then(Value::as_map).into_iter().flatten() {
+        if !lists::varies(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
+            metadata.insert(name.clone(), threaded(value, name, asking, threads));
+        }
+    }
+    if !metadata.is_empty() {
+        put("metadata", Value::Map(metadata));
+    }
+    let status = reply.get("status").filter(|status| **status != Value::Null)?;
+    // How long the consumer would have waited matters only where that was too short.
+    if *status == Value::text("DEADLINE_EXCEEDED") {
+        put("deadline", Value::Text(waited(text("timeout")?)?));
+    }
+    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    expecting.value("status", status);
+    let said = |name: &str| reply.get(name).filter(|value| **value != Value::Null);
+    for name in ["message", "body"] {
+        if let Some(value) = said(name) {
+            expecting.value(name, value);
+        }
+    }
+    if let (None, Some(bodies)) = (said("body"), said("bodies")) {
+        expecting.value("bodies", bodies);
+    }
+    if asking.thoroughness == Thoroughness::Whole {
+        for part in ["metadata", "trailers"] {
+            for (name, value) in reply.get(part).and_then(Value::as_map).into_iter().flatten() {
+                if !lists::varies(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
+                    let mut at = vec!["reply".to_owned(), part.to_owned(), name.clone()];
+                    expecting.add(below(part, name), value, &mut at);
+                }
+            }
+        }
+    }
+    step.insert("expect".to_owned(), Value::Map(expecting.expect));
+    Some(step)
+}
+
+/// `500m` as gRPC writes it, to `500ms`.
+fn waited(timeout: &str) -> Option<String> {
+    let (digits, unit) = timeout.split_at_checked(timeout.len().checked_sub(1)?)?;
+    let number: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => format!("{number}h"),
+        "M" => format!("{number}m"),
+        "S" => format!("{number}s"),
+        "m" => format!("{number}ms"),
+        "u" => format!("{number}us"),
+        "n" => format!("{}us", number.div_ceil(1000)),
+        _ => return None,
+    })
 }
 
 fn sql(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map> {

@@ -514,6 +514,76 @@ tests:
 }
 
 #[test]
+fn calls_of_grpc_are_asked_as_well() {
+    let place = r#"{"service":"shop.Orders","method":"Place","metadata":{"user-agent":"x","x-a":"b"},"timeout":"500m","body":"#;
+    let mut calls = of(
+        "grpc",
+        "web -> orders.rpc",
+        &[
+            (
+                &format!(r#"{place}{{"sku":"A1"}}}}"#),
+                r#"{"status":"OK","message":null,"metadata":{"date":"x","x-b":"c"},"body":{"id":"o-40001"},"trailers":{}}"#,
+            ),
+            (
+                &format!(r#"{place}null,"bodies":[{{"id":"o-40001"}},{{"id":"$2"}}]}}"#),
+                r#"{"status":"OK","message":null,"metadata":{},"body":null,"bodies":[{"n":1},{"n":2}],"trailers":{}}"#,
+            ),
+            (
+                &format!("{place}{{}}}}"),
+                r#"{"status":"DEADLINE_EXCEEDED","message":"too late","metadata":{},"body":null,"bodies":[]}"#,
+            ),
+        ],
+    );
+    calls.volatile.push(Volatile::parse("reply.body.id").unwrap());
+    assert_eq!(
+        driven(&calls, Thoroughness::Whole),
+        "\
+# Made here.
+tests:
+  - name: Outside of tests
+    steps:
+      - name: shop.Orders/Place
+        grpc: orders.rpc/shop.Orders/Place
+        body:
+          sku: A1
+        metadata:
+          x-a: b
+        expect:
+          status: OK
+          body:
+            size: 1
+          body.id:
+            type: string
+          metadata.x-b: c
+        save:
+          id: body.id
+      - name: shop.Orders/Place
+        grpc: orders.rpc/shop.Orders/Place
+        bodies:
+          - id: $id
+          - id: $$2
+        metadata:
+          x-a: b
+        expect:
+          status: OK
+          bodies:
+            - \"n\": 1
+            - \"n\": 2
+      - name: shop.Orders/Place
+        grpc: orders.rpc/shop.Orders/Place
+        body: {}
+        metadata:
+          x-a: b
+        deadline: 500ms
+        expect:
+          status: DEADLINE_EXCEEDED
+          message: too late
+          bodies: []
+"
+    );
+}
+
+#[test]
 fn an_archive_out_and_in() {
     let long = post("/pay", r#"{"cents":5}"#);
     let passed = [

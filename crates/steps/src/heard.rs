@@ -59,12 +59,12 @@ impl Heard {
 
     /// What has come to its end since this was asked last.
     pub(crate) fn told(&mut self) -> Result<Vec<Told>, Unread> {
-        let read = |exchange: Exchange| {
-            let Exchange { captured, error, cut, .. } = exchange;
-            let parts = captured.read();
-            if cut || parts.cut { Err(Unread::TooLong) } else { Ok(Told { parts, error }) }
-        };
         self.exchanges.drain(..).map(read).collect()
+    }
+
+    /// What is open, as far as it has come.
+    pub(crate) fn unfinished(&self) -> Result<Vec<Told>, Unread> {
+        self.conversation.unfinished().into_iter().map(read).collect()
     }
 
     /// Is a transaction open?
@@ -78,4 +78,10 @@ impl Told {
     pub(crate) fn reply(self) -> Value {
         self.parts.reply
     }
+}
+
+fn read(exchange: Exchange) -> Result<Told, Unread> {
+    let Exchange { captured, error, cut, .. } = exchange;
+    let parts = captured.read();
+    if cut || parts.cut { Err(Unread::TooLong) } else { Ok(Told { parts, error }) }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 /// All kinds, in the order in which the reference lists them.
 pub static STEPS: &[&dyn Kind] = &[
     &crate::http::HttpStep,
+    &crate::grpc::GrpcStep,
     &crate::sql::SqlStep,
     &crate::redis::RedisStep,
     &crate::mail::MailStep,
@@ -26,7 +27,6 @@ pub static STEPS: &[&dyn Kind] = &[
     &crate::together::TogetherStep,
     &crate::flow::UseStep,
     &later::GRAPHQL,
-    &later::GRPC,
     &later::WS,
     &later::SSE,
     &later::PUBLISH,

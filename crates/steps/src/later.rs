@@ -24,7 +24,6 @@ macro_rules! later {
 
 later! {
     GRAPHQL "graphql": "asks a GraphQL endpoint (not there yet)";
-    GRPC "grpc": "calls a gRPC method (not there yet)";
     WS "ws": "talks over a WebSocket (not there yet)";
     SSE "sse": "listens to server-sent events (not there yet)";
     PUBLISH "publish": "publishes a message to a broker (not there yet)";

@@ -9,6 +9,7 @@
 
 mod action;
 mod actor;
+mod answered;
 mod bench;
 mod component;
 mod disturb;
@@ -17,6 +18,7 @@ mod file;
 mod files;
 mod filter;
 mod flow;
+mod grpc;
 mod heard;
 mod http;
 mod input;

@@ -2,6 +2,7 @@
 
 use super::link::{Answer, Broken};
 use crate::action::{Trouble, Unsaid};
+use crate::answered::{shown, unsaid_error};
 use http::header::{self, HeaderMap, HeaderValue};
 use seam_value::{Map, Value};
 use seam_wire::body;
@@ -70,24 +71,8 @@ pub(super) fn result(
 
 /// What nobody had to write: an answer, and one below 400.
 pub(super) fn unsaid(result: &Value) -> Vec<Unsaid> {
-    let mut unsaid = Vec::new();
-    if let Some(error) = result.get("error").filter(|error| **error != Value::Null) {
-        let url = result.get("url").and_then(Value::as_text).unwrap_or_default();
-        let message = match error.as_text() {
-            Some("refused") => "the connection was refused: nothing listens there",
-            Some("reset") => "the connection was reset",
-            Some("timeout") => "there was no answer in time",
-            Some("malformed") => "the answer is not HTTP",
-            _ => "the connection was closed before the answer was whole",
-        };
-        unsaid.push(Unsaid {
-            path: "error",
-            message: message.to_owned(),
-            expected: Some(Value::Null),
-            actual: Some(error.clone()),
-            details: vec![format!("asked {url}")],
-        });
-    }
+    let url = result.get("url").and_then(Value::as_text).unwrap_or_default();
+    let mut unsaid = unsaid_error(result, "HTTP", format!("asked {url}"));
     if let Some(status) = result.get("status").and_then(Value::as_i64).filter(|status| *status >= 400) {
         let body = result.get("text").and_then(Value::as_text).unwrap_or_default().trim();
         unsaid.push(Unsaid {
@@ -130,29 +115,5 @@ fn characters(value: &HeaderValue) -> String {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.to_owned(),
         Err(_) => value.as_bytes().iter().map(|byte| char::from(*byte)).collect(),
-    }
-}
-
-/// As durations are written everywhere: `12.3ms`, `1.25s`.
-fn shown(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    match micros {
-        0..1_000 => format!("{micros}us"),
-        1_000..1_000_000 => format!("{}.{}ms", micros / 1_000, micros % 1_000 / 100),
-        _ => format!("{}.{:02}s", micros / 1_000_000, micros % 1_000_000 / 10_000),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_back_as_durations() {
-        for (micros, expect) in [(0, "0us"), (999, "999us"), (12_345, "12.3ms"), (1_250_000, "1.25s")] {
-            let text = shown(Duration::from_micros(micros));
-            assert_eq!(text, expect);
-            assert!(seam_model::duration(&text).is_ok());
-        }
     }
 }

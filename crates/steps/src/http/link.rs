@@ -231,7 +231,7 @@ fn joined(first: Bytes, more: &BytesMut) -> Bytes {
 }
 
 /// hyper's error in the words that tests use.
-pub(super) fn broken(error: &hyper::Error) -> Broken {
+pub(crate) fn broken(error: &hyper::Error) -> Broken {
     if error.is_parse() || error.is_parse_too_large() {
         return Broken::Malformed(error.to_string());
     }

@@ -14,7 +14,7 @@ mod link2;
 mod read;
 mod send;
 
-pub(crate) use link::Links;
+pub(crate) use link::{Broken, Links, broken};
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
 use crate::actor::{basic_of, bearer_of};

@@ -3,6 +3,7 @@
 
 mod cost;
 mod examples;
+pub(crate) mod rpc;
 pub(crate) mod servers;
 
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
@@ -19,6 +20,7 @@ use seam_launch::Watcher;
 use seam_manifest::{TestFiles, Vocabulary};
 use seam_model::{TestFile, Word};
 use seam_value::{Map, Value};
+use seam_wire::grpc::Descriptors;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -36,6 +38,7 @@ pub(crate) struct Small;
 
 const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("gateway", &[("", "http"), ("admin", "http"), ("rpc", "grpc")]),
+    ("bare", &[("", "grpc")]),
     ("orders", &[("", "http")]),
     ("paygate", &[("", "http")]),
     ("notify", &[("", "http")]),
@@ -58,6 +61,10 @@ impl DeclaredSystem for Small {
     fn protocol(&self, component: &str, endpoint: &str) -> Option<&str> {
         let (_, endpoints) = COMPONENTS.iter().find(|(name, _)| *name == component)?;
         endpoints.iter().find(|(name, _)| *name == endpoint).map(|(_, protocol)| *protocol)
+    }
+
+    fn descriptors(&self, component: &str) -> Option<Arc<Descriptors>> {
+        (component == "gateway").then(rpc::descriptors)
     }
 
     fn service(&self, component: &str) -> Option<&str> {

@@ -105,6 +105,12 @@ pub(crate) fn pushed(
     message(output, pushed.get("body").unwrap_or(pushed))
 }
 
+/// The bytes of a message that asks the method of a path, with what stands before it.
+pub fn request(descriptors: Option<&Descriptors>, path: &str, body: &Value) -> Result<Vec<u8>, String> {
+    let input = descriptors.and_then(|descriptors| descriptors.method(path)).map(|method| method.input());
+    message(input, body).map_err(|unanswerable| unanswerable.to_string())
+}
+
 fn metadata(map: &Map, field: &str, headers: &mut Headers) -> Result<(), Unanswerable> {
     for (name, value) in map.get(field).and_then(Value::as_map).into_iter().flatten() {
         let name = name.to_ascii_lowercase();

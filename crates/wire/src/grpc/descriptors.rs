@@ -46,6 +46,15 @@ impl Descriptors {
         Ok(Self { pool: compiler.descriptor_pool() })
     }
 
+    /// All methods, as they are called: `shop.Orders/Place`.
+    pub fn methods(&self) -> Vec<String> {
+        let of = |service: prost_reflect::ServiceDescriptor| {
+            let name = service.full_name().to_owned();
+            service.methods().map(|method| format!("{name}/{}", method.name())).collect::<Vec<_>>()
+        };
+        self.pool.services().flat_map(of).collect()
+    }
+
     /// The method of a path: `/shop.Orders/Place`.
     pub(crate) fn method(&self, path: &str) -> Option<MethodDescriptor> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;

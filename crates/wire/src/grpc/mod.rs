@@ -19,6 +19,7 @@ use crate::http2::{Flavor, Http2};
 use crate::protocol::Protocol;
 use crate::splitter::Unanswerable;
 use crate::watching::Watching;
+pub use answer::request;
 pub(crate) use answer::{last, pushed, said};
 pub use descriptors::{Descriptors, Undescribed};
 pub(crate) use reading::{MessageRead, ReplyRead, RequestRead, is_grpc};
