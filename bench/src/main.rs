@@ -25,6 +25,10 @@ use row::Row;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// The command's own allocator, for the floors too: what differs between rows is what they do.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A group's name, one line on it, and its parts.
 type Group = (&'static str, &'static str, &'static [Part]);
 
