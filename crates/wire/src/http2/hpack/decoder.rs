@@ -25,13 +25,14 @@ pub(crate) struct Decoder {
 
 #[derive(Clone, Debug)]
 struct Entry {
-    name: Box<[u8]>,
-    value: Box<[u8]>,
+    /// The name, and the value behind it.
+    bytes: Box<[u8]>,
+    name_end: usize,
 }
 
 impl Entry {
     fn size(&self) -> usize {
-        self.name.len() + self.value.len() + ENTRY
+        self.bytes.len() + ENTRY
     }
 }
 
@@ -44,7 +45,7 @@ impl Default for Decoder {
 impl Decoder {
     /// Reads a whole block, whose headers may have so many bytes when they are unpacked.
     pub(crate) fn decode(&mut self, block: &[u8], most: usize) -> Result<Headers, Surprise> {
-        let mut headers = Headers::default();
+        let mut headers = Headers::with_room_for(block.len());
         let mut block = Block { rest: block };
         while let Some(first) = block.peek() {
             if first & 0xe0 == 0x20 {
@@ -57,14 +58,17 @@ impl Decoder {
             } else {
                 let is_indexed = first & 0x40 != 0;
                 let place = block.number(if is_indexed { 6 } else { 4 })?;
-                let name = match place {
-                    0 => block.text(most)?,
-                    _ => self.entry(place)?.0.to_vec(),
-                };
-                let value = block.text(most)?;
-                headers.push_as(&name, &value, !is_indexed && first & 0x10 != 0);
+                let begin = headers.bytes.len();
+                match place {
+                    0 => block.text(most, &mut headers.bytes)?,
+                    _ => headers.bytes.extend_from_slice(self.entry(place)?.0),
+                }
+                let name_end = headers.bytes.len();
+                block.text(most, &mut headers.bytes)?;
+                headers.end(name_end, !is_indexed && first & 0x10 != 0);
                 if is_indexed {
-                    self.insert(Entry { name: name.into(), value: value.into() });
+                    let bytes = headers.bytes[begin..].into();
+                    self.insert(Entry { bytes, name_end: name_end - begin });
                 }
             }
             if headers.bytes.len() + ENTRY * headers.ends.len() > most {
@@ -86,7 +90,7 @@ impl Decoder {
             return Ok((name.as_bytes(), value.as_bytes()));
         }
         let entry = self.entries.get(place - STATIC.len()).ok_or_else(missing)?;
-        Ok((&entry.name, &entry.value))
+        Ok(entry.bytes.split_at(entry.name_end))
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -146,7 +150,8 @@ impl Block<'_> {
         Err(Surprise::new("a number in a header that is too large"))
     }
 
-    fn text(&mut self, most: usize) -> Result<Vec<u8>, Surprise> {
+    /// Appends the text that comes next.
+    fn text(&mut self, most: usize, out: &mut Vec<u8>) -> Result<(), Surprise> {
         let is_packed = self.peek().is_some_and(|first| first & 0x80 != 0);
         let length = self.number(7)?;
         let Some((text, rest)) = self.rest.split_at_checked(length) else {
@@ -154,9 +159,10 @@ impl Block<'_> {
         };
         self.rest = rest;
         if !is_packed {
-            return Ok(text.to_vec());
+            out.extend_from_slice(text);
+            return Ok(());
         }
-        huffman::unpack(text, most).ok_or_else(|| Surprise::new("a header that can't be unpacked"))
+        huffman::unpack(text, most, out).ok_or_else(|| Surprise::new("a header that can't be unpacked"))
     }
 }
 

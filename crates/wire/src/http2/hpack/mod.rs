@@ -34,10 +34,21 @@ impl Headers {
 
     fn push_as(&mut self, name: &[u8], value: &[u8], is_secret: bool) {
         self.bytes.extend_from_slice(name);
-        let name_end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        let name_end = self.bytes.len();
         self.bytes.extend_from_slice(value);
-        let value_end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        self.ends.push(Ends { name: name_end, value: value_end, is_secret });
+        self.end(name_end, is_secret);
+    }
+
+    /// The last one has its name up to there, and its value up to here.
+    fn end(&mut self, name_end: usize, is_secret: bool) {
+        let short = |end: usize| u32::try_from(end).unwrap_or(u32::MAX);
+        self.ends.push(Ends { name: short(name_end), value: short(self.bytes.len()), is_secret });
+    }
+
+    /// None yet, with room for what a block of this length says in most cases.
+    fn with_room_for(n_packed: usize) -> Self {
+        let n_bytes = (4 * n_packed).clamp(96, 512);
+        Self { bytes: Vec::with_capacity(n_bytes), ends: Vec::with_capacity(8) }
     }
 
     /// All of them, names and values.
