@@ -19,8 +19,8 @@ pub(crate) fn refusal(headers: &HeaderMap, authority: Option<&str>) -> Option<An
         }
         _ => return Some(Answer::error(StatusCode::BAD_REQUEST, "the request has several Hosts", "")),
     };
-    if !is_local(host) || authority.is_some_and(|authority| !is_local(authority)) {
-        let message = format!("`{host}` is not a name of this machine's loopback");
+    if let Some(strange) = [Some(host), authority].into_iter().flatten().find(|name| !is_local(name)) {
+        let message = format!("`{strange}` is not a name of this machine's loopback");
         let hint = "ask for localhost, 127.0.0.1 or [::1]";
         return Some(Answer::error(StatusCode::FORBIDDEN, &message, hint));
     }

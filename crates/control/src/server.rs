@@ -7,8 +7,8 @@ use crate::guard::refusal;
 use crate::own::{House, Own};
 use crate::toxiproxy::Toxiproxy;
 use crate::wiremock::{Admin, Files, Stands};
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -35,6 +35,9 @@ const MOST_BODY: usize = 8 * MIB;
 
 /// The most that an archive of HTTP may have: what a browser has seen is larger than what anybody writes.
 const MOST_ARCHIVE: usize = 64 * MIB;
+
+/// How much more than that is read and thrown away, so that whoever sends it sees why it is refused.
+const MOST_DRAINED: usize = 64 * MIB;
 
 const MIB: usize = 1024 * 1024;
 
@@ -309,14 +312,32 @@ async fn read(body: Incoming, path: &str) -> Result<Bytes, Answer> {
         "/seam/har" => (MOST_ARCHIVE, "`seam record --from FILE.har` reads one of any size"),
         _ => (MOST_BODY, "send it in parts"),
     };
-    let reading = Limited::new(body, most).collect();
+    let reading = gather(body, most);
     match tokio::time::timeout(BODY_WITHIN, reading).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => {
             let message = format!("the body is larger than {} MiB", most / MIB);
             Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, &message, hint))
         }
         Ok(Err(_)) => Err(Answer::error(StatusCode::BAD_REQUEST, "the body can't be read", "")),
         Err(_) => Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "the body did not come within 15 s", "")),
     }
+}
+
+/// A body of at most so many bytes; none where it has more. Then the rest is read as well, within reason: who is still
+/// sending when the connection is closed gets a reset, and never sees why.
+async fn gather(mut body: Incoming, most: usize) -> Result<Option<Bytes>, hyper::Error> {
+    let (mut kept, mut n_bytes) = (BytesMut::new(), 0);
+    while n_bytes <= most + MOST_DRAINED
+        && let Some(frame) = body.frame().await.transpose()?
+    {
+        let Ok(data) = frame.into_data() else { continue };
+        n_bytes += data.len();
+        if n_bytes <= most {
+            kept.extend_from_slice(&data);
+        } else {
+            kept = BytesMut::new();
+        }
+    }
+    Ok((n_bytes <= most).then(|| kept.freeze()))
 }

@@ -124,8 +124,14 @@ async fn strangers_are_refused() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let (served, _seams) = serve().await;
-    let length = 8 * 1024 * 1024 + 1;
-    for (path, status) in [("/proxies", 413), ("/seam/har", 400)] {
+    let large = 8 * 1024 * 1024 + 1;
+    // Who sends on and on still sees why it is refused.
+    for (path, length, status) in [
+        ("/proxies", large, 413),
+        ("/seam/har", large, 400),
+        ("/populate", 4 * large, 413),
+        ("/seam/rules", 4 * large, 413),
+    ] {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
         );
@@ -290,6 +296,18 @@ async fn a_message_is_pushed_to_those_who_have_subscribed() {
         "{told}"
     );
     assert_eq!(ask(address, "POST /seam/push", "{}").await.0, 422);
+    for (wrong, message) in [
+        (push.replace("topic", "topik"), "did you mean `topic`?"),
+        (push.replace("text", "txet"), "a message of redis has no `txet`"),
+        (push.replace("seam", "last\":1,\"seam"), "no `last`"),
+    ] {
+        let (status, told) = ask(address, "POST /seam/push", &wrong).await;
+        assert!(status == 422 && told.to_string().contains(message), "{wrong}: {told}");
+    }
+    for nothing in [r#"{"log":{"entries":[{}]}}"#, r#"{"log":{"entries":[{"request":{"url":"notaurl"}}]}}"#] {
+        let (status, told) = ask(address, "POST /seam/har", nothing).await;
+        assert!(status == 422 && told.to_string().contains("nothing in the archive"), "{nothing}: {told}");
+    }
     assert_eq!(ask(address, "POST /seam/push", &push.replace("feed", "none")).await.0, 404);
     served.close().await;
 }

@@ -249,6 +249,9 @@ async fn a_mapping_stands_on_the_seam_that_it_names() {
     let nowhere = json!({ "request": { "url": "/x" }, "response": {}, "metadata": { "seam": "a -> b" } });
     let (status, told) = ask(served.address(), "POST /__admin/mappings", &nowhere.to_string()).await;
     assert!(status == 422 && told.contains("there is no seam `a -> b`"), "{told}");
+    let strange = json!({ "request": { "url": "/x" }, "response": {}, "metadata": { "seam": 5 } });
+    let (status, told) = ask(served.address(), "POST /__admin/mappings", &strange.to_string()).await;
+    assert!(status == 422 && told.contains("/metadata/seam"), "{told}");
     // It is told to who named it, and to nobody else.
     map(served.address(), json!({ "request": { "url": "/y" }, "response": {} })).await;
     served.close().await;

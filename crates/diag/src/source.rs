@@ -81,10 +81,16 @@ impl Span {
 }
 
 impl Sources {
-    /// Keeps a file and gives it an id. Files beyond four thousand million are not read at all.
+    /// Keeps a file and gives it an id; one that is kept already has its own. Files beyond four thousand million are not
+    /// read at all.
     pub fn add(&mut self, path: impl Into<PathBuf>, text: impl Into<String>) -> FileId {
+        let (path, text) = (path.into(), text.into());
+        let known = self.files().find(|(_, file)| file.path == path && file.text == text);
+        if let Some((id, _)) = known {
+            return id;
+        }
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.into(), text: text.into(), line_ends: OnceLock::new() });
+        self.files.push(SourceFile { path, text, line_ends: OnceLock::new() });
         id
     }
 

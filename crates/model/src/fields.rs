@@ -141,6 +141,20 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// Takes a whole number from 1.
+    pub fn positive(&mut self, key: &'static str, found: &mut Diagnostics) -> Option<u64> {
+        let node = self.take(key)?;
+        let value = match &node.kind {
+            NodeKind::Number(number) => number.as_i64().and_then(|integer| u64::try_from(integer).ok()),
+            _ => None,
+        };
+        let value = value.filter(|value| *value > 0);
+        if value.is_none() {
+            found.push(Diagnostic::error(format!("`{key}` is a number from 1")).at(node.span, ""));
+        }
+        value
+    }
+
     /// Takes a duration.
     pub fn duration(&mut self, key: &'static str, found: &mut Diagnostics) -> Option<Duration> {
         let node = self.take(key)?;

@@ -42,7 +42,7 @@ mod words;
 pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
 pub use actor::{Actor, Connections};
 pub use bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
-pub use disturb::{Disturbance, Live, Placed, Spoken, read_live, read_stub};
+pub use disturb::{Disturbance, Live, Placed, Spoken, read_live, read_stand_in};
 pub use files::file_meant;
 pub use kind::{DeclaredSystem, Kind, Reading, STEPS, kind};
 pub use paths::{check_awaited, check_paths};

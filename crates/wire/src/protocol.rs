@@ -66,6 +66,11 @@ pub trait Protocol: Sync {
         own.flatten().chain(also).collect()
     }
 
+    /// What a message that is said to a consumer of our own accord may have; empty where that is the message's own affair.
+    fn pushed_fields(&self) -> Vec<&'static str> {
+        self.fields_of("message").iter().map(|field| field.name).collect()
+    }
+
     /// The scheme of addresses: `postgresql` in `postgresql://`.
     fn scheme(&self) -> &'static str;
 

@@ -22,6 +22,9 @@ use std::time::Duration;
 const CONSUMER: &str = "client";
 const PROVIDER: &str = "control";
 
+/// What the least archive looks like.
+const EXAMPLE: &str = r#"such as {"log": {"entries": [{"request": {"method": "GET", "url": "http://pay.example/"}, "response": {"status": 200}}]}}"#;
+
 /// Headers of an answer that say how it was sent, not what.
 const OF_SENDING: &[&str] = &["content-length", "transfer-encoding", "content-encoding", "connection"];
 
@@ -120,6 +123,11 @@ pub(super) async fn put(house: &dyn House, (rules, wiremock): (&Rules, &WireMock
             Ok(ids) => mapped.extend(ids),
             Err(answer) => return answer,
         }
+    }
+    if told.is_empty() && mapped.is_empty() {
+        let message =
+            "nothing in the archive can be answered: no entry has the address of a request and a response";
+        return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, message, EXAMPLE);
     }
     Answer::json(StatusCode::CREATED, &json!({ "rules": told, "mappings": mapped }))
 }

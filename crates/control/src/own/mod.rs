@@ -14,6 +14,7 @@ use hyper::{Method, StatusCode};
 use rules::Rules;
 use seam_event::{Interaction, SeamId};
 use seam_stub::wiremock::WireMock;
+use seam_wire::Protocol;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -182,6 +183,15 @@ impl Own {
             Ok(seams) => seams,
             Err(error) => return error.answer(),
         };
+        let fields = body.as_ref().and_then(seam_value::Value::as_map).into_iter().flatten();
+        let strange = fields.map(|(name, _)| name.as_str()).find(|name| !["seam", "message"].contains(name));
+        if let Some(name) = strange {
+            let wrong = format!("the body has `seam` and `message`, and no `{name}`");
+            return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &wrong, EXAMPLE);
+        }
+        if let Some(wrong) = seams.iter().find_map(|seam| strange_message(message, seam.protocol)) {
+            return wrong;
+        }
         let mut outcomes = Vec::new();
         for seam in seams {
             match self.house.push(&seam.id, message.clone()).await {
@@ -217,6 +227,19 @@ impl Own {
             Err(error @ HouseError::Failed(_)) => Answer::error(StatusCode::CONFLICT, &error.to_string(), ""),
         }
     }
+}
+
+/// A field that no message of this protocol has.
+fn strange_message(message: &seam_value::Value, protocol: &dyn Protocol) -> Option<Answer> {
+    let known = protocol.pushed_fields();
+    let mut names = message.as_map().into_iter().flatten().map(|(name, _)| name.as_str());
+    let strange = names.find(|name| !known.is_empty() && !known.contains(name))?;
+    let wrong = format!("a message of {} has no `{strange}`", protocol.name());
+    let hint = match seam_diag::did_you_mean(strange, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has {}", known.join(", ")),
+    };
+    Some(Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &wrong, &hint))
 }
 
 fn no_rule(id: &str) -> Answer {

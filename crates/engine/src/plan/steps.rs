@@ -42,7 +42,7 @@ impl StepReading<'_> {
     /// Reads what stands in for a component.
     pub(crate) fn stub(&mut self, node: &Node, component: &str) -> Option<Source> {
         let mut reading = self.reading();
-        seam_steps::read_stub(node, (component, ""), &mut reading)
+        seam_steps::read_stand_in(node, (component, ""), &mut reading)
     }
 
     /// Reads what is put on seams.

@@ -24,6 +24,11 @@ impl Testbed {
         if !self.components.contains_key(name) {
             return Err(Trouble::errored(format!("there is no component `{name}`")));
         }
+        let is_external = self.system().components[name].external_address().is_some();
+        if is_external && act != Act::Start {
+            // Neither is it where a stub stands in for it.
+            return Err(Trouble::errored(format!("`{name}` is somebody else's, and is only asked")));
+        }
         match act {
             Act::Start => self.start(name).await,
             Act::Stop => self.end(name, StopHow::Asked(self.stop_within(name))).await,

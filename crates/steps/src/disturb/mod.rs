@@ -12,7 +12,8 @@ mod stub;
 pub(crate) use fault::FaultStep;
 pub use live::{Live, Spoken, read_live};
 pub(crate) use stub::StubStep;
-pub use stub::read_stub;
+pub use stub::read_stand_in;
+use stub::read_stub;
 
 use crate::action::{Target, Trouble};
 use crate::bench::{Bench, SeamFilter};

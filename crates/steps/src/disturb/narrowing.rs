@@ -61,8 +61,8 @@ impl Narrowing {
         check_where(entries, SHOWN, protocols, found);
         let filter = Arc::new(Filter::read(entries, found));
         let often = Often {
-            nth: positive(fields, "nth", found),
-            times: positive(fields, "times", found),
+            nth: fields.positive("nth", found),
+            times: fields.positive("times", found),
             lasts: fields.duration("for", found),
             probability: probability(fields, found),
         };
@@ -116,16 +116,6 @@ impl Narrowing {
 
 fn no_choice(name: &str) -> String {
     format!("this fault is about connections as a whole: nothing can be chosen with `{name}`")
-}
-
-fn positive(fields: &mut Fields<'_>, name: &'static str, found: &mut Diagnostics) -> Option<u64> {
-    let node = fields.take(name)?;
-    let value =
-        node.to_value().as_i64().and_then(|value| u64::try_from(value).ok()).filter(|value| *value > 0);
-    if value.is_none() {
-        found.push(Diagnostic::error(format!("`{name}` is a number from 1")).at(node.span, ""));
-    }
-    value
 }
 
 fn probability(fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<f64> {

@@ -8,6 +8,7 @@ use crate::action::Action;
 use crate::files::{self, file_meant};
 use crate::kind::{Kind, Reading};
 use seam_diag::Diagnostic;
+use seam_expr::NameUse;
 use seam_model::{Fields, Node, Shape, Step, Word};
 use seam_stub::Source;
 use seam_stub::wiremock::is_mapping;
@@ -46,11 +47,22 @@ impl Kind for StubStep {
     }
 }
 
-/// Reads what stands in the place of this provider's endpoint: stubs themselves, or the path of their file, of a
-/// recording, an archive, or a folder or file of WireMock's.
-pub fn read_stub(
+/// Reads what stands in the place of this provider's endpoint in a test: stubs themselves, or the path of their file, of a
+/// recording, an archive, or a folder or file of WireMock's. Whether there are the variables in it is checked with the
+/// test's.
+pub(super) fn read_stub(node: &Node, of: (&str, &str), reading: &mut Reading<'_>) -> Option<Source> {
+    read(node, of, &|_| true, reading)
+}
+
+/// The same for what stands there as long as the system does, and knows nothing of any test's variables.
+pub fn read_stand_in(node: &Node, of: (&str, &str), reading: &mut Reading<'_>) -> Option<Source> {
+    read(node, of, &|_| false, reading)
+}
+
+fn read(
     node: &Node,
     (provider, endpoint): (&str, &str),
+    knows: &dyn Fn(&NameUse) -> bool,
     reading: &mut Reading<'_>,
 ) -> Option<Source> {
     let protocol = reading.system.protocol(provider, endpoint).and_then(seam_wire::protocol)?;
@@ -60,14 +72,9 @@ pub fn read_stub(
         let path = file_meant(path, &root, &folder);
         std::fs::read(&path).map_err(|error| format!("{}: {}", path.display(), files::reason(&error)))
     };
-    // Variables are checked with the step's.
     let described = reading.system.descriptors(provider);
-    let stub_reading = seam_stub::Reading {
-        protocol,
-        descriptors: described.as_deref(),
-        knows: &|_| true,
-        read_file: &read_bytes,
-    };
+    let stub_reading =
+        seam_stub::Reading { protocol, descriptors: described.as_deref(), knows, read_file: &read_bytes };
     let Some(path) = node.as_text() else {
         return seam_stub::read_stubs(node, &stub_reading, reading.found).map(Source::Own);
     };

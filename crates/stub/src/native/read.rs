@@ -104,8 +104,8 @@ fn read_stub(number: usize, node: &Node, reading: &Reading<'_>, found: &mut Diag
         check_answers(&answers, &request, reading, found);
     }
     let repeat = fields.boolean("repeat", found).unwrap_or_default();
-    let times = fields.integer("times", found);
-    let priority = fields.integer("priority", found).unwrap_or(USUAL_PRIORITY);
+    let times = fields.positive("times", found);
+    let priority = fields.positive("priority", found).unwrap_or(USUAL_PRIORITY);
     fields.finish(found);
     let stub = Stub { name: name.into(), span: node.span, request, when, answers, repeat, times, priority };
     for used in stub.names() {
@@ -196,6 +196,12 @@ fn read_line(text: &str, node: &Node, found: &mut Diagnostics) -> Vec<Condition>
         let hint = "the query stands in a map: `request: { method: GET, path: /items, query.page: \"2\" }`";
         found.push(Diagnostic::error(format!("`{path}` is no path")).at(path_at, "").hint(hint));
         return Vec::new();
+    }
+    if method != method.to_ascii_uppercase() && !method.contains('$') {
+        let hint = format!("write `{} {path}`", method.to_ascii_uppercase());
+        let error =
+            Diagnostic::error(format!("no client asks with `{method}`: methods have capital letters"));
+        found.push(error.at(node.part(0, method.len()), "").hint(hint));
     }
     vec![
         Condition::is_text("method", method, node.part(0, method.len()), found),
@@ -306,7 +312,7 @@ fn read_answer(
         Some(_) => read_callbacks(fields.list("callbacks", found), found),
         None => shared.callbacks.clone(),
     };
-    let times = fields.integer("times", found).unwrap_or(1);
+    let times = fields.positive("times", found).unwrap_or(1);
     let pass = fields.boolean("pass", found).unwrap_or_default();
     let mut rest: Vec<Entry> = fields.rest().into_iter().cloned().collect();
     if pass && let Some(entry) = rest.first() {
@@ -369,6 +375,23 @@ fn check_reply(entries: &[Entry], reading: &Reading<'_>, found: &mut Diagnostics
         known.extend(["json", "text", "error"]);
     }
     known.push("body_file");
+    for entry in entries {
+        let field = word.fields.iter().find(|field| field.name == entry.key.value);
+        let is_template = entry.node.as_text().is_some_and(|text| text.contains('$'));
+        let wanted = match field.map(|field| field.shape) {
+            Some(Shape::MapOf(_)) if !matches!(entry.node.kind, NodeKind::Map(_) | NodeKind::Null) => "a map",
+            Some(Shape::List(_)) if !matches!(entry.node.kind, NodeKind::List(_) | NodeKind::Null) => {
+                "a list"
+            }
+            _ => continue,
+        };
+        if !is_template {
+            let title = format!("`{}` must be {wanted}", entry.key.value);
+            found.push(
+                Diagnostic::error(title).at(entry.node.span, format!("this is {}", entry.node.kind_name())),
+            );
+        }
+    }
     for entry in entries.iter().filter(|entry| !known.contains(&entry.key.value.as_str())) {
         let title = format!("an answer of {} has no `{}`", word.name, entry.key.value);
         found.push(
@@ -383,7 +406,15 @@ fn read_callbacks(list: &[Node], found: &mut Diagnostics) -> Vec<CallBack> {
 
 fn read_callback(node: &Node, found: &mut Diagnostics) -> Option<CallBack> {
     let mut fields = Fields::of(node, "the callback", found);
-    let url = fields.require("url", found).map(|url| Template::read(url, found));
+    let url = fields.require("url", found);
+    if let Some(url) = url
+        && let Some(text) = url.as_text()
+        && !["http://", "https://", "$"].iter().any(|begin| text.starts_with(begin))
+    {
+        let error = Diagnostic::error(format!("`{text}` is no address")).at(url.span, "");
+        found.push(error.hint("it begins with `http://` or `https://`"));
+    }
+    let url = url.map(|url| Template::read(url, found));
     let method = fields.take("method").map_or_else(
         || Template::literal(Value::text("POST"), node.span),
         |method| Template::read(method, found),

@@ -139,6 +139,10 @@ impl Mapping {
         let metadata = place.field("metadata");
         if let Some(metadata) = &metadata {
             metadata.map("com.github.tomakehurst.wiremock.common.Metadata")?;
+            // Ours: on which seam it stands.
+            if let Some(seam) = metadata.field("seam").filter(|seam| seam.value.as_text().is_none()) {
+                return Err(seam.wrong("a mapping's seam is a text, such as `orders -> paygate`"));
+            }
         }
         let mut mapping = Self {
             id,

@@ -35,6 +35,11 @@ impl Protocol for Amqp {
         &WORD
     }
 
+    fn pushed_fields(&self) -> Vec<&'static str> {
+        // Of several consumers that of a queue may be meant.
+        MESSAGE.iter().map(|field| field.name).chain(["queue"]).collect()
+    }
+
     fn scheme(&self) -> &'static str {
         "amqp"
     }

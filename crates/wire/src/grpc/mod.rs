@@ -39,6 +39,11 @@ impl Protocol for Grpc {
         Some(&Http)
     }
 
+    fn pushed_fields(&self) -> Vec<&'static str> {
+        // A message may stand for itself, with its own fields.
+        Vec::new()
+    }
+
     fn scheme(&self) -> &'static str {
         "http"
     }

@@ -31,6 +31,10 @@ impl Protocol for Http {
         &WORD
     }
 
+    fn pushed_fields(&self) -> Vec<&'static str> {
+        MESSAGE.iter().map(|field| field.name).chain(["json"]).collect()
+    }
+
     fn scheme(&self) -> &'static str {
         "http"
     }

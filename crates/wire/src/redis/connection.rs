@@ -1,6 +1,7 @@
 //! One Redis connection: commands queue up, replies go to the oldest, pushes to nobody.
 
 use super::command::{Feed, Kind, Replies, Words, kind_of};
+use super::feeds::Feeds;
 use super::framing::{Sender, Values};
 use super::reading::RedisExchange;
 use super::splitter::Cutter;
@@ -27,6 +28,7 @@ pub(super) struct Connection {
     n_calls: usize,
     value: Passing,
     subscribed: Subscribed,
+    feeds: Feeds,
     mode: Mode,
     wanted: Replies,
     consumer_ended: bool,
@@ -76,6 +78,7 @@ impl Connection {
             n_calls: 0,
             value: Passing::default(),
             subscribed: Subscribed::default(),
+            feeds: Feeds::default(),
             mode: Mode::default(),
             wanted: Replies::On,
             consumer_ended: false,
@@ -213,6 +216,7 @@ impl Connection {
             Kind::Monitors => self.mode.monitors = true,
             Kind::Resets => {
                 (self.mode, self.subscribed) = (Mode::default(), Subscribed::default());
+                self.feeds.clear();
             }
             _ => {}
         }
@@ -227,6 +231,7 @@ impl Connection {
         if let Some(count) = last_number(value) {
             self.subscribed.now(feed, count);
         }
+        self.feeds.note(feed, value);
         let n_left = self.subscribed.of(feed);
         let Some(mut command) = self.pop() else { return };
         self.keep_reply(&mut command, value);
@@ -341,7 +346,13 @@ impl Conversation for Connection {
 
     fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
         let waiting = self.awaited.iter().map(|command| command.kind);
-        Some(Box::new(Cutter::new(splitting, self.mode, self.subscribed, self.wanted, waiting)))
+        Some(Box::new(Cutter::new(
+            splitting,
+            self.mode,
+            (self.subscribed, self.feeds.clone()),
+            self.wanted,
+            waiting,
+        )))
     }
 
     fn holds_transaction(&self) -> Option<bool> {

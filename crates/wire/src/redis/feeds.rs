@@ -1,10 +1,10 @@
 //! To what a connection is subscribed, by name: who a published message is for.
 
-use super::command::Feed;
+use super::command::{Feed, Words};
 use std::collections::BTreeSet;
 
 /// The names, of channels, patterns and shards.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Feeds {
     names: BTreeSet<(u8, Vec<u8>)>,
     /// There are more than these: those from before, or too many.
@@ -23,9 +23,21 @@ fn letter(feed: Feed) -> u8 {
 }
 
 impl Feeds {
-    /// None that are known.
-    pub(super) fn new(has_others: bool) -> Self {
-        Self { names: BTreeSet::new(), has_others }
+    /// There are so many, whether or not all of them were seen.
+    pub(super) fn are_at_least(&mut self, count: i64) {
+        self.has_others |= i64::try_from(self.names.len()).is_ok_and(|known| known < count);
+    }
+
+    /// Remembers what a confirmation says.
+    pub(super) fn note(&mut self, feed: Feed, value: &[u8]) {
+        let as_array = memchr::memchr(b'\n', value).map_or(&[][..], |end| &value[end + 1..]);
+        let mut words = Words::of_bulks(as_array);
+        let (Some(kind), Some(name)) = (words.next(), words.next()) else { return };
+        if kind.ends_with(b"unsubscribe") {
+            self.remove(feed, name);
+        } else {
+            self.add(feed, name);
+        }
     }
 
     pub(super) fn add(&mut self, feed: Feed, name: &[u8]) {

@@ -106,12 +106,12 @@ impl Cutter {
     pub(super) fn new(
         splitting: Splitting,
         mode: Mode,
-        subscribed: Subscribed,
+        (subscribed, mut feeds): (Subscribed, Feeds),
         wanted: Replies,
         waiting: impl Iterator<Item = Kind>,
     ) -> Self {
         let due = waiting.map(|kind| Due { fate: Fate::Rest, ..Due::new(None, kind) });
-        let feeds = Feeds::new(subscribed.n_all() > 0);
+        feeds.are_at_least(subscribed.n_all());
         Self {
             limits: splitting.limits,
             behind: splitting.behind,
@@ -412,14 +412,7 @@ impl Cutter {
         if let Some(count) = last_number(value) {
             self.subscribed.now(feed, count);
         }
-        let as_array = memchr::memchr(b'\n', value).map_or(&[][..], |end| &value[end + 1..]);
-        let mut words = Words::of_bulks(as_array);
-        let (Some(kind), Some(name)) = (words.next(), words.next()) else { return };
-        if kind.ends_with(b"unsubscribe") {
-            self.feeds.remove(feed, name);
-        } else {
-            self.feeds.add(feed, name);
-        }
+        self.feeds.note(feed, value);
     }
 
     /// A reply, or its beginning.

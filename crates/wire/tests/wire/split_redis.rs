@@ -2,7 +2,8 @@
 
 use crate::splits::Talk;
 use seam_value::{Value, parse};
-use seam_wire::{Behind, Direction};
+use seam_wire::{Behind, Direction, Limits, Splitting, protocol};
+use std::time::Duration;
 
 fn provider() -> Talk {
     Talk::new("redis", Behind::Provider)
@@ -191,4 +192,22 @@ fn answers_that_redis_cannot_say() {
         talk.splitter.answer(held[0].0, &parse(answer).unwrap()).unwrap_err();
     }
     talk.splitter.answer(99, &Value::map([("value", Value::Null)])).unwrap_err();
+}
+
+/// What was subscribed to while the connection was only watched is known when it is held.
+#[test]
+fn a_message_is_pushed_to_who_subscribed_before() {
+    let mut watched = protocol("redis").unwrap().begin(Limits::default());
+    let (mut out, at) = (Vec::new(), Duration::ZERO);
+    let mut feed = |to, bytes: &[u8]| watched.feed(to, bytes, at, &mut out).unwrap();
+    feed(Direction::ToProvider, b"SUBSCRIBE news gone\r\nUNSUBSCRIBE gone\r\n");
+    feed(Direction::ToConsumer, b"*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    feed(Direction::ToConsumer, b"*3\r\n$9\r\nsubscribe\r\n$4\r\ngone\r\n:2\r\n");
+    feed(Direction::ToConsumer, b"*3\r\n$11\r\nunsubscribe\r\n$4\r\ngone\r\n:1\r\n");
+    let splitting = Splitting { limits: Limits::default(), behind: Behind::Provider };
+    let mut held = watched.split(splitting).unwrap();
+    for (topic, is_heard) in [("news", true), ("other", false), ("gone", false)] {
+        let pushed = held.push(&Value::map([("topic", Value::text(topic)), ("text", Value::text("x"))]));
+        assert_eq!(pushed.is_ok(), is_heard, "{topic}: {pushed:?}");
+    }
 }
