@@ -165,8 +165,24 @@ pub trait Conversation: Send {
     /// So many bytes have passed unseen, at most [`passable`](Self::passable).
     fn pass(&mut self, direction: Direction, n_bytes: u64, at: Duration, out: &mut Vec<Exchange>);
 
-    /// A splitter that begins where this conversation stands; asked only while neither side is inside a message and
-    /// no call is open. `None` where the protocol, or this connection from here on, has only bytes.
+    /// May the connection be cut by a splitter from here on, as far as this direction goes? Between messages, and for
+    /// replies between calls, where the protocol can't be cut in the middle of them.
+    fn may_split(&self, direction: Direction) -> bool {
+        let is_between = self.position(direction) == Position::Between;
+        match direction {
+            Direction::ToProvider => is_between,
+            Direction::ToConsumer => is_between && self.n_open() == 0,
+        }
+    }
+
+    /// With so many more bytes of this direction it may surely be, or comes nearer to it. None where that isn't known.
+    fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        let _ = direction;
+        None
+    }
+
+    /// A splitter that begins where this conversation stands; asked only where both directions
+    /// [may be split](Self::may_split). `None` where the protocol, or this connection from here on, has only bytes.
     fn split(&self, splitting: Splitting) -> Option<Box<dyn Splitter>> {
         let _ = splitting;
         None

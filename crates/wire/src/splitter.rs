@@ -98,6 +98,19 @@ pub enum Of {
         /// Does it end here?
         whole: bool,
     },
+    /// A call that was under way when the connection began to be cut, told at the [beginning](Splitter::begin), the oldest
+    /// first. Its request has passed, all of it or the beginning; what still comes of it is told as of any other. It has
+    /// no bytes.
+    UnderWay {
+        /// The call.
+        call: Call,
+        /// Has its request passed to the end?
+        whole: bool,
+        /// Does the consumer wait for the answer?
+        awaited: bool,
+        /// What it asks, as far as it has passed; none where its reply has begun.
+        read: Option<Box<dyn Captured>>,
+    },
     /// A call is over before its proper end, and its connection goes on: a side has reset its stream, or has given up
     /// waiting. Nothing more comes for it from either side. The piece is passed on where the request was.
     Broken {
@@ -192,13 +205,14 @@ pub struct Splitting {
     pub behind: Behind,
 }
 
-/// Cuts one connection. It begins between two messages of either side.
+/// Cuts one connection. It begins at the connection's beginning, or where a [`Conversation`](crate::Conversation) stands.
 ///
 /// No bytes in any chunking may make it panic, and what it keeps stays within its limits. After a [`Surprise`] the
 /// connection goes on as plain bytes: [`take_rest`](Self::take_rest) gives what has not come out, the bytes that
 /// surprised and all behind them included. Whatever surprises: every byte that came in goes out once, in order.
 pub trait Splitter: Send {
-    /// What is to be said before anybody has said anything: a greeting, where nobody is behind.
+    /// What is to be said before anybody has said anything: a greeting, where nobody is behind. And which calls are under
+    /// way, where the connection has come some way already.
     fn begin(&mut self, out: &mut Vec<Piece>) {
         let _ = out;
     }

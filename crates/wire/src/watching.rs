@@ -10,8 +10,22 @@ use std::time::Duration;
 
 /// A splitter that can be begun anew where it stands.
 pub(crate) trait Resumed: Splitter + Sized {
-    /// A splitter for the rest of a connection that has come as far as this one, between messages.
+    /// A splitter for the rest of a connection that has come as far as this one: between messages and calls, or where it is
+    /// [divisible](Self::is_divisible).
     fn resume(&self, splitting: Splitting) -> Self;
+
+    /// May it be resumed here, as far as this direction goes, whatever is open? None where it may only between messages
+    /// and calls.
+    fn is_divisible(&self, direction: Direction) -> Option<bool> {
+        let _ = direction;
+        None
+    }
+
+    /// With so many more bytes of this direction it may be, or comes nearer to it.
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        let _ = direction;
+        None
+    }
 
     /// Is it in the middle of a message of this direction?
     fn is_within(&self, direction: Direction) -> bool;
@@ -51,7 +65,7 @@ impl<S: Resumed> Watching<S> {
     fn take_in(&mut self, piece: Piece, at: Duration, out: &mut Vec<Exchange>) -> Result<(), Surprise> {
         match piece.of {
             // Who only watches does not ask for beginnings.
-            Of::Rest | Of::Begun { .. } | Of::Told { .. } => {}
+            Of::Rest | Of::UnderWay { .. } | Of::Begun { .. } | Of::Told { .. } => {}
             Of::Request { call, whole, awaited, read } => {
                 if self.open.len() >= self.limits.n_open {
                     return Err(Surprise::new("too many calls are open at once"));
@@ -154,6 +168,18 @@ impl<S: Resumed + 'static> Conversation for Watching<S> {
 
     fn position(&self, direction: Direction) -> Position {
         if self.splitter.is_within(direction) { Position::Body } else { Position::Between }
+    }
+
+    fn may_split(&self, direction: Direction) -> bool {
+        let is_between = || !self.splitter.is_within(direction);
+        self.splitter.is_divisible(direction).unwrap_or_else(|| match direction {
+            Direction::ToProvider => is_between(),
+            Direction::ToConsumer => is_between() && self.n_open() == 0,
+        })
+    }
+
+    fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        self.splitter.n_to_divide(direction)
     }
 
     fn passable(&self, _direction: Direction) -> u64 {

@@ -34,15 +34,15 @@ pub(super) struct Connection {
 
 /// A request that was begun, with what there is of its reply.
 #[derive(Clone)]
-struct Open {
+pub(super) struct Open {
     began: Duration,
-    ended: Option<Duration>,
-    kept: HttpExchange,
-    request_is_whole: bool,
-    method: Method,
+    pub(super) ended: Option<Duration>,
+    pub(super) kept: HttpExchange,
+    pub(super) request_is_whole: bool,
+    pub(super) method: Method,
     /// The reply is a stream of events, which the consumer waits on.
-    streams: bool,
-    events: Events,
+    pub(super) streams: bool,
+    pub(super) events: Events,
 }
 
 /// What the method means for the reply's framing.
@@ -250,6 +250,12 @@ impl Connection {
 }
 
 impl Open {
+    /// Has it asked for another version, and not been answered?
+    fn may_change_to_http2(&self) -> bool {
+        let names_it = || memchr::memmem::find(self.kept.request.head(), b"h2c").is_some();
+        self.kept.reply.head_end == 0 && names_it()
+    }
+
     fn told(self, error: Option<InteractionError>) -> Exchange {
         let kept = self.kept;
         Exchange {
@@ -328,7 +334,38 @@ impl Conversation for Connection {
         if let Some(beyond) = &self.beyond {
             return beyond.split(splitting);
         }
-        (self.tunnel == Tunnel::No).then(|| Box::new(HttpSplitter::new(splitting)) as Box<dyn Splitter>)
+        Some(match self.tunnel {
+            Tunnel::No => {
+                Box::new(HttpSplitter::resumed(splitting, (&self.requests, &self.replies), &self.open))
+            }
+            Tunnel::Asked { .. } => return None,
+            Tunnel::Open => Box::new(HttpSplitter::tunnel(splitting)),
+        })
+    }
+
+    fn may_split(&self, direction: Direction) -> bool {
+        if let Some(beyond) = &self.beyond {
+            return beyond.may_split(direction);
+        }
+        match (self.tunnel, direction) {
+            (Tunnel::Open, _) => true,
+            (Tunnel::Asked { .. }, _) => false,
+            (Tunnel::No, Direction::ToProvider) => !self.open.iter().any(Open::may_change_to_http2),
+            (Tunnel::No, Direction::ToConsumer) if self.replies.is_between() => true,
+            // One that nobody asked for belongs to no call.
+            (Tunnel::No, Direction::ToConsumer) => self.open.front().is_some_and(|open| {
+                let is_whole_chunk = !open.streams || self.replies.n_to_chunk().is_none();
+                open.kept.request.head_end > 0 && !self.replies.is_in_head() && is_whole_chunk
+            }),
+        }
+    }
+
+    fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        match &self.beyond {
+            Some(beyond) => beyond.n_to_split(direction),
+            None if direction == Direction::ToConsumer => self.replies.n_to_chunk(),
+            None => None,
+        }
     }
 
     fn position(&self, direction: Direction) -> Position {

@@ -94,7 +94,7 @@ pub(super) enum Reached {
 }
 
 /// One direction of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     state: State,
 }
@@ -136,6 +136,16 @@ impl Stream {
             State::Length(left) | State::ChunkData(left) => left,
             State::UntilClose => u64::MAX,
             _ => 0,
+        }
+    }
+
+    /// How many more bytes lead to a place in a body where the next chunk begins, or to the end of a part of the lines
+    /// between chunks; none where it is such a place, or the body has no chunks.
+    pub(super) fn n_to_chunk(&self) -> Option<usize> {
+        match self.state {
+            State::ChunkData(left) => Some(usize::try_from(left).unwrap_or(usize::MAX)),
+            State::ChunkEnd | State::Trailers(_) | State::ChunkSize { n_bytes: 1.., .. } => Some(1),
+            _ => None,
         }
     }
 

@@ -1,8 +1,10 @@
 //! One HTTP connection cut into requests and replies.
 
+mod resuming;
+
 use super::answer::{self, Open};
 use super::connection::{Method, ReplyHead, Upgrade, path_of, reply_head, request_framing, upgrade};
-use super::events;
+use super::events::{self, Events};
 use super::framing::{Framing, Message, Reached, Stream};
 use super::reading::{EventRead, HeadRead, HttpExchange};
 use crate::conversation::{Captured, Direction, Limits, Surprise};
@@ -36,6 +38,8 @@ pub(super) struct HttpSplitter {
     beyond: Option<Box<dyn Splitter>>,
     /// An answer of ours that was begun and has not ended.
     own: Option<Own>,
+    /// The calls that were under way when it began, until they are told.
+    under_way: Vec<Piece>,
 }
 
 /// An answer that is said bit by bit in the provider's place.
@@ -79,11 +83,25 @@ enum Begun {
 struct EventStream {
     cutter: Cutter,
     is_chunked: bool,
+    /// So many bytes of what is pending have passed already.
+    n_gone: usize,
 }
 
 impl EventStream {
     fn new(framing: Framing) -> Self {
-        Self { cutter: Cutter::events(), is_chunked: framing == Framing::Chunked }
+        Self::resumed(framing, Events::default(), 0)
+    }
+
+    fn resumed(framing: Framing, events: Events, n_gone: usize) -> Self {
+        let cutter = Cutter::Events { events, skips: false };
+        Self { cutter, is_chunked: framing == Framing::Chunked, n_gone }
+    }
+
+    /// What of some bytes has not passed.
+    fn not_gone<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let n_gone = self.n_gone.min(bytes.len());
+        self.n_gone -= n_gone;
+        &bytes[n_gone..]
     }
 
     /// Bytes of the body as they are sent.
@@ -168,6 +186,7 @@ impl HttpSplitter {
             tunnel: false,
             beyond: None,
             own: None,
+            under_way: Vec::new(),
         }
     }
 
@@ -207,13 +226,15 @@ impl HttpSplitter {
             Reached::HeadEnd => {
                 let (method, framing) = request_framing(side.message.head())?;
                 let mut about = About::read(side.message.head());
-                if about.wish == Wish::Http2 {
+                // What has passed already can't be changed, and was heard by the provider.
+                let is_new = !side.told;
+                if about.wish == Wish::Http2 && is_new {
                     // Who declines goes on in HTTP/1, as any server may.
                     side.raw = without_upgrade(&side.raw);
                     about.wish = Wish::None;
                 }
                 let whole = side.stream.begin_body(framing);
-                let expects_continue = about.expects_continue && !whole;
+                let expects_continue = about.expects_continue && !whole && is_new;
                 let expects = if expects_continue { Expects::Continue } else { Expects::Nothing };
                 self.awaited.push_back(Awaited {
                     call: self.last,
@@ -386,6 +407,7 @@ impl HttpSplitter {
     /// Tells the events that are whole by now.
     fn tell_events(&mut self, whole: bool, out: &mut Vec<Piece>) {
         let (side, to) = (&mut self.replies, Direction::ToConsumer);
+        let trailers = if whole { side.message.trailers().to_vec() } else { Vec::new() };
         let (Some(front), Some(stream), Some(passing)) =
             (self.awaited.front(), &mut side.events, &mut side.message.passing)
         else {
@@ -396,8 +418,14 @@ impl HttpSplitter {
         let call = front.call;
         let mut begin = 0;
         while let Some((n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body) {
-            let event = passing[begin..begin + n_bytes].to_vec();
+            let all = &passing[begin..begin + n_bytes];
+            let event = stream.not_gone(all).to_vec();
             begin += n_bytes;
+            if event.is_empty() {
+                continue;
+            }
+            // Of what has passed in part the rest only passes.
+            let is_event = is_event && event.len() == n_bytes;
             let bytes = stream.framed(&event);
             let of = if is_event {
                 let read = Box::new(EventRead { path: front.path.clone(), event });
@@ -409,9 +437,11 @@ impl HttpSplitter {
         }
         passing.drain(..begin);
         if whole {
-            let mut bytes = stream.framed(passing);
+            let rest = stream.not_gone(passing);
+            let mut bytes = stream.framed(rest);
             if stream.is_chunked {
-                bytes.extend_from_slice(b"0\r\n\r\n");
+                bytes.extend_from_slice(b"0\r\n");
+                bytes.extend_from_slice(if trailers.is_empty() { b"\r\n" } else { &trailers });
             }
             out.push(Piece { to, bytes, of: Of::More { call, whole: true } });
         }
@@ -478,6 +508,10 @@ impl About {
 }
 
 impl Splitter for HttpSplitter {
+    fn begin(&mut self, out: &mut Vec<Piece>) {
+        out.append(&mut self.under_way);
+    }
+
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -567,8 +601,9 @@ impl Splitter for HttpSplitter {
         }
         let side = self.side(direction);
         let mut rest = Vec::new();
-        if let (Some(stream), Some(passing)) = (side.events, side.message.passing.take()) {
-            rest = if stream.is_chunked { side.stream.framed_so_far(&passing) } else { passing };
+        if let (Some(stream), Some(passing)) = (&mut side.events, side.message.passing.take()) {
+            let passing = stream.not_gone(&passing);
+            rest = if stream.is_chunked { side.stream.framed_so_far(passing) } else { passing.to_vec() };
         }
         rest.append(&mut side.raw);
         rest

@@ -59,6 +59,8 @@ pub(crate) struct Http2 {
     pub(super) is_topped_up: bool,
     /// How far it is from being only watched.
     pub(super) level: Level,
+    /// The calls that were under way when it began to be held, until they are told.
+    pub(super) under_way: Vec<Piece>,
 }
 
 /// So many calls that are over may still be answered.
@@ -132,6 +134,7 @@ impl Http2 {
             writing,
             is_topped_up: true,
             level: Level::new(mode == Mode::Alone),
+            under_way: Vec::new(),
         }
     }
 
@@ -154,6 +157,13 @@ impl Http2 {
     pub(super) fn resumed(&self, splitting: Splitting) -> Self {
         let mut writing = self.writing.clone();
         writing.begin(self.newest);
+        let (mut streams, mut under_way) = (BTreeMap::new(), Vec::new());
+        for (number, stream) in &self.streams {
+            let (stream, piece) = self.flavor.resumed(stream);
+            writing.resume(*number, [&stream.request, &stream.reply].map(|half| (half.used, half.has_ended)));
+            streams.insert(*number, stream);
+            under_way.push(piece);
+        }
         let windows = [writing.window(Direction::ToProvider), writing.window(Direction::ToConsumer)];
         Self {
             level: self.level.resumed(windows),
@@ -163,6 +173,8 @@ impl Http2 {
             next_call: self.next_call,
             newest: self.newest,
             writing,
+            streams,
+            under_way,
             is_topped_up: false,
             is_greeted: self.is_greeted,
             ..Self::new(self.flavor.clone(), splitting)
@@ -175,6 +187,24 @@ impl Http2 {
                 self.to_provider.is_within() || self.streams.values().any(|stream| !stream.request.is_told())
             }
             Direction::ToConsumer => self.to_consumer.is_within() || !self.streams.is_empty(),
+        }
+    }
+
+    /// Does nothing of this direction end in the middle of a frame, or of headers that have several?
+    pub(super) fn is_between_blocks(&self, direction: Direction) -> bool {
+        !self.lane_of(direction).is_within()
+    }
+
+    /// So many bytes are missing of the frame that is passing, or of the head of a further one that has to follow.
+    pub(super) fn n_to_boundary(&self, direction: Direction) -> usize {
+        let lane = self.lane_of(direction);
+        lane.frames.n_to_boundary(lane.block.is_some())
+    }
+
+    fn lane_of(&self, direction: Direction) -> &Lane {
+        match direction {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
         }
     }
 
@@ -270,7 +300,7 @@ impl Http2 {
                 half.told = Told::Begun;
                 rest.extend(half.begin_bytes(*number, usize::MAX));
             }
-            frame::write_data(*number, &std::mem::take(&mut half.pending), false, &mut rest);
+            frame::write_data(*number, &half.take_pending(), false, &mut rest);
         }
         let mut rest = self.passing(direction, rest);
         // Nobody will say that there is room for it.
@@ -499,6 +529,7 @@ impl Http2 {
         if !half.has_begun || half.has_ended {
             return Err(Surprise::new("a body without headers"));
         }
+        half.used += i64::from(n_bytes);
         if !head.ends_stream() {
             half.flush(direction, number, (call, self.mode), out);
         }

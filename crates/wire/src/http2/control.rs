@@ -58,6 +58,8 @@ impl Http2 {
         }
         if stream == 0 {
             self.level.window(direction, i64::from(n_bytes));
+        } else if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.half(direction).used -= i64::from(n_bytes);
         }
         let mut bytes = Vec::new();
         frame::write_number(frame::WINDOW_UPDATE, stream, n_bytes, &mut bytes);
@@ -144,14 +146,36 @@ impl Http2 {
             Direction::ToConsumer => Some(number),
         };
         let Some(stream) = stream else { return };
+        if self.mode == Mode::Watched && stream != 0 {
+            // It reaches the sender itself.
+            if let Some(stream) = self.streams.get_mut(&stream) {
+                stream.half(to).used -= i64::from(by & 0x7fff_ffff);
+            }
+            return;
+        }
         // A stream that is over here may have pieces that nobody has written yet.
         if stream == 0 || self.streams.contains_key(&stream) || self.writing.knows(to, stream) {
             self.writing.grow(to, stream, by);
             if stream == 0 {
                 self.pass_credit(to, by & 0x7fff_ffff, out);
+            } else {
+                self.pass_stream_credit(to, (stream, by & 0x7fff_ffff), out);
             }
             self.go(to, out);
         }
+    }
+
+    /// What of a receiver's credit for a stream its sender lacks: it had used up all of its window before the connection was
+    /// held, or began with less than its receiver wants to take.
+    fn pass_stream_credit(&mut self, to: Direction, (number, by): (u32, u32), out: &mut Vec<Piece>) {
+        let Some(stream) = self.streams.get(&number).filter(|_| self.mode == Mode::Held) else { return };
+        let half = stream.half_of(to);
+        if half.has_ended || self.level.was_alone {
+            return;
+        }
+        let lacks = self.writing.room(to, number) + half.used;
+        let gets = lacks.clamp(0, i64::from(by));
+        self.credit(to, number, u32::try_from(gets).unwrap_or_default(), out);
     }
 
     /// What waited for room may go now, and its senders may send more.

@@ -106,6 +106,15 @@ impl Flavor {
         }
     }
 
+    /// May a half that has begun, and isn't told message by message, still have messages to be told?
+    pub(super) fn may_stream(&self, direction: Direction, stream: &Stream) -> bool {
+        let is_single = match direction {
+            Direction::ToProvider => stream.streams.request == Some(false),
+            Direction::ToConsumer => stream.streams.reply == Some(false),
+        };
+        self.is_grpc(stream) && !is_single && !stream.half_of(direction).has_ended
+    }
+
     fn is_grpc(&self, stream: &Stream) -> bool {
         matches!(self, Self::Grpc(_)) && grpc::is_grpc(&stream.request.kept.lock().headers)
     }

@@ -98,6 +98,16 @@ impl Frames {
         self.current.is_none() && self.head.is_empty() && matches!(self.n_preface, 0 | 24)
     }
 
+    /// So many bytes are missing of what is passing; of the next frame's head where that has to come.
+    pub(super) fn n_to_boundary(&self, has_to_come: bool) -> usize {
+        match self.current {
+            _ if (1..PREFACE.len()).contains(&self.n_preface) => self.n_preface,
+            Some(_) => self.n_left,
+            None if self.head.is_empty() && !has_to_come => 0,
+            None => HEAD - self.head.len(),
+        }
+    }
+
     /// The bytes of the frame that isn't whole, as they came. Of DATA the head that fits what has not come out; its stream
     /// is written as `number` says.
     pub(super) fn take_rest(&mut self, number: impl Fn(u32) -> u32) -> Vec<u8> {

@@ -24,6 +24,10 @@ pub(crate) struct Kept {
 pub(crate) struct Shared(Arc<Mutex<Kept>>);
 
 impl Shared {
+    pub(super) fn new(kept: Kept) -> Self {
+        Self(Arc::new(Mutex::new(kept)))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,6 +118,12 @@ pub(super) struct Half {
     pub(super) told: Told,
     /// What has come after the half was told, and has not come out yet.
     pub(super) pending: Vec<u8>,
+    /// So many bytes of that have passed already, before the connection was held.
+    pub(super) n_gone: usize,
+    /// The message that comes next, or is passing, began before that: it only passes.
+    pub(super) skips: bool,
+    /// What its sender has used up of the stream's window: what came, without what it was given since.
+    pub(super) used: i64,
     /// Its last bytes have come out.
     pub(super) is_finished: bool,
     /// Credit that its sender gets when less is waiting.
@@ -130,6 +140,9 @@ impl Half {
             has_ended: false,
             told: Told::Nothing,
             pending: Vec::new(),
+            n_gone: 0,
+            skips: false,
+            used: 0,
             is_finished: false,
             owed: 0,
             n_room: 0,
@@ -167,6 +180,14 @@ impl Half {
         kept.length += bytes.len() as u64;
         self.n_room += n_kept;
         n_kept
+    }
+
+    /// What is pending of what has not passed.
+    pub(super) fn take_pending(&mut self) -> Vec<u8> {
+        let n_gone = std::mem::take(&mut self.n_gone);
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.drain(..n_gone.min(pending.len()));
+        pending
     }
 
     /// The half is over: what it took is free again.

@@ -24,6 +24,7 @@ mod half;
 pub(crate) mod hpack;
 mod level;
 mod reading;
+mod resuming;
 mod said;
 mod splitting;
 mod telling;

@@ -11,6 +11,10 @@ use crate::watching::Resumed;
 use seam_value::Value;
 
 impl Splitter for Http2 {
+    fn begin(&mut self, out: &mut Vec<Piece>) {
+        out.append(&mut self.under_way);
+    }
+
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
         self.take(direction, bytes, out)
     }
@@ -335,6 +339,14 @@ impl Http2 {
 impl Resumed for Http2 {
     fn resume(&self, splitting: Splitting) -> Self {
         self.resumed(splitting)
+    }
+
+    fn is_divisible(&self, direction: Direction) -> Option<bool> {
+        Some(self.is_between_blocks(direction))
+    }
+
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        Some(self.n_to_boundary(direction)).filter(|n_bytes| *n_bytes > 0)
     }
 
     fn is_within(&self, direction: Direction) -> bool {

@@ -89,8 +89,15 @@ impl Http2 {
                 Told::Begun | Told::Nothing => None,
             };
             let Some((n_bytes, is_message)) = next else { break };
-            let message = rest[..n_bytes].to_vec();
+            let skips = std::mem::take(&mut half.skips);
+            let n_gone = half.n_gone.min(n_bytes);
+            half.n_gone -= n_gone;
+            let message = rest[n_gone..n_bytes].to_vec();
             begin += n_bytes;
+            if message.is_empty() {
+                continue;
+            }
+            let is_message = is_message && !skips;
             let mut bytes = Vec::new();
             if self.mode != Mode::Watched {
                 frame::write_data(number, &message, false, &mut bytes);
@@ -136,7 +143,7 @@ impl Half {
             return;
         }
         let mut bytes = Vec::new();
-        frame::write_data(number, &std::mem::take(&mut self.pending), false, &mut bytes);
+        frame::write_data(number, &self.take_pending(), false, &mut bytes);
         out.push(Piece { to, bytes, of: Of::More { call, whole: false } });
     }
 
@@ -144,14 +151,14 @@ impl Half {
     fn finish(&mut self, to: Direction, number: u32, (call, mode): (Call, Mode), out: &mut Vec<Piece>) {
         self.is_finished = true;
         let mut bytes = Vec::new();
+        let pending = self.take_pending();
         if mode != Mode::Watched {
             let kept = self.kept.lock();
-            frame::write_data(number, &self.pending, kept.trailers.is_none(), &mut bytes);
+            frame::write_data(number, &pending, kept.trailers.is_none(), &mut bytes);
             if let Some(trailers) = &kept.trailers {
                 bytes.extend(header_frames(number, trailers, true));
             }
         }
-        self.pending = Vec::new();
         out.push(Piece { to, bytes, of: Of::More { call, whole: true } });
     }
 }

@@ -102,6 +102,17 @@ impl<One: Conversation> Conversation for Versions<One> {
         }
     }
 
+    fn may_split(&self, direction: Direction) -> bool {
+        match self.n_preface {
+            Some(1..) if direction == Direction::ToProvider => false,
+            _ => self.spoken().may_split(direction),
+        }
+    }
+
+    fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        self.spoken().n_to_split(direction)
+    }
+
     fn passable(&self, direction: Direction) -> u64 {
         self.spoken().passable(direction)
     }

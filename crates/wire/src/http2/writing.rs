@@ -122,6 +122,30 @@ impl Writing {
         self.numbers.are_used = true;
     }
 
+    /// A stream that was under way before goes on under its number: what each of its senders, the consumer first, has used
+    /// up of its window, and whether it has ended.
+    pub(super) fn resume(&mut self, stream: u32, halves: [(i64, bool); 2]) {
+        self.numbers.by_consumers.insert(stream, stream);
+        self.numbers.by_providers.insert(stream, stream);
+        for (to, (used, has_ended)) in [Direction::ToProvider, Direction::ToConsumer].into_iter().zip(halves)
+        {
+            let outbox = self.valve(to).outbox(stream);
+            outbox.window -= used;
+            outbox.has_ended = has_ended;
+        }
+    }
+
+    /// What the receiver of a stream has room for besides its first window, and besides what waits for it.
+    pub(super) fn room(&self, to: Direction, stream: u32) -> i64 {
+        let valve = match to {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
+        };
+        valve.streams.get(&stream).map_or(0, |outbox| {
+            outbox.window - valve.first - i64::try_from(outbox.n_waiting).unwrap_or(i64::MAX)
+        })
+    }
+
     /// The receiver has room for more: on a stream, or on all of the connection (0).
     pub(super) fn grow(&mut self, to: Direction, stream: u32, by: u32) {
         let by = i64::from(by & 0x7fff_ffff);

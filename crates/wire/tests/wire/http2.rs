@@ -64,19 +64,19 @@ fn hold(case: &Case, (limits, gathers): (Limits, bool), n_bytes: usize) -> (Vec<
 
 /// What is said to the consumer, with streams as the provider numbers them.
 #[derive(Default)]
-struct Renumbered {
+pub(crate) struct Renumbered {
     streams: BTreeMap<u32, u32>,
     rest: Vec<u8>,
 }
 
 impl Renumbered {
-    fn hears(&mut self, sent: &[u8], passed: &[u8]) {
+    pub(crate) fn hears(&mut self, sent: &[u8], passed: &[u8]) {
         if let (Some(sent), Some(passed)) = (frames(sent).first(), frames(passed).first()) {
             self.streams.insert(sent.2, passed.2);
         }
     }
 
-    fn says(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn says(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.rest.extend_from_slice(bytes);
         let mut said = Vec::new();
         while self.rest.len() >= 9 {
@@ -108,6 +108,7 @@ fn describe(piece: Piece) -> String {
         Of::Begun { call, read } => format!("begun {call} {}", read.read().request),
         Of::Told { call, read } => format!("told {call} {}", read.read().request),
         Of::Broken { call, error } => format!("broken {call} {}", error.name()),
+        Of::UnderWay { call, .. } => format!("under way {call}"),
     };
     format!("{:?} {what} {:?}", piece.to, String::from_utf8_lossy(&piece.bytes))
 }

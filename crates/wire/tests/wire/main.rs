@@ -10,6 +10,7 @@ mod http2_live;
 mod http2_room;
 mod http2_talk;
 mod law;
+mod midway;
 mod soup;
 mod split_amqp;
 mod split_mqtt;

@@ -182,7 +182,11 @@ fn a_large_mail_flows() {
                 Of::Request { whole, .. } => format!("request {whole} {text}"),
                 Of::Reply { whole, .. } => format!("reply {whole} {text}"),
                 Of::More { whole, .. } => format!("more {whole} {text}"),
-                Of::Message { .. } | Of::Broken { .. } | Of::Begun { .. } | Of::Told { .. } => String::new(),
+                Of::Message { .. }
+                | Of::Broken { .. }
+                | Of::UnderWay { .. }
+                | Of::Begun { .. }
+                | Of::Told { .. } => String::new(),
             }
         })
         .collect();

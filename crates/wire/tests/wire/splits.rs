@@ -131,7 +131,7 @@ impl Outcome {
                 format!("message {told}")
             }
             Of::More { .. } => "more".to_owned(),
-            Of::Begun { .. } | Of::Told { .. } => unreachable!("nobody wants to know"),
+            Of::UnderWay { .. } | Of::Begun { .. } | Of::Told { .. } => unreachable!("nobody wants to know"),
             Of::Broken { call, error } => {
                 self.requests.remove(&call);
                 format!("broken {call} {}", error.name())
