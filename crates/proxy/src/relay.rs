@@ -178,8 +178,18 @@ impl Tap {
         self.conversation.as_ref().and_then(|conversation| conversation.split(splitting))
     }
 
-    /// May this direction be handed over here: is nothing in the middle of anything?
-    pub(crate) fn may_pause(&self, direction: Direction) -> bool {
+    /// May this direction be handed over here?
+    pub(crate) fn may_split(&self, direction: Direction) -> bool {
+        self.conversation.as_ref().is_none_or(|conversation| conversation.may_split(direction))
+    }
+
+    /// So many bytes lead to where it may.
+    pub(crate) fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        self.conversation.as_ref().and_then(|conversation| conversation.n_to_split(direction))
+    }
+
+    /// Is this direction, and what it belongs to, in the middle of nothing?
+    fn rests(&self, direction: Direction) -> bool {
         let Some(conversation) = &self.conversation else { return true };
         let between = conversation.position(direction) == Position::Between;
         match direction {
@@ -190,7 +200,7 @@ impl Tap {
 
     /// Is nothing in the middle of anything, either way?
     pub(crate) fn is_between(&self) -> bool {
-        self.may_pause(Direction::ToProvider) && self.may_pause(Direction::ToConsumer)
+        self.rests(Direction::ToProvider) && self.rests(Direction::ToConsumer)
     }
 
     /// Looks at bytes that have passed.
@@ -302,12 +312,21 @@ pub(crate) enum Over {
     Reset,
 }
 
+/// What was left of passing bytes when the connection came to be held: of each direction, the consumer's first.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// What was read and seen, and has not been written.
+    pub(crate) unwritten: [Vec<u8>; 2],
+    /// Has its sender ended it, and was that passed on?
+    pub(crate) has_ended: [bool; 2],
+}
+
 /// What became of passing bytes both ways.
 pub(crate) enum Passed {
     /// The connection is over.
     Over(Over),
-    /// It is to be held from here on: nothing is in the middle of anything.
-    ToBeHeld,
+    /// It is to be held from here on.
+    ToBeHeld(Left),
     /// The consumer speaks TLS from here on, and has sent these bytes of it.
     ToBeEncrypted(Vec<u8>),
 }
@@ -320,14 +339,17 @@ pub(crate) async fn relay(
     switch: &Switch,
 ) -> Passed {
     let up = pass(Direction::ToProvider, (consumer, provider), (tap, switch), scratch);
-    let down = async {
-        let done = pass(Direction::ToConsumer, (provider, consumer), (tap, switch), scratch).await?;
-        switch.down_is_done(matches!(done, Done::Ended));
-        Ok(done)
-    };
+    let down = pass(Direction::ToConsumer, (provider, consumer), (tap, switch), scratch);
     match tokio::try_join!(up, down) {
-        Ok((Done::Paused, _) | (_, Done::Paused)) => Passed::ToBeHeld,
         Ok((Done::Ended, Done::Ended)) => Passed::Over(Over::Closed),
+        Ok((up, down)) => {
+            let has_ended = [&up, &down].map(|done| matches!(done, Done::Ended));
+            let unwritten = [up, down].map(|done| match done {
+                Done::Ended => Vec::new(),
+                Done::Paused(unwritten) => unwritten,
+            });
+            Passed::ToBeHeld(Left { unwritten, has_ended })
+        }
         Err(Stop::Encrypt(early)) => Passed::ToBeEncrypted(early),
         Err(Stop::Reset) => {
             consumer.reset_on_close();
@@ -341,8 +363,8 @@ pub(crate) async fn relay(
 enum Done {
     /// Its sender has ended it.
     Ended,
-    /// It is to be held.
-    Paused,
+    /// It is to be held. These bytes were read and seen, and not written.
+    Paused(Vec<u8>),
 }
 
 /// Why there is no other direction any more.
@@ -363,8 +385,8 @@ async fn pass(
     loop {
         let stance = switch.stance(direction, &tap.borrow());
         match stance {
-            Stance::Pass => {}
-            Stance::Stop => return Ok(Done::Paused),
+            Stance::Pass(_) => {}
+            Stance::Stop => return Ok(Done::Paused(Vec::new())),
             Stance::Wait(until) => {
                 tokio::select! {
                     () = switch.changed() => {}
@@ -382,12 +404,10 @@ async fn pass(
         if readable.is_err() {
             return reset(direction, tap);
         }
-        if !matches!(switch.stance(direction, &tap.borrow()), Stance::Pass) {
-            continue;
-        }
+        let Stance::Pass(most) = switch.stance(direction, &tap.borrow()) else { continue };
         let rest = {
             let mut buffer = scratch.borrow_mut();
-            let n_read = match from.try_read(&mut buffer) {
+            let n_read = match from.try_read(&mut buffer[..most.min(CHUNK)]) {
                 Ok(0) => {
                     tap.borrow_mut().ended(direction, End::Fin);
                     to.end_writing();
@@ -431,38 +451,41 @@ async fn pass(
         if rest.is_empty() {
             continue;
         }
-        if let Err(sender) = pass_rest(direction, (from, to), switch, &rest).await {
-            if (direction, sender) == (Direction::ToProvider, Direction::ToConsumer) {
-                last_words((from, to), (tap, switch), &mut scratch.borrow_mut());
+        match pass_rest(direction, (from, to), switch, rest).await {
+            Ok(unwritten) if unwritten.is_empty() => {}
+            Ok(unwritten) => return Ok(Done::Paused(unwritten)),
+            Err(sender) => {
+                if (direction, sender) == (Direction::ToProvider, Direction::ToConsumer) {
+                    last_words((from, to), (tap, switch), &mut scratch.borrow_mut());
+                }
+                return reset(sender, tap);
             }
-            return reset(sender, tap);
         }
     }
 }
 
-/// Waits until what the receiver did not take at once is written; the error is the direction whose sender has reset the
-/// connection.
+/// Waits until what the receiver did not take at once is written, or the connection is to be held: gives what was not. The
+/// error is the direction whose sender has reset the connection.
 async fn pass_rest(
     direction: Direction,
     (from, to): (&Socket, &Socket),
     switch: &Switch,
-    rest: &[u8],
-) -> Result<(), Direction> {
-    let written = match direction {
-        Direction::ToConsumer => {
-            switch.is_behind().set(true);
-            let written = write_rest(to, rest).await;
-            switch.is_behind().set(false);
-            written
-        }
+    mut rest: Vec<u8>,
+) -> Result<Vec<u8>, Direction> {
+    let is_down = direction == Direction::ToConsumer;
+    switch.is_behind().set(is_down || switch.is_behind().get());
+    let mut n_written = 0;
+    let is_there = tokio::select! {
+        biased;
+        is_there = write_rest(to, &rest, &mut n_written) => is_there,
+        () = switch.goes_over() => true,
         // Who has reset the connection wants nothing more of it, however long the provider may take to read.
-        Direction::ToProvider => tokio::select! {
-            biased;
-            written = write_rest(to, rest) => written,
-            () = from.broken() => return Err(direction),
-        },
+        () = from.broken(), if !is_down => return Err(direction),
     };
-    if written { Ok(()) } else { Err(direction.opposite()) }
+    if is_down {
+        switch.is_behind().set(false);
+    }
+    if is_there { Ok(rest.split_off(n_written)) } else { Err(direction.opposite()) }
 }
 
 /// The provider is gone: what it said before is passed on as far as it is there and the consumer takes it. A server that
@@ -484,14 +507,14 @@ fn last_words(
     }
 }
 
-/// Waits until all of it is written; false if the receiver is gone.
-async fn write_rest(to: &Socket, mut rest: &[u8]) -> bool {
-    while !rest.is_empty() {
+/// Waits until all of it is written, and says how much is; false if the receiver is gone.
+async fn write_rest(to: &Socket, rest: &[u8], n_written: &mut usize) -> bool {
+    while *n_written < rest.len() {
         if to.writable().await.is_err() {
             return false;
         }
-        match to.try_write(rest) {
-            Ok(n_written) => rest = &rest[n_written..],
+        match to.try_write(&rest[*n_written..]) {
+            Ok(n_now) => *n_written += n_now,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return false,
         }

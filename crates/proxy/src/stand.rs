@@ -12,7 +12,7 @@ use crate::leads::Leads;
 use crate::observer::{Dialled, Observer, Seen};
 use crate::reach::{DIAL, ExternalError, connect};
 use crate::refusals::Refusals;
-use crate::relay::{Over, Passed, Scratch, Tap, relay};
+use crate::relay::{Left, Over, Passed, Scratch, Tap, relay};
 use crate::socket::Socket;
 use crate::switch::Switch;
 use crate::tls::{Meeting, SeamTls};
@@ -333,11 +333,15 @@ impl Open {
             return Over::Reset;
         }
         loop {
+            let mut left = Left::default();
             while let Some(provider) = self.provider.as_ref().filter(|_| !self.protocol.is_always_held()) {
                 let passed = self.relayed(provider, &state, shared).await;
                 match passed {
                     Passed::Over(over) => return over,
-                    Passed::ToBeHeld => break,
+                    Passed::ToBeHeld(passed) => {
+                        left = passed;
+                        break;
+                    }
                     Passed::ToBeEncrypted(early) => {
                         if !Box::pin(self.encrypt(&state, early)).await {
                             return Over::Reset;
@@ -345,7 +349,7 @@ impl Open {
                     }
                 }
             }
-            let held = Box::pin(hold(self.holding(&state, shared)));
+            let held = Box::pin(hold(self.holding(&state, left, shared)));
             match held.await {
                 Outcome::Over(over) => return over,
                 Outcome::LetGo(consumer, provider) => {
@@ -391,7 +395,7 @@ impl Open {
     }
 
     /// What it takes to hold the connection from here on.
-    fn holding(&mut self, state: &watch::Receiver<SeamState>, shared: &Shared) -> Holding {
+    fn holding(&mut self, state: &watch::Receiver<SeamState>, left: Left, shared: &Shared) -> Holding {
         let behind = if self.provider.is_some() { Behind::Provider } else { Behind::Nobody };
         let mut splitter = self.tap.borrow().split(shared.splitting(behind));
         if let Some(splitter) = &mut splitter {
@@ -401,6 +405,7 @@ impl Open {
             consumer: std::mem::replace(&mut self.consumer, Socket::Gone),
             provider: self.provider.take(),
             splitter,
+            left,
             protocol: self.protocol,
             is_alone: behind == Behind::Nobody && !self.protocol.is_stateless(),
             seam: self.seam.clone(),

@@ -1,18 +1,19 @@
-//! How a connection that is only passed on comes to be held: at a moment when nothing is in the middle of anything.
+//! How a connection that is only passed on comes to be held: wherever its protocol can be cut, with calls under way.
 //!
 //! ```text
-//! consumer ─▶ up: waits between two requests ─┐
-//!                                              ├─▶ both stopped: held from here on
-//! provider ─▶ down: goes on until no call is open ─┘
+//! consumer ─▶ up:   reads to the next place ─┐
+//!                                             ├─▶ both at such a place: held from here on
+//! provider ─▶ down: reads to the next place ─┘
 //! ```
-//! While the consumer is made to wait nobody reads what it says, and an open call may need just that: the next message
-//! of a stream, credit for more of the reply. So it waits a moment at most, and then passes for a while as before. Where
-//! a call is open for long the connection is held once that is over.
+//! HTTP can be cut nearly everywhere: between frames, between chunks of events, at any byte of a body. Other protocols only
+//! where neither side is inside a message and no call is open. Then the consumer is made to wait for that, and while it
+//! waits nobody reads what it says, which an open call may need: the next message of a stream, credit for more of the
+//! reply. So it waits a moment at most, and then passes for a while as before.
 
 use crate::hold::SeamState;
 use crate::relay::Tap;
 use seam_wire::Direction;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -25,31 +26,24 @@ const PASSES: Duration = Duration::from_secs(2);
 
 /// The way from passing to holding.
 pub(crate) struct Switch {
-    /// Looked at right before each reading: a request that is sent after a rule was put is never just passed on.
-    state: watch::Receiver<SeamState>,
+    /// Looked at right before each reading: what is sent after a rule was put is never just passed on.
+    state: RefCell<watch::Receiver<SeamState>>,
+    /// Were there rules when it was looked at last?
+    is_wanted: Cell<bool>,
+    /// Do both directions stop here?
+    goes_over: Cell<bool>,
     /// Since when the consumer was made to wait last.
     since: Cell<Option<Instant>>,
-    /// Is it waiting now?
-    up_waits: Cell<bool>,
-    down: Cell<Down>,
     /// Has the consumer still to take something that was read for it?
     is_behind: Cell<bool>,
     changed: Notify,
 }
 
-/// What the provider's direction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Down {
-    Passes,
-    Stopped,
-    Ended,
-}
-
 /// What a direction is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stance {
-    /// To pass bytes.
-    Pass,
+    /// To pass bytes, at most so many.
+    Pass(usize),
     /// To read nothing until then.
     Wait(Instant),
     /// To stop for good: it is held from here on.
@@ -58,11 +52,12 @@ pub(crate) enum Stance {
 
 impl Switch {
     pub(crate) fn new(state: watch::Receiver<SeamState>) -> Self {
+        let is_wanted = Cell::new(!state.borrow().rules.is_empty());
         Self {
-            state,
+            state: RefCell::new(state),
+            is_wanted,
+            goes_over: Cell::new(false),
             since: Cell::new(None),
-            up_waits: Cell::new(false),
-            down: Cell::new(Down::Passes),
             is_behind: Cell::new(false),
             changed: Notify::new(),
         }
@@ -78,10 +73,11 @@ impl Switch {
         self.changed.notified().await;
     }
 
-    /// The provider's direction has come to its end, or has stopped.
-    pub(crate) fn down_is_done(&self, has_ended: bool) {
-        self.down.set(if has_ended { Down::Ended } else { Down::Stopped });
-        self.changed.notify_waiters();
+    /// Comes back when both directions are to stop.
+    pub(crate) async fn goes_over(&self) {
+        while !self.goes_over.get() {
+            self.changed.notified().await;
+        }
     }
 
     /// Whether the consumer has still to take something that was read for it.
@@ -91,41 +87,39 @@ impl Switch {
 
     /// What a direction is to do now.
     pub(crate) fn stance(&self, direction: Direction, tap: &Tap) -> Stance {
+        if self.goes_over.get() {
+            return Stance::Stop;
+        }
+        if !self.is_wanted() {
+            return Stance::Pass(usize::MAX);
+        }
+        if !tap.may_split(direction) {
+            return Stance::Pass(tap.n_to_split(direction).unwrap_or(usize::MAX));
+        }
+        if tap.may_split(direction.opposite()) {
+            self.goes_over.set(true);
+            self.changed.notify_waiters();
+            return Stance::Stop;
+        }
         match direction {
-            Direction::ToProvider => self.of_up(tap),
-            Direction::ToConsumer if self.up_waits.get() && tap.may_pause(direction) => Stance::Stop,
-            Direction::ToConsumer => Stance::Pass,
+            Direction::ToProvider => self.turn(),
+            Direction::ToConsumer => Stance::Pass(usize::MAX),
         }
     }
 
-    fn of_up(&self, tap: &Tap) -> Stance {
-        let down = self.down.get();
-        if down == Down::Stopped {
-            return Stance::Stop;
+    fn is_wanted(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        if state.has_changed().unwrap_or(false) {
+            self.is_wanted.set(!state.borrow_and_update().rules.is_empty());
         }
-        let is_wanted = !self.state.borrow().rules.is_empty();
-        let stance = if !is_wanted || !tap.may_pause(Direction::ToProvider) {
-            Stance::Pass
-        } else if down == Down::Ended {
-            Stance::Stop
-        } else {
-            self.turn(tap)
-        };
-        let waits = matches!(stance, Stance::Wait(_));
-        if self.up_waits.replace(waits) != waits && waits {
-            self.changed.notify_waiters();
-        }
-        stance
+        self.is_wanted.get()
     }
 
     /// The consumer waits, or passes because it has waited.
-    fn turn(&self, tap: &Tap) -> Stance {
+    fn turn(&self) -> Stance {
         let now = Instant::now();
-        let since = self.since.get().filter(|since| now < *since + WAITS + PASSES && !tap.is_between());
-        let since = since.unwrap_or_else(|| {
-            self.since.set(Some(now));
-            now
-        });
-        if now < since + WAITS { Stance::Wait(since + WAITS) } else { Stance::Pass }
+        let since = self.since.get().filter(|since| now < *since + WAITS + PASSES).unwrap_or(now);
+        self.since.set(Some(since));
+        if now < since + WAITS { Stance::Wait(since + WAITS) } else { Stance::Pass(usize::MAX) }
     }
 }

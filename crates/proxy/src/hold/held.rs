@@ -11,7 +11,7 @@ use crate::callbacks::Callbacks;
 use crate::faults::Effect;
 use crate::leads::Leads;
 use crate::observer::Observer;
-use crate::relay::{Over, Scratch, Tap};
+use crate::relay::{Left, Over, Scratch, Tap};
 use crate::socket::Socket;
 use crate::stand::Upstream;
 use seam_event::SeamId;
@@ -49,6 +49,8 @@ pub(crate) struct Holding {
     pub(crate) provider: Option<Socket>,
     /// None where there are only bytes.
     pub(crate) splitter: Option<Box<dyn Splitter>>,
+    /// What was left when it was only passed on.
+    pub(crate) left: Left,
     pub(crate) protocol: &'static dyn Protocol,
     /// Does whoever answers in the provider's place do so for good, because a greeting or log-in ties the connection to it?
     pub(crate) is_alone: bool,
@@ -191,6 +193,17 @@ impl Held {
     }
 
     fn begin(&mut self) -> Result<(), Ended> {
+        let Left { unwritten: [up, down], has_ended } = std::mem::take(&mut self.with.left);
+        let now = Instant::now();
+        self.up.push_passed(up, now);
+        self.down.push_passed(down, now);
+        [self.consumer_ended, self.provider_ended] = has_ended;
+        if self.consumer_ended {
+            self.up.end();
+        }
+        if self.provider_ended {
+            self.down.end();
+        }
         let mut pieces = Vec::new();
         if let Some(splitter) = &mut self.with.splitter {
             splitter.begin(&mut pieces);

@@ -34,6 +34,8 @@ pub(super) struct Out {
     pub(super) by: Option<By>,
     /// Has the splitter seen it off?
     pub(super) is_seen_off: bool,
+    /// Was it looked at already, as what passes the connection?
+    pub(super) is_told: bool,
     /// What it keeps its place among, where the order of all entries doesn't matter.
     order: Order,
 }
@@ -103,7 +105,7 @@ impl Lane {
         let is_begun = |first: &Out| matches!(first.act, Act::Bytes(_, 1..));
         let begun = usize::from(self.queue.front().is_some_and(is_begun));
         let index = self.queue.iter().skip(begun).take_while(|out| out.due <= due).count() + begun;
-        self.queue.insert(index, Out { due, act, by, is_seen_off: false, order });
+        self.queue.insert(index, Out { due, act, by, is_seen_off: false, is_told: false, order });
         due
     }
 
@@ -171,7 +173,15 @@ impl Lane {
         let due = self.after(Order::All).map_or(now, |last| last.max(now));
         self.n_bytes += bytes.len();
         let (act, order) = (Act::Bytes(bytes, 0), Order::All);
-        self.queue.push_back(Out { due, act, by: None, is_seen_off: true, order });
+        self.queue.push_back(Out { due, act, by: None, is_seen_off: true, is_told: false, order });
+    }
+
+    /// Puts bytes in before everything else that passed before the connection was held, and were not written then.
+    pub(super) fn push_passed(&mut self, bytes: Vec<u8>, now: Instant) {
+        self.push_seen_off(bytes, now);
+        if let Some(passed) = self.queue.back_mut() {
+            passed.is_told = true;
+        }
     }
 
     /// Takes the first entry's bytes out, for the splitter to see them off.

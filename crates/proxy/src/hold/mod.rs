@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A seam without rules is only watched ([`relay`](crate::relay)). The first rule turns its connections over to
-//! [`held`] at the next moment in which no call is open, without anybody having to connect anew.
+//! [`held`], with all calls that are under way, without anybody having to connect anew ([`switch`](crate::switch)).
 
 mod fates;
 pub(crate) mod held;

@@ -5,6 +5,7 @@ mod bed;
 mod faults;
 mod frames;
 mod handing;
+mod midway;
 mod streams;
 mod stubs;
 mod surprises;

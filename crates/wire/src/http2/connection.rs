@@ -517,7 +517,10 @@ impl Http2 {
         } else {
             self.level.window(direction, -i64::from(n_bytes));
         }
-        if !self.level.is_free {
+        if self.level.is_free && self.mode == Mode::Held {
+            // What is gathered here its receiver knows nothing of, and gives nothing back for it.
+            self.pass_credit(direction, n_bytes, out);
+        } else {
             self.credit(direction, 0, n_bytes, out);
         }
         let Some(number) = self.number_of(direction, head) else { return Ok(()) };

@@ -111,6 +111,7 @@ impl Cutter {
 
 /// One half.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that has happened to the half")]
 pub(super) struct Half {
     pub(super) kept: Shared,
     pub(super) has_begun: bool,

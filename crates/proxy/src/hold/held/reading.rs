@@ -9,7 +9,7 @@ use crate::hold::verdict::{About, Case, Verdict, WHOLE, What, decide};
 use crate::observer::Seen;
 use crate::relay::{Opening, Over};
 use crate::stand::Upstream;
-use seam_wire::{Captured, Direction, Of, Piece, Rest, Splitter};
+use seam_wire::{Call, Captured, Direction, Of, Piece, Rest, Splitter};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,6 +192,10 @@ impl Held {
             }
             Of::Message { call, read } => self.message(to, call, bytes, read),
             Of::More { call, whole } => self.more(to, call, bytes, whole),
+            Of::UnderWay { call, whole, awaited, read } => {
+                self.under_way(call, (whole, awaited), read);
+                Ok(())
+            }
             Of::Broken { call, .. } => {
                 let goes_on = self.fates.of(call) != Some(Fate::Dropped);
                 if goes_on || to == Direction::ToConsumer {
@@ -204,6 +208,16 @@ impl Held {
                 Ok(())
             }
         }
+    }
+
+    /// A call is under way whose request has passed: no rule strikes that any more, but what still comes of it.
+    fn under_way(&mut self, call: Call, (whole, awaited): (bool, bool), read: Option<Box<dyn Captured>>) {
+        if awaited {
+            self.order.push_back(call);
+        }
+        let looks_at_replies = self.with.state.borrow().looks_at_replies();
+        let asked = read.filter(|_| looks_at_replies).map(|read| read.read().request);
+        self.fates.begin(call, whole, asked);
     }
 
     pub(super) fn decide(

@@ -79,7 +79,7 @@ impl Held {
                 }
             }
             let Some((out, most)) = lane.first(now) else { return Ok(()) };
-            let by = out.by.clone();
+            let (by, is_told) = (out.by.clone(), out.is_told);
             let (bytes, from) = match &out.act {
                 Act::Bytes(bytes, from) => (bytes, *from),
                 act => {
@@ -106,7 +106,7 @@ impl Held {
             let end = bytes.len().min(from.saturating_add(most));
             match socket.try_write(&bytes[from..end]) {
                 Ok(n_written) => {
-                    if to == Direction::ToConsumer {
+                    if to == Direction::ToConsumer && !is_told {
                         self.with.tap.borrow_mut().said(&bytes[from..from + n_written], by);
                     }
                     lane.wrote(n_written, now);
