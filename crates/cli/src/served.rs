@@ -13,6 +13,8 @@ use seam_wire::Protocol;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// The words of the command line that say what stands.
 #[derive(Args, Clone, Debug, Default)]
@@ -56,9 +58,27 @@ impl Between {
         }
         let Some(protocol) = seam_wire::protocol(protocol) else {
             let names: Vec<&str> = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
-            return Err(format!("there is no protocol `{protocol}`; there are {}", names.join(", ")));
+            return Err(match seam_diag::did_you_mean(protocol, names.iter().copied()) {
+                Some(near) => format!("there is no protocol `{protocol}`; did you mean `{near}`?"),
+                None => format!("there is no protocol `{protocol}`; there are {}", names.join(", ")),
+            });
         };
         Ok(Self { listen: address(listen)?, upstream: upstream.to_owned(), protocol })
+    }
+}
+
+/// How long looking names up may keep what stands from being told.
+const FOUND_WITHIN: Duration = Duration::from_secs(2);
+
+impl Between {
+    /// That nobody knows the provider's name, where that is so: consumers would only see that they are refused.
+    async fn unfound(&self, until: Instant) -> Option<String> {
+        let Self { listen, upstream, .. } = self;
+        let looked_up = timeout_at(until, tokio::net::lookup_host(upstream.as_str())).await;
+        let error = looked_up.ok()?.err()?;
+        Some(format!(
+            "the seam at {listen} refuses connections as long as {upstream} can't be found: {error}"
+        ))
     }
 }
 
@@ -188,6 +208,10 @@ impl Stands {
         for Between { listen, upstream, protocol } in &self.seams {
             *lines += &line("seam", &seams.stand(*listen, upstream, *protocol).await?);
         }
+        let until = Instant::now() + FOUND_WITHIN;
+        for seam in &self.seams {
+            stood.warnings.extend(seam.unfound(until).await);
+        }
         for Standing { listen, name, stubs, protocol } in stubs {
             *lines += &line("stub", &seams.stand_stubs((listen, &name), stubs, protocol).await?);
         }
@@ -279,4 +303,24 @@ pub(crate) fn surroundings(seed: u64) -> Surroundings {
 fn line(what: &str, seam: &SeamView) -> String {
     let listens = seam.listens.map(|address| address.to_string()).unwrap_or_default();
     format!("{what}: {listens} -> {} ({})\n", seam.leads_to, seam.protocol.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_provider_that_nobody_knows_is_told() {
+        let unfound = async |text: &str| {
+            let until = Instant::now() + FOUND_WITHIN;
+            Between::read(text).expect("a seam").unfound(until).await
+        };
+        assert_eq!(unfound("127.0.0.1:0=127.0.0.1:1").await, None);
+        assert_eq!(unfound("127.0.0.1:0=localhost:1").await, None);
+        let told = unfound("127.0.0.1:0=no name:80").await.expect("no such name");
+        assert!(
+            told.starts_with("the seam at 127.0.0.1:0 refuses connections as long as no name:80"),
+            "{told}"
+        );
+    }
 }

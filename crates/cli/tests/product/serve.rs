@@ -154,7 +154,10 @@ fn what_cannot_be_served_is_told() {
         (&["serve", "--stub", "none.yaml", "--listen", "127.0.0.1:0"], "none.yaml"),
         (&["serve", "--stub", "wrong.yaml"], "--listen"),
         (&["serve", "--seam", "127.0.0.1:0=nowhere"], "nowhere"),
-        (&["serve", "--seam", "127.0.0.1:0=127.0.0.1:1,htp"], "there is no protocol `htp`"),
+        (
+            &["serve", "--seam", "127.0.0.1:0=127.0.0.1:1,htp"],
+            "there is no protocol `htp`; did you mean `http`?",
+        ),
     ] {
         let done = place.seam(words).exits(2);
         assert!(done.err.contains(told), "{words:?}: {}", done.err);
