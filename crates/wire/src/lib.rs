@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod amqp;
+mod anew;
 mod answering;
 pub mod body;
 mod conversation;
@@ -36,9 +37,10 @@ pub use conversation::{
     Apart, Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise,
 };
 pub use http::events::events_of;
-pub use protocol::{Order, PROTOCOLS, Protocol, protocol};
+pub use protocol::{Deed, Order, PROTOCOLS, Protocol, protocol};
 pub use splitter::{
-    Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable, Ways,
+    Anew, Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable,
+    Underway, Ways,
 };
 pub use unrolled::{Ends, Unrolled, unroll};
 pub use upgrade::{NoTls, Turn, Upgrade, Urge};

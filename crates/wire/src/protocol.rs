@@ -39,6 +39,23 @@ pub enum Order {
     All,
 }
 
+/// What may be done to what passes, beyond letting it go, holding it, or breaking what carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A call is answered in the provider's place.
+    Answer,
+    /// A reply says another value in one of its fields.
+    ChangeReply,
+    /// A reply's content is noise.
+    GarbleReply,
+    /// A reply breaks off.
+    BreakReply,
+    /// A message that nobody answers says something else.
+    ChangeMessage,
+    /// A request, or a message, arrives twice.
+    Repeat,
+}
+
 /// One protocol: what it is called, and how to watch a connection that speaks it.
 pub trait Protocol: Sync {
     /// Its documentation: the name is the one in `protocol:`, the results are an interaction's fields.
@@ -140,6 +157,17 @@ pub trait Protocol: Sync {
     /// The names by which TLS (ALPN, RFC 7301) knows what is spoken here, the best first.
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[]
+    }
+
+    /// Why that can be done to nothing that passes in this protocol; none where it may.
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        let _ = deed;
+        None
+    }
+
+    /// The answer as an interaction tells it that was answered so: without the short forms in which it may be written.
+    fn told(&self, answer: &Value) -> Value {
+        answer.clone()
     }
 
     /// Why no answer of this protocol can be such, whatever was asked; none where one may.

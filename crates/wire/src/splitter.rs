@@ -173,6 +173,28 @@ pub struct BrokenOff {
     pub to_provider: Vec<u8>,
 }
 
+/// A message that is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Underway<'a> {
+    /// Where it goes.
+    pub to: Direction,
+    /// The call to which it belongs, where it does.
+    pub call: Option<Call>,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// What a message is to say instead of what it says.
+pub enum Anew<'a> {
+    /// Its fields as an interaction tells them, of which some are others than they were: before and now.
+    Fields(&'a Value, &'a Value),
+    /// Its content, without all that is around it.
+    Content(&'a mut dyn FnMut(&mut Vec<u8>)),
+}
+
+/// Why nothing arrives twice where nobody is behind.
+pub(crate) const NOBODY: &str = "nobody is there who could get it twice";
+
 /// Why a call can't be answered like that: an answer that the protocol can't say, a field that it doesn't know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -379,9 +401,11 @@ pub trait Splitter: Send {
         None
     }
 
-    /// A reply with another body of the same length, given its bytes. None where it is not known what of them is the body.
-    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
-        let _ = (reply, change);
+    /// A reply whose content is another one of the same length, given its bytes, or as many of them as have come: all that
+    /// says what belongs together, and how long it is, stays. `change` is called for each run of content. None where it is
+    /// not known what of them is content.
+    fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let _ = (call, reply, change);
         None
     }
 
@@ -391,16 +415,23 @@ pub trait Splitter: Send {
     }
 
     /// What to send so that the request of a call reaches the provider a second time, given its bytes; the second reply
-    /// is not told as a piece. None where a request can't be repeated on its connection.
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+    /// is not told as a piece. Why not, where it can't be repeated on its connection.
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         let _ = (call, request);
-        None
+        Err(Unanswerable::new("nothing can be asked twice in this protocol"))
     }
 
     /// What to send so that a message is delivered a second time, given its bytes. None where that can't be.
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let _ = message;
         None
+    }
+
+    /// A message that says something else, given its bytes, which are whole: what is around its content fits it, and what
+    /// numbers it stays. Not, where it has no such content, or its fields can't be said like that.
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let _ = (message, anew);
+        Err(Unanswerable::new("no message can say something else in this protocol"))
     }
 
     /// What to say to the sender of a message that is refused in the receiver's place, given the message's bytes: the

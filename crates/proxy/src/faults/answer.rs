@@ -3,6 +3,7 @@
 use super::{Effect, Fault, FaultKind, Moment, Struck};
 use seam_model::{Shape, Word};
 use seam_value::{Map, Value};
+use seam_wire::Deed;
 use std::sync::Arc;
 
 pub(super) static STATUS: FaultKind = FaultKind {
@@ -39,6 +40,10 @@ struct Answer(Value);
 impl Fault for Answer {
     fn moment(&self) -> Moment {
         Moment::Request
+    }
+
+    fn deeds(&self) -> &'static [Deed] {
+        &[Deed::Answer]
     }
 
     fn says(&self) -> Option<Value> {

@@ -1,7 +1,8 @@
 //! `duplicate`: what was sent once arrives twice.
 
-use super::{Effect, Fault, FaultKind, Moment, Struck, no_argument};
+use super::{Effect, Fault, FaultKind, Moment, Role, Struck, no_argument};
 use seam_model::{Shape, Word};
+use seam_wire::Deed;
 use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
@@ -25,6 +26,18 @@ impl Fault for Duplicate {
 
     fn needs_whole(&self) -> bool {
         true
+    }
+
+    fn role(&self) -> Role {
+        Role::Repeats
+    }
+
+    fn precedes(&self) -> Option<&'static str> {
+        Some("what is answered already can't arrive twice; choose by what is asked")
+    }
+
+    fn deeds(&self) -> &'static [Deed] {
+        &[Deed::Repeat]
     }
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {

@@ -1,6 +1,6 @@
 //! `latency`: requests arrive later.
 
-use super::{Effect, Fault, FaultKind, Moment, Struck, duration};
+use super::{Effect, Fault, FaultKind, Moment, Role, Struck, duration};
 use seam_model::{Field, Shape, Word};
 use seam_value::{Map, Value};
 use std::sync::Arc;
@@ -34,6 +34,10 @@ struct Latency {
 impl Fault for Latency {
     fn moment(&self) -> Moment {
         Moment::Request
+    }
+
+    fn role(&self) -> Role {
+        Role::Delays
     }
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {

@@ -1,9 +1,10 @@
 //! `mistype`: one field of the reply is not what it should be.
 
-use super::{Effect, Fault, FaultKind, Moment, Struck};
+use super::{Change, Effect, Fault, FaultKind, Moment, Role, Struck};
 use jiff::Timestamp;
 use seam_model::{Field, Shape, Word};
 use seam_value::{Map, Value};
+use seam_wire::Deed;
 use std::sync::Arc;
 
 const KINDS: &[&str] = &["null", "absent", "text", "number", "boolean", "list", "map", "empty", "date"];
@@ -16,8 +17,9 @@ const FIELDS: &[Field] = &[Field::optional(
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
-        text: "One field of the reply, by its path (`body.total`, `rows.0.price`), is null, or absent, or of another type; \
-            `date` writes a date in another form (day first, or as seconds). A reply without that field, or in which it is \
+        text: "One field of the reply, by its path (`body.total`, `rows.0.price`), or of a message that nobody answers \
+            (`message.body.total`, an event's `message.data.total`), is null, or absent, or of another type; \
+            `date` writes a date in another form (day first, or as seconds). What is without that field, or in which it is \
             so already, is left as it is, and does not count.",
         subject: Shape::Text,
         fields: FIELDS,
@@ -33,33 +35,50 @@ pub(super) static KIND: FaultKind = FaultKind {
         let Some(kind) = KINDS.iter().find(|known| **known == kind) else {
             return Err(format!("`as` is one of {}", KINDS.join(", ")));
         };
-        let path = path.strip_prefix("reply.").unwrap_or(path).split('.').map(str::to_owned).collect();
-        Ok(Arc::new(Mistype { path, kind }))
+        let (is_of_message, path) = match path.strip_prefix("message.") {
+            Some(path) => (true, path),
+            None => (false, path.strip_prefix("reply.").unwrap_or(path)),
+        };
+        let path = path.split('.').map(str::to_owned).collect();
+        Ok(Arc::new(Mistype { is_of_message, path, kind }))
     },
 };
 
 struct Mistype {
+    /// Is it a field of a message that nobody answers? Else it is one of a reply.
+    is_of_message: bool,
     path: Vec<String>,
     kind: &'static str,
 }
 
 impl Fault for Mistype {
     fn moment(&self) -> Moment {
-        Moment::Reply
+        if self.is_of_message { Moment::Request } else { Moment::Reply }
+    }
+
+    fn role(&self) -> Role {
+        Role::Changes(Change::Field)
+    }
+
+    fn deeds(&self) -> &'static [Deed] {
+        if self.is_of_message { &[Deed::ChangeMessage] } else { &[Deed::ChangeReply] }
     }
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
-        let mut reply = struck.parts.reply.clone();
-        if !self.change(&mut reply, &self.path) || reply == struck.parts.reply {
+        let said = if self.is_of_message { &struck.parts.message } else { &struck.parts.reply };
+        let mut changed = said.clone();
+        if !self.change(&mut changed, &self.path) || changed == *said {
             return None;
         }
-        if let Value::Map(map) = &mut reply
-            && self.path.first().is_some_and(|first| first == "body")
-        {
-            // The text is the body as it was.
-            map.shift_remove("text");
+        if let Value::Map(map) = &mut changed {
+            // What it says stands there twice: as it was sent, and as what that means.
+            match self.path[0].as_str() {
+                "body" | "data" => drop(map.shift_remove("text")),
+                "text" => ["body", "data"].into_iter().for_each(|name| drop(map.shift_remove(name))),
+                _ => {}
+            }
         }
-        Some(Effect::Answer(reply))
+        Some(Effect::Change(changed))
     }
 }
 

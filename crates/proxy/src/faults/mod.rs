@@ -18,13 +18,13 @@ mod reset;
 mod slow_close;
 mod truncate;
 
-pub(crate) use garble::{garbled, noise};
+pub(crate) use garble::noise;
 pub(crate) use truncate::truncated;
 
 use seam_expr::Chance;
 use seam_model::Word;
 use seam_value::{Map, Value};
-use seam_wire::{Parts, Then};
+use seam_wire::{Deed, Parts, Then};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,21 @@ type Read = fn(&Value, &Map) -> Result<Arc<dyn Fault>, String>;
 pub trait Fault: Send + Sync {
     /// What it strikes.
     fn moment(&self) -> Moment;
+
+    /// How it goes together with other faults on the same seam.
+    fn role(&self) -> Role {
+        Role::Decides
+    }
+
+    /// What it needs a protocol to know; one of these is enough, and none is needed where there is none.
+    fn deeds(&self) -> &'static [Deed] {
+        &[]
+    }
+
+    /// Why it can't strike what has been answered; none where it can.
+    fn precedes(&self) -> Option<&'static str> {
+        None
+    }
 
     /// What it says in the provider's place, where it does and that is always alike.
     fn says(&self) -> Option<Value> {
@@ -103,12 +118,38 @@ pub enum Moment {
     Reply,
 }
 
+/// How a fault goes together with other faults that strike the same: in this order, however they were put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// It makes it late: all of these strike, whatever else does.
+    Delays,
+    /// It says what becomes of it: an answer, a reset, silence. Of several the one put last strikes.
+    Decides,
+    /// It makes it arrive twice, where it arrives at all.
+    Repeats,
+    /// What arrives is another thing: all of these strike, one on what the other has left of it.
+    Changes(Change),
+}
+
+/// What of something is another thing, in the order in which such changes follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A field of it.
+    Field,
+    /// The characters of its content.
+    Content,
+    /// How long it is.
+    Length,
+}
+
 /// What a fault may look at when it strikes.
 pub struct Struck<'a> {
     /// The run's chance.
     pub chance: &'a Chance,
     /// What was asked or answered, as the protocol's interactions tell it; all null for a connection.
     pub parts: &'a Parts,
+    /// Is it a message that nobody answers?
+    pub is_message: bool,
     /// The bytes that are held.
     pub bytes: &'a [u8],
     /// Are they all of it? What is too long to be kept passes as it comes.
@@ -128,6 +169,8 @@ pub enum Effect {
     Answer(Value),
     /// These bytes are said instead, and then this happens to the connection.
     Say(Vec<u8>, Then),
+    /// It says this, as the protocol's interactions tell it; all around it stays.
+    Change(Value),
     /// It breaks off after so many bytes; after half of them where nothing is said. The connection is closed with it, unless
     /// it carries other calls.
     Truncate(Option<usize>),
@@ -171,6 +214,7 @@ impl Effect {
             | Self::CloseAfter(_) => true,
             Self::Answer(_)
             | Self::Say(..)
+            | Self::Change(_)
             | Self::Truncate(_)
             | Self::Garble
             | Self::Alter(_)

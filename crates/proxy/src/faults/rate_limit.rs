@@ -3,6 +3,7 @@
 use super::{Effect, Fault, FaultKind, Moment, Struck, duration};
 use seam_model::{Field, Shape, Word};
 use seam_value::{Map, Value};
+use seam_wire::Deed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ struct RateLimit {
 impl Fault for RateLimit {
     fn moment(&self) -> Moment {
         Moment::Request
+    }
+
+    fn deeds(&self) -> &'static [Deed] {
+        &[Deed::Answer]
     }
 
     fn says(&self) -> Option<Value> {

@@ -36,11 +36,16 @@ pub(super) static KIND: FaultKind = FaultKind {
             Value::Text(when) if when == "answered" => Effect::LoseReply(extent),
             _ => return Err("`reset` takes before, after or answered".to_owned()),
         };
-        Ok(Arc::new(Reset(effect)))
+        let is_before = argument.as_text() == Some("before");
+        Ok(Arc::new(Reset { effect, is_before }))
     },
 };
 
-struct Reset(Effect);
+struct Reset {
+    effect: Effect,
+    /// Does it say that the provider is not to get the request?
+    is_before: bool,
+}
 
 impl Fault for Reset {
     fn moment(&self) -> Moment {
@@ -49,10 +54,14 @@ impl Fault for Reset {
 
     fn needs_whole(&self) -> bool {
         // The provider is to get it.
-        matches!(self.0, Effect::ResetAfter(_))
+        matches!(self.effect, Effect::ResetAfter(_))
+    }
+
+    fn precedes(&self) -> Option<&'static str> {
+        self.is_before.then_some("the provider never answers what is reset before it gets it; `{ reset: answered }` strikes what it has answered")
     }
 
     fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
-        Some(self.0.clone())
+        Some(self.effect.clone())
     }
 }

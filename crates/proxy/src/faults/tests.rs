@@ -10,6 +10,7 @@ fn effect_on(fault: &str, reply: &str, bytes: &[u8]) -> Option<Effect> {
     fault.effect(&Struck {
         chance: &chance,
         parts: &parts,
+        is_message: false,
         bytes,
         is_whole: true,
         protocol: "http",
@@ -48,15 +49,16 @@ fn mistakes_are_told() {
 
 #[test]
 fn effects() {
-    let said = |text: &str| Some(Effect::Answer(parse(text).unwrap()));
+    let said = |text: &str| Some(Effect::Change(parse(text).unwrap()));
+    let answered = |text: &str| Some(Effect::Answer(parse(text).unwrap()));
     for (fault, reply, expected) in [
         (r#""reset""#, "null", Some(Effect::Reset(Extent::Call))),
         (r#"{"reset":"after"}"#, "null", Some(Effect::ResetAfter(Extent::Call))),
         (r#"{"reset":"before","connection":true}"#, "null", Some(Effect::Reset(Extent::Connection))),
         (r#"{"latency":"2s"}"#, "null", Some(Effect::Wait(Duration::from_secs(2)))),
         (r#"{"cut":"8s"}"#, "null", Some(Effect::Cut(Duration::from_secs(8)))),
-        (r#"{"status":503,"json":{}}"#, "null", said(r#"{"status":503,"json":{}}"#)),
-        (r#"{"error":"40001"}"#, "null", said(r#"{"error":"40001"}"#)),
+        (r#"{"status":503,"json":{}}"#, "null", answered(r#"{"status":503,"json":{}}"#)),
+        (r#"{"error":"40001"}"#, "null", answered(r#"{"error":"40001"}"#)),
         (r#"{"mistype":"body.a"}"#, r#"{"body":{"a":1},"text":"x"}"#, said(r#"{"body":{"a":null}}"#)),
         (r#"{"mistype":"body.a","as":"absent"}"#, r#"{"body":{"a":1,"b":2}}"#, said(r#"{"body":{"b":2}}"#)),
         (r#"{"mistype":"body.*.a","as":"text"}"#, r#"{"body":[{"a":1}]}"#, said(r#"{"body":[{"a":"1"}]}"#)),
@@ -68,7 +70,12 @@ fn effects() {
         (r#"{"mistype":"body.z"}"#, r#"{"body":{"a":1}}"#, None),
         (r#""truncate""#, "null", Some(Effect::Truncate(None))),
         (r#"{"truncate":"4B"}"#, "null", Some(Effect::Truncate(Some(4)))),
-        (r#"{"truncate":"6B"}"#, "null", None),
+        (r#"{"truncate":"6B"}"#, "null", Some(Effect::Truncate(Some(6)))),
+        (r#"{"truncate":"6B"}"#, r#"{"status":101}"#, None),
+        (r#""garble""#, r#"{"status":101,"body":null,"text":""}"#, None),
+        (r#"{"mistype":"text","as":"empty"}"#, r#"{"body":{"a":1},"text":"x"}"#, said(r#"{"text":""}"#)),
+        (r#""garble""#, r#"{"body":{"a":1}}"#, said("{\"text\":\"{\\\"\u{fffd}\\\":1}\"}")),
+        (r#"{"mistype":"message.body.a"}"#, r#"{"body":{"a":1}}"#, None),
         (r#"{"mistype":"body.a","as":"boolean"}"#, r#"{"body":{"a":true}}"#, None),
         (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":"no day"}}"#, None),
         (r#"{"mistype":"body.a","as":"date"}"#, r#"{"body":{"a":7}}"#, None),
@@ -88,11 +95,52 @@ fn effects() {
 
 #[test]
 fn what_is_left_of_replies() {
-    for (most, expected) in [(None, "abc"), (Some(4), "abcd"), (Some(99), "abcde"), (Some(0), "")] {
-        assert_eq!(truncated(b"abcdef", most), expected.as_bytes());
+    for (most, expected) in [(None, 3), (Some(4), 4), (Some(99), 6), (Some(0), 0)] {
+        assert_eq!(truncated(6, most), expected);
     }
-    assert_eq!(garbled(b"abcdef"), b"abcde<");
-    assert_eq!(truncated(b"", None), b"");
+    for (content, expected) in [
+        (&b"abcdef"[..], &b"ab9def"[..]),
+        (b"", b""),
+        (b"a", b";"),
+        (b"ok", b"o1"),
+        // What would not be seen, or would end the line.
+        (b"abPab#", b"ab#ab#"),
+        (b"ab#", b"aby"),
+        // A character of several bytes, the end of a line.
+        ("ab\u{e4}x".as_bytes(), "ab\u{e4}x".as_bytes()),
+        (b"ab\nabcd", b"ab\nabcd"),
+        // No text.
+        (&[0, 0, 0, 7], &[0, 0, 0x5a, 7]),
+    ] {
+        let mut noisy = content.to_vec();
+        noise(&mut noisy);
+        assert_eq!(noisy, expected, "{content:?}");
+    }
+}
+
+#[test]
+fn a_field_of_a_message_is_none_of_a_reply() {
+    let chance = Chance::new(1, "test");
+    let message = parse(r#"{"topic":"t","body":{"a":1},"text":"{\"a\":1}"}"#).unwrap();
+    let parts = Parts { message, ..Parts::default() };
+    for (fault, expected) in [
+        (r#"{"mistype":"message.body.a","as":"text"}"#, Some(r#"{"topic":"t","body":{"a":"1"}}"#)),
+        (r#"{"mistype":"message.text"}"#, Some(r#"{"topic":"t","text":null}"#)),
+        (r#"{"mistype":"body.a"}"#, None),
+    ] {
+        let fault = read_fault(&parse(fault).unwrap()).unwrap();
+        let (is_whole, protocol, at) = (true, "nats", Duration::ZERO);
+        let effect = fault.effect(&Struck {
+            chance: &chance,
+            parts: &parts,
+            is_message: true,
+            bytes: b"",
+            is_whole,
+            protocol,
+            at,
+        });
+        assert_eq!(effect, expected.map(|said| Effect::Change(parse(said).unwrap())));
+    }
 }
 
 #[test]
@@ -104,6 +152,7 @@ fn jitter_stays_within_its_bounds() {
         let struck = Struck {
             chance: &chance,
             parts: &parts,
+            is_message: false,
             bytes: b"",
             is_whole: true,
             protocol: "http",
@@ -120,8 +169,8 @@ fn what_is_too_long_to_be_kept_is_garbled_where_it_is_and_not_said_twice() {
     let parts = Parts::default();
     let on = |fault: &str, bytes: &[u8], protocol: &'static str| {
         let fault = read_fault(&parse(fault).unwrap()).unwrap();
-        let at = Duration::ZERO;
-        fault.effect(&Struck { chance: &chance, parts: &parts, bytes, is_whole: false, protocol, at })
+        let (is_message, is_whole, at) = (false, false, Duration::ZERO);
+        fault.effect(&Struck { chance: &chance, parts: &parts, is_message, bytes, is_whole, protocol, at })
     };
     let altered = |bytes: &[u8]| Some(Effect::Alter(bytes.to_vec()));
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 9000000\r\n\r\n";

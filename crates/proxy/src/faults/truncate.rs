@@ -1,15 +1,17 @@
 //! `truncate`: the reply breaks off.
 
-use super::{Effect, Fault, FaultKind, Moment, Struck, size};
+use super::{Change, Effect, Fault, FaultKind, Moment, Role, Struck, size};
 use seam_model::{Shape, Word};
 use seam_value::Value;
+use seam_wire::Deed;
 use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "The reply breaks off after so many bytes (after half of them where nothing is said, half of the first \
             mebibyte where it is longer; a shorter one is left as it is, and does not count), and the connection is closed. In HTTP/2 and gRPC, where it carries other calls, bytes are those of the body, and the call's stream alone \
-            is reset then.",
+            is reset then. A message that nobody answers (of WebSocket or of gRPC's streams, an event, one of a broker) arrives whole \
+            with the end of its content missing.",
         subject: Shape::Size,
         example: "{ truncate: 200B }",
         ..Word::new("truncate", "the reply breaks off and the connection is closed")
@@ -30,16 +32,25 @@ impl Fault for Truncate {
         Moment::Reply
     }
 
+    fn role(&self) -> Role {
+        Role::Changes(Change::Length)
+    }
+
+    fn deeds(&self) -> &'static [Deed] {
+        &[Deed::BreakReply, Deed::ChangeMessage]
+    }
+
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
-        // What is shorter is not broken off.
-        let is_longer = self.0.is_none_or(|most| !struck.is_whole || most < struck.bytes.len());
-        is_longer.then_some(Effect::Truncate(self.0))
+        (!changes_over(struck)).then_some(Effect::Truncate(self.0))
     }
 }
 
-/// What is left of a reply that breaks off after so many bytes.
-pub(crate) fn truncated(bytes: &[u8], most: Option<usize>) -> Vec<u8> {
-    // All of it would be nothing broken off.
-    let most = most.unwrap_or(bytes.len() / 2).min(bytes.len().saturating_sub(1));
-    bytes[..most].to_vec()
+/// Is it the reply behind which another protocol is spoken? It has no content.
+pub(super) fn changes_over(struck: &Struck<'_>) -> bool {
+    struck.protocol == "http" && struck.parts.reply.get("status").and_then(Value::as_i64) == Some(101)
+}
+
+/// How much is left of so many bytes of which the end is to be missing. All of them, where they are no more.
+pub(crate) fn truncated(n_bytes: usize, most: Option<usize>) -> usize {
+    most.unwrap_or(n_bytes / 2).min(n_bytes)
 }

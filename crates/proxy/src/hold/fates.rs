@@ -102,6 +102,13 @@ impl Fates {
         self.by_call.get(&call).and_then(|record| record.fate)
     }
 
+    /// What was asked is still to be looked at, although it went nowhere.
+    pub(super) fn keep_asked(&mut self, call: Call, asked: Option<Value>) {
+        if let Some(record) = self.by_call.get_mut(&call) {
+            record.asked = asked;
+        }
+    }
+
     /// What was asked with a call; it is told once.
     pub(super) fn take_asked(&mut self, call: Call) -> Option<Value> {
         self.by_call.get_mut(&call).and_then(|record| record.asked.take())

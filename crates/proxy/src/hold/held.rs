@@ -8,7 +8,7 @@ use super::rule::{By, Rule};
 use super::said::Said;
 use super::verdict::Verdict;
 use crate::callbacks::Callbacks;
-use crate::faults::Effect;
+use crate::faults::{Effect, Extent};
 use crate::leads::Leads;
 use crate::observer::Observer;
 use crate::relay::{Left, Over, Scratch, Tap};
@@ -26,9 +26,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 mod apart;
+mod changes;
+mod messages;
 mod pieces;
 mod reading;
 mod replies;
+mod stands_in;
 mod streams;
 mod writing;
 
@@ -85,8 +88,8 @@ struct Held {
     decided: HashMap<Call, Verdict>,
     /// What stubs have said here before.
     said: Said,
-    /// Whose doing it is that the reply of a call is lost.
-    losers: HashMap<Call, Arc<Rule>>,
+    /// Whose doing it is that the reply of a call is lost, and how much is reset with it.
+    losers: HashMap<Call, (Extent, Arc<Rule>)>,
     /// Whose doing it is that a call is answered in part.
     apart: HashMap<Call, Arc<Rule>>,
     close_after: Duration,

@@ -1,9 +1,9 @@
 //! One fault or stub on a seam: what it does, to which interactions, and how often.
 
-use crate::faults::{Effect, Fault, Moment, Struck};
+use crate::faults::{Effect, Fault, Moment, Role, Struck};
 use seam_expr::Chance;
 use seam_value::Value;
-use seam_wire::{Answers, Parts};
+use seam_wire::{Answers, Deed, Parts};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -152,6 +152,7 @@ impl Rule {
         fault.effect(&Struck {
             chance: &self.spec.chance,
             parts: &parts,
+            is_message: false,
             bytes: &[],
             is_whole: true,
             protocol: "",
@@ -193,6 +194,24 @@ impl Rule {
                 moment => moment,
             },
         }
+    }
+
+    /// How it goes together with other faults. A stub decides.
+    pub(crate) fn role(&self) -> Role {
+        match &self.spec.kind {
+            Kind::Stub(_) => Role::Decides,
+            Kind::Fault(fault) => fault.role(),
+        }
+    }
+
+    /// Is it about such things at all?
+    pub(crate) fn is_about(&self, moment: Moment, is_message: bool) -> bool {
+        let changes = matches!(self.role(), Role::Changes(_));
+        let Kind::Fault(fault) = &self.spec.kind else { return moment == Moment::Request };
+        if is_message && changes {
+            return !self.spec.filters_replies && fault.deeds().contains(&Deed::ChangeMessage);
+        }
+        self.moment() == moment && !(changes && moment == Moment::Request)
     }
 
     fn is_narrowed(&self) -> bool {
@@ -294,6 +313,7 @@ impl Rule {
         fault.effect(&Struck {
             chance: &self.spec.chance,
             parts: struck.parts,
+            is_message: struck.is_message,
             bytes: struck.bytes,
             is_whole: struck.is_whole,
             protocol: struck.protocol,
@@ -305,6 +325,7 @@ impl Rule {
 /// What is held, for a fault to look at.
 pub(crate) struct Held<'a> {
     pub(crate) parts: &'a Parts,
+    pub(crate) is_message: bool,
     pub(crate) bytes: &'a [u8],
     pub(crate) is_whole: bool,
     pub(crate) protocol: &'static str,

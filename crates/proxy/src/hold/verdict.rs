@@ -1,7 +1,14 @@
-//! What rules make of one piece: the waits of all that apply, and the first that says more than "later".
+//! What rules make of one piece.
+//!
+//! ```text
+//! faults that delay ─▶ the one that decides ─▶ it arrives twice ─▶ stubs, where it is asked ─▶ what arrives is changed
+//! all of them          put last                                   put last                   fields, content, length
+//! ```
+//! In whatever order they were put: who wants it slow and then failing gets that, and what lies over a stub strikes the
+//! stub's answer as it would the provider's.
 
 use super::rule::{ByHead, Held, Kind, Rule};
-use crate::faults::{Effect, Moment};
+use crate::faults::{Change, Effect, Moment, Role};
 use seam_event::SeamId;
 use seam_value::Value;
 use seam_wire::{Answering, Apart, Asked, AtHead, Captured, Glance, Parts, Rest, Say};
@@ -15,7 +22,15 @@ pub(super) struct Verdict {
     pub(super) wait: Duration,
     /// What else, and whose doing it is.
     pub(super) what: Option<(What, Arc<Rule>)>,
-    /// All rules that struck.
+    /// It is asked of whoever answers, and then this becomes of the answer.
+    pub(super) after: Option<(Effect, Arc<Rule>)>,
+    /// It arrives twice.
+    pub(super) twice: Option<Arc<Rule>>,
+    /// What arrives is another thing, one change after the other.
+    pub(super) changes: Vec<(Effect, Arc<Rule>)>,
+    /// A message as it was, where its fields are others.
+    pub(super) before: Value,
+    /// All rules that struck, but those of whom it shows later whether they could do what they were to do.
     pub(super) struck: Vec<Arc<Rule>>,
     /// What was asked, for those who look at the reply to it.
     pub(super) asked: Option<Value>,
@@ -57,25 +72,35 @@ pub(super) struct Case<'a> {
 impl<'a> Case<'a> {
     /// What a fault may look at.
     fn held(&self, parts: &'a Parts) -> Held<'a> {
-        Held { parts, bytes: self.bytes, is_whole: self.about.is_whole, protocol: self.protocol, at: self.at }
+        Held {
+            parts,
+            is_message: self.about.is_message,
+            bytes: self.bytes,
+            is_whole: self.about.is_whole,
+            protocol: self.protocol,
+            at: self.at,
+        }
     }
 }
 
 /// What a piece is.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something of its own that is known of the piece")]
 pub(super) struct About<'a> {
     pub(super) is_message: bool,
     /// Is all of it there?
     pub(super) is_whole: bool,
     /// Is only the head of a request known?
     pub(super) is_head: bool,
+    /// Is it the beginning of what is said message by message?
+    pub(super) is_stream: bool,
     /// What was asked, where this is the reply to it.
     pub(super) asked: Option<&'a Value>,
 }
 
 /// A request that is all there.
 pub(super) const WHOLE: About<'static> =
-    About { is_message: false, is_whole: true, is_head: false, asked: None };
+    About { is_message: false, is_whole: true, is_head: false, is_stream: false, asked: None };
 
 /// What becomes of the rest of a request of which only the head is known: it is gathered only where a rule that may
 /// apply to it needs more of it.
@@ -121,19 +146,20 @@ fn asked<'a>(case: &Case<'a>, request: &'a Value) -> Asked<'a> {
     Asked { seam: case.seam, protocol: case.protocol, at: case.at, request, bytes: case.bytes }
 }
 
-/// Asks the rules, the newest first.
+/// Asks the rules, which stand there with the newest first.
 pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
     let mut verdict = Verdict::default();
     let is_narrow = |rule: &Arc<Rule>| rule.needs_value() && !rule.is_stub();
     let looks_closely = rules.iter().any(is_narrow);
     let has_messages = read.is_about_messages();
-    let mut concerned = rules
-        .iter()
-        .filter(|rule| rule.moment() == case.moment || (has_messages && is_of_messages(rule, case)))
-        .peekable();
+    let is_concerned = |rule: &&Arc<Rule>| {
+        rule.is_about(case.moment, case.about.is_message) || (has_messages && is_of_messages(rule, case))
+    };
+    let (stubs, mut faults): (Vec<&Arc<Rule>>, Vec<&Arc<Rule>>) =
+        rules.iter().filter(is_concerned).partition(|rule| rule.is_stub());
     let asks_later = case.moment == Moment::Request
         && (rules.iter().any(|rule| rule.moment() == Moment::Reply) || (looks_closely && has_messages));
-    if concerned.peek().is_none() && !asks_later {
+    if stubs.is_empty() && faults.is_empty() && !asks_later {
         return verdict;
     }
     if let Some(verdict) = at_a_glance(rules, case, &*read) {
@@ -149,63 +175,93 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     }
     let needs_value = rules.iter().any(|rule| rule.needs_value());
     let interaction = if needs_value { told(case.seam, &parts) } else { Value::Null };
-    let mut unmatched = None;
-    let mut passes = false;
-    for rule in concerned {
-        if verdict.what.is_some() {
-            break;
+    faults.sort_by_key(|rule| rule.role());
+    for rule in faults {
+        if !verdict.has_room_for(rule.role()) {
+            continue;
         }
-        match rule.kind() {
-            Kind::Stub(_) if passes || case.is_bytes => {}
-            // A message goes on to a broker that is there; where nobody is, a stub stands in for it.
-            Kind::Stub(_)
-                if case.about.is_message
-                    && !is_said(&parts)
-                    && (case.has_provider || !is_published(&parts)) => {}
-            Kind::Stub(answers) => {
-                if !rule.applies(&interaction, case.at) {
-                    continue;
-                }
-                // That nothing here answers it is told with all of it.
-                if case.about.is_head && answers.at_head(&asked(case, &parts.request)) == AtHead::Nothing {
-                    continue;
-                }
-                // What is published needs no answer.
-                unmatched = Some(rule).filter(|_| !case.about.is_message);
-                let said = is_said(&parts).then(|| Value::map([("message", parts.message.clone())]));
-                let published = if case.about.is_message { &parts.message } else { &parts.request };
-                match answers.answer(&asked(case, said.as_ref().unwrap_or(published))) {
-                    Some(Answering { say: Say::Pass, after, .. }) => {
-                        // No other stub is asked, but what is broken further on still is.
-                        rule.struck();
-                        verdict.wait += after;
-                        passes = true;
-                    }
-                    // A stub for all requests is none for what is said afterwards.
-                    Some(answering) if said.is_some() && is_reply(&answering) => {}
-                    Some(answering) => {
-                        rule.struck();
-                        verdict.is_answered_back = said.is_some();
-                        verdict.reply_to = reply_to(&parts.message);
-                        verdict.what = Some((What::Stub(answering), Arc::clone(rule)));
-                    }
-                    None => {}
-                }
-            }
-            Kind::Fault(_) if is_of_messages(rule, case) || !rule.fits(&interaction) => {
-                strike_apart(rule, case, &apart, &mut verdict);
-            }
-            Kind::Fault(_) => strike(rule, case, &parts, &mut verdict),
+        if is_of_messages(rule, case) || !rule.fits(&interaction) {
+            strike_apart(rule, case, &apart, &mut verdict);
+        } else {
+            strike(rule, case, &mut parts, &mut verdict);
         }
     }
+    let unmatched = match verdict.what {
+        None => stub(&stubs, case, (&parts, &interaction), &mut verdict),
+        Some(_) => None,
+    };
     verdict.answer_the_rest(&apart);
-    if verdict.what.is_none() && verdict.apart.is_empty() && !case.has_provider && !passes {
-        verdict.what = unmatched.map(|rule| (What::Unknown, Arc::clone(rule)));
+    // What is published needs no answer.
+    if verdict.what.is_none() && verdict.apart.is_empty() && !case.has_provider && !case.about.is_message {
+        verdict.what = unmatched.map(|rule| (What::Unknown, rule));
     }
     verdict
 }
 
+/// Asks the stubs in the provider's place. Gives one of those that had no answer where none had.
+fn stub(
+    stubs: &[&Arc<Rule>],
+    case: &Case<'_>,
+    (parts, interaction): (&Parts, &Value),
+    verdict: &mut Verdict,
+) -> Option<Arc<Rule>> {
+    let is_said = is_said(parts);
+    // A message goes on to a broker that is there; where nobody is, a stub stands in for it.
+    let goes_on = case.about.is_message && !is_said && (case.has_provider || !is_published(parts));
+    if case.is_bytes || goes_on {
+        return None;
+    }
+    let mut unmatched = None;
+    let said = is_said.then(|| Value::map([("message", parts.message.clone())]));
+    let published = if case.about.is_message { &parts.message } else { &parts.request };
+    let asked = asked(case, said.as_ref().unwrap_or(published));
+    for rule in stubs {
+        let Kind::Stub(answers) = rule.kind() else { continue };
+        if !rule.applies(interaction, case.at) {
+            continue;
+        }
+        // That nothing here answers it is told with all of it.
+        if case.about.is_head && answers.at_head(&asked) == AtHead::Nothing {
+            continue;
+        }
+        unmatched = Some(Arc::clone(rule));
+        match answers.answer(&asked) {
+            Some(Answering { say: Say::Pass, after, .. }) => {
+                // No other stub is asked.
+                rule.struck();
+                verdict.wait += after;
+                return None;
+            }
+            // A stub for all requests is none for what is said afterwards.
+            Some(answering) if said.is_some() && is_reply(&answering) => {}
+            Some(mut answering) => {
+                rule.struck();
+                verdict.is_answered_back = said.is_some();
+                verdict.reply_to = reply_to(&parts.message);
+                if verdict.twice.is_some() {
+                    // It is asked a second time, as a provider is, with all that comes of that but the answer.
+                    let again = answers.answer(&asked).into_iter();
+                    answering.afterwards.extend(again.flat_map(|again| again.afterwards));
+                }
+                verdict.what = Some((What::Stub(answering), Arc::clone(rule)));
+                return None;
+            }
+            None => {}
+        }
+    }
+    unmatched
+}
+
 impl Verdict {
+    /// Can a fault still do something, after those that came before it?
+    fn has_room_for(&self, role: Role) -> bool {
+        match role {
+            Role::Delays => true,
+            Role::Decides => self.what.is_none() && self.after.is_none(),
+            Role::Repeats | Role::Changes(_) => self.what.is_none(),
+        }
+    }
+
     /// Where one rule answers for some and another for all, the latter is left with the others.
     fn answer_the_rest(&mut self, apart: &[OfOne]) {
         if self.apart.is_empty() {
@@ -217,6 +273,7 @@ impl Verdict {
             }
             return;
         };
+        self.struck.push(Arc::clone(rule));
         for one in apart {
             if !self.apart.iter().any(|(place, ..)| *place == one.apart.place) {
                 self.apart.push((one.apart.place, value.clone(), Arc::clone(rule)));
@@ -254,20 +311,54 @@ fn of_each(case: &Case<'_>, read: &dyn Captured) -> Vec<OfOne> {
 }
 
 /// A rule that is about a piece strikes it, if it strikes this one.
-fn strike(rule: &Arc<Rule>, case: &Case<'_>, parts: &Parts, verdict: &mut Verdict) {
-    if !rule.strikes_this_one(case.at) {
+fn strike(rule: &Arc<Rule>, case: &Case<'_>, parts: &mut Parts, verdict: &mut Verdict) {
+    // What is said message by message has its content in these.
+    let is_empty =
+        case.about.is_stream && matches!(rule.role(), Role::Changes(change) if change != Change::Field);
+    if is_empty || !rule.strikes_this_one(case.at) {
         return;
     }
-    let held = case.held(parts);
-    match rule.effect(&held) {
-        None => return,
+    let Some(effect) = rule.effect(&case.held(parts)) else { return };
+    if case.is_bytes && !effect.fits_bytes() {
         // What can't be done was not done: it does not count.
-        Some(effect) if case.is_bytes && !effect.fits_bytes() => return,
-        Some(Effect::Wait(time)) => verdict.wait += time,
-        Some(effect) => verdict.what = Some((What::Fault(effect), Arc::clone(rule))),
+        return;
     }
+    if let Effect::Change(value) = &effect {
+        let said = if case.about.is_message { &mut parts.message } else { &mut parts.reply };
+        let before = std::mem::replace(said, value.clone());
+        if verdict.before == Value::Null {
+            verdict.before = before;
+        }
+    }
+    note(effect, rule, case, verdict);
+}
+
+/// What a rule does that strikes.
+fn note(effect: Effect, rule: &Arc<Rule>, case: &Case<'_>, verdict: &mut Verdict) {
     rule.struck();
-    verdict.struck.push(Arc::clone(rule));
+    let rule = Arc::clone(rule);
+    let is_request = case.moment == Moment::Request && !case.about.is_message && !case.is_bytes;
+    match effect {
+        Effect::Wait(time) => {
+            verdict.wait += time;
+            verdict.struck.push(rule);
+        }
+        Effect::Twice => verdict.twice = Some(rule),
+        Effect::Change(_) | Effect::Truncate(_) | Effect::Garble | Effect::Alter(_) => {
+            verdict.changes.push((effect, rule));
+        }
+        Effect::LoseReply(_) | Effect::ResetAfter(_) if is_request => {
+            verdict.struck.push(Arc::clone(&rule));
+            verdict.after = Some((effect, rule));
+        }
+        effect => {
+            // Whether it can be said shows when it is said.
+            if !matches!(effect, Effect::Answer(_)) {
+                verdict.struck.push(Arc::clone(&rule));
+            }
+            verdict.what = Some((What::Fault(effect), rule));
+        }
+    }
 }
 
 /// A rule that is not about a call as a whole strikes what it is about.
@@ -285,20 +376,15 @@ fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mu
             continue;
         }
         let held = case.held(&one.apart.parts);
-        let Some(effect) = rule.effect(&held) else { continue };
-        rule.struck();
-        verdict.struck.push(Arc::clone(rule));
-        match effect {
-            Effect::Answer(value) => verdict.apart.push((place, value, Arc::clone(rule))),
+        match rule.effect(&held) {
+            None => {}
+            Some(Effect::Answer(value)) => {
+                rule.struck();
+                verdict.struck.push(Arc::clone(rule));
+                verdict.apart.push((place, value, Arc::clone(rule)));
+            }
             // All else strikes the call as a whole.
-            Effect::Wait(time) => {
-                verdict.wait += time;
-                return;
-            }
-            effect => {
-                verdict.what = Some((What::Fault(effect), Arc::clone(rule)));
-                return;
-            }
+            Some(effect) => return note(effect, rule, case, verdict),
         }
     }
 }

@@ -9,4 +9,5 @@ mod midway;
 mod streams;
 mod stubs;
 mod surprises;
+mod together;
 mod uploads;

@@ -125,13 +125,16 @@ async fn who_has_said_all_still_gets_the_answer_of_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_stub_passes_on_is_still_struck_by_faults_below_it() {
+async fn faults_lie_over_stubs_whenever_they_were_put() {
     let bed = bed(provider).await;
-    bed.put(r#"{"status":503}"#).await;
+    bed.put_on(r#"{"status":503}"#, Some("/spied"), Often::default()).await;
+    bed.put_on(r#"{"mistype":"body.from","as":"list"}"#, Some("/stub"), Often::default()).await;
     bed.put_rule("the stub", Kind::Stub(Arc::new(Stub)), None, Often::default()).await;
     let mut client = bed.client();
     assert_eq!(client.ask("/spied"), "503 ");
-    assert_eq!(client.ask("/stub"), r#"201 {"from":"stub"}"#);
+    assert_eq!(client.ask("/stub"), r#"201 {"from":["stub"]}"#);
+    bed.put_on(r#"{"status":504}"#, Some("/stub"), Often::default()).await;
+    assert_eq!(client.ask("/stub"), "504 ");
     assert_eq!(bed.n_asked(), 0);
 }
 

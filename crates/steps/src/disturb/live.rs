@@ -1,7 +1,7 @@
 //! Faults and stubs that are put on a seam from outside of any test, while the system is up: the same words.
 
 use super::narrowing::Narrowing;
-use super::{check_answer, told, value_of};
+use super::{check_words, told, value_of};
 use seam_diag::{Diagnostic, Diagnostics};
 use seam_expr::Names;
 use seam_model::{Fields, Node};
@@ -49,7 +49,7 @@ pub fn read_live(
             if let Some(kind) = &kind {
                 narrowing.check(&**kind, found);
                 if let [protocol] = spoken.as_slice() {
-                    check_answer(fault, &**kind, *protocol, found);
+                    check_words(fault, (&**kind, &narrowing), *protocol, found);
                 }
             }
             (value_of(fault), kind.map(Kind::Fault))

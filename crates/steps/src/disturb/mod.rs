@@ -86,10 +86,10 @@ impl Disturbance {
         let read = input.fixed().map(|value| told(fault, value, reading.found));
         let title = shown(fault, reading);
         let spoken = spoken(fields, reading);
-        if let (Some(Some(read)), [protocol]) = (&read, spoken.as_slice()) {
-            check_answer(fault, &**read, *protocol, reading.found);
-        }
         let narrowing = Narrowing::read(fields, &spoken, reading.found);
+        if let (Some(Some(read)), [protocol]) = (&read, spoken.as_slice()) {
+            check_words(fault, (&**read, &narrowing), *protocol, reading.found);
+        }
         let ends = seam_of(fields, span, reading)?;
         if let Some(Some(fault)) = &read {
             narrowing.check(&**fault, reading.found);
@@ -188,8 +188,17 @@ fn spoken(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Vec<&'static dyn Pr
     subject::protocols_of((component, endpoint), reading.system)
 }
 
-/// Tells what a fault says and its seam's protocol has no word for.
-fn check_answer(node: &Node, fault: &dyn Fault, protocol: &dyn Protocol, found: &mut Diagnostics) {
+/// Tells what a fault says or does and its seam's protocol has no word for.
+fn check_words(
+    node: &Node,
+    (fault, narrowing): (&dyn Fault, &Narrowing),
+    protocol: &dyn Protocol,
+    found: &mut Diagnostics,
+) {
+    if let Some(reason) = narrowing.lacks(fault, protocol) {
+        found.push(Diagnostic::error(reason).at(node.span, ""));
+        return;
+    }
     let Some(answer) = fault.says().filter(|_| !protocol.word().fields.is_empty()) else { return };
     let names = || protocol.word().fields.iter().map(|field| field.name);
     let stray: Vec<&str> = answer.as_map().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
@@ -281,6 +290,9 @@ fn shortened(text: String) -> String {
     }
     text.chars().take(MOST - 1).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod words_tests;
 
 #[cfg(test)]
 mod tests {

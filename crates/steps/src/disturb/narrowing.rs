@@ -4,10 +4,10 @@ use crate::filter::Filter;
 use crate::paths::check_where;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_expr::{Chance, NameUse, Names};
-use seam_model::{Field, Fields, Shape};
+use seam_model::{Entry, Field, Fields, Shape};
 use seam_proxy::{Fault, Kind, Moment, Often, Rule, RuleSpec};
 use seam_value::Value;
-use seam_wire::Protocol;
+use seam_wire::{Deed, Protocol};
 use std::sync::Arc;
 
 /// The keys, for the reference.
@@ -42,6 +42,10 @@ const SHOWN: &[Field] = &[
 pub(super) struct Narrowing {
     filter: Arc<Filter>,
     filters_replies: bool,
+    /// Does the filter look at calls, at messages that nobody answers?
+    looks_at_calls: Option<Span>,
+    looks_at_messages: Option<Span>,
+    looks_at_replies: Option<Span>,
     often: Often,
     /// The keys that choose among what passes, as far as they are there.
     chosen_by: Vec<(&'static str, Span)>,
@@ -57,7 +61,14 @@ impl Narrowing {
         let choosing = ["where", "nth", "times", "probability"].into_iter();
         let chosen_by = choosing.filter_map(|name| Some((name, fields.take_entry(name)?.key.span))).collect();
         let entries = fields.map("where", found);
-        let filters_replies = entries.iter().any(|entry| entry.key.value.starts_with("reply"));
+        let looks_at = |parts: &[&str]| {
+            let is_of =
+                |entry: &&Entry| parts.contains(&entry.key.value.split('.').next().unwrap_or_default());
+            entries.iter().find(is_of).map(|entry| entry.key.span)
+        };
+        let looks_at_replies = looks_at(&["reply"]);
+        let filters_replies = looks_at_replies.is_some();
+        let (looks_at_calls, looks_at_messages) = (looks_at(&["request", "reply"]), looks_at(&["message"]));
         check_where(entries, SHOWN, protocols, found);
         let filter = Arc::new(Filter::read(entries, found));
         let often = Often {
@@ -66,17 +77,57 @@ impl Narrowing {
             lasts: fields.duration("for", found),
             probability: probability(fields, found),
         };
-        Self { filter, filters_replies, often, chosen_by }
+        Self {
+            filter,
+            filters_replies,
+            looks_at_calls,
+            looks_at_messages,
+            looks_at_replies,
+            often,
+            chosen_by,
+        }
     }
 
-    /// Tells keys that choose among interactions, where the fault is about connections as a whole.
+    /// Tells what can't go with a fault: keys that choose among interactions, where it is about connections as a whole; what
+    /// is chosen and it can't strike.
     pub(super) fn check(&self, fault: &dyn Fault, found: &mut Diagnostics) {
+        if let (Some(reason), Some(span)) = (fault.precedes(), self.looks_at_replies) {
+            found.push(Diagnostic::error(reason).at(span, "this is known once it is answered"));
+        }
+        let deeds = fault.deeds();
+        if let Some(span) = self
+            .looks_at_messages
+            .filter(|_| !deeds.is_empty() && deeds.iter().all(|deed| is_of_replies(*deed)))
+        {
+            let error =
+                Diagnostic::error("a message that nobody answers has no field of a reply").at(span, "");
+            found.push(error.hint("name a field of the message: `mistype: message.body.total`"));
+        }
+        if let Some(span) = self.looks_at_calls.filter(|_| deeds == [Deed::ChangeMessage]) {
+            let error =
+                Diagnostic::error("a call has no field of a message that nobody answers").at(span, "");
+            found.push(error.hint("choose by what the message says: `where: { message.topic: orders }`"));
+        }
         for (name, span) in self.stray(fault) {
             let error = Diagnostic::error(no_choice(name)).at(*span, "");
             found.push(error.hint(
                 "`for` says how long it lasts; `seam explain fault` has the faults that strike interactions",
             ));
         }
+    }
+
+    /// Why a fault can do nothing that it would do to what is chosen, in this protocol.
+    pub(super) fn lacks(&self, fault: &dyn Fault, protocol: &dyn Protocol) -> Option<&'static str> {
+        let is_chosen = |deed: &&Deed| match **deed {
+            Deed::ChangeMessage => self.looks_at_calls.is_none(),
+            deed => self.looks_at_messages.is_none() || !is_of_replies(deed),
+        };
+        let mut why = None;
+        for deed in fault.deeds().iter().filter(is_chosen) {
+            let lacks = protocol.lacks(*deed)?;
+            why = why.or(Some(lacks));
+        }
+        why
     }
 
     /// The rule that does this to what is chosen; why it can't be, one line.
@@ -90,6 +141,11 @@ impl Narrowing {
             && let Some((name, _)) = self.stray(&**fault).first()
         {
             return Err(no_choice(name));
+        }
+        if let Kind::Fault(fault) = &kind
+            && let Some(reason) = fault.precedes().filter(|_| self.filters_replies)
+        {
+            return Err(reason.to_owned());
         }
         let filter = (!self.filter.is_empty()).then(|| {
             let (filter, names) = (Arc::clone(&self.filter), Arc::clone(names));
@@ -112,6 +168,10 @@ impl Narrowing {
     fn stray(&self, fault: &dyn Fault) -> &[(&'static str, Span)] {
         if fault.moment() == Moment::Connection { &self.chosen_by } else { &[] }
     }
+}
+
+fn is_of_replies(deed: Deed) -> bool {
+    matches!(deed, Deed::ChangeReply | Deed::GarbleReply | Deed::BreakReply)
 }
 
 fn no_choice(name: &str) -> String {

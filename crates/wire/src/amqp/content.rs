@@ -2,6 +2,7 @@
 
 use super::method::{self, Kind, Method};
 use super::value::{Reader, bytes_of, integer, put_short_text, put_table};
+use crate::anew::{only, payload};
 use crate::body;
 use crate::http::MAX_UNPACKED_ON_SEAM;
 use crate::splitter::Unanswerable;
@@ -142,6 +143,23 @@ pub(super) fn encode(message: &Map) -> Result<(Vec<u8>, Vec<u8>), Unanswerable> 
         flags |= 0x8000 >> index;
     }
     Ok(([&flags.to_be_bytes()[..], &properties].concat(), body))
+}
+
+/// The properties and the body of a message that says something else. What is not said otherwise stays as it was written.
+pub(super) fn anew(before: &Value, now: &Value, written: &[u8]) -> Result<(Vec<u8>, Vec<u8>), Unanswerable> {
+    only(before, now, &["headers", "properties"])?;
+    let is_packed = now.get("properties").is_some_and(|all| all.get("content_encoding").is_some());
+    let is_same = ["headers", "properties"].iter().all(|name| before.get(name) == now.get(name));
+    if is_same && !is_packed {
+        return Ok((written.to_vec(), payload(now)));
+    }
+    let mut now = now.as_map().cloned().unwrap_or_default();
+    // What is said is never packed, though it was.
+    if let Some(Value::Map(properties)) = now.get_mut("properties") {
+        properties.shift_remove("content_encoding");
+    }
+    let (properties, _) = encode(&now)?;
+    Ok((properties, payload(&Value::Map(now))))
 }
 
 fn is_base64(value: &Value) -> bool {

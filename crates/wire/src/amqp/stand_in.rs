@@ -12,7 +12,9 @@ use super::passing::{OURS, SETTLED_BY_US, delivery_tag, doubled, published_numbe
 use super::splitter::{Cutter, rest};
 use super::value::{Reader, bytes_of, integer, put_arguments, put_short_text};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, BrokenOff, Call, Passed, Piece, Splitter, Unanswerable};
+use crate::splitter::{
+    Anew, Behind, BrokenOff, Call, NOBODY, Passed, Piece, Splitter, Unanswerable, Underway,
+};
 use crate::watching::Resumed;
 use seam_value::{Map, Value};
 
@@ -110,15 +112,54 @@ impl Splitter for Cutter {
         self.take_out(call);
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
-        let asked = self.asked.get(&call)?;
-        // What sets a channel up can't be said twice.
-        let can_be = !matches!(asked.method.id, CONSUME | TX_SELECT) && !asked.is_replied;
-        if !can_be || self.behind == Behind::Nobody {
-            return None;
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
         }
-        self.repeat(call)?;
-        Some(request.to_vec())
+        let over = || Unanswerable::new("the call is over");
+        let asked = self.asked.get(&call).filter(|asked| !asked.is_replied).ok_or_else(over)?;
+        if matches!(asked.method.id, CONSUME | TX_SELECT) {
+            return Err(Unanswerable::new("what sets a channel up can't be said twice"));
+        }
+        self.repeat(call).ok_or_else(over)?;
+        Ok(request.to_vec())
+    }
+
+    fn with_body(&self, _: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut changed = reply.to_vec();
+        let mut at = 0;
+        while let Some((head, _)) = frame::first(&reply[at..]) {
+            if head.kind == frame::BODY {
+                change(&mut changed[at + frame::HEAD..at + head.whole() - 1]);
+            }
+            at += head.whole();
+        }
+        Some(changed)
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let none = || Unanswerable::new("only what is published and delivered can say something else");
+        let (method, behind) = frame::first(message.bytes).ok_or_else(none)?;
+        let n_method = method.whole();
+        let (mut header, mut body, mut rest) =
+            (behind.get(..0).unwrap_or_default(), Vec::new(), &message.bytes[n_method..]);
+        while let Some((head, frame)) = frame::first(rest) {
+            let payload = &frame[frame::HEAD..frame.len() - 1];
+            match head.kind {
+                frame::HEADER => header = payload,
+                frame::BODY => body.extend_from_slice(payload),
+                _ => {}
+            }
+            rest = &rest[head.whole()..];
+        }
+        let properties = header.get(12..).ok_or_else(none)?;
+        let (properties, body) = match anew {
+            Anew::Fields(before, now) => content::anew(before, now, properties)?,
+            change @ Anew::Content(_) => (properties.to_vec(), change.content(&body)?),
+        };
+        let mut bytes = message.bytes[..n_method].to_vec();
+        frame::put_content(method.channel, &properties, &body, self.most_frame, &mut bytes);
+        Ok(bytes)
     }
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {

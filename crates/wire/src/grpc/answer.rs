@@ -2,9 +2,12 @@
 
 use super::descriptors::{Descriptors, encode};
 use super::status;
+use crate::anew::only;
+use crate::conversation::Direction;
+use crate::http2;
 use crate::http2::hpack::Headers;
 use crate::http2::{Said, push_header};
-use crate::splitter::Unanswerable;
+use crate::splitter::{Anew, Unanswerable};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use prost_reflect::MessageDescriptor;
@@ -19,6 +22,20 @@ const KNOWN: &[&str] = &[
 /// Why no call can be answered so; none where one may.
 pub(super) fn misfit(answer: &Value) -> Option<Unanswerable> {
     fields(answer).err()
+}
+
+/// The answer as an interaction tells it.
+pub(super) fn told(answer: &Value) -> Value {
+    let Some(mut map) = answer.as_map().cloned() else { return answer.clone() };
+    for (short, name) in [("json", "body"), ("text", "message"), ("error", "status")] {
+        if let Some(value) = map.shift_remove(short) {
+            map.entry(name.to_owned()).or_insert(value);
+        }
+    }
+    if let Ok(status) = status_of(&map) {
+        map.insert("status".to_owned(), Value::text(status::name(&status.to_string())));
+    }
+    Value::Map(map)
 }
 
 /// The fields of an answer, and its status.
@@ -111,6 +128,35 @@ pub fn request(descriptors: Option<&Descriptors>, path: &str, body: &Value) -> R
     message(input, body).map_err(|unanswerable| unanswerable.to_string())
 }
 
+/// A message of the call of a path, given its bytes, that says something else.
+pub(crate) fn anew(
+    descriptors: Option<&Descriptors>,
+    (to, path): (Direction, &str),
+    said: &[u8],
+    anew: Anew<'_>,
+) -> Result<Vec<u8>, Unanswerable> {
+    match anew {
+        Anew::Fields(before, now) => {
+            only(before, now, &[])?;
+            let method = descriptors.and_then(|descriptors| descriptors.method(path));
+            let described = method.map(|method| match to {
+                Direction::ToProvider => method.input(),
+                Direction::ToConsumer => method.output(),
+            });
+            message(described, now.get("body").unwrap_or(&Value::Null))
+        }
+        Anew::Content(change) => {
+            let (head, content) = said.split_at(said.len().min(http2::MESSAGE_HEAD));
+            if head.first() != Some(&0) {
+                return Err(Unanswerable::new("a message that is packed can't say something else"));
+            }
+            let mut content = content.to_vec();
+            change(&mut content);
+            Ok(framed(&content)?)
+        }
+    }
+}
+
 fn metadata(map: &Map, field: &str, headers: &mut Headers) -> Result<(), Unanswerable> {
     for (name, value) in map.get(field).and_then(Value::as_map).into_iter().flatten() {
         let name = name.to_ascii_lowercase();
@@ -146,8 +192,13 @@ fn message(described: Option<MessageDescriptor>, body: &Value) -> Result<Vec<u8>
             ));
         }
     };
+    framed(&bytes)
+}
+
+/// A message with what stands before it.
+fn framed(bytes: &[u8]) -> Result<Vec<u8>, Unanswerable> {
     let length = u32::try_from(bytes.len()).map_err(|_| Unanswerable::new("a message of 4 GiB"))?;
-    Ok([&[0], &length.to_be_bytes()[..], &bytes].concat())
+    Ok([&[0], &length.to_be_bytes()[..], bytes].concat())
 }
 
 fn is_undescribed(body: &Value) -> bool {

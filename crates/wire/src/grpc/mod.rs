@@ -20,7 +20,7 @@ use crate::protocol::Protocol;
 use crate::splitter::Unanswerable;
 use crate::watching::Watching;
 pub use answer::request;
-pub(crate) use answer::{last, pushed, said};
+pub(crate) use answer::{anew, last, pushed, said};
 pub use descriptors::{Descriptors, Undescribed};
 pub(crate) use reading::{MessageRead, ReplyRead, RequestRead, is_grpc};
 use seam_model::{Field, Shape, Word};
@@ -74,6 +74,10 @@ impl Protocol for Grpc {
 
     fn misfit_of(&self, descriptors: &Descriptors, path: &str, answer: &Value) -> Option<Unanswerable> {
         said(Some(descriptors), path, answer).err()
+    }
+
+    fn told(&self, answer: &Value) -> Value {
+        answer::told(answer)
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

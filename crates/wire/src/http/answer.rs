@@ -1,7 +1,9 @@
 //! An answer in HTTP's own terms: the fields of a reply as bytes.
 
 use super::events;
+use super::reading::MAX_UNPACKED_ON_SEAM;
 use super::splitter::AnswerTo;
+use crate::body::decode;
 use crate::splitter::Unanswerable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -126,6 +128,29 @@ pub(super) fn framed(bytes: &[u8], open: Option<Open>) -> Vec<u8> {
         return bytes.to_vec();
     }
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// The answer as an interaction tells it.
+pub(super) fn told(answer: &Value) -> Value {
+    let Some(fields) = answer.as_map().filter(|fields| !fields.contains_key("length")) else {
+        return answer.clone();
+    };
+    let (Ok(status), Ok((said, media))) = (status(fields), body(fields)) else { return answer.clone() };
+    let mut headers = Map::new();
+    headers.extend(media.map(|media| ("content-type".to_owned(), Value::text(media))));
+    for (name, value) in fields.get("headers").and_then(Value::as_map).into_iter().flatten() {
+        headers.insert(name.to_ascii_lowercase(), value.clone());
+    }
+    let header = |name: &str| headers.get(name).and_then(Value::as_text);
+    let read = decode(header("content-type"), header("content-encoding"), &said, MAX_UNPACKED_ON_SEAM);
+    let mut told = Map::new();
+    told.insert("status".to_owned(), Value::from(status));
+    told.extend(fields.get("reason").map(|reason| ("reason".to_owned(), reason.clone())));
+    told.insert("headers".to_owned(), Value::Map(headers));
+    told.insert("body".to_owned(), read.value);
+    told.insert("text".to_owned(), read.text);
+    told.insert("length".to_owned(), Value::from(said.len() as u64));
+    Value::Map(told)
 }
 
 /// Why no request can be answered so; none where one may.

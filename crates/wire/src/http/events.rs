@@ -4,6 +4,8 @@
 //! event: paid ↵ id: 7 ↵ data: {"order":7} ↵ ↵        one event; a line that begins with `:` keeps a connection awake
 //! ```
 
+use crate::anew::only;
+use crate::splitter::{Anew, Unanswerable};
 use seam_value::{Map, Value, parse};
 
 /// Finds where events end in a body that comes bit by bit.
@@ -96,6 +98,26 @@ pub(crate) fn write(event: &Value) -> Vec<u8> {
     }
     text.push('\n');
     text.into_bytes()
+}
+
+/// An event, given its bytes, that says something else: its content is its data.
+pub(crate) fn anew(event: &[u8], anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+    let now = match anew {
+        Anew::Fields(before, now) => {
+            only(before, now, &["event", "id", "retry"])?;
+            return Ok(write(now));
+        }
+        Anew::Content(change) => {
+            let mut said = read(event);
+            let text = said.get("text").map(Value::to_plain_text).unwrap_or_default();
+            let mut content = text.into_bytes();
+            change(&mut content);
+            said.shift_remove("data");
+            said.insert("text".to_owned(), Value::text(String::from_utf8_lossy(&content)));
+            said
+        }
+    };
+    Ok(write(&Value::Map(now)))
 }
 
 fn one_line(text: &str) -> String {

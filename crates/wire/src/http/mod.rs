@@ -59,6 +59,10 @@ impl Protocol for Http {
         answer::misfit(answer)
     }
 
+    fn told(&self, answer: &Value) -> Value {
+        answer::told(answer)
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Versions::new(Connection::new(limits), limits))
     }

@@ -10,7 +10,9 @@ use super::reading::{EventRead, HeadRead, HttpExchange};
 use crate::conversation::{Captured, Direction, Limits, Surprise};
 use crate::http2::Cutter;
 use crate::kept::Room;
-use crate::splitter::{Behind, Call, Of, Piece, Rest, Splitter, Splitting, Unanswerable};
+use crate::splitter::{
+    Anew, Behind, Call, NOBODY, Of, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
+};
 use crate::websocket::{self, Agreed, WebSocket};
 use seam_value::Value;
 use std::collections::VecDeque;
@@ -448,6 +450,12 @@ impl HttpSplitter {
     }
 }
 
+/// What is in one chunk.
+fn unchunked(chunk: &[u8]) -> &[u8] {
+    let begins = memchr::memchr(b'\n', chunk).map_or(0, |end| end + 1);
+    chunk[begins..].strip_suffix(b"\r\n").unwrap_or(&chunk[begins..])
+}
+
 /// A head without its wish for another protocol.
 fn without_upgrade(head: &[u8]) -> Vec<u8> {
     let is_wish = |line: &&[u8]| {
@@ -624,6 +632,19 @@ impl Splitter for HttpSplitter {
         Some(message.to_vec())
     }
 
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.say_anew(message, anew);
+        }
+        let of_ours = self.own.as_ref().filter(|own| Some(own.call) == message.call);
+        let is_chunked = match (of_ours, self.replies.events) {
+            (Some(own), _) => own.open == Open::Chunked,
+            (None, events) => events.is_some_and(|stream| stream.is_chunked),
+        };
+        let event = if is_chunked { unchunked(message.bytes) } else { message.bytes };
+        Ok(answer::framed(&events::anew(event, anew)?, is_chunked.then_some(Open::Chunked)))
+    }
+
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         match &mut self.beyond {
             Some(beyond) => beyond.refuse(message, answer),
@@ -697,15 +718,19 @@ impl Splitter for HttpSplitter {
         }
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
-        let index = self.awaited.iter().position(|awaited| awaited.call == call)?;
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
+        }
+        let index = self.awaited.iter().position(|awaited| awaited.call == call);
+        let index = index.ok_or_else(|| Unanswerable::new("the call is over"))?;
         let Awaited { method, expects, asks_tunnel, ref path, .. } = self.awaited[index];
         let (path, key) = (path.clone(), None);
-        if asks_tunnel || self.behind == Behind::Nobody {
-            return None;
+        if asks_tunnel {
+            return Err(Unanswerable::new("what asks for another protocol is asked once on its connection"));
         }
         let repeated = Awaited { call, method, expects, is_repeated: true, asks_tunnel, path, key };
         self.awaited.insert(index + 1, repeated);
-        Some(request.to_vec())
+        Ok(request.to_vec())
     }
 }

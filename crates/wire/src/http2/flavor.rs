@@ -9,7 +9,7 @@ use super::splitting::Asked;
 use crate::conversation::{Captured, Direction};
 use crate::grpc::{self, Descriptors};
 use crate::http::events;
-use crate::splitter::Unanswerable;
+use crate::splitter::{Anew, Unanswerable};
 use seam_value::Value;
 use std::sync::Arc;
 
@@ -182,6 +182,21 @@ impl Flavor {
                 grpc::pushed(descriptors.as_deref(), &stream.path(), message)
             }
             _ => Ok(events::write(message)),
+        }
+    }
+
+    /// A message of a stream, given its bytes, that says something else.
+    pub(super) fn anew(
+        &self,
+        (to, stream): (Direction, &Stream),
+        message: &[u8],
+        anew: Anew<'_>,
+    ) -> Result<Vec<u8>, Unanswerable> {
+        match self {
+            Self::Grpc(descriptors) if self.is_grpc(stream) => {
+                grpc::anew(descriptors.as_deref(), (to, &stream.path()), message, anew)
+            }
+            _ => events::anew(message, anew),
         }
     }
 

@@ -2,11 +2,13 @@
 
 use super::connection::{Http2, Mode};
 use super::frame;
-use super::half::{MESSAGE_HEAD, Stream, Told};
+use super::half::{MESSAGE_HEAD, Stream, Told, message_length};
 use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
 use crate::grpc;
-use crate::splitter::{BrokenOff, Call, Of, Passed, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{
+    Anew, BrokenOff, Call, NOBODY, Of, Passed, Piece, Splitter, Splitting, Unanswerable, Underway,
+};
 use crate::watching::Resumed;
 use seam_value::Value;
 
@@ -142,8 +144,10 @@ impl Splitter for Http2 {
 
     fn beginning(&self, reply: &[u8], most: Option<usize>) -> Option<Vec<u8>> {
         let n_body: usize = data_of(reply).map(<[u8]>::len).sum();
-        // All of it would be nothing broken off.
-        let mut n_left = most.unwrap_or(n_body / 2).min(n_body.saturating_sub(1));
+        let mut n_left = most.unwrap_or(n_body / 2);
+        if n_left >= n_body {
+            return Some(reply.to_vec());
+        }
         let (mut rest, mut beginning) = (reply, Vec::new());
         while let Some((head, payload, later)) = frame::first(rest) {
             let n_now = if head.kind == frame::DATA { payload.len().min(n_left) } else { payload.len() };
@@ -165,13 +169,19 @@ impl Splitter for Http2 {
         Some(beginning)
     }
 
-    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+    fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
         let mut body: Vec<u8> = data_of(reply).flatten().copied().collect();
-        let (first, ..) = frame::first(reply)?;
-        let is_grpc = self.streams.get(&first.stream).is_some_and(|stream| self.flavor.has_trailers(stream));
-        // What says where a message ends is left.
-        let n_head = if is_grpc { MESSAGE_HEAD.min(body.len()) } else { 0 };
-        change(&mut body[n_head..]);
+        if self.asked(call).is_some_and(|asked| asked.is_grpc) {
+            // What says where each message ends is left.
+            let mut at = 0;
+            while let Some(length) = message_length(&body[at..]) {
+                let end = at.saturating_add(length).min(body.len());
+                change(&mut body[(at + MESSAGE_HEAD).min(end)..end]);
+                at = end;
+            }
+        } else {
+            change(&mut body);
+        }
         let (mut rest, mut changed, mut body) = (reply, Vec::new(), body.as_slice());
         while let Some((head, payload, later)) = frame::first(rest) {
             let payload = if head.kind == frame::DATA {
@@ -187,15 +197,25 @@ impl Splitter for Http2 {
         Some(changed)
     }
 
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let (first, ..) = frame::first(message.bytes).ok_or_else(over)?;
+        let stream = self.streams.get(&first.stream).ok_or_else(over)?;
+        let said: Vec<u8> = data_of(message.bytes).flatten().copied().collect();
+        let said = self.flavor.anew((message.to, stream), &said, anew)?;
+        let mut bytes = Vec::new();
+        frame::write_data(first.stream, &said, false, &mut bytes);
+        Ok(bytes)
+    }
+
     fn forget(&mut self, call: Call) {
         if let Some(asked) = self.asked(call) {
             self.close(asked.number);
         }
     }
 
-    fn again(&mut self, _call: Call, request: &[u8]) -> Option<Vec<u8>> {
+    fn again(&mut self, _call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         if self.mode != Mode::Held {
-            return None;
+            return Err(Unanswerable::new(NOBODY));
         }
         let shadow = self.writing.shadow();
         let mut again = Vec::with_capacity(request.len());
@@ -204,7 +224,11 @@ impl Splitter for Http2 {
             frame::write(head.kind, head.flags, shadow, payload, &mut again);
             rest = later;
         }
-        rest.is_empty().then_some(again)
+        if rest.is_empty() {
+            Ok(again)
+        } else {
+            Err(Unanswerable::new("of the request only a part is there"))
+        }
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

@@ -4,7 +4,9 @@ use super::connection::Http2;
 use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
-use crate::splitter::{BrokenOff, Call, Passed, Piece, Rest, Splitter, Splitting, Unanswerable};
+use crate::splitter::{
+    Anew, BrokenOff, Call, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
+};
 use crate::watching::Watching;
 use seam_value::Value;
 use std::time::Duration;
@@ -298,8 +300,12 @@ impl Splitter for Splits {
         self.split.beginning(reply, most)
     }
 
-    fn with_body(&self, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
-        self.split.with_body(reply, change)
+    fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        self.split.with_body(call, reply, change)
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        self.split.say_anew(message, anew)
     }
 
     fn forget(&mut self, call: Call) {
@@ -314,7 +320,7 @@ impl Splitter for Splits {
         self.split.ends_with(call)
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         self.split.again(call, request)
     }
 

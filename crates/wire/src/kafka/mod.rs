@@ -21,7 +21,7 @@ mod splitter;
 mod stand_in;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -45,6 +45,15 @@ impl Protocol for Kafka {
     /// A client may ask for brokers on any connection, at any moment. Without rules, records pass as they come.
     fn is_always_held(&self) -> bool {
         true
+    }
+
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::ChangeMessage => Some(
+                "records of kafka are one with their batch; `garble` without a `where` for messages strikes what a fetch has",
+            ),
+            _ => None,
+        }
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -92,6 +92,53 @@ pub(super) fn read(bytes: &[u8], map: &mut Map) {
     map.insert("text".to_owned(), text);
 }
 
+/// Changes what the records of batches say that are not packed, each in its place, and what sums their batch up.
+pub(super) fn change_values(batches: &mut [u8], change: &mut dyn FnMut(&mut [u8])) {
+    let mut at = 0;
+    while let Some(head) = batches.get(at..).and_then(<[u8]>::first_chunk::<HEAD>) {
+        let length =
+            Reader::new(&head[LENGTH_AT..], false).i32().and_then(|length| usize::try_from(length).ok());
+        let end = at.saturating_add(length.unwrap_or(0)).saturating_add(LENGTH_AT + 4);
+        // Attributes: packed in some way, or a control batch.
+        let is_plain = head[KIND_AT] == 2 && head[ATTRIBUTES_AT + 1] & 0x27 == 0;
+        if end < at + HEAD || end > batches.len() {
+            return;
+        }
+        let batch = &mut batches[at..end];
+        for value in values(&batch[HEAD..]).into_iter().filter(|_| is_plain) {
+            change(&mut batch[HEAD + value.start..HEAD + value.end]);
+        }
+        if is_plain {
+            let checksum = crc32c(&batch[ATTRIBUTES_AT..]);
+            batch[KIND_AT + 1..KIND_AT + 5].copy_from_slice(&checksum.to_be_bytes());
+        }
+        at = end;
+    }
+}
+
+/// Where the values of records stand.
+fn values(records: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut reader, mut places) = (Reader::new(records, false), Vec::new());
+    let mut next = || {
+        let length = usize::try_from(reader.signed()?).ok()?;
+        let mut inner = Reader::new(reader.take(length)?, false);
+        let behind = reader.rest.len();
+        inner.i8()?;
+        inner.signed()?;
+        inner.signed()?;
+        let n_key = usize::try_from(inner.signed()?).unwrap_or(0);
+        inner.take(n_key)?;
+        let n_value = usize::try_from(inner.signed()?).unwrap_or(0);
+        inner.take(n_value)?;
+        let end = records.len() - behind - inner.rest.len();
+        Some(end - n_value..end)
+    };
+    while let Some(place) = next() {
+        places.push(place);
+    }
+    places
+}
+
 /// Bytes as tests see them.
 pub(super) fn text(bytes: &[u8]) -> Value {
     body::text_or_base64(bytes, false).0

@@ -6,11 +6,12 @@ use super::api::{
     UNSUPPORTED_VERSION,
 };
 use super::bytes::{Reader, Writer};
-use super::calls::{Head, asked_for};
+use super::calls::{Head, asked_for, each_partition};
 use super::groups;
+use super::records;
 use super::splitter::{Cutter, Due, Fate, framed};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, InPart, Piece, Splitter, Unanswerable, Ways};
+use crate::splitter::{Behind, Call, InPart, NOBODY, Piece, Splitter, Unanswerable, Ways};
 use seam_value::Value;
 use std::sync::Arc;
 
@@ -68,14 +69,34 @@ impl Splitter for Cutter {
         }
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
-        let place = self.due.iter().position(|due| due.call == call && due.fate == Fate::Told)?;
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         if self.behind == Behind::Nobody {
-            return None;
+            return Err(Unanswerable::new(NOBODY));
         }
+        let place = self.due.iter().position(|due| due.call == call && due.fate == Fate::Told);
+        let place = place.ok_or_else(|| Unanswerable::new("what wants no reply is not sent twice"))?;
         let head = self.due[place].head;
         self.due.insert(place + 1, Due { call, head, fate: Fate::Unseen });
-        Some(request.to_vec())
+        Ok(request.to_vec())
+    }
+
+    /// What the records say that were fetched.
+    fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let head = self.asked.get(&call)?.head;
+        let mut changed = reply.to_vec();
+        let mut body = Reader::new(reply.get(8..)?, head.is_compact());
+        body.tags()?;
+        let mut batches = Vec::new();
+        if head.api == FETCH {
+            each_partition(head, (true, body), &mut |partition| {
+                let begins = partition.records.as_ptr().addr() - reply.as_ptr().addr();
+                batches.push(begins..begins + partition.records.len());
+            });
+        }
+        for range in batches {
+            records::change_values(&mut changed[range], change);
+        }
+        Some(changed)
     }
 }
 

@@ -14,7 +14,7 @@ mod saying;
 mod splitter;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -41,6 +41,13 @@ impl Protocol for Mqtt {
 
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[b"mqtt"]
+    }
+
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::GarbleReply | Deed::BreakReply => Some("the replies of mqtt have no content"),
+            _ => None,
+        }
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

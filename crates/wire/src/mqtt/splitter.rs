@@ -13,7 +13,7 @@ use super::reading::{Kept, error};
 use super::saying;
 use crate::conversation::{Direction, Limits, Parts, Surprise};
 use crate::pending::Pending;
-use crate::splitter::{Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Anew, Behind, Call, Of, Piece, Read, Splitter, Splitting, Unanswerable, Underway};
 use crate::watching::Resumed;
 use seam_value::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -471,6 +471,14 @@ impl Splitter for Cutter {
                 "before MQTT 5, and with QoS 0, no message is refused; use reply_lost or reset",
             )),
         }
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let publish = Publish::read(message.bytes, self.version).ok_or_else(|| {
+            Unanswerable::new("only what is published and delivered can say something else")
+        })?;
+        let payload = anew.content(publish.payload)?;
+        Ok(Publish { payload: &payload, ..publish }.write(self.version))
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

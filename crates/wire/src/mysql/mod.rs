@@ -11,6 +11,7 @@
 
 mod alone;
 mod compress;
+mod contents;
 mod names;
 mod packets;
 mod prepared;
@@ -25,7 +26,7 @@ mod value;
 mod walk;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use crate::splitter::Unanswerable;
 use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
@@ -59,6 +60,13 @@ impl Protocol for Mysql {
 
     fn misfit(&self, answer: &Value) -> Option<Unanswerable> {
         saying::read(answer).err()
+    }
+
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::ChangeMessage => Some("mysql has no messages: all it says is a reply"),
+            _ => None,
+        }
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

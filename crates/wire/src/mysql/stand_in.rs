@@ -8,7 +8,7 @@ use super::saying::{self, DEADLOCK, Said, To, ok};
 use super::splitter::{Cutter, Fate, Phase};
 use super::walk::{Kind, Walk};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Behind, Call, NOBODY, Of, Piece, Splitter, Splitting, Unanswerable};
 use crate::watching::Resumed;
 use seam_value::Value;
 use std::sync::Arc;
@@ -141,18 +141,29 @@ impl Splitter for Cutter {
         }
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
-        let due = self.due.iter().find(|due| due.call == Some(call) && due.fate == Fate::Told)?;
-        let kind = due.walk.kind;
+    fn with_body(&self, _: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut changed = reply.to_vec();
+        for range in super::contents::contents(reply, self.can) {
+            change(&mut changed[range]);
+        }
+        Some(changed)
+    }
+
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
+        }
+        let due = self.due.iter().find(|due| due.call == Some(call) && due.fate == Fate::Told);
+        let kind = due.map(|due| due.walk.kind).filter(|kind| matches!(kind, Kind::Query | Kind::Execute));
+        let kind = kind.ok_or_else(|| Unanswerable::new("only statements are executed twice"))?;
         // What was sent ahead of an execution is gone with it.
-        let can_be = self.behind == Behind::Provider && matches!(kind, Kind::Query | Kind::Execute);
         let mut payload = Payloads(request);
         let is_whole = payload.next().is_some_and(|payload| payload.is_whole) && payload.next().is_none();
-        if !can_be || !is_whole {
-            return None;
+        if !is_whole {
+            return Err(Unanswerable::new("values that were sent ahead are gone once it was executed"));
         }
         self.expect_unseen(call, kind);
-        Some(request.to_vec())
+        Ok(request.to_vec())
     }
 }
 

@@ -47,6 +47,11 @@ impl Type {
         Self { kind, is_unsigned: flags & 0x80 != 0, charset: UTF8, decimals: 31 }
     }
 
+    /// Is it written with inner lengths in binary form: a date, a time?
+    pub(super) fn is_time(self) -> bool {
+        matches!(self.kind, kinds::DATE | kinds::DATETIME | kinds::TIMESTAMP | kinds::TIME)
+    }
+
     fn is_number(self) -> bool {
         use kinds::{DECIMAL, DOUBLE, FLOAT, INT24, LONG, LONGLONG, SHORT, TINY, YEAR};
         matches!(self.kind, 0 | TINY | SHORT | LONG | FLOAT | DOUBLE | LONGLONG | INT24 | YEAR | DECIMAL)
@@ -80,6 +85,18 @@ fn bits(bytes: &[u8]) -> Value {
         return body::in_base64(bytes);
     }
     Value::from(bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte)))
+}
+
+/// How many bytes a value of this type always has in binary form; none where it says so itself.
+pub(super) fn is_counted(kind: Type) -> Option<usize> {
+    match kind.kind {
+        kinds::NULL => Some(0),
+        kinds::TINY => Some(1),
+        kinds::SHORT | kinds::YEAR => Some(2),
+        kinds::LONG | kinds::INT24 | kinds::FLOAT => Some(4),
+        kinds::LONGLONG | kinds::DOUBLE => Some(8),
+        _ => None,
+    }
 }
 
 /// Takes a value in binary form, which is not null.

@@ -42,6 +42,24 @@ pub(super) struct Head<'a> {
     pub(super) n_bytes: usize,
 }
 
+impl Head<'_> {
+    /// A whole message with this head, but other lengths.
+    pub(super) fn write(&self, of_server: bool, headers: &[u8], content: &[u8]) -> Vec<u8> {
+        let name: &[u8] = match (of_server, headers.is_empty()) {
+            (true, true) => b"MSG",
+            (true, false) => b"HMSG",
+            (false, true) => b"PUB",
+            (false, false) => b"HPUB",
+        };
+        let n_headers = (!headers.is_empty()).then(|| headers.len().to_string());
+        let n_bytes = (headers.len() + content.len()).to_string();
+        let lengths = n_headers.iter().chain([&n_bytes]).map(String::as_bytes);
+        let words = [Some(name), Some(self.subject), self.sid, self.reply_to].into_iter().flatten();
+        let line: Vec<&[u8]> = words.chain(lengths).collect();
+        [&line.join(&b' ')[..], b"\r\n", headers, content, b"\r\n"].concat()
+    }
+}
+
 /// A payload above this can't be meant.
 const MOST: usize = 1 << 40;
 

@@ -16,7 +16,7 @@ mod splitter;
 mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
@@ -48,6 +48,15 @@ impl Protocol for Nats {
 
     fn asks_for_tls(&self, urge: Urge) -> Option<Box<dyn Upgrade>> {
         Some(Box::new(upgrade::Asks::new(urge)))
+    }
+
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::ChangeReply | Deed::GarbleReply | Deed::BreakReply => {
+                Some("nats answers nothing but by further messages")
+            }
+            _ => None,
+        }
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -8,7 +8,7 @@ use super::reading::Kept;
 use super::saying;
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::pending::Pending;
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Anew, Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable, Underway};
 use crate::watching::Resumed;
 use seam_value::Value;
 
@@ -269,6 +269,19 @@ impl Splitter for Cutter {
         let of_server = message.first().is_some_and(|first| b"MHmh".contains(first))
             && !message.get(..4)?.eq_ignore_ascii_case(b"HPUB");
         matches!(read(&message[..=end], of_server), Ok(Line::Message(_))).then(|| message.to_vec())
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let of_server = message.to == Direction::ToConsumer;
+        let end = memchr::memchr(b'\n', message.bytes).map_or(0, |end| end + 1);
+        let (line, rest) = message.bytes.split_at(end);
+        let Ok(Line::Message(head)) = read(line, of_server) else {
+            return Err(Unanswerable::new("only what is published and delivered can say something else"));
+        };
+        let (headers, content) = rest.split_at_checked(head.n_headers).unwrap_or((rest, &[]));
+        let n_content = head.n_bytes - head.n_headers;
+        let content = anew.content(content.get(..n_content).unwrap_or(content))?;
+        Ok(head.write(of_server, headers, &content))
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

@@ -124,6 +124,30 @@ impl Values {
     }
 }
 
+/// Where the contents of values stand: the bytes of bulks, and lines that are texts. Lengths, numbers and errors are none.
+pub(super) fn contents(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+    let (mut at, mut ranges) = (0, Vec::new());
+    while let Some(end) = memchr::memchr(b'\n', &bytes[at..]) {
+        let line = bytes[at..at + end].strip_suffix(b"\r").unwrap_or(&bytes[at..at + end]);
+        let (begins, behind) = (at + 1, at + end + 1);
+        at = behind;
+        match line.split_first() {
+            Some((b'+', text)) => ranges.push(begins..begins + text.len()),
+            Some((kind @ (b'$' | b'='), digits)) => {
+                let Ok(Some(length)) = length(digits) else { continue };
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                // A verbatim text has three letters for its form before it.
+                let n_form = if *kind == b'=' { 4 } else { 0 };
+                let end = behind.saturating_add(length).min(bytes.len());
+                ranges.push((behind + n_form).min(end)..end);
+                at = end.saturating_add(2).min(bytes.len());
+            }
+            _ => {}
+        }
+    }
+    ranges
+}
+
 /// A length; `None` is -1, which stands for nothing at all.
 fn length(digits: &[u8]) -> Result<Option<u64>, Surprise> {
     if digits == b"-1" {

@@ -5,12 +5,12 @@
 
 use super::alone::Then;
 use super::answer::{self, Said, Shape};
-use super::command::{Feed, Kind};
+use super::command::{Feed, Kind, Words};
 use super::connection::{Push, push_kind};
 use super::splitter::{Cutter, Due, Fate, is_about_subscriptions};
 use super::value::encode;
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Unanswerable};
+use crate::splitter::{Anew, Behind, Call, NOBODY, Of, Piece, Splitter, Unanswerable, Underway};
 use seam_value::Value;
 
 /// An unknown command, which makes a transaction fail as a whole.
@@ -132,21 +132,50 @@ impl Splitter for Cutter {
         }
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
-        let due = self.due.iter().find(|due| due.call == Some(call))?;
-        // Only what has one reply, and changes nothing on the connection, can be said twice.
-        let can_be = due.kind == Kind::Call && !due.queued && self.behind == Behind::Provider;
-        if !can_be || !request.ends_with(b"\n") {
-            return None;
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
+        }
+        let due = self.due.iter().find(|due| due.call == Some(call) && due.kind == Kind::Call);
+        if due.is_none_or(|due| due.queued) || !request.ends_with(b"\n") {
+            return Err(Unanswerable::new(
+                "a command with one reply, outside of a transaction, that changes nothing on its connection can be sent twice",
+            ));
         }
         let index = self.behind(call);
         self.due.insert(index, Due::unseen());
-        Some(request.to_vec())
+        Ok(request.to_vec())
     }
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let is_message = matches!(message.first(), Some(b'>' | b'*'));
         (is_message && matches!(push_kind(message), Push::Message)).then(|| message.to_vec())
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let as_array = memchr::memchr(b'\n', message.bytes).map_or(&[][..], |end| &message.bytes[end + 1..]);
+        let words: Vec<&[u8]> = Words::of_bulks(as_array).collect();
+        match (push_kind(message.bytes), words.split_first(), words.split_last()) {
+            (Push::Message, Some((kind, fields)), Some((payload, _))) if !fields.is_empty() => {
+                let payload = anew.content(payload)?;
+                let (_, around) = fields.split_last().unwrap_or((kind, &[]));
+                let fields = [around, &[payload.as_slice()]].concat();
+                Ok(answer::published(kind, &fields, message.bytes.first() == Some(&b'>')))
+            }
+            _ => Err(Unanswerable::new("only what is published to a channel can say something else")),
+        }
+    }
+
+    fn with_body(&self, _: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut changed = reply.to_vec();
+        // Who has subscribed knows by its first word what comes.
+        if matches!(push_kind(reply), Push::Confirmation(_)) {
+            return Some(changed);
+        }
+        for range in super::framing::contents(reply) {
+            change(&mut changed[range]);
+        }
+        Some(changed)
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {

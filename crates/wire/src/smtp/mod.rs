@@ -16,7 +16,7 @@ mod stand_in;
 mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use crate::splitter::Unanswerable;
 use crate::upgrade::{Upgrade, Urge};
 use connection::Connection;
@@ -51,6 +51,13 @@ impl Protocol for Smtp {
         stand_in::reply(answer).err()
     }
 
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        match deed {
+            Deed::ChangeMessage => Some("smtp has no messages but mails, which are requests"),
+            _ => None,
+        }
+    }
+
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Connection::new(limits))
     }
@@ -74,6 +81,10 @@ impl Protocol for Smtps {
 
     fn begins_with_tls(&self) -> bool {
         true
+    }
+
+    fn lacks(&self, deed: Deed) -> Option<&'static str> {
+        Smtp.lacks(deed)
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -4,7 +4,7 @@ use super::connection::Mode;
 use super::session::address;
 use super::splitter::{Cutter, Due, Envelope, LEAVE, MOST_RECIPIENTS, Twice, short};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Unanswerable};
+use crate::splitter::{Behind, Call, NOBODY, Of, Piece, Splitter, Unanswerable};
 use crate::unmatched::unmatched;
 use seam_value::Value;
 
@@ -60,14 +60,33 @@ impl Splitter for Cutter {
     }
 
     /// Only once the server has taken the mail is it sent again.
-    fn again(&mut self, call: Call, _: &[u8]) -> Option<Vec<u8>> {
-        let mail =
-            self.mail.as_ref().filter(|mail| mail.call == call && mail.is_whole && !mail.is_dropped)?;
-        let envelope =
-            self.envelope.as_ref().filter(|envelope| envelope.recipients.len() < MOST_RECIPIENTS)?;
+    fn again(&mut self, call: Call, _: &[u8]) -> Result<Vec<u8>, Unanswerable> {
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
+        }
+        let mail = self.mail.as_ref().filter(|mail| mail.call == call && mail.is_whole && !mail.is_dropped);
+        let envelope = self.envelope.as_ref().filter(|envelope| envelope.recipients.len() < MOST_RECIPIENTS);
+        let (Some(mail), Some(envelope)) = (mail, envelope) else {
+            return Err(Unanswerable::new(
+                "only a mail that is there whole, with less than 1000 recipients, is sent twice",
+            ));
+        };
         let (lines, content) = (envelope.lines.clone(), mail.content.clone());
         self.twice = Some(Twice { call, lines, content });
-        Some(Vec::new())
+        Ok(Vec::new())
+    }
+
+    /// The words behind the codes.
+    fn with_body(&self, _: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut changed = reply.to_vec();
+        for line in changed.split_inclusive_mut(|byte| *byte == b'\n') {
+            let n_line =
+                line.len() - if line.ends_with(b"\r\n") { 2 } else { usize::from(line.ends_with(b"\n")) };
+            if let Some(words) = line.get_mut(4..n_line) {
+                change(words);
+            }
+        }
+        Some(changed)
     }
 
     fn forget(&mut self, call: Call) {

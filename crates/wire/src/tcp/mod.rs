@@ -7,7 +7,7 @@ use crate::conversation::{
     Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise,
 };
 use crate::kept::Room;
-use crate::protocol::Protocol;
+use crate::protocol::{Deed, Protocol};
 use seam_event::InteractionError;
 use seam_model::{Field, Shape, Word};
 use seam_value::Value;
@@ -32,6 +32,10 @@ impl Protocol for Tcp {
     /// What is spoken here is none of our business, TLS included.
     fn wants_tls(&self, _: &[u8]) -> Option<&'static [u8]> {
         None
+    }
+
+    fn lacks(&self, _: Deed) -> Option<&'static str> {
+        Some("of plain bytes nobody knows what they say")
     }
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {

@@ -5,8 +5,9 @@ use super::frames::{self, CLOSE, CONTINUATION, Event, Frames, Head, PING};
 use super::inflate::Inflater;
 use super::pushed;
 use super::reading::MessageRead;
+use crate::anew::only;
 use crate::conversation::{Captured, Direction, Limits, Surprise};
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Anew, Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable, Underway};
 use crate::watching::Resumed;
 use seam_value::Value;
 use std::sync::Arc;
@@ -365,6 +366,22 @@ impl Splitter for WebSocket {
         let said = Passing { opcode, payload, length, is_readable: true, ..Passing::default() };
         let read = said.told(Arc::clone(&self.path), Direction::ToConsumer);
         Ok(Piece { to: Direction::ToConsumer, bytes, of: Of::Message { call: None, read } })
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let (first, content) = frames::joined(message.bytes);
+        let first = first.ok_or_else(|| Unanswerable::new("the message is not there"))?;
+        let (opcode, payload) = match anew {
+            Anew::Fields(before, now) => {
+                only(before, now, &["type", "code", "reason"])?;
+                pushed::payload(now)?
+            }
+            Anew::Content(_) if first.opcode == CLOSE => {
+                return Err(Unanswerable::new("what closes a connection has no content"));
+            }
+            change @ Anew::Content(_) => (first.opcode, change.content(&content)?),
+        };
+        Ok(frames::write(opcode, &payload, first.key))
     }
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {

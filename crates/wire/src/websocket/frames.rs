@@ -141,6 +141,21 @@ fn mask(bytes: &mut [u8], key: [u8; 4], place: u64) {
     }
 }
 
+/// The head of a message's first frame, and what all of its frames say.
+pub(super) fn joined(mut bytes: &[u8]) -> (Option<Head>, Vec<u8>) {
+    let (mut frames, mut first, mut content) = (Frames::default(), None, Vec::new());
+    while let Ok((n_taken, event)) = frames.next(bytes) {
+        bytes = &bytes[n_taken..];
+        match event {
+            Some(Event::Begin(head, _)) => first = first.or(Some(head)),
+            Some(Event::Payload(_, plain)) => content.extend(plain),
+            None if n_taken == 0 => break,
+            Some(Event::End(_)) | None => {}
+        }
+    }
+    (first, content)
+}
+
 /// A whole message in one frame. What a consumer sends is masked.
 pub(super) fn write(opcode: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     write_part(opcode, true, payload, key)

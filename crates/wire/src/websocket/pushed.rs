@@ -19,7 +19,9 @@ pub(super) fn payload(message: &Value) -> Result<(u8, Vec<u8>), Unanswerable> {
     let Some(map) = message.as_map() else { return text(&message.to_plain_text()) };
     if map.get("type").and_then(Value::as_text) == Some("close") || map.contains_key("code") {
         let code = match map.get("code") {
-            None | Some(Value::Null) => 1000,
+            None => 1000,
+            // As one is told that says nothing.
+            Some(Value::Null) => return Ok((CLOSE, Vec::new())),
             Some(code) => code
                 .as_i64()
                 .and_then(|code| u16::try_from(code).ok())

@@ -1,5 +1,6 @@
 //! Captured traffic in, Interactions out: whole, cut at every byte, in random pieces, and spoilt.
 
+mod anew;
 mod bytewise;
 mod capture;
 mod captures;

@@ -272,7 +272,12 @@ fn a_request_is_passed_again() {
     assert_eq!(server.heard(), "1 | 2 | C:INSERT 0 1 | Z:I");
     let mut server = Server::begun();
     let held = server.asks("Q:insert");
-    assert_eq!(server.0.splitter.again(held[0].0, &held[0].1), None, "in a transaction");
+    let again = server.0.splitter.again(held[0].0, &held[0].1).unwrap();
+    assert_eq!(again, held[0].1, "in a transaction");
+    let mut server = Server::begun();
+    let held = server.asks("Q:commit");
+    let why = server.0.splitter.again(held[0].0, &held[0].1).unwrap_err();
+    assert_eq!(why.reason, "what begins or ends a transaction can't be said twice");
 }
 
 #[test]

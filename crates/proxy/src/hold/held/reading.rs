@@ -184,7 +184,7 @@ impl Held {
                 }
                 self.request(call, bytes, whole, read)
             }
-            Of::Reply { call, whole, read, .. } => self.reply(call, bytes, whole, read),
+            Of::Reply { call, whole, awaited, read } => self.reply(call, bytes, (whole, awaited), read),
             Of::Begun { call, read } => self.begun(call, read),
             Of::Told { call, read } => {
                 self.told(call, read);
@@ -229,14 +229,9 @@ impl Held {
     ) -> Verdict {
         let rules = Arc::clone(&self.with.state.borrow().rules);
         let verdict = decide(&rules, &self.case(bytes, moment, about), read);
-        self.is_touched |= verdict.what.is_some();
-        // Whether it can be said shows when it is said.
-        let answers = match &verdict.what {
-            Some((What::Fault(Effect::Answer(_) | Effect::Twice), rule)) => Some(rule),
-            _ => None,
-        };
-        for rule in verdict.struck.iter().filter(|rule| answers.is_none_or(|other| !Arc::ptr_eq(rule, other)))
-        {
+        let is_let_be = verdict.what.is_none() && verdict.after.is_none() && verdict.changes.is_empty();
+        self.is_touched |= !is_let_be || verdict.twice.is_some();
+        for rule in &verdict.struck {
             self.strikes(rule);
         }
         verdict

@@ -2,6 +2,7 @@
 
 use crate::conversation::{Captured, Parts};
 use crate::postgres::reading::{Asked, PostgresExchange, Reply};
+use std::ops::Range;
 
 /// A request, or a reply to one.
 pub(in crate::postgres) struct Kept {
@@ -96,6 +97,43 @@ impl<'a> Iterator for Messages<'a> {
         self.rest = rest;
         Some((*tag, payload))
     }
+}
+
+/// Where what messages say stands: the values in rows, data that is copied out, the words of an error. Lengths, and how many
+/// values there are, are none of it.
+pub(in crate::postgres) fn contents(bytes: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut messages = Messages::new(bytes);
+    while let Some((tag, payload)) = messages.next() {
+        let begins = bytes.len() - messages.rest.len() - payload.len();
+        match tag {
+            b'D' => {
+                let mut at = 2;
+                while let Some(length) = payload.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+                    at += 4;
+                    // Null has no length.
+                    let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+                    let end = at.saturating_add(length).min(payload.len());
+                    ranges.push(begins + at..begins + end);
+                    at = end;
+                }
+            }
+            b'd' => ranges.push(begins..begins + payload.len()),
+            b'E' => {
+                let mut at = 0;
+                while let Some(end) =
+                    payload.get(at..).and_then(|rest| memchr::memchr(0, rest)).filter(|end| *end > 0)
+                {
+                    if payload[at] == b'M' {
+                        ranges.push(begins + at + 1..begins + at + end);
+                    }
+                    at += end + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    ranges
 }
 
 /// A message.

@@ -25,7 +25,7 @@ use super::session::Standing;
 use super::split::statements;
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::pending::Pending;
-use crate::splitter::{Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable};
+use crate::splitter::{Anew, Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable, Underway};
 use seam_value::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -338,7 +338,26 @@ impl Splitter for Cutter {
         self.forget_call(call);
     }
 
-    fn again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+    fn with_body(&self, _: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        let mut changed = reply.to_vec();
+        for range in kept::contents(reply) {
+            change(&mut changed[range]);
+        }
+        Some(changed)
+    }
+
+    fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
+        let notification = kept::Messages::new(message.bytes).next().filter(|(tag, _)| *tag == b'A');
+        let (_, payload) =
+            notification.ok_or_else(|| Unanswerable::new("only a notification can say something else"))?;
+        let n_head = payload.get(4..).and_then(|rest| memchr::memchr(0, rest)).map_or(4, |end| end + 5);
+        let (head, said) = payload.split_at_checked(n_head).unwrap_or((payload, &[]));
+        let content = anew.content(said.strip_suffix(b"\0").unwrap_or(said))?;
+        let content: Vec<u8> = content.into_iter().filter(|byte| *byte != 0).collect();
+        Ok(kept::message(b'A', &[head, &content, b"\0"].concat()))
+    }
+
+    fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         self.send_again(call, request)
     }
 

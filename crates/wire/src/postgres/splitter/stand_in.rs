@@ -12,9 +12,12 @@ use crate::postgres::awaited::{Awaited, Portal};
 use crate::postgres::control::{self, Control, Refused, Status, control};
 use crate::postgres::reading::sql_text;
 use crate::postgres::split::statements;
-use crate::splitter::{Behind, Call, Unanswerable};
+use crate::splitter::{Behind, Call, NOBODY, Unanswerable};
 use seam_value::Value;
 use std::sync::Arc;
+
+/// Why the same can't be asked twice.
+const ENDS: &str = "what begins or ends a transaction can't be said twice";
 
 /// The name of what we prepare on a server, which no driver uses.
 const OURS: &str = "seamwork_fault";
@@ -221,22 +224,32 @@ impl Cutter {
         }
     }
 
-    pub(super) fn send_again(&mut self, call: Call, request: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn send_again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         let before = self.before(call);
-        let known = self.calls.get(&call)?;
-        if self.behind == Behind::Nobody || before != Status::Idle || known.stage != Stage::Asked {
-            return None;
+        let known = self.calls.get(&call).filter(|known| known.stage == Stage::Asked);
+        let known = known.ok_or_else(|| Unanswerable::new("this call is over"))?;
+        if self.behind == Behind::Nobody {
+            return Err(Unanswerable::new(NOBODY));
+        }
+        if before == Status::Failed {
+            return Err(Unanswerable::new("in a transaction that has failed nothing is executed"));
         }
         let (mut bytes, mut awaited) = (Vec::new(), Vec::new());
         match &known.asked {
             About::Query(text) => {
                 let text = sql_of_query(text);
                 if request.is_empty() || statements(&text).iter().any(|one| control(one).is_some()) {
-                    return None;
+                    return Err(Unanswerable::new(ENDS));
                 }
                 query(&text, &mut bytes, &mut awaited);
             }
-            About::Portal(portal) if known.is_first && control(&sql_text(&portal.statement)).is_none() => {
+            About::Portal(portal) if control(&sql_text(&portal.statement)).is_some() => {
+                return Err(Unanswerable::new(ENDS));
+            }
+            About::Portal(_) if !known.is_first => {
+                return Err(Unanswerable::new("of a batch only what stands first can be executed twice"));
+            }
+            About::Portal(_) => {
                 bytes = message(b'S', &[]);
                 awaited.push(Awaited::Sync);
                 let mut has_bound = false;
@@ -249,13 +262,17 @@ impl Cutter {
                     }
                 }
                 if !has_bound {
-                    return None;
+                    return Err(Unanswerable::new(
+                        "a portal that was bound before can't be executed from its beginning",
+                    ));
                 }
             }
-            _ => return None,
+            About::Statement(_) | About::Function(_) => {
+                return Err(Unanswerable::new("only statements are executed twice"));
+            }
         }
         self.owe_unseen(call, awaited);
-        Some(bytes)
+        Ok(bytes)
     }
 
     pub(super) fn notification(&mut self, said: &Value) -> Result<Vec<u8>, Unanswerable> {

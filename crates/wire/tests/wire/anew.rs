@@ -1,0 +1,177 @@
+//! What is garbled or said anew stays well framed: in each capture every message and every reply's content is changed, and
+//! the same decoders read as many interactions as before, none of them with a surprise.
+//!
+//! One table says of each protocol what was changed; a protocol joins with its line.
+
+use crate::capture::Piece as Chunk;
+use crate::splits::{begin, every_case};
+use seam_value::Value;
+use seam_wire::{
+    Anew, Behind, Deed, Direction, Limits, Of, PROTOCOLS, Parts, Piece, Protocol, Splitter, Underway,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How much of a protocol's captures can be changed: messages, replies. None of one that lacks the deed.
+const TABLE: &[(&str, bool, bool)] = &[
+    ("http", true, true),
+    ("grpc", true, true),
+    ("amqp", true, true),
+    ("kafka", false, true),
+    ("mqtt", true, false),
+    ("mysql", false, true),
+    ("nats", true, false),
+    ("postgres", true, true),
+    ("redis", true, true),
+    ("smtp", false, true),
+    ("smtps", false, true),
+    ("tcp", false, false),
+];
+
+/// What is done to each message and each reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Nothing,
+    /// Its characters are others.
+    Noise,
+    /// The end of a message's content is missing.
+    Cut,
+    /// Its fields are said as they were read.
+    Same,
+}
+
+/// What came of a capture.
+#[derive(Debug, Default)]
+struct Outcome {
+    lines: Vec<String>,
+    n_messages: usize,
+    n_replies: usize,
+    surprise: Option<String>,
+}
+
+/// Follows a capture, and reads what is written like whoever looks on.
+fn follow(protocol: &dyn Protocol, chunks: &[Chunk], done: Done) -> Outcome {
+    let limits = Limits::default();
+    let mut splitter = begin(protocol, Behind::Provider, limits);
+    let mut reader = protocol.begin(limits);
+    let (mut outcome, mut exchanges, mut pieces) = (Outcome::default(), Vec::new(), Vec::new());
+    let at = Duration::from_secs(1);
+    for chunk in chunks {
+        let Chunk::Bytes(direction, bytes) = chunk else { continue };
+        let cut = splitter.cut(*direction, bytes, &mut pieces);
+        let mut all = std::mem::take(&mut pieces);
+        splitter.follow(&mut all);
+        for piece in all {
+            let to = piece.to;
+            let written = change(&mut *splitter, piece, done, &mut outcome);
+            let written = splitter.passes(to, written);
+            let told = reader.feed(to, &written, at, &mut exchanges).err();
+            outcome.surprise = outcome.surprise.take().or(told.map(|surprise| surprise.to_string()));
+        }
+        if cut.is_err() {
+            break;
+        }
+    }
+    outcome.lines = exchanges.into_iter().map(|exchange| line(exchange.captured.read())).collect();
+    outcome
+}
+
+fn line(parts: Parts) -> String {
+    Value::map([("request", parts.request), ("reply", parts.reply), ("message", parts.message)]).to_string()
+}
+
+fn change(splitter: &mut dyn Splitter, piece: Piece, done: Done, outcome: &mut Outcome) -> Vec<u8> {
+    let Piece { to, bytes, of } = piece;
+    let noise = |content: &mut [u8]| {
+        for byte in content.iter_mut() {
+            *byte = if *byte == b'x' { b'y' } else { b'x' };
+        }
+    };
+    let said = match of {
+        _ if done == Done::Nothing => return bytes,
+        Of::Message { call, read } => {
+            let message = Underway { to, call, bytes: &bytes };
+            let before = read.read().message;
+            let said = match done {
+                Done::Same => splitter.say_anew(message, Anew::Fields(&before, &before)),
+                Done::Cut => splitter
+                    .say_anew(message, Anew::Content(&mut |content| content.truncate(content.len() / 2))),
+                _ => splitter.say_anew(message, Anew::Content(&mut |content| noise(content))),
+            };
+            said.inspect(|said| outcome.n_messages += usize::from(*said != bytes || done == Done::Same)).ok()
+        }
+        Of::Reply { call, .. } if done == Done::Noise => {
+            let said = splitter.with_body(call, &bytes, &mut |content| noise(content));
+            said.inspect(|said| {
+                assert_eq!(said.len(), bytes.len(), "it is as long as before");
+                outcome.n_replies += usize::from(*said != bytes);
+            })
+        }
+        _ => None,
+    };
+    said.unwrap_or(bytes)
+}
+
+/// An interaction without what content it has.
+fn without_content(line: &str) -> String {
+    fn bare(value: &Value) -> Value {
+        const CONTENT: &[&str] =
+            &["text", "body", "data", "bodies", "rows", "value", "length", "error", "trailers", "copied"];
+        match value {
+            Value::Map(map) => {
+                let kept = map.iter().filter(|(name, _)| !CONTENT.contains(&name.as_str()));
+                Value::Map(kept.map(|(name, value)| (name.clone(), bare(value))).collect())
+            }
+            Value::List(_) => Value::Null,
+            value => value.clone(),
+        }
+    }
+    bare(&seam_value::parse(line).expect("a line of ours")).to_string()
+}
+
+#[test]
+fn what_is_changed_stays_well_framed() {
+    let mut changed: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+    for case in every_case().filter(|case| case.protocol.name() != "tcp") {
+        let as_it_is = follow(case.protocol, &case.pieces, Done::Nothing);
+        for done in [Done::Noise, Done::Cut, Done::Same] {
+            let outcome = follow(case.protocol, &case.pieces, done);
+            let of = format!("{:?}, {done:?}", case.path.file_name());
+            assert_eq!(outcome.surprise, as_it_is.surprise, "{of}");
+            assert_eq!(outcome.lines.len(), as_it_is.lines.len(), "{of}");
+            for (actual, expected) in outcome.lines.iter().zip(&as_it_is.lines) {
+                if done == Done::Same {
+                    assert_eq!(actual, expected, "{of}");
+                } else {
+                    assert_eq!(without_content(actual), without_content(expected), "{of}");
+                }
+            }
+            let known = changed.entry(case.protocol.name()).or_default();
+            *known = (known.0 || (outcome.n_messages > 0), known.1 || (outcome.n_replies > 0));
+        }
+    }
+    for protocol in PROTOCOLS {
+        let line = TABLE.iter().find(|(name, ..)| *name == protocol.name());
+        let (name, messages, replies) =
+            line.unwrap_or_else(|| panic!("{protocol:?} has no line in the table"));
+        let lacks = |deed| protocol.lacks(deed).is_some();
+        assert_eq!((lacks(Deed::ChangeMessage), lacks(Deed::GarbleReply)), (!messages, !replies), "{name}");
+        let spoken = if *name == "smtps" { "smtp" } else { name };
+        let done = changed.get(spoken).copied().unwrap_or_default();
+        assert_eq!(done, (*messages, *replies), "{name}: its captures");
+    }
+}
+
+#[test]
+fn nobody_says_anew_what_is_no_message() {
+    for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name() != "tcp") {
+        let mut splitter = begin(*protocol, Behind::Provider, Limits::default());
+        for bytes in [&b""[..], b"\0", b"soup", &[0xff; 64], &[0; 64], b"MSG", b"*3\r\n$1", b"$99\r\nx"] {
+            for to in [Direction::ToProvider, Direction::ToConsumer] {
+                let message = Underway { to, call: Some(1), bytes };
+                let _ = splitter.say_anew(message, Anew::Content(&mut |content| content.reverse()));
+                let _ = splitter.with_body(1, bytes, &mut |content| content.reverse());
+            }
+        }
+    }
+}
