@@ -120,16 +120,9 @@ pub async fn serve_wiremock(address: SocketAddr, root: &Path) -> Result<(Served,
     if !root.is_dir() {
         return Err(failed("there is no such folder".to_owned()));
     }
-    let mappings = files.mappings().map_err(failed)?;
-    let warnings = wiremock.load(&mappings).map_err(|wrong| {
-        let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
-        failed(lines.join("\n"))
-    })?;
-    let serving = Serving {
-        toxiproxy: None,
-        own: None,
-        admin: Admin { wiremock, files, stands: None, began: Instant::now() },
-    };
+    let admin = Admin { wiremock, files, stands: None, began: Instant::now() };
+    let warnings = admin.load().map_err(failed)?;
+    let serving = Serving { toxiproxy: None, own: None, admin };
     Ok((Served::begin(address, serving, OF_WIREMOCK).await?, warnings))
 }
 

@@ -156,7 +156,8 @@ async fn what_is_recorded_answers_as_it_did() {
     let (status, made) = ask(address, "POST /__admin/recordings/stop", "").await;
     let made: Value = serde_json::from_str(&made).unwrap();
     assert_eq!(status, 200);
-    assert_eq!(made["mappings"][0]["response"]["body"], "GET /books?n=1 HTTP/1.1", "{made}");
+    // A body of no type is bytes, as in WireMock.
+    assert_eq!(made["mappings"][0]["response"]["base64Body"], "R0VUIC9ib29rcz9uPTEgSFRUUC8xLjE=", "{made}");
     assert_eq!(made["mappings"][0]["response"]["headers"]["X-Own"], "yes", "{made}");
     assert_eq!(ask(address, "GET /books?n=1", "").await, (203, "GET /books?n=1 HTTP/1.1".to_owned()));
     assert_eq!(ask(address, "GET /books?n=2", "").await.0, 404);
@@ -290,4 +291,44 @@ async fn a_folder_of_mappings_is_served() {
     std::fs::write(root.path().join("mappings/wrong.json"), r#"{"requst": {}}"#).unwrap();
     let wrong = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.err().unwrap();
     assert!(wrong.to_string().contains("wrong.json"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_reset_reads_the_folder_again() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("mappings/deep");
+    std::fs::create_dir_all(&folder).unwrap();
+    let (served, _) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.unwrap();
+    let address = served.address();
+    let id = "7a0d8375-6e0e-4c9c-9686-5ef20cde1a84";
+    let one = json!({ "id": id, "request": { "url": "/one" }, "response": { "body": "first" } });
+    let file = folder.join("one.json");
+    std::fs::write(&file, one.to_string()).unwrap();
+    assert_eq!(ask(address, "GET /one", "").await.0, 404);
+    assert_eq!(ask(address, "POST /__admin/mappings/reset", "").await.0, 200);
+    assert_eq!(ask(address, "GET /one", "").await, (200, "first".to_owned()));
+    // What is changed and kept goes back to the file from which it came.
+    let changed = json!({ "request": { "url": "/one" }, "response": { "body": "second" } });
+    let line = format!("PUT /__admin/mappings/{id}");
+    assert_eq!(ask(address, &line, &changed.to_string()).await.0, 200);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("first"), "nothing is kept unasked");
+    assert_eq!(ask(address, "POST /__admin/mappings/save", "").await.0, 200);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("second"));
+    assert_eq!(
+        std::fs::read_dir(root.path().join("mappings")).unwrap().count(),
+        1,
+        "there is no second file"
+    );
+    // A file that is wrong changes nothing.
+    std::fs::write(root.path().join("mappings/wrong.json"), "{").unwrap();
+    let (status, told) = ask(address, "POST /__admin/reset", "").await;
+    assert!(status == 500 && told.contains("wrong.json"), "{status} {told}");
+    assert_eq!(ask(address, "GET /one", "").await, (200, "second".to_owned()));
+    std::fs::remove_file(root.path().join("mappings/wrong.json")).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(ask(address, "POST /__admin/reset", "").await.0, 200);
+    assert_eq!(ask(address, "GET /one", "").await.0, 404);
+    // What is not there is told before anything is said of a body.
+    assert_eq!(ask(address, &line, "").await.0, 404);
+    served.close().await;
 }

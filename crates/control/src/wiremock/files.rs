@@ -1,6 +1,6 @@
 //! The files that mappings name: those of a folder's `__files`, and those that a client has put over the admin interface.
 
-use seam_stub::wiremock::{body_path, jackson};
+use seam_stub::wiremock::{Alone, body_path, jackson};
 use seam_value::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,12 +14,19 @@ pub(crate) struct Files {
     /// The mappings that are kept in files: by their ids, the file's name below `mappings` and what stands in it; none where
     /// the user wrote it.
     mapped: Mutex<BTreeMap<String, (PathBuf, Option<String>)>>,
+    /// By their ids, the files from which mappings came that stood alone there: kept ones go back to them.
+    origins: Mutex<BTreeMap<String, PathBuf>>,
 }
 
 impl Files {
     /// Those of a folder with `mappings` and `__files`, or of none.
     pub(crate) fn of(root: Option<PathBuf>) -> Self {
         Self { root, ..Self::default() }
+    }
+
+    /// Is there a folder?
+    pub(crate) fn has_folder(&self) -> bool {
+        self.root.is_some()
     }
 
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
@@ -75,6 +82,7 @@ impl Files {
         let folder = root.join("mappings");
         let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
         let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<String> =
             mapped.keys().filter(|id| !mappings.iter().any(|(other, _, _)| other == *id)).cloned().collect();
         for id in gone {
@@ -91,7 +99,10 @@ impl Files {
                 continue;
             }
             // The first change of a file of the user's is told apart from none by what it says.
-            let path = known.map_or_else(|| PathBuf::from(name), |(path, _)| path.clone());
+            let path = match known {
+                Some((path, _)) => path.clone(),
+                None => origins.get(id).cloned().unwrap_or_else(|| PathBuf::from(name)),
+            };
             if known.is_some_and(|(_, before)| before.is_none()) && self.says_the_same(&path, mapping) {
                 mapped.insert(id.clone(), (path, Some(text)));
                 continue;
@@ -111,17 +122,16 @@ impl Files {
         ["request", "response", "name", "priority"].iter().all(|name| written.get(name) == mapping.get(name))
     }
 
-    /// Takes note of the files in which single mappings stand that are marked to be kept.
-    fn note(&self, read: &[(String, String)]) {
+    /// Takes note of the files in which single mappings stand, in the place of what was known.
+    pub(crate) fn note(&self, alone: &[Alone]) {
+        let below =
+            |path: &str| Path::new(path).strip_prefix("mappings").unwrap_or(Path::new(path)).to_owned();
         let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, text) in read {
-            let Ok(json) = seam_stub::wiremock::read_json(text) else { continue };
-            let id = json.get("id").or_else(|| json.get("uuid")).and_then(Value::as_text);
-            if let (Some(id), Some(Value::Bool(true))) = (id, json.get("persistent")) {
-                let below = Path::new(path).strip_prefix("mappings").unwrap_or(Path::new(path));
-                mapped.insert(id.to_owned(), (below.to_owned(), None));
-            }
-        }
+        let persistent = alone.iter().filter(|one| one.is_persistent);
+        *mapped = persistent.map(|one| (one.id.clone(), (below(&one.path), None))).collect();
+        drop(mapped);
+        let mut origins = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+        *origins = alone.iter().map(|one| (one.id.clone(), below(&one.path))).collect();
     }
 
     /// A file that is asked for by its path, where no mapping answers: its bytes; none where there is no such file, an error
@@ -147,9 +157,7 @@ impl Files {
                 std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok((path.strip_prefix(root).unwrap_or(&path).display().to_string(), text))
         };
-        let read: Vec<(String, String)> = found.into_iter().map(read).collect::<Result<_, String>>()?;
-        self.note(&read);
-        Ok(read)
+        found.into_iter().map(read).collect()
     }
 
     /// Where a file lies; an error where its name leads out of the folder.

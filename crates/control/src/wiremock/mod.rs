@@ -101,10 +101,7 @@ impl Admin {
                 wiremock.remove_mappings();
                 Ok(done())
             }
-            ("POST", ["reset"]) => {
-                wiremock.reset_mappings();
-                Ok(silent())
-            }
+            ("POST", ["reset"]) => Ok(self.begin_anew()),
             ("POST", ["save"]) => {
                 wiremock.save_mappings();
                 Ok(silent())
@@ -124,11 +121,37 @@ impl Admin {
             }
             ("GET", [id]) => wiremock.mapping(id).map(|mapping| ok(&mapping)),
             ("PUT" | "POST", [id]) => {
-                body(asked).and_then(|json| wiremock.update_mapping(id, &json)).map(|mapping| ok(&mapping))
+                // A mapping that is not there is told before anything is said of the body.
+                let known = wiremock.mapping(id);
+                let updated =
+                    known.and_then(|_| body(asked)).and_then(|json| wiremock.update_mapping(id, &json));
+                updated.map(|mapping| ok(&mapping))
             }
             ("DELETE", [id]) => wiremock.remove_mapping(id).map(|()| done()),
             _ => return None,
         })
+    }
+
+    /// Everything is as at the start; what stands in the folder by now counts.
+    fn begin_anew(&self) -> Answer {
+        if !self.files.has_folder() {
+            self.wiremock.reset();
+            return silent();
+        }
+        match self.load() {
+            Ok(_) => silent(),
+            Err(reason) => Answer::of(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", reason),
+        }
+    }
+
+    /// Takes in what stands in the folder; gives warnings.
+    pub(crate) fn load(&self) -> Result<Vec<String>, String> {
+        let read = self.wiremock.reload(&self.files.mappings()?).map_err(|wrong| {
+            let lines: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        self.files.note(&read.alone);
+        Ok(read.warnings)
     }
 
     fn requests(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {
@@ -247,10 +270,7 @@ impl Admin {
 
     fn others(&self, path: &[&str], asked: &Asked) -> Option<Result<Answer, Wrong>> {
         Some(Ok(match (asked.method.as_str(), path) {
-            ("POST", ["reset"]) => {
-                self.wiremock.reset();
-                silent()
-            }
+            ("POST", ["reset"]) => self.begin_anew(),
             ("GET", ["health"]) => ok(&Value::map([
                 ("status", Value::text("healthy")),
                 ("message", Value::text("Wiremock is ok")),

@@ -87,6 +87,10 @@ impl Default for Settings {
 impl Settings {
     /// Reads `{ "fixedDelay": 100 }`.
     pub(crate) fn read(place: &Place<'_>) -> Result<Self, Wrong> {
+        // What `GET` gives may come back as it is.
+        if let (Some(inner), 1) = (place.field("settings"), place.value.as_map().map_or(0, Map::len)) {
+            return Self::read(&inner);
+        }
         let known = ["fixedDelay", "delayDistribution", "extended", "proxyPassThrough"];
         let map =
             place.object("com.github.tomakehurst.wiremock.admin.model.GetGlobalSettingsResult", &known)?;

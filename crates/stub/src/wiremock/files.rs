@@ -27,13 +27,41 @@ impl WireMock {
     /// Within a file the last mapping counts, as in WireMock; between files WireMock takes them in the order in which the
     /// file system gives them, here it is that of their paths.
     pub fn load(&self, files: &[(String, String)]) -> Result<Vec<String>, Vec<WrongFile>> {
+        let loaded = self.read_named(files)?;
+        Ok(self.take_in(loaded))
+    }
+
+    /// Loads files as [`WireMock::load`] does, in the place of all mappings that there were; the journal is emptied, and
+    /// scenarios begin anew. Nothing is changed where a file is wrong.
+    pub fn reload(&self, files: &[(String, String)]) -> Result<Reloaded, Vec<WrongFile>> {
+        let loaded = self.read_named(files)?;
+        let mut n_in = vec![0_usize; files.len()];
+        for (index, _) in &loaded.list {
+            n_in[*index] += 1;
+        }
+        let alone = loaded.list.iter().filter(|(index, _)| n_in[*index] == 1);
+        let alone = alone.map(|(index, mapping)| Alone {
+            path: files[*index].0.clone(),
+            id: mapping.id.clone(),
+            is_persistent: mapping.is_persistent(),
+        });
+        let alone = alone.collect();
+        let mut store = lock(&self.store);
+        store.remove(|_| true);
+        store.defaults.clear();
+        drop(store);
+        let warnings = self.take_in(loaded);
+        self.begin_anew();
+        Ok(Reloaded { warnings, alone })
+    }
+
+    fn read_named(&self, files: &[(String, String)]) -> Result<Loaded, Vec<WrongFile>> {
         let texts: Vec<(&str, &str)> =
             files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
-        let loaded = self.read_files(&texts).map_err(|wrong| {
+        self.read_files(&texts).map_err(|wrong| {
             let of = |(index, wrong): (usize, Wrong)| WrongFile { path: files[index].0.clone(), wrong };
             wrong.into_iter().map(of).collect::<Vec<_>>()
-        })?;
-        Ok(self.take_in(loaded))
+        })
     }
 
     /// Reads files of mappings, the path of each with its text, in the order of the paths. What is wrong comes with the
@@ -114,6 +142,26 @@ impl WireMock {
             _ => Ok(vec![read(&place)?]),
         }
     }
+}
+
+/// What was loaded in the place of what there was.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// As those of [`WireMock::load`].
+    pub warnings: Vec<String>,
+    /// Mappings that stand alone in their files, where they can be kept again.
+    pub alone: Vec<Alone>,
+}
+
+/// A mapping that stands alone in its file.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// The file's path as it was given.
+    pub path: String,
+    /// The mapping's id, also where it was given one just now.
+    pub id: String,
+    /// Is it marked to be kept?
+    pub is_persistent: bool,
 }
 
 /// Mappings that were read and serve nowhere yet.

@@ -1,6 +1,7 @@
 //! What was asked and what was answered, as WireMock's clients count and find it; bounded in bytes.
 
 use super::mapping::Mapping;
+use super::pattern::Misread;
 use super::request::Request;
 use crate::journal::weight;
 use seam_value::{Map, Value};
@@ -25,6 +26,8 @@ pub(crate) struct Event {
     pub(crate) delay: Duration,
     /// The report of what did not match; made when it is asked for.
     pub(crate) report: Option<String>,
+    /// What was wrong with a body that mappings looked into; found when it is asked for.
+    pub(crate) misread: Vec<Misread>,
     /// Was somebody else asked?
     pub(crate) is_proxied: bool,
 }
@@ -106,24 +109,21 @@ impl Event {
         let mut timing: Map =
             timing.into_iter().map(|(name, millis)| (name.to_owned(), Value::from(millis))).collect();
         timing.insert("totalTime".to_owned(), Value::from(millis));
-        let events: Vec<Value> = self
-            .report
-            .iter()
-            .map(|report| {
-                Value::map([
-                    ("type", Value::text("REQUEST_NOT_MATCHED")),
-                    ("timeOffsetNanos", Value::from(0_i64)),
-                    (
-                        "data",
-                        Value::map([
-                            ("status", Value::from(404_i64)),
-                            ("contentType", Value::text("text/plain")),
-                            ("report", Value::text(report)),
-                        ]),
-                    ),
-                ])
-            })
-            .collect();
+        let misread = self.misread.iter().map(misread_event);
+        let unmatched = self.report.iter().map(|report| {
+            let data = Value::map([
+                ("status", Value::from(404_i64)),
+                ("contentType", Value::text("text/plain")),
+                ("report", Value::text(report)),
+            ]);
+            // How long it took until then is not measured: next to nothing.
+            let mut event = event("REQUEST_NOT_MATCHED", data);
+            if let Value::Map(event) = &mut event {
+                event.insert("timeOffsetNanos".to_owned(), Value::from(1_i64));
+            }
+            event
+        });
+        let events: Vec<Value> = misread.chain(unmatched).collect();
         Value::map([
             ("id", Value::text(&self.id)),
             ("request", self.request.to_value()),
@@ -160,6 +160,26 @@ impl Event {
         out.insert("bodyAsBase64".to_owned(), Value::Text(super::answer::to_base64(&bytes)));
         out.insert("body".to_owned(), Value::Text(String::from_utf8_lossy(&bytes).into_owned()));
         Value::Map(out)
+    }
+}
+
+/// Something that happened on the way.
+fn event(kind: &str, data: Value) -> Value {
+    Value::map([("type", Value::text(kind)), ("data", data)])
+}
+
+fn misread_event(misread: &Misread) -> Value {
+    match misread {
+        Misread::Other(message) => event("WARNING", Value::map([("message", Value::text(message))])),
+        Misread::Json(detail) => {
+            let error = Value::map([
+                ("code", Value::from(10_i64)),
+                ("source", Value::Map(Map::new())),
+                ("title", Value::text("Error parsing JSON")),
+                ("detail", Value::text(detail)),
+            ]);
+            event("JSON_ERROR", Value::map([("errors", Value::List(vec![error]))]))
+        }
     }
 }
 

@@ -32,6 +32,41 @@ pub(crate) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
 }
 
+/// What is wrong as WireMock's reader says it, where it is one of the usual mistakes.
+pub(crate) fn in_jacksons_words(text: &str, wrong: &JsonError) -> String {
+    const VALUE: &str = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
+    let rest = text.get(wrong.offset..).unwrap_or_default();
+    let (line, mut column) = line_and_column(text, wrong.offset);
+    let wants_value = wrong.reason.contains("value");
+    let what = match rest.chars().next() {
+        None if text.trim().is_empty() => "No content to map due to end-of-input".to_owned(),
+        None => {
+            let kind = match text.rfind(['{', '[']).map(|at| text.as_bytes()[at]) {
+                Some(b'{') => " within/between Object entries".to_owned(),
+                Some(_) => " within/between Array entries".to_owned(),
+                None => format!(": {}", wrong.reason),
+            };
+            format!("Unexpected end-of-input{kind}")
+        }
+        Some(letter) if letter.is_alphabetic() && wants_value => {
+            let token: String = rest.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+            column += token.chars().count();
+            format!("Unrecognized token '{token}': was expecting {VALUE}")
+        }
+        Some(letter) => {
+            let why = match wrong.reason.as_str() {
+                _ if wants_value => format!("expected a valid value {VALUE}"),
+                reason if reason.contains("colon") || reason.contains("`:`") => {
+                    "was expecting a colon to separate field name and value".to_owned()
+                }
+                reason => reason.to_owned(),
+            };
+            format!("Unexpected character ('{letter}' (code {})): {why}", u32::from(letter))
+        }
+    };
+    format!("{what}\n at [Source: (String)\"{text}\"; line: {line}, column: {column}]")
+}
+
 /// The same in double quotes and without comments.
 fn strict(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -9,6 +9,8 @@
 //! Nothing here knows HTTP servers: a request comes in as [`Request`], JSON goes in and out as values.
 
 mod admin;
+#[cfg(test)]
+mod alike;
 mod answer;
 #[cfg(test)]
 mod assets;
@@ -45,7 +47,7 @@ mod wrong;
 mod xml;
 
 pub use admin::{EventFilter, Page, read_json};
-pub use files::WrongFile;
+pub use files::{Alone, Reloaded, WrongFile};
 pub use recording::BodyFile;
 pub use request::Request;
 pub use server::{Served, WireMock};

@@ -193,7 +193,10 @@ impl Pattern {
                     ignore_extra_elements: flag("ignoreExtraElements"),
                 };
                 let expected = match operand.value {
-                    Value::Text(text) => loose_json::read(text).map_err(|wrong| told(wrong.to_string()))?,
+                    Value::Text(text) => {
+                        let read = loose_json::read(text);
+                        read.map_err(|wrong| told(loose_json::in_jacksons_words(text, &wrong)))?
+                    }
                     other => other.clone(),
                 };
                 Self::Json { expected: Arc::new(expected), how }
@@ -358,6 +361,33 @@ impl Pattern {
         }
     }
 
+    /// What is wrong with a text that is not what this looks into.
+    pub(crate) fn misread(&self, text: &str) -> Option<Misread> {
+        let json = || loose_json::read_first(text).err();
+        match self {
+            Self::Json { .. } => {
+                json().map(|wrong| Misread::Json(loose_json::in_jacksons_words(text, &wrong)))
+            }
+            Self::JsonPath { .. } => json().map(|wrong| {
+                let why = if text.trim_start().starts_with('<') {
+                    "it's not JSON but probably XML".to_owned()
+                } else {
+                    format!("of error '{}'", loose_json::in_jacksons_words(text, &wrong))
+                };
+                Misread::Other(format!(
+                    "Warning: JSON path expression failed to match document '{text}' because {why}"
+                ))
+            }),
+            Self::Xml { .. } => Element::parse(text).err().map(|wrong| Misread::Other(wrong.to_string())),
+            Self::XPath { .. } => Element::parse(text)
+                .err()
+                .map(|_| Misread::Other(format!("Warning: failed to parse the XML document\nXML: {text}"))),
+            Self::And(all) | Self::Or(all) => all.iter().find_map(|one| one.misread(text)),
+            Self::Not(one) => one.misread(text),
+            _ => None,
+        }
+    }
+
     /// Does a body hold?
     pub(crate) fn matches_bytes(&self, bytes: &[u8], text: &str, now: Timestamp) -> bool {
         match self {
@@ -436,6 +466,15 @@ pub(crate) fn levenshtein(one: Option<&str>, other: Option<&str>) -> f64 {
     } else {
         ratio(strsim::levenshtein(one, other), longest)
     }
+}
+
+/// What is wrong with a text that was looked into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Misread {
+    /// It is no JSON.
+    Json(String),
+    /// It is nothing in which paths and XML can be looked for.
+    Other(String),
 }
 
 /// Is it true, as WireMock's reader takes it?

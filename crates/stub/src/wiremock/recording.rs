@@ -22,6 +22,7 @@ const KNOWN: &[&str] = &[
     "filters",
     "captureHeaders",
     "requestBodyPattern",
+    "requestBodyPatternFactory",
     "extractBodyCriteria",
     "outputFormat",
     "persist",
@@ -151,7 +152,7 @@ impl Spec {
 
     fn wants(&self, event: &Event) -> bool {
         (event.is_proxied || self.allows_direct)
-            && event.response.is_some()
+            && (event.response.is_some() || event.mapping.is_none())
             && self.filters.as_ref().is_none_or(|filters| filters.matches(&event.request))
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&event.id))
     }
@@ -162,8 +163,11 @@ impl Spec {
         let mut made: Vec<(String, Map)> = wanted
             .map(|event| {
                 let request = self.request(&event.request);
+                // What nothing matched was answered with 404.
+                let missing = || Map::from_iter([("status".to_owned(), Value::from(404_i64))]);
+                let response = event.response.as_ref();
                 let response =
-                    event.response.as_ref().map(|response| definition(response)).unwrap_or_default();
+                    response.map_or_else(|| Value::Map(missing()), |response| definition(response));
                 let mut map = Map::new();
                 map.insert("id".to_owned(), Value::Text(new_id(chance)));
                 map.insert("name".to_owned(), Value::Text(name_of(&unescape(event.request.path()))));
@@ -241,7 +245,9 @@ impl Spec {
 
 impl BodyKind {
     fn read(place: &Place<'_>) -> Result<Self, Wrong> {
-        let Some(place) = place.field("requestBodyPattern") else { return Ok(Self::default()) };
+        // WireMock's own client in Java says it by the second name, and WireMock takes that for the same.
+        let named = place.field("requestBodyPatternFactory").or_else(|| place.field("requestBodyPattern"));
+        let Some(place) = named else { return Ok(Self::default()) };
         let known = ["matcher", "ignoreArrayOrder", "ignoreExtraElements", "caseInsensitive"];
         place.object("com.github.tomakehurst.wiremock.recording.RequestBodyPatternFactory", &known)?;
         let flag = |name: &str| place.field(name).map(|place| place.boolean()).transpose();
@@ -420,7 +426,7 @@ fn definition(response: &Value) -> Value {
     let bytes = unpacked(response);
     if !bytes.is_empty() {
         match String::from_utf8(bytes) {
-            Ok(text) if media.as_deref().is_none_or(is_text) => {
+            Ok(text) if media.as_deref().is_some_and(is_text) => {
                 drop(map.insert("body".to_owned(), Value::Text(text)));
             }
             Ok(text) => drop(map.insert("base64Body".to_owned(), Value::Text(STANDARD.encode(text)))),
@@ -454,10 +460,9 @@ fn media_type(header: Option<&str>) -> Option<String> {
 }
 
 fn is_text(media: &str) -> bool {
-    media.starts_with("text/")
-        || ["json", "xml", "yaml", "javascript", "html", "csv", "x-www-form-urlencoded"]
-            .iter()
-            .any(|part| media.contains(part))
+    ["text", "json", "xml", "html", "yaml", "csv", "x-www-form-urlencoded"]
+        .iter()
+        .any(|part| media.contains(part))
 }
 
 /// A name for a mapping: the path without what names can't have.

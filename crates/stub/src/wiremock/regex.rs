@@ -25,7 +25,7 @@ impl JavaRegex {
                 .map_err(|error| first_line(&error.to_string()))
         };
         // A bracket that is missing would otherwise be found among ours.
-        let part = build(&translated)?;
+        let part = build(&translated).map_err(|wrong| in_javas_words(text, wrong))?;
         Ok(Self { whole: build(&format!(r"\A(?s:{translated})\z"))?, part })
     }
 
@@ -52,6 +52,37 @@ impl JavaRegex {
     pub(crate) fn replace_all(&self, text: &str, with: &str) -> String {
         self.part.replace_all(text, with).into_owned()
     }
+}
+
+/// What is wrong as Java says it, where it is one of the usual mistakes: clients show it to their users, and compare it.
+fn in_javas_words(text: &str, wrong: String) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let (mut classes, mut groups, mut at) = (0_usize, 0_usize, 0);
+    let mut dangling = None;
+    while at < letters.len() {
+        match letters[at] {
+            '\\' => at += 1,
+            '[' => classes += 1,
+            ']' => classes = classes.saturating_sub(1),
+            '(' if classes == 0 => groups += 1,
+            ')' if classes == 0 => groups = groups.saturating_sub(1),
+            '*' | '+' | '?'
+                if classes == 0 && matches!(at.checked_sub(1).map(|at| letters[at]), None | Some('|')) =>
+            {
+                dangling = dangling.or(Some(at));
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let (what, at) = match (classes, groups, dangling) {
+        (_, _, Some(at)) => (format!("Dangling meta character '{}'", letters[at]), at),
+        (1.., _, _) => ("Unclosed character class".to_owned(), letters.len() - 1),
+        (0, 1.., _) => ("Unclosed group".to_owned(), letters.len()),
+        (0, 0, None) => return wrong,
+    };
+    let place = if at < letters.len() { format!("\n{}^", " ".repeat(at)) } else { String::new() };
+    format!("{what} near index {at}\n{text}{place}")
 }
 
 fn first_line(text: &str) -> String {

@@ -19,14 +19,10 @@ use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
 use std::fmt::Write as _;
 
-/// The width of the page; its columns are about half as wide.
+/// The width of the page where the request does not say one.
 const WIDTH: usize = 119;
-/// Where the line between the columns stands.
-const COLUMN: usize = 59;
-/// Up to where the right column is filled before what is wrong is told.
-const RIGHT: usize = 52;
-/// Longer lines are broken.
-const LINE: usize = 57;
+/// Widths that a request can say; others are taken for the nearest of them.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=1_000;
 
 /// The report. `state` is that of the mapping's scenario.
 pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option<&str>) -> String {
@@ -35,11 +31,14 @@ pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option
             .to_owned();
     };
     let title = "Request was not matched";
-    let indent = " ".repeat((WIDTH - title.len()) / 2 - 1);
-    let line = "-".repeat(WIDTH);
-    let mut rows = Rows::default();
+    let width = request.header("x-wiremock-console-width").and_then(|width| width.trim().parse().ok());
+    let width = width.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end());
+    let indent = " ".repeat((width - title.len()) / 2 - 1);
+    let line = "-".repeat(width);
+    let mut rows = Rows::of(width);
+    let half = rows.half;
     let _ = write!(rows.out, "\n{indent}{title}\n{indent}{}\n\n", "=".repeat(title.len()));
-    let _ = write!(rows.out, "{line}\n| {:<57}| {:<57}|\n{line}\n", "Closest stub", "Request");
+    let _ = write!(rows.out, "{line}\n| {:<half$}| {:<half$}|\n{line}\n", "Closest stub", "Request");
     rows.empty();
     if let Some(name) = &mapping.name {
         rows.row(name, "", None);
@@ -53,7 +52,7 @@ pub(crate) fn report(mapping: Option<&Mapping>, request: &Request, state: Option
 
 /// What of a mapping does not match, for others than WireMock's clients.
 pub(crate) fn misses(mapping: &Mapping, request: &Request, state: Option<&str>) -> Vec<Miss> {
-    let mut rows = Rows::default();
+    let mut rows = Rows::of(WIDTH);
     rows.request(mapping, request);
     if state != mapping.required_state.as_deref() {
         rows.scenario(mapping, state);
@@ -72,8 +71,9 @@ pub(crate) struct Miss {
     pub(crate) actual: String,
 }
 
-#[derive(Default)]
 struct Rows {
+    /// Letters of a line in a column; longer ones are broken.
+    half: usize,
     out: String,
     misses: Vec<Miss>,
 }
@@ -89,6 +89,10 @@ struct Named<'a> {
 }
 
 impl Rows {
+    fn of(width: usize) -> Self {
+        Self { half: (width - 5) / 2, out: String::new(), misses: Vec::new() }
+    }
+
     fn empty(&mut self) {
         self.single("", "", None);
     }
@@ -108,7 +112,7 @@ impl Rows {
             let (message, expected, actual) = (message.to_owned(), left.to_owned(), right.to_owned());
             self.misses.push(Miss { message, expected, actual });
         }
-        let (left, right) = (lines(left), lines(right));
+        let (left, right) = (lines(left, self.half), lines(right, self.half));
         for index in 0..left.len().max(right.len()).max(1) {
             let part = |side: &[String]| side.get(index).cloned().unwrap_or_default();
             self.single(&part(&left), &part(&right), message.filter(|_| index == 0));
@@ -116,12 +120,14 @@ impl Rows {
     }
 
     fn single(&mut self, left: &str, right: &str, message: Option<&str>) {
-        let _ = write!(self.out, "{left:<COLUMN$}|");
+        // Up to there the right column is filled before what is wrong is told.
+        let (column, told) = (self.half + 2, self.half - 5);
+        let _ = write!(self.out, "{left:<column$}|");
         let _ = match (right, message) {
             ("", None) => Ok(()),
-            ("", Some(message)) => write!(self.out, "{:<1$}<<<<< {message}", "", RIGHT + 1),
+            ("", Some(message)) => write!(self.out, "{:<1$}<<<<< {message}", "", told + 1),
             (right, None) => write!(self.out, " {right}"),
-            (right, Some(message)) => write!(self.out, " {right:<RIGHT$}<<<<< {message}"),
+            (right, Some(message)) => write!(self.out, " {right:<told$}<<<<< {message}"),
         };
         self.out.push('\n');
     }
@@ -442,10 +448,10 @@ pub(crate) fn bucket(name: &str, room: u32) -> u32 {
 }
 
 /// A text in lines that fit the column: where one is too long all are broken anew.
-fn lines(text: &str) -> Vec<String> {
+fn lines(text: &str, most: usize) -> Vec<String> {
     let text = text.replace("\r\n", "\n");
-    let is_long = text.split('\n').any(|line| line.chars().count() > LINE);
-    let text = if is_long { wrapped(&text) } else { text };
+    let is_long = text.split('\n').any(|line| line.chars().count() > most);
+    let text = if is_long { wrapped(&text, most) } else { text };
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     while lines.len() > 1 && lines.last().is_some_and(String::is_empty) {
         lines.pop();
@@ -454,20 +460,20 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 /// Broken at spaces, or within words that are too long; empty lines are left out. Ends of lines count like letters.
-fn wrapped(text: &str) -> String {
+fn wrapped(text: &str, most: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     let mut out = String::new();
     let mut at = 0;
     while at < letters.len() {
-        let seen = &letters[at..(at + LINE + 1).min(letters.len())];
+        let seen = &letters[at..(at + most + 1).min(letters.len())];
         if seen.first() == Some(&' ') {
             at += 1;
             continue;
         }
-        if letters.len() - at <= LINE {
+        if letters.len() - at <= most {
             break;
         }
-        let end = seen.iter().rposition(|letter| *letter == ' ').unwrap_or(LINE);
+        let end = seen.iter().rposition(|letter| *letter == ' ').unwrap_or(most);
         out.extend(&letters[at..at + end]);
         out.push('\n');
         at += if seen.get(end) == Some(&' ') { end + 1 } else { end };

@@ -3,7 +3,7 @@
 use super::media::respelt;
 use super::parts::Part;
 use super::path_template::PathTemplate;
-use super::pattern::{Pattern, levenshtein, mean};
+use super::pattern::{Misread, Pattern, levenshtein, mean};
 use super::place::Place;
 use super::regex::JavaRegex;
 use super::request::Request;
@@ -236,6 +236,20 @@ impl RequestPattern {
         }
         let text = request.text();
         self.bodies.iter().all(|pattern| pattern.matches_bytes(request.bytes(), &text, now))
+    }
+
+    /// What is wrong with a body that was asked for something in it, where all else matches.
+    pub(crate) fn misread(&self, request: &Request) -> Option<Misread> {
+        if self.bodies.is_empty() || request.bytes().is_empty() {
+            return None;
+        }
+        let others = Self { bodies: Vec::new(), multipart: Vec::new(), ..self.clone() };
+        let text = request.text();
+        if others.matches(request) {
+            self.bodies.iter().find_map(|pattern| pattern.misread(&text))
+        } else {
+            None
+        }
     }
 
     /// How far off a request is, from 0 to 1, weighted as WireMock does: what is in headers and body counts only once all

@@ -272,6 +272,7 @@ impl WireMock {
             response: if let Say::Answer(value) = &answering.say { Some(Arc::clone(value)) } else { None },
             delay: answering.after,
             report: None,
+            misread: Vec::new(),
             is_proxied: matches!(answering.say, Say::Elsewhere(_)),
         });
         Some(answering)
@@ -285,6 +286,7 @@ impl WireMock {
             response: None,
             delay: Duration::ZERO,
             report: None,
+            misread: Vec::new(),
             is_proxied: false,
         });
     }

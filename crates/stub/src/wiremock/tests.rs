@@ -8,7 +8,7 @@ use seam_wire::{Answers as _, Asked, Say, Then};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn wiremock() -> WireMock {
+pub(super) fn wiremock() -> WireMock {
     let files = |name: &str| match name {
         "hello.txt" => Ok(b"hello {{request.query.q}}".to_vec()),
         "raw.bin" => Ok(vec![0xff, 0]),
@@ -17,11 +17,11 @@ fn wiremock() -> WireMock {
     WireMock::new(testing(), Box::new(files))
 }
 
-fn json(text: &str) -> Value {
+pub(super) fn json(text: &str) -> Value {
     parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"))
 }
 
-fn with(mappings: &[&str]) -> WireMock {
+pub(super) fn with(mappings: &[&str]) -> WireMock {
     let wiremock = wiremock();
     for mapping in mappings {
         wiremock.add_mapping(&json(mapping)).unwrap_or_else(|wrong| panic!("{mapping}: {wrong}"));
@@ -29,14 +29,14 @@ fn with(mappings: &[&str]) -> WireMock {
     wiremock
 }
 
-fn asked(wiremock: &WireMock, method: &str, url: &str, body: &str) -> Option<Say> {
+pub(super) fn asked(wiremock: &WireMock, method: &str, url: &str, body: &str) -> Option<Say> {
     let headers = vec![("Host".to_owned(), "localhost:8080".to_owned())];
     let served = wiremock.serve(Request::new(method, url, headers, body.into()));
     served.answering.map(|answering| answering.say)
 }
 
 /// Status and body, in short.
-fn said(wiremock: &WireMock, method: &str, url: &str) -> String {
+pub(super) fn said(wiremock: &WireMock, method: &str, url: &str) -> String {
     match asked(wiremock, method, url, "") {
         None => "404".to_owned(),
         Some(Say::Answer(value)) => {

@@ -80,6 +80,8 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     let (body, media) = body(fields)?;
     let mut head = format!("HTTP/1.1 {status} {}\r\n", one_line("reason", reason)?);
     let (mut has_type, mut has_length) = (false, false);
+    // Spelt as the answer spells it: there are clients that know no other spelling.
+    let mut length_name = "content-length";
     for (name, value) in fields.get("headers").and_then(Value::as_map).into_iter().flatten() {
         if !is_token(name) {
             return Err(Unanswerable::new(format!("`{name}` is no header's name")));
@@ -89,7 +91,10 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
             // How the body was packed and framed when it was recorded is nothing that it still is.
             "content-encoding" if fields.contains_key("length") => continue,
             "transfer-encoding" | "connection" | "keep-alive" => continue,
-            "content-length" if !to.is_head || open.is_some() => continue,
+            "content-length" if !to.is_head || open.is_some() => {
+                length_name = name;
+                continue;
+            }
             "content-length" => has_length = true,
             _ => {}
         }
@@ -108,7 +113,9 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     let has_body = !matches!(status, 100..=199 | 204 | 304);
     match open {
         Some(Open::Chunked) => head.push_str("transfer-encoding: chunked\r\n"),
-        None if has_body && !has_length => head.extend(["content-length: ", &body.len().to_string(), "\r\n"]),
+        None if has_body && !has_length => {
+            head.extend([length_name, ": ", &body.len().to_string(), "\r\n"]);
+        }
         Some(Open::UntilClose) | None => {}
     }
     if to.closes || open == Some(Open::UntilClose) {

@@ -152,6 +152,11 @@ impl WireMock {
         }
         store.defaults = defaults;
         drop(store);
+        self.begin_anew();
+    }
+
+    /// Nothing was asked yet, and no scenario has gone on.
+    pub(crate) fn begin_anew(&self) {
         lock(&self.scenarios).reset();
         lock(&self.journal).clear();
         self.changed();

@@ -84,6 +84,7 @@ impl WireMock {
                 response: Some(Arc::new(reply.clone())),
                 delay: Duration::ZERO,
                 report: None,
+                misread: Vec::new(),
                 is_proxied: true,
             })
             .collect();

@@ -190,7 +190,15 @@ impl WireMock {
         if event.mapping.is_some() || n_mappings.saturating_mul(n_others) > MOST_COMPARED {
             return event.to_value(self.nobody());
         }
-        Event { report: Some(self.not_matched(&event.request)), ..event.clone() }.to_value(self.nobody())
+        let mut misread = Vec::new();
+        for one in self.ordered().iter().filter_map(|mapping| mapping.request.misread(&event.request)) {
+            // Told once, however many mappings have met it.
+            if !misread.contains(&one) {
+                misread.push(one);
+            }
+        }
+        let report = Some(self.not_matched(&event.request));
+        Event { report, misread, ..event.clone() }.to_value(self.nobody())
     }
 
     fn taken(&self, events: &[Event]) -> Value {
