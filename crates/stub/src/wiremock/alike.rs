@@ -144,3 +144,25 @@ fn how_bodies_are_recorded_is_said_by_either_name() {
         assert_eq!(bodies, r#"[{"equalTo":"text","caseInsensitive":true}]"#, "{name}");
     }
 }
+
+#[test]
+fn recorded_mappings_and_their_files_have_the_names_that_wiremock_gives() {
+    for (url, headers, body, name, ending) in [
+        ("/a%20b/%C5%83ame%3F_x-/", "{}", "[1, 2]", "a-b_name_x-", "json"),
+        ("/img/My.image.png?x=1", "{}", "bytes", "img_my.image.png", "png"),
+        ("/a", r#"{"Content-Type":"text/html"}"#, "<a/>", "a", "txt"),
+        ("/b", r#"{"Content-Type":"image/gif"}"#, "bytes", "b", "gif"),
+        ("/c", "{}", "<a/>", "c", "xml"),
+        ("/d", "{}", "bytes", "d", "txt"),
+    ] {
+        let stub = format!(r#"{{"request":{{}},"response":{{"headers":{headers},"body":"{body}"}}}}"#);
+        let wiremock = with(&[&stub]);
+        said(&wiremock, "GET", url);
+        let spec = r#"{"filters":{"allowNonProxied":true},"extractBodyCriteria":{"textSizeThreshold":"0","binarySizeThreshold":"0"}}"#;
+        let (made, files) = wiremock.snapshot(&json(spec)).unwrap();
+        let made = &made.get("mappings").unwrap().as_list().unwrap()[0];
+        assert_eq!(made.get("name").unwrap().to_plain_text(), name, "{url}");
+        let id = made.get("id").unwrap().to_plain_text();
+        assert_eq!(files, [(format!("{name}-{id}.{ending}"), body.as_bytes().to_vec())], "{url}");
+    }
+}

@@ -378,7 +378,7 @@ impl Pattern {
                     "Warning: JSON path expression failed to match document '{text}' because {why}"
                 ))
             }),
-            Self::Xml { .. } => Element::parse(text).err().map(|wrong| Misread::Other(wrong.to_string())),
+            Self::Xml { .. } => Element::parse(text).err().map(Misread::Other),
             Self::XPath { .. } => Element::parse(text)
                 .err()
                 .map(|_| Misread::Other(format!("Warning: failed to parse the XML document\nXML: {text}"))),

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use seam_expr::Chance;
 use seam_value::{Map, Value};
 use std::collections::HashMap;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Headers of an answer that say how it was sent, not what.
 const LEFT_OUT: &[&str] =
@@ -372,6 +373,8 @@ fn read_size(text: &str) -> Option<u64> {
 fn extracted(mapping: &mut Map, (most_text, most_bytes): (u64, u64)) -> Option<BodyFile> {
     let text = |value: &Value, name: &str| value.get(name).map(Value::to_plain_text);
     let (id, name) = (mapping.get("id")?.to_plain_text(), mapping.get("name")?.to_plain_text());
+    let request = mapping.get("request")?;
+    let path = text(request, "url").or_else(|| text(request, "urlPath")).unwrap_or_default();
     let Value::Map(response) = mapping.get_mut("response")? else { return None };
     let shown = Value::Map(response.clone());
     let (bytes, most) = match (text(&shown, "body"), text(&shown, "base64Body")) {
@@ -384,8 +387,9 @@ fn extracted(mapping: &mut Map, (most_text, most_bytes): (u64, u64)) -> Option<B
     }
     let headers = shown.get("headers").and_then(Value::as_map);
     let kind = headers.into_iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    let ending = ending_of(media_type(kind.and_then(|(_, value)| value.as_text())).as_deref());
-    let file = format!("{name}-{id}.{ending}");
+    let media = media_type(kind.and_then(|(_, value)| value.as_text()));
+    let ending = ending_of(media.as_deref(), path.split('?').next().unwrap_or_default(), &bytes);
+    let file = sanitised(&format!("{name}-{id}.{ending}"));
     response.shift_remove("body");
     response.shift_remove("base64Body");
     response.insert("bodyFileName".to_owned(), Value::text(&file));
@@ -393,19 +397,37 @@ fn extracted(mapping: &mut Map, (most_text, most_bytes): (u64, u64)) -> Option<B
 }
 
 /// How a file with such a body ends.
-fn ending_of(media: Option<&str>) -> &'static str {
-    match media.unwrap_or_default() {
-        media if media.contains("json") => "json",
-        media if media.contains("html") => "html",
-        media if media.contains("xml") => "xml",
-        "text/css" => "css",
-        "text/csv" => "csv",
-        "image/png" => "png",
-        "image/jpeg" => "jpeg",
-        "image/gif" => "gif",
-        "application/pdf" => "pdf",
-        media if media.contains("javascript") => "js",
-        _ => "txt",
+fn ending_of(media: Option<&str>, path: &str, body: &[u8]) -> String {
+    const MEDIA: &[(&str, &str)] = &[
+        ("image/jpeg", "jpeg"),
+        ("image/gif", "gif"),
+        ("image/tiff", "tiff"),
+        ("image/png", "png"),
+        ("image/x-icon", "ico"),
+        ("audio/x-aiff", "aiff"),
+        ("video/x-ms-asf", "asf"),
+        ("video/mpeg", "mp2"),
+        ("audio/mpeg", "mp3"),
+        ("video/quicktime", "mov"),
+        ("application/pdf", "pdf"),
+    ];
+    let media = media.unwrap_or_default();
+    let named =
+        [("json", "json"), ("xml", "xml"), ("text", "txt")].iter().find(|(part, _)| media.contains(part));
+    if let Some((_, ending)) = named.or_else(|| MEDIA.iter().find(|(known, _)| *known == media)) {
+        return (*ending).to_owned();
+    }
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if let Some((_, ending)) = last.rsplit_once('.') {
+        return ending.to_owned();
+    }
+    let text = String::from_utf8_lossy(body);
+    if super::loose_json::read(&text).is_ok() {
+        "json".to_owned()
+    } else if super::xml::Element::parse(&text).is_ok() {
+        "xml".to_owned()
+    } else {
+        "txt".to_owned()
     }
 }
 
@@ -465,14 +487,23 @@ fn is_text(media: &str) -> bool {
         .any(|part| media.contains(part))
 }
 
-/// A name for a mapping: the path without what names can't have.
+/// A name for a mapping: the path without what names of files can't have.
 fn name_of(path: &str) -> String {
-    let words: Vec<String> = path
-        .split('/')
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            part.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+    const MOST: usize = 200;
+    let joined: String = path
+        .chars()
+        .map(|letter| match letter {
+            '/' => '_',
+            letter if letter.is_whitespace() => '-',
+            letter => letter,
         })
         .collect();
-    words.join("_")
+    sanitised(&joined.nfd().collect::<String>()).trim_matches('_').chars().take(MOST).collect()
+}
+
+fn sanitised(name: &str) -> String {
+    name.chars()
+        .map(|letter| if letter == ' ' { '-' } else { letter.to_ascii_lowercase() })
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'))
+        .collect()
 }
