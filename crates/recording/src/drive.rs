@@ -6,10 +6,12 @@
 use crate::drive_step::{Asking, step};
 use crate::marks;
 use crate::recording::{Recorded, Recording};
+use crate::sockets::as_talk;
 use crate::thread::Threads;
 use crate::volatile::Mask;
 use crate::yaml;
 use seam_value::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How much of an answer is compared.
@@ -54,7 +56,7 @@ pub enum NotAsked {
     #[error("there was no answer")]
     Unanswered,
     /// It changes the protocol.
-    #[error("no step speaks WebSocket, or whatever else a connection was upgraded to")]
+    #[error("no step speaks what the connection was upgraded to")]
     Upgrade,
     /// What it says was masked, is no declared secret, and no earlier answer gave it.
     #[error("«{0}» was masked when it was recorded; declare it under `secrets`")]
@@ -74,8 +76,10 @@ pub fn as_tests(
     thoroughness: Thoroughness,
     knows_secret: &dyn Fn(&str) -> bool,
 ) -> Drivers {
+    let recordings: Vec<Cow<'_, Recording>> = recordings.iter().map(as_talk).collect();
+    let recordings: Vec<&Recording> = recordings.iter().map(AsRef::as_ref).collect();
     let mut passed: Vec<Passed<'_>> = recordings
-        .iter()
+        .into_iter()
         .flat_map(|recording| recording.interactions.iter().map(move |one| (recording, one)))
         .collect();
     passed.sort_by_key(|(_, one)| one.number);

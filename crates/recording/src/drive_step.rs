@@ -1,6 +1,7 @@
 //! One recorded interaction as a step of a test: the request as its inputs, the reply as what is expected.
 
 use crate::drive::{NotAsked, Thoroughness};
+use crate::drive_streams::{grpc, is_talk, ws};
 use crate::lists;
 use crate::marked;
 use crate::marks;
@@ -89,12 +90,14 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     }
     if is_http(protocol) {
         let wish = header(request, "upgrade").map(str::to_ascii_lowercase);
-        if wish.is_some_and(|wish| wish != "h2c") || is_change_over(asking.recorded) {
+        let is_known = wish.as_deref().is_none_or(|wish| matches!(wish, "h2c" | "websocket"));
+        if !is_known || (is_change_over(asking.recorded) && wish.as_deref() != Some("websocket")) {
             return Err(NotAsked::Upgrade);
         }
     }
     let (mut tried, mut values) = (threads.clone(), Map::new());
     let step = match protocol {
+        _ if is_http(protocol) && is_talk(asking.recorded) => ws(asking, &mut tried),
         _ if is_http(protocol) => http(asking, &mut tried),
         "redis" => redis(asking, &mut tried),
         "grpc" => grpc(asking, &mut tried),
@@ -125,7 +128,7 @@ fn first_mark(value: &Value) -> Option<String> {
     }
 }
 
-fn provider(asking: &Asking<'_>) -> String {
+pub(crate) fn provider(asking: &Asking<'_>) -> String {
     let seam = &asking.recording.seam;
     match seam.endpoint.as_str() {
         "" => seam.provider.to_string(),
@@ -201,7 +204,7 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
 }
 
 /// What is asked, without what varies in it.
-fn title(asking: &Asking<'_>) -> String {
+pub(crate) fn title(asking: &Asking<'_>) -> String {
     let title = asking.recorded.title();
     let path = asking.recorded.request.get("path").and_then(Value::as_text).unwrap_or_default();
     let parts = segments(path).enumerate().map(|(index, part)| {
@@ -276,72 +279,6 @@ fn redis(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     Some(step)
 }
 
-fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
-    let Recorded { request, reply, .. } = asking.recorded;
-    let text = |name: &str| request.get(name).and_then(Value::as_text);
-    let mut step = Map::new();
-    let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
-    put("name", Value::Text(title(asking)));
-    put("grpc", Value::Text(format!("{}/{}/{}", provider(asking), text("service")?, text("method")?)));
-    match (request.get("body"), request.get("bodies")) {
-        (None | Some(Value::Null), Some(bodies)) => put("bodies", threaded(bodies, "", asking, threads)),
-        (Some(body), _) => put("body", threaded(body, "", asking, threads)),
-        (None, None) => {}
-    }
-    let mut metadata = Map::new();
-    for (name, value) in request.get("metadata").and_then(Value::as_map).into_iter().flatten() {
-        if !lists::varies(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
-            metadata.insert(name.clone(), threaded(value, name, asking, threads));
-        }
-    }
-    if !metadata.is_empty() {
-        put("metadata", Value::Map(metadata));
-    }
-    let status = reply.get("status").filter(|status| **status != Value::Null)?;
-    // How long the consumer would have waited matters only where that was too short.
-    if *status == Value::text("DEADLINE_EXCEEDED") {
-        put("deadline", Value::Text(waited(text("timeout")?)?));
-    }
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
-    expecting.value("status", status);
-    let said = |name: &str| reply.get(name).filter(|value| **value != Value::Null);
-    for name in ["message", "body"] {
-        if let Some(value) = said(name) {
-            expecting.value(name, value);
-        }
-    }
-    if let (None, Some(bodies)) = (said("body"), said("bodies")) {
-        expecting.value("bodies", bodies);
-    }
-    if asking.thoroughness == Thoroughness::Whole {
-        for part in ["metadata", "trailers"] {
-            for (name, value) in reply.get(part).and_then(Value::as_map).into_iter().flatten() {
-                if !lists::varies(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
-                    let mut at = vec!["reply".to_owned(), part.to_owned(), name.clone()];
-                    expecting.add(below(part, name), value, &mut at);
-                }
-            }
-        }
-    }
-    step.insert("expect".to_owned(), Value::Map(expecting.expect));
-    Some(step)
-}
-
-/// `500m` as gRPC writes it, to `500ms`.
-fn waited(timeout: &str) -> Option<String> {
-    let (digits, unit) = timeout.split_at_checked(timeout.len().checked_sub(1)?)?;
-    let number: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => format!("{number}h"),
-        "M" => format!("{number}m"),
-        "S" => format!("{number}s"),
-        "m" => format!("{number}ms"),
-        "u" => format!("{number}us"),
-        "n" => format!("{}us", number.div_ceil(1000)),
-        _ => return None,
-    })
-}
-
 fn sql(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map> {
     let request = &asking.recorded.request;
     let statement = request.get("statement")?.as_text()?.trim();
@@ -388,7 +325,7 @@ fn sql(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map
 }
 
 /// A part of a request with variables in the place of what earlier answers gave, and of secrets.
-fn threaded(value: &Value, field: &str, asking: &Asking<'_>, threads: &mut Threads) -> Value {
+pub(crate) fn threaded(value: &Value, field: &str, asking: &Asking<'_>, threads: &mut Threads) -> Value {
     if let Some(variable) = threads.in_field(field, value) {
         return Value::Text(variable);
     }
@@ -423,10 +360,10 @@ fn with_secrets(text: &str, knows_secret: &dyn Fn(&str) -> bool) -> String {
 }
 
 /// Gathers what is expected of a reply.
-struct Expecting<'a, 't> {
-    asking: &'a Asking<'a>,
-    threads: &'t mut Threads,
-    expect: Map,
+pub(crate) struct Expecting<'a, 't> {
+    pub(crate) asking: &'a Asking<'a>,
+    pub(crate) threads: &'t mut Threads,
+    pub(crate) expect: Map,
 }
 
 impl Expecting<'_, '_> {
@@ -444,13 +381,13 @@ impl Expecting<'_, '_> {
     }
 
     /// What stands at a path of the result, which begins with a name of the reply's.
-    fn value(&mut self, path: &str, value: &Value) {
+    pub(crate) fn value(&mut self, path: &str, value: &Value) {
         let mut at = vec!["reply".to_owned()];
         at.extend(path.split('.').map(str::to_owned));
         self.add(path.to_owned(), value, &mut at);
     }
 
-    fn add(&mut self, path: String, value: &Value, at: &mut Vec<String>) {
+    pub(crate) fn add(&mut self, path: String, value: &Value, at: &mut Vec<String>) {
         if let Some(volatile) = self.asking.mask.at(at) {
             if !volatile.may_be_absent {
                 let expected = self.volatile(value, at);
@@ -522,7 +459,8 @@ impl Expecting<'_, '_> {
     }
 
     fn is_wild(&self, value: &Value, at: &[String]) -> bool {
-        self.asking.mask.is_below(at) || has_mark(value)
+        let has_parts = matches!(value, Value::List(_) | Value::Map(_));
+        (has_parts && self.asking.mask.is_below(at)) || has_mark(value)
     }
 }
 

@@ -12,6 +12,7 @@
 mod compare;
 mod drive;
 mod drive_step;
+mod drive_streams;
 mod echo;
 mod har;
 mod learn;

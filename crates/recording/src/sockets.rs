@@ -20,11 +20,30 @@ use std::collections::HashMap;
 /// Whose conversation it is: the test, the connection and the path.
 type Whose = (Option<String>, Option<u64>, String);
 
+/// In whose form a message of the provider is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As a stub says it, each in its time.
+    Answer,
+    /// As the `ws` step tells it.
+    Result,
+}
+
 /// The recording with calls in the place of messages of WebSocket, and of streams.
 pub(crate) fn as_calls(recording: &Recording) -> Cow<'_, Recording> {
-    if recording.protocol == "grpc" {
-        return Cow::Owned(with_first_messages(recording));
+    match recording.protocol.as_str() {
+        "grpc" => Cow::Owned(with_first_messages(recording)),
+        _ => with_turns(recording, Form::Answer),
     }
+}
+
+/// The recording with turns of talk in the place of messages of WebSocket: what the consumer said is asked, what the
+/// provider said then is its reply.
+pub(crate) fn as_talk(recording: &Recording) -> Cow<'_, Recording> {
+    with_turns(recording, Form::Result)
+}
+
+fn with_turns(recording: &Recording, form: Form) -> Cow<'_, Recording> {
     if !is_http(&recording.protocol) || !recording.interactions.iter().any(is_of_socket) {
         return Cow::Borrowed(recording);
     }
@@ -56,7 +75,10 @@ pub(crate) fn as_calls(recording: &Recording) -> Cow<'_, Recording> {
                 if let Value::Map(reply) = &mut call.reply
                     && let Some(Value::List(messages)) = reply.get_mut("messages")
                 {
-                    messages.push(part(what_was_said(said), one.elapsed));
+                    messages.push(match form {
+                        Form::Answer => part(what_was_said(said), one.elapsed),
+                        Form::Result => told(said),
+                    });
                     call.volatile.extend(translated(&one.volatile));
                 }
             }
@@ -150,6 +172,14 @@ fn what_was_said(message: &Value) -> Value {
         (None, Some(body)) => Value::map([("json", body)]),
         (None, None) => Value::map([("text", Value::text(""))]),
     }
+}
+
+/// The same, as a step tells it.
+fn told(message: &Value) -> Value {
+    let field =
+        |name: &'static str| Some((name, message.get(name).filter(|value| **value != Value::Null)?.clone()));
+    let body = field("body").or_else(|| field("text").map(|(_, text)| ("body", text)));
+    Value::map(field("code").into_iter().chain(body))
 }
 
 /// What varies in messages, at the places where calls have it.

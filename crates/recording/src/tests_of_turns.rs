@@ -128,7 +128,10 @@ fn what_is_not_asked_has_its_reason() {
         ("", &known, &json(200, "{}")),
         ("", &over_two, &json(200, "{}")),
     ]);
-    recording.interactions.extend(conversation().interactions);
+    let tunnel = get("/irc").replace(r#""host""#, r#""upgrade":"irc","host""#);
+    recording.interactions.extend(recorded(&[("", &tunnel, r#"{"status":101}"#)]).interactions);
+    let event = parse(r#"{"path":"/feed","event":"tick","text":"1"}"#).unwrap();
+    recording.interactions.push(Recorded { message: event, ..Recorded::default() });
     let knows = |name: &str| name == "ann_password";
     let drivers = as_tests(&[recording], Thoroughness::Whole, &knows);
     let reasons: Vec<String> =
@@ -136,8 +139,8 @@ fn what_is_not_asked_has_its_reason() {
     assert_eq!(
         reasons,
         [
-            "7 messages are not asked",
-            "1 no step speaks WebSocket, or whatever else a connection was upgraded to",
+            "1 messages are not asked",
+            "1 no step speaks what the connection was upgraded to",
             "1 «password 1» was masked when it was recorded; declare it under `secrets`",
             "1 an answer that is not asked for gave it «bearer 1»",
         ]
@@ -145,6 +148,59 @@ fn what_is_not_asked_has_its_reason() {
     let text = &drivers.list[0].text;
     assert!(text.contains("password: $secrets.ann_password") && text.contains("4111111111111111"), "{text}");
     assert!(text.contains("http: GET api/two\n        version: 2\n"), "{text}");
+}
+
+#[test]
+fn what_was_said_on_a_websocket_is_said_again() {
+    let mut recording = conversation();
+    recording.interactions.iter_mut().zip(1..).for_each(|(one, number)| one.number = number);
+    let drivers = as_tests(&[recording], Thoroughness::Whole, &|_| false);
+    assert!(drivers.not_asked.is_empty(), "{:?}", drivers.not_asked);
+    assert_eq!(
+        drivers.list[0].text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: GET /live
+        ws: api/live
+        receive: 1
+        expect:
+          status: 101
+          messages.0.body: hello
+      - name: message on /live
+        ws: api/live
+        json:
+          id: m-1111
+          \"n\": 1
+        receive: 2
+        expect:
+          messages.0.body:
+            size: 2
+          messages.0.body.of:
+            type: string
+          messages.0.body.total: 5
+          messages.1.body:
+            size: 2
+          messages.1.body.of:
+            type: string
+          messages.1.body.total: 6
+      - name: message on /live
+        ws: api/live
+        json:
+          id: m-2222
+          \"n\": 1
+        receive: 1
+        expect:
+          messages.0.body:
+            size: 2
+          messages.0.body.of:
+            type: string
+          messages.0.body.total: 7
+      - name: message on /live
+        ws: api/live
+        text: bye
+        receive: 0
+"
+    );
 }
 
 #[test]

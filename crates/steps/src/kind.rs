@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub static STEPS: &[&dyn Kind] = &[
     &crate::http::HttpStep,
     &crate::grpc::GrpcStep,
+    &crate::ws::WsStep,
     &crate::sql::SqlStep,
     &crate::redis::RedisStep,
     &crate::mail::MailStep,
@@ -27,7 +28,6 @@ pub static STEPS: &[&dyn Kind] = &[
     &crate::together::TogetherStep,
     &crate::flow::UseStep,
     &later::GRAPHQL,
-    &later::WS,
     &later::SSE,
     &later::PUBLISH,
     &later::RECEIVE,

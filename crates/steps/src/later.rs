@@ -24,7 +24,6 @@ macro_rules! later {
 
 later! {
     GRAPHQL "graphql": "asks a GraphQL endpoint (not there yet)";
-    WS "ws": "talks over a WebSocket (not there yet)";
     SSE "sse": "listens to server-sent events (not there yet)";
     PUBLISH "publish": "publishes a message to a broker (not there yet)";
     RECEIVE "receive": "receives messages from a broker (not there yet)";

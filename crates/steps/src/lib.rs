@@ -38,6 +38,7 @@ mod testing;
 mod together;
 mod wait;
 mod words;
+mod ws;
 
 pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
 pub use actor::{Actor, Connections};

@@ -13,6 +13,7 @@ pub(crate) use sign_in::{SignedIn, basic_of, bearer_of};
 use crate::http::Links;
 use crate::redis::Session as RedisSession;
 use crate::sql::Session as SqlSession;
+use crate::ws::Line;
 use cookies::Jar;
 use seam_value::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,8 @@ pub struct Actor {
     pub(crate) links: Arc<Links>,
     pub(crate) sql: Pool<String, SqlSession>,
     pub(crate) redis: Pool<String, RedisSession>,
+    /// WebSockets, by their address and name.
+    pub(crate) lines: Pool<String, Line>,
 }
 
 /// Open HTTP connections that are free, by where they lead. One for each run, or for each lane of tests that run side
@@ -59,6 +62,7 @@ impl Actor {
             links: connections.0.clone(),
             sql: Pool::default(),
             redis: Pool::default(),
+            lines: Pool::default(),
         }
     }
 

@@ -63,7 +63,16 @@ impl Calling<'_> {
         let mut told = ears.heard.told().map_err(|unread| Trouble::errored(unread.to_string()))?;
         // Of a call that was given up, as far as it came.
         told.extend(ears.heard.unfinished().map_err(|unread| Trouble::errored(unread.to_string()))?);
-        let reply = told.into_iter().rev().map(|told| told.parts.reply).find(|reply| *reply != Value::Null);
+        let reply =
+            told.iter().rev().map(|told| &told.parts.reply).find(|reply| **reply != Value::Null).cloned();
+        // A stream that was given up has no reply, but its messages were told one by one.
+        let is_answer = |message: &&Value| message.get("from") == Some(&Value::text("provider"));
+        let messages = told.iter().map(|told| &told.parts.message).filter(is_answer);
+        let bodies: Vec<Value> = messages.filter_map(|message| message.get("body").cloned()).collect();
+        let reply = reply.or_else(|| {
+            let body = if let [only] = bodies.as_slice() { only.clone() } else { Value::Null };
+            (!bodies.is_empty()).then(|| Value::map([("body", body), ("bodies", Value::List(bodies))]))
+        });
         let error = match done {
             Err(_) => Some(InteractionError::Timeout.name()),
             Ok(Ok(())) => None,

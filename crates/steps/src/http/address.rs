@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// An address as written.
-pub(super) struct Address {
+pub(crate) struct Address {
     begin: Begin,
     /// What follows, beginning with `/` or `?` where there is anything.
     rest: Vec<Piece>,
@@ -28,21 +28,21 @@ enum Begin {
 
 /// An address worked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) component: String,
-    pub(super) endpoint: String,
-    pub(super) socket: SocketAddr,
+pub(crate) struct Place {
+    pub(crate) component: String,
+    pub(crate) endpoint: String,
+    pub(crate) socket: SocketAddr,
     /// Whose cookies it takes.
-    pub(super) host: Arc<str>,
+    pub(crate) host: Arc<str>,
     /// The path with which the component's own address begins.
-    pub(super) base: Arc<str>,
+    pub(crate) base: Arc<str>,
     /// Path and query, encoded, beginning with `/`.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl Address {
     /// Reads the pieces that follow the method in the node's text.
-    pub(super) fn read(mut pieces: Vec<Piece>, node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
+    pub(crate) fn read(mut pieces: Vec<Piece>, node: &Node, reading: &mut Reading<'_>) -> Option<Self> {
         let span = node.span;
         if let Some(Piece::Fixed { text, .. }) = pieces.last_mut() {
             let length = text.trim_end().len();
@@ -91,18 +91,18 @@ impl Address {
     }
 
     /// Does a path or a query follow the component?
-    pub(super) fn has_path(&self) -> bool {
+    pub(crate) fn has_path(&self) -> bool {
         !self.rest.is_empty()
     }
 
-    pub(super) fn target(&self) -> Target {
+    pub(crate) fn target(&self) -> Target {
         match &self.begin {
             Begin::Named(subject) => subject.target(),
             Begin::Variable(part) => Target::Unknown { span: part.span() },
         }
     }
 
-    pub(super) fn uses(&self, into: &mut Vec<NameUse>) {
+    pub(crate) fn uses(&self, into: &mut Vec<NameUse>) {
         if let Begin::Variable(part) = &self.begin {
             part.uses(into);
         }
@@ -114,7 +114,7 @@ impl Address {
     }
 
     /// Works it out.
-    pub(super) fn place(&self, cx: &StepContext<'_>) -> Result<Place, Trouble> {
+    pub(crate) fn place(&self, cx: &StepContext<'_>) -> Result<Place, Trouble> {
         let mut place = match &self.begin {
             Begin::Named(subject) => named(&subject.component, &subject.endpoint, cx)?,
             Begin::Variable(part) => {
@@ -136,19 +136,19 @@ impl Address {
         Ok(place.rooted())
     }
 
-    pub(super) fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         self.span
     }
 }
 
 impl Place {
     /// As it is dialled.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}{}{}", self.socket, self.base, self.path)
     }
 
     /// With a path that begins with a slash, as it has to.
-    pub(super) fn rooted(mut self) -> Self {
+    pub(crate) fn rooted(mut self) -> Self {
         if !self.path.starts_with('/') {
             self.path.insert(0, '/');
         }
@@ -156,12 +156,12 @@ impl Place {
     }
 
     /// The path without the query, for cookies.
-    pub(super) fn path_only(&self) -> &str {
+    pub(crate) fn path_only(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
 
     /// Puts what a `query:` says behind what stands there already.
-    pub(super) fn add_query(&mut self, query: &str) {
+    pub(crate) fn add_query(&mut self, query: &str) {
         if !query.is_empty() {
             self.path.push(if self.path.contains('?') { '&' } else { '?' });
             self.path.push_str(query);
@@ -185,7 +185,7 @@ fn check_beginning(begin: &Begin, rest: &[Piece], span: Span, reading: &mut Read
 }
 
 /// A component and an endpoint, with an empty path.
-pub(super) fn named(component: &str, endpoint: &str, cx: &StepContext<'_>) -> Result<Place, Trouble> {
+pub(crate) fn named(component: &str, endpoint: &str, cx: &StepContext<'_>) -> Result<Place, Trouble> {
     let address = cx.bench.address(component, endpoint)?;
     Ok(Place {
         component: component.to_owned(),
@@ -198,7 +198,7 @@ pub(super) fn named(component: &str, endpoint: &str, cx: &StepContext<'_>) -> Re
 }
 
 /// A text that the system or the file gave: `http://127.0.0.1:4711/x`, or `gateway/x`.
-pub(super) fn whole(text: &str, cx: &StepContext<'_>) -> Result<Place, Trouble> {
+pub(crate) fn whole(text: &str, cx: &StepContext<'_>) -> Result<Place, Trouble> {
     let Some((scheme, rest)) = text.split_once("://") else {
         let end = text.find(['/', '?', '#']).unwrap_or(text.len());
         let (component, endpoint) = text[..end].split_once('.').unwrap_or((&text[..end], ""));
@@ -236,7 +236,7 @@ pub(super) fn whole(text: &str, cx: &StepContext<'_>) -> Result<Place, Trouble> 
 }
 
 /// Text of an address as it is; only what can't stand there at all is encoded, and a fragment is left out.
-pub(super) fn push_fixed(text: &str, into: &mut String) {
+pub(crate) fn push_fixed(text: &str, into: &mut String) {
     let text = text.split('#').next().unwrap_or_default();
     for character in text.chars() {
         if character.is_ascii_graphic()

@@ -76,7 +76,7 @@ impl Content {
 }
 
 /// `a=1&b=x+y` from a map; a list repeats its key, null leaves it out.
-pub(super) fn pairs(value: &Value) -> String {
+pub(crate) fn pairs(value: &Value) -> String {
     let mut out = url::form_urlencoded::Serializer::new(String::new());
     for (key, value) in value.as_map().into_iter().flatten() {
         match value {

@@ -14,13 +14,14 @@ mod link2;
 mod read;
 mod send;
 
+pub(crate) use address::{Address, Place};
+pub(crate) use content::pairs;
 pub(crate) use link::{Broken, Links, broken};
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
 use crate::actor::{basic_of, bearer_of};
 use crate::input::{Input, Inputs};
 use crate::kind::{Kind, Reading};
-use address::Address;
 use futures_util::future::BoxFuture;
 use seam_expr::{NameUse, Names};
 use seam_model::{Field, Shape, Step, Word};

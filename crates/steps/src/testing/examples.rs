@@ -1,6 +1,6 @@
 //! Every example of every kind is run against something real: what the reference shows works.
 
-use super::{Bed, LIMIT, Small, Variables, in_a_file, rpc, servers, steps_of};
+use super::{Bed, LIMIT, Small, Variables, in_a_file, live, rpc, servers, steps_of};
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;
 use crate::bench::SaidLine;
@@ -39,6 +39,7 @@ struct Played {
 /// All that steps of one example share.
 struct Play<'a> {
     bed: &'a Bed,
+    actor: Actor,
     names: Variables,
     flow: Vec<Played>,
 }
@@ -71,12 +72,11 @@ impl Play<'_> {
     /// Runs a step and tells what does not hold.
     fn step<'a>(&'a self, step: &'a Played, all_said: bool) -> BoxFuture<'a, Value> {
         Box::pin(async move {
-            let actor = Actor::new("");
             let inner = Inside { play: self, step };
             let deadline = Instant::now() + LIMIT;
             let cx = StepContext {
                 names: &self.names,
-                actor: &actor,
+                actor: &self.actor,
                 bench: self.bed,
                 inner: &inner,
                 deadline,
@@ -225,7 +225,10 @@ async fn every_example_holds() {
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
-        let bed = bed(folder.path(), at(&postgres), at(&redis)).await;
+        let mut bed = bed(folder.path(), at(&postgres), at(&redis)).await;
+        if word.name == "ws" {
+            bed.addresses.insert("gateway".to_owned(), live::server().await);
+        }
         play(word.name, word.example, &bed).await;
         bed.watcher.as_ref().unwrap().finish().await.unwrap();
     }
@@ -246,7 +249,7 @@ async fn play(name: &str, example: &str, bed: &Bed) {
         names.set("order", Value::from(7_i64));
     }
     let flow = file.flows[0].steps.iter().map(|step| played(step, &file)).collect();
-    let play = Play { bed, names, flow };
+    let play = Play { bed, actor: Actor::new(""), names, flow };
     for step in &file.tests[0].steps {
         let step = played(step, &file);
         play.step(&step, false).await;

@@ -3,6 +3,7 @@
 
 mod cost;
 mod examples;
+pub(crate) mod live;
 pub(crate) mod rpc;
 pub(crate) mod servers;
 

@@ -1,0 +1,89 @@
+//! Steps that are read, and talk with a small real server.
+
+use crate::actor::Actor;
+use crate::testing::{Bed, LIMIT, live, mistakes, run, run_as, step, unsaid};
+use seam_value::Value;
+use std::time::Duration;
+
+#[test]
+fn mistakes_are_told_at_their_place() {
+    mistakes(&[
+        ("- ws: gatway/live", "there is no component `gatway` [gatway] {did you mean `gateway`?}"),
+        ("- ws: pg/live", "`pg` does not speak http [pg: this speaks postgres]"),
+        ("- ws: gateway/live\n  json: {}\n  text: a", "a step says one message: `json` or `text` [text]"),
+        (
+            "- ws: gateway/live\n  close: 7",
+            "`close` must be `true` or a code [7] {codes are numbers from 1000 to 4999; 1000 is the usual one}",
+        ),
+        (
+            "- ws: gateway/live\n  recieve: 2",
+            "unknown key `recieve` in the step `ws` [recieve] {did you mean `receive`?}",
+        ),
+    ]);
+}
+
+fn told(result: &Value, names: &[&str]) -> String {
+    let part = |name: &&str| result.get(name).unwrap_or_else(|| panic!("no {name} in {result}")).to_string();
+    names.iter().map(part).collect::<Vec<_>>().join(" ")
+}
+
+fn bodies(result: &Value) -> String {
+    let messages = result.get("messages").and_then(Value::as_list).unwrap();
+    messages.iter().map(|message| message.get("body").unwrap().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_conversation_over_several_steps() {
+    let at = live::server().await;
+    let bed = Bed::with(&[("gateway", at)]);
+    let actor = Actor::new("");
+    actor.sign_in(&Value::map([("cookies", Value::map([("sid", Value::from(1_u64))]))]));
+    let open = run("- ws: gateway/live?q=$q\n  headers: { X-A: b }", &actor, &bed, r#"{"q":"x y"}"#).await;
+    assert_eq!(told(&open, &["status", "messages", "error"]), "101 [] null", "{open}");
+    assert_eq!(open.get("headers").unwrap().get("x-said"), Some(&Value::text("/live?q=x%20y; sid=1; b")));
+    let same = |rest: &str| format!("- ws: gateway/live?q=x%20y\n  {rest}");
+    let said = run(&same("json: { subscribe: $what }\n  receive: 2"), &actor, &bed, r#"{"what":"a"}"#).await;
+    assert_eq!(bodies(&said), r#"{"subscribed":"a"} {"state":"new"}"#);
+    // What comes while nobody waits is kept.
+    let said = run(&same("json: { subscribe: b }"), &actor, &bed, "{}").await;
+    assert_eq!(bodies(&said), r#"{"subscribed":"b"}"#);
+    assert_eq!(bodies(&run(&same("receive: 1"), &actor, &bed, "{}").await), r#"{"state":"new"}"#);
+    // A text, bytes, and what is larger than one frame's small lengths.
+    assert_eq!(bodies(&run(&same("text: plain"), &actor, &bed, "{}").await), r#""plain""#);
+    assert_eq!(bodies(&run(&same("base64: AP8="), &actor, &bed, "{}").await), r#"{"base64":"AP8="}"#);
+    for length in [125, 126, 65_535, 65_536, 300_000] {
+        let text = "x".repeat(length);
+        let variables = Value::map([("text", Value::text(&text))]).to_string();
+        let said = run(&same("text: $text"), &actor, &bed, &variables).await;
+        assert_eq!(bodies(&said), format!("{text:?}"), "{length}");
+    }
+    let closed = run(&same("close: 4000"), &actor, &bed, "{}").await;
+    assert_eq!(told(&closed, &["error"]), "null", "{closed}");
+    let message = &closed.get("messages").unwrap().as_list().unwrap()[0];
+    assert_eq!(told(message, &["type", "code"]), r#""close" 4000"#);
+    // Then it is another connection.
+    assert_eq!(told(&run(&same("receive: 0"), &actor, &bed, "{}").await, &["status"]), "101");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told() {
+    let at = live::server().await;
+    let mut bed = Bed::with(&[("gateway", at)]);
+    let actor = Actor::new("");
+    let silent = step("- ws: gateway/live\n  json: { nothing: true }");
+    let result = run_as(silent.as_ref(), &actor, &bed, "{}", Duration::from_millis(200)).await.unwrap();
+    assert_eq!(told(&result, &["status", "error"]), r#"101 "timeout""#);
+    assert_eq!(unsaid(silent.as_ref(), &result), ["error: there was no answer in time"]);
+    let leaves = step("- ws: gateway/live\n  json: { leave: true }\n  receive: 2");
+    let result = run_as(leaves.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(told(&result, &["error"]), r#""closed""#);
+    let elsewhere = step("- ws: gateway/elsewhere\n  json: {}");
+    let result = run_as(elsewhere.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(
+        unsaid(elsewhere.as_ref(), &result),
+        ["status: status 404: the component did not change over to WebSocket"]
+    );
+    bed.addresses.insert("gateway".to_owned(), "127.0.0.1:1".parse().unwrap());
+    let result = run_as(elsewhere.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(told(&result, &["error"]), r#""refused""#);
+}
