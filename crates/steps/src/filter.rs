@@ -64,8 +64,8 @@ impl Filter {
         Ok((!doubtful).then_some(true))
     }
 
-    /// Does it hold, as far as the head of a request tells that? `head` is an interaction whose request lacks all that
-    /// depends on the rest of it.
+    /// Does it hold, as far as a head tells that? `head` is an interaction whose request or reply lacks all that depends on
+    /// the rest of it.
     pub(crate) fn by_head(&self, head: &Value, names: &dyn Names) -> ByHead {
         let mut told = ByHead::Fits;
         for clause in &self.0 {
@@ -109,11 +109,13 @@ impl Clause {
     fn looks_at(&self, head: &Value) -> LooksAt {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         match names.as_slice() {
-            ["reply", ..] => LooksAt::Reply,
             ["from" | "to" | "seam" | "message", ..] => LooksAt::Head,
-            ["request", name] if head.get("request").is_some_and(|request| request.get(name).is_some()) => {
+            [part @ ("request" | "reply"), name]
+                if head.get(part).is_some_and(|part| part.get(name).is_some()) =>
+            {
                 LooksAt::Head
             }
+            ["reply", ..] => LooksAt::Reply,
             _ => LooksAt::Rest,
         }
     }
@@ -180,6 +182,21 @@ mod tests {
             let filter_read = Filter::read(node.as_map().expect("a map"), &mut found);
             assert_eq!(found.n_errors(), 0, "{filter}");
             assert_eq!(filter_read.by_head(&head, &names), expected, "{filter}");
+        }
+        let reply = r#"{"request":{"path":"/up","text":"a"},"reply":{"status":404,"headers":{}}}"#;
+        let reply = parse(reply).expect("JSON");
+        for (filter, expected) in [
+            ("request.path: /up", ByHead::Fits),
+            ("request.text: b", ByHead::Misses),
+            ("reply.status: 404", ByHead::Fits),
+            ("reply.status: 200", ByHead::Misses),
+            ("reply.body.id: 7", ByHead::OnReply),
+            ("reply.body.id: 7\nreply.status: 200", ByHead::Misses),
+        ] {
+            let mut found = Diagnostics::default();
+            let node = seam_manifest::parse(FileId(0), filter, &mut found).expect("a map");
+            let filter_read = Filter::read(node.as_map().expect("a map"), &mut found);
+            assert_eq!(filter_read.by_head(&reply, &names), expected, "{filter}");
         }
     }
 }

@@ -67,10 +67,11 @@ pub enum Of {
         /// What it answers, as far as the piece goes.
         read: Box<dyn Captured>,
     },
-    /// A request has begun, and more of it is still to come: what its head says. It has no bytes, and is told once, to
-    /// whoever [wants to know](Splitter::tell_beginnings), who says what becomes of it ([`goes_on`](Splitter::goes_on)).
+    /// A request has begun, or a reply that would be gathered, and more of it is still to come: what its head says. It has
+    /// no bytes, and is told once, to whoever [wants to know](Splitter::tell_beginnings), who says what becomes of it
+    /// ([`goes_on`](Splitter::goes_on)).
     Begun {
-        /// The call: the one of the [`Request`](Self::Request) that follows.
+        /// The call: the one of the [`Request`](Self::Request) or [`Reply`](Self::Reply) that follows.
         call: Call,
         /// What its head says, without what depends on what is still to come.
         read: Box<dyn Captured>,
@@ -121,14 +122,14 @@ pub enum Of {
     },
 }
 
-/// What becomes of a request that has begun.
+/// What becomes of a request or reply that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
     /// It is gathered, and told when it is whole. Who waits to be asked for it is asked.
     IsGathered,
     /// It is told now, and its rest as it comes.
     Passes,
-    /// The same, and when it is whole all of it is [told](Of::Told).
+    /// The same, and when it is whole all of it is [told](Of::Told); requests only.
     IsTold,
 }
 
@@ -266,12 +267,13 @@ pub trait Splitter: Send {
         let _ = is_ruled;
     }
 
-    /// From here on [beginnings](Of::Begun) of requests are told whose rest is still to come. Otherwise these are gathered.
+    /// From here on [beginnings](Of::Begun) are told of what would be gathered and whose rest is still to come.
     fn tell_beginnings(&mut self) {}
 
-    /// What becomes of a request whose beginning was told. By now it may have been told, or may be over: then nothing.
-    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
-        let _ = (call, rest, out);
+    /// What becomes of a request or reply whose beginning was told, by where it goes. By now it may have been told, or may
+    /// be over: then nothing.
+    fn goes_on(&mut self, of: (Direction, Call), rest: Rest, out: &mut Vec<Piece>) {
+        let _ = (of, rest, out);
     }
 
     /// What was kept of a direction and has not come out as a piece. It is ready to be written: it goes out behind all

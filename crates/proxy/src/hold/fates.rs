@@ -109,7 +109,12 @@ impl Fates {
         }
     }
 
-    /// What was asked with a call; it is told once.
+    /// What was asked with a call.
+    pub(super) fn asked(&self, call: Call) -> Option<&Value> {
+        self.by_call.get(&call).and_then(|record| record.asked.as_ref())
+    }
+
+    /// The same; it is told once.
     pub(super) fn take_asked(&mut self, call: Call) -> Option<Value> {
         self.by_call.get_mut(&call).and_then(|record| record.asked.take())
     }

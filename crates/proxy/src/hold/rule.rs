@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Does a rule apply to this interaction, as far as there is one?
 pub type Filter = Box<dyn Fn(&Value) -> bool + Send + Sync>;
 
-/// What the head of a request tells of whether a rule applies to it.
+/// What the head of a request, or of a reply with what was asked, tells of whether a rule applies to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByHead {
     /// It does not, whatever else is said.
@@ -25,7 +25,7 @@ pub enum ByHead {
     OnReply,
 }
 
-/// Says so, given an interaction with a request that has nothing but its head.
+/// Says so, given an interaction with a request or reply that has nothing but its head.
 pub type HeadFilter = Box<dyn Fn(&Value) -> ByHead + Send + Sync>;
 
 /// What a rule does.

@@ -133,6 +133,17 @@ pub(super) fn rest(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> Rest {
     rest
 }
 
+/// What becomes of the rest of a reply of which only the head is known, given with what was asked.
+pub(super) fn rest_of_reply(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> Rest {
+    let interaction = told(case.seam, head);
+    let may_strike = |rule: &Arc<Rule>| {
+        rule.moment() == Moment::Reply
+            && !rule.is_spent(case.at)
+            && rule.by_head(&interaction) != ByHead::Misses
+    };
+    if rules.iter().any(may_strike) { Rest::IsGathered } else { Rest::Passes }
+}
+
 /// A request was passed on of which only the head was known; this is all of it.
 pub(super) fn passed(rules: &[Arc<Rule>], case: &Case<'_>, request: &Value) {
     for rule in rules {

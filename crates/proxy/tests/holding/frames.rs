@@ -5,20 +5,20 @@ use seam_proxy::{Often, Upstream};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const SETTINGS: u8 = 4;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 /// A frame, without those of the connection as a whole.
-fn next(stream: &mut TcpStream) -> (u8, u8, Vec<u8>) {
+pub(crate) fn next(stream: &mut TcpStream) -> (u8, u8, Vec<u8>) {
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).unwrap();

@@ -1,6 +1,7 @@
 //! Requests that take long to be asked: a seam with rules passes them on as they come, unless a rule needs all of them.
 
-use crate::bed::{Bed, LONG, bed};
+use crate::bed::{Bed, LONG, bed_of};
+use crate::frames::{DATA, HEADERS, PREFACE, SETTINGS, frame, next};
 use seam_proxy::{Kind, Often, Upstream, read_fault};
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, AtHead, Say};
@@ -26,9 +27,13 @@ async fn ends(rules: &[(&str, Option<&'static str>)]) -> Ends {
 }
 
 async fn standing() -> (Bed, TcpListener) {
+    standing_of("http").await
+}
+
+async fn standing_of(word: &str) -> (Bed, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    (bed(|_| Upstream::Tcp(address)).await, listener)
+    (bed_of(word, |_| Upstream::Tcp(address)).await, listener)
 }
 
 fn connected(bed: Bed, listener: &TcpListener) -> Ends {
@@ -76,7 +81,7 @@ fn is_silent(end: &mut TcpStream) -> bool {
     matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Rules that need no more of a request to `/up` than its head.
+/// Rules that need no more of a request to `/up` than its head, and nothing of its reply.
 const BY_HEAD: &[(&str, Option<&str>)] = &[
     (r#"{"latency":"1ms"}"#, None),
     (r#"{"bandwidth":"100MiB"}"#, None),
@@ -84,6 +89,8 @@ const BY_HEAD: &[(&str, Option<&str>)] = &[
     (r#"{"status":503}"#, Some("/never")),
     (r#""duplicate""#, Some("/never")),
     (r#""hang""#, Some("/never")),
+    (r#""truncate""#, Some("/never")),
+    (r#"{"mistype":"body.id"}"#, Some("/never")),
 ];
 
 const ASKS: &str = "POST /up HTTP/1.1\r\nhost: api\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n";
@@ -367,4 +374,87 @@ async fn what_is_asked_of_a_provider_that_has_left_uses_up_no_fault() {
         assert_eq!(rule.n_struck(), 1, "{fault}");
         drop(bed);
     }
+}
+
+/// The bodies of one stream's frames, until there are so many bytes of them.
+fn read_data(end: &mut TcpStream, n_bytes: usize) -> String {
+    let mut data = Vec::new();
+    while data.len() < n_bytes {
+        let (kind, _, payload) = next(end);
+        if kind == DATA {
+            data.extend(payload);
+        }
+    }
+    String::from_utf8(data).unwrap()
+}
+
+/// A header that no table has, as its name and value.
+fn plain_header(name: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![0], text(name), text(value)].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_both_sides_talk_as_they_like() {
+    // One message of gRPC has its flag and its length before it.
+    for (word, content_type, said) in [
+        ("http", "text/plain", ["ab", "cd"]),
+        ("grpc", "application/grpc", ["\0\0\0\0\x02ab", "\0\0\0\0\x02cd"]),
+    ] {
+        for (fault, path) in BY_HEAD.iter().filter(|(fault, _)| word == "http" || !fault.contains("rate")) {
+            let what = format!("{word} {fault}");
+            let (bed, listener) = standing_of(word).await;
+            let rule = bed.put_on(fault, *path, Often::default()).await;
+            let Ends { bed, mut consumer, mut provider } = connected(bed, &listener);
+            let head = [vec![0x83, 0x86, 0x84], plain_header("content-type", content_type)].concat();
+            let begin = [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 4, 1, &head)].concat();
+            consumer.write_all(&begin).unwrap();
+            provider.read_exact(&mut [0; PREFACE.len()]).unwrap();
+            provider.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+            assert_eq!(next(&mut provider).0, HEADERS, "{what}");
+            // The provider is the first to speak.
+            let head = [vec![0x88], plain_header("content-type", content_type)].concat();
+            provider.write_all(&frame(HEADERS, 4, 1, &head)).unwrap();
+            assert_eq!(next(&mut consumer).0, HEADERS, "{what}");
+            for text in said {
+                provider.write_all(&frame(DATA, 0, 1, text.as_bytes())).unwrap();
+                assert_eq!(read_data(&mut consumer, text.len()), text, "{what}");
+                consumer.write_all(&frame(DATA, 0, 1, text.as_bytes())).unwrap();
+                assert_eq!(read_data(&mut provider, text.len()), text, "{what}");
+            }
+            consumer.write_all(&frame(DATA, 1, 1, &[])).unwrap();
+            while next(&mut provider).1 & 1 == 0 {}
+            let last = [plain_header("grpc-status", "0")].concat();
+            provider.write_all(&frame(HEADERS, 5, 1, &last)).unwrap();
+            while next(&mut consumer).1 & 1 == 0 {}
+            let interactions = bed.interactions().await;
+            let told = interactions.last().unwrap();
+            if word == "http" {
+                assert_eq!(told.request.get("text"), Some(&Value::text("abcd")), "{what}");
+                assert!(!fault.contains("latency") || rule.n_struck() == 1, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_stubs_are_told_what_they_missed_with_its_body() {
+    let (bed, listener) = standing().await;
+    let echo = Echo::default();
+    bed.put_rule("the stub", Kind::Stub(Arc::new(echo.clone())), None, Often::default()).await;
+    let Ends { bed: _bed, mut consumer, mut provider } = connected(bed, &listener);
+    // The path is `/`.
+    let begin =
+        [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]), frame(HEADERS, 4, 1, &[0x83, 0x86, 0x84])].concat();
+    consumer.write_all(&begin).unwrap();
+    provider.read_exact(&mut [0; PREFACE.len()]).unwrap();
+    provider.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+    assert_eq!(next(&mut provider).0, HEADERS);
+    assert_eq!(echo.0.lock().unwrap().len(), 0);
+    consumer.write_all(&frame(DATA, 1, 1, b"BODY")).unwrap();
+    assert_eq!(read_data(&mut provider, 4), "BODY");
+    let missed = echo.0.lock().unwrap().clone();
+    assert_eq!(missed.len(), 1);
+    assert_eq!(missed[0].get("text"), Some(&Value::text("BODY")));
+    assert_eq!(missed[0].get("path"), Some(&Value::text("/")));
 }

@@ -22,7 +22,7 @@ use crate::watching::Watching;
 pub use answer::request;
 pub(crate) use answer::{anew, last, pushed, said};
 pub use descriptors::{Descriptors, Undescribed};
-pub(crate) use reading::{MessageRead, ReplyRead, RequestRead, is_grpc};
+pub(crate) use reading::{HeadRead, MessageRead, ReplyHeadRead, ReplyRead, RequestRead, is_grpc};
 use seam_model::{Field, Shape, Word};
 use seam_value::Value;
 use std::sync::Arc;

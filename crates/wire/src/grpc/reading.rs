@@ -42,6 +42,12 @@ pub(crate) struct RequestRead {
     pub(crate) descriptors: Option<Arc<Descriptors>>,
 }
 
+/// The head of a call whose first message is still to come.
+pub(crate) struct HeadRead(pub(crate) Shared);
+
+/// The head of a reply whose first message is still to come.
+pub(crate) struct ReplyHeadRead(pub(crate) Shared);
+
 /// A reply as it was kept, with the path of its call.
 pub(crate) struct ReplyRead {
     pub(crate) path: String,
@@ -58,6 +64,41 @@ pub(crate) struct MessageRead {
     pub(crate) descriptors: Option<Arc<Descriptors>>,
 }
 
+impl Captured for HeadRead {
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let request = Value::Map(head(&self.0.lock().headers));
+        Parts { request, ..Parts::default() }
+    }
+}
+
+impl Captured for ReplyHeadRead {
+    fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let reply = Value::map([("metadata", metadata(&self.0.lock().headers))]);
+        Parts { reply, ..Parts::default() }
+    }
+}
+
+/// What is said of a call before its first message.
+fn head(headers: &Headers) -> Map {
+    let (service, method) = method_of(headers.text(":path").unwrap_or_default());
+    let mut map = Map::new();
+    map.insert("service".to_owned(), Value::text(service));
+    map.insert("method".to_owned(), Value::text(method));
+    map.insert("metadata".to_owned(), metadata(headers));
+    if let Some(timeout) = headers.text("grpc-timeout") {
+        map.insert("timeout".to_owned(), Value::text(timeout));
+    }
+    map
+}
+
 impl Captured for RequestRead {
     fn size(&self) -> usize {
         self.kept.size()
@@ -66,14 +107,7 @@ impl Captured for RequestRead {
     fn read(self: Box<Self>) -> Parts {
         let kept = self.kept.lock();
         let path = kept.headers.text(":path").unwrap_or_default();
-        let (service, method) = method_of(path);
-        let mut map = Map::new();
-        map.insert("service".to_owned(), Value::text(service));
-        map.insert("method".to_owned(), Value::text(method));
-        map.insert("metadata".to_owned(), metadata(&kept.headers));
-        if let Some(timeout) = kept.headers.text("grpc-timeout") {
-            map.insert("timeout".to_owned(), Value::text(timeout));
-        }
+        let mut map = head(&kept.headers);
         let described = described(self.descriptors.as_deref(), path, Direction::ToProvider);
         let cut = read_bodies(&kept, described.as_ref(), &mut map);
         Parts { request: Value::Map(map), cut, ..Parts::default() }

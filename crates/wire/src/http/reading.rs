@@ -3,7 +3,7 @@
 use super::events;
 use super::framing::Message;
 use crate::body;
-use crate::conversation::{Captured, Parts};
+use crate::conversation::{Captured, Direction, Parts};
 use seam_value::{Map, Value};
 use std::mem::MaybeUninit;
 
@@ -48,21 +48,32 @@ impl Captured for HttpExchange {
     }
 }
 
-/// The head of a request whose body is still to come.
-pub(super) struct HeadRead(pub(super) Vec<u8>);
+/// The head of a request or reply, by where it goes, whose body is still to come.
+pub(super) struct HeadRead(pub(super) Direction, pub(super) Vec<u8>);
 
 impl Captured for HeadRead {
     fn size(&self) -> usize {
-        self.0.capacity()
+        self.1.capacity()
     }
 
     fn read(self: Box<Self>) -> Parts {
-        let request = read_head(&self.0, |mut map, read, cookies| {
-            map.insert("headers".to_owned(), Value::Map(read.map));
-            map.insert("cookies".to_owned(), cookies);
-            Value::Map(map)
-        });
-        Parts { request, ..Parts::default() }
+        match self.0 {
+            Direction::ToProvider => {
+                let request = read_head(&self.1, |mut map, read, cookies| {
+                    map.insert("headers".to_owned(), Value::Map(read.map));
+                    map.insert("cookies".to_owned(), cookies);
+                    Value::Map(map)
+                });
+                Parts { request, ..Parts::default() }
+            }
+            Direction::ToConsumer => {
+                let reply = read_reply_head(&self.1, |mut map, read| {
+                    map.insert("headers".to_owned(), Value::Map(read.map));
+                    Value::Map(map)
+                });
+                Parts { reply, ..Parts::default() }
+            }
+        }
     }
 }
 
@@ -115,22 +126,27 @@ fn read_head(head: &[u8], finish: impl FnOnce(Map, Headers, Value) -> Value) -> 
 }
 
 fn read_reply(message: &Message, cut: &mut bool) -> Value {
+    read_reply_head(message.head(), |mut map, read| {
+        read_rest(message, read, cut, |headers| {
+            map.insert("headers".to_owned(), headers);
+            map
+        })
+    })
+}
+
+/// What a reply's head says, and what is made of it and its headers.
+fn read_reply_head(head: &[u8], finish: impl FnOnce(Map, Headers) -> Value) -> Value {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut reply = httparse::Response::new(&mut []);
     let config = httparse::ParserConfig::default();
-    if message.bytes.is_empty()
-        || config.parse_response_with_uninit_headers(&mut reply, message.head(), &mut headers).is_err()
-    {
+    if head.is_empty() || config.parse_response_with_uninit_headers(&mut reply, head, &mut headers).is_err() {
         return Value::Null;
     }
     let Some(status) = reply.code else { return Value::Null };
     let read = Headers::read(reply.headers);
-    read_rest(message, read, cut, |headers| {
-        let mut map = Map::with_capacity(MOST_FIELDS);
-        map.insert("status".to_owned(), Value::from(status));
-        map.insert("headers".to_owned(), headers);
-        map
-    })
+    let mut map = Map::with_capacity(MOST_FIELDS);
+    map.insert("status".to_owned(), Value::from(status));
+    finish(map, read)
 }
 
 /// The body and what belongs to it, behind the fields that only one side has.

@@ -62,13 +62,13 @@ struct Side {
     raw: Vec<u8>,
     /// Has its beginning come out?
     told: bool,
-    /// How far a request has come that was begun and is not whole.
+    /// What was said of a message that has begun and is not whole.
     begun: Begun,
     /// How the rest of it is cut into events, where it is a stream of them.
     events: Option<EventStream>,
 }
 
-/// What was said of a request whose rest is still to come.
+/// What was said of a message whose rest is still to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Begun {
     /// Nothing.
@@ -274,16 +274,41 @@ impl HttpSplitter {
         }
     }
 
-    /// The consumer has sent no more for now than the beginning of a request.
-    fn tell_beginning(&mut self, out: &mut Vec<Piece>) {
-        let side = &mut self.requests;
+    /// One side has sent no more for now than the beginning of something.
+    fn tell_beginning(&mut self, to: Direction, out: &mut Vec<Piece>) {
+        let call = match to {
+            Direction::ToProvider => Some(self.last),
+            Direction::ToConsumer => {
+                self.awaited.front().filter(|front| !front.is_repeated).map(|front| front.call)
+            }
+        };
+        let (tells, side) = (self.tells_beginnings, self.side(to));
         let is_in_body = !side.stream.is_between() && !side.stream.is_in_head();
-        if self.tells_beginnings && is_in_body && !side.told && side.begun == Begun::Unsaid {
+        if let Some(call) = call
+            && tells
+            && is_in_body
+            && !side.told
+            && side.begun == Begun::Unsaid
+        {
             side.begun = Begun::Said;
-            let read = Box::new(HeadRead(side.message.head().to_vec()));
-            let of = Of::Begun { call: self.last, read };
-            out.push(Piece { to: Direction::ToProvider, bytes: Vec::new(), of });
+            let read = Box::new(HeadRead(to, side.message.head().to_vec()));
+            out.push(Piece { to, bytes: Vec::new(), of: Of::Begun { call, read } });
         }
+    }
+
+    /// A reply that was begun is told now, and the rest of it as it comes.
+    fn let_reply_on(&mut self, call: Call, out: &mut Vec<Piece>) {
+        let side = &mut self.replies;
+        let is_it = self.awaited.front().is_some_and(|front| front.call == call);
+        if !is_it || side.told || side.begun == Begun::Unsaid {
+            return;
+        }
+        let (to, whole) = (Direction::ToConsumer, false);
+        let read = Box::new(HeadRead(to, side.message.head().to_vec()));
+        let of = Of::Reply { call, whole, awaited: true, read };
+        out.push(Piece { to, bytes: std::mem::take(&mut side.raw), of });
+        side.told = true;
+        side.message.keep_no_more();
     }
 
     fn tell_request(&mut self, whole: bool, out: &mut Vec<Piece>) {
@@ -552,9 +577,7 @@ impl Splitter for HttpSplitter {
                 }
             }
         }
-        if direction == Direction::ToProvider {
-            self.tell_beginning(out);
-        }
+        self.tell_beginning(direction, out);
         Ok(())
     }
 
@@ -573,7 +596,13 @@ impl Splitter for HttpSplitter {
         self.tells_beginnings = true;
     }
 
-    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
+    fn goes_on(&mut self, (to, call): (Direction, Call), rest: Rest, out: &mut Vec<Piece>) {
+        if to == Direction::ToConsumer {
+            if rest != Rest::IsGathered {
+                self.let_reply_on(call, out);
+            }
+            return;
+        }
         let side = &mut self.requests;
         if call != self.last || side.told || side.begun == Begun::Unsaid {
             return;
@@ -582,7 +611,7 @@ impl Splitter for HttpSplitter {
             self.ask_for_the_rest(out);
             return;
         }
-        let read = Box::new(HeadRead(side.message.head().to_vec()));
+        let read = Box::new(HeadRead(to, side.message.head().to_vec()));
         let of = Of::Request { call, whole: false, awaited: true, read };
         out.push(Piece { to: Direction::ToProvider, bytes: std::mem::take(&mut side.raw), of });
         side.told = true;

@@ -37,6 +37,9 @@ pub(crate) struct Http2 {
     pub(super) room: Room,
     /// Are replies told whole?
     pub(super) gathers: bool,
+    /// Halves whose beginnings are still to be told, if more of them is still to come then; none where nobody wants to
+    /// know.
+    pub(super) begun: Option<Vec<(Direction, u32)>>,
     /// Acknowledgements that the provider owes to us, and not to the consumer.
     pub(super) n_acks_of_ours: u32,
     /// The same of the consumer's.
@@ -121,6 +124,7 @@ impl Http2 {
             flavor,
             room: Room::new(splitting.limits),
             gathers: false,
+            begun: None,
             n_acks_of_ours: 0,
             n_acks_by_consumer: 0,
             is_greeted: false,
@@ -465,6 +469,12 @@ impl Http2 {
         let Some(stream) = self.streams.get_mut(&number) else { return Ok(()) };
         if direction == Direction::ToProvider && !stream.request.has_begun {
             stream.streams = self.flavor.streams(&headers);
+        }
+        if !stream.half(direction).has_begun
+            && !head.ends_stream()
+            && let Some(begun) = &mut self.begun
+        {
+            begun.push((direction, number));
         }
         if !stream.half(direction).keep_headers(headers, &mut self.room) {
             return Err(Surprise::new("too much is open at once"));

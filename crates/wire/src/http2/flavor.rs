@@ -3,7 +3,7 @@
 use super::connection::Mode;
 use super::half::{Cutter, Shared, Stream, Streams, Told, message_length};
 use super::hpack::Headers;
-use super::reading::{MessageRead, ReplyRead, RequestRead};
+use super::reading::{HeadRead, MessageRead, ReplyRead, RequestRead};
 use super::said::{self, Said};
 use super::splitting::Asked;
 use crate::conversation::{Captured, Direction};
@@ -44,6 +44,11 @@ impl Tell {
 
     fn streams(n_body: usize, awaited: bool, cutter: Cutter) -> Self {
         Self { n_body, awaited, cutter: Some(cutter) }
+    }
+
+    /// What is not known to stream goes on as it comes: its first message belongs to what is told now.
+    pub(super) fn behind_one() -> Self {
+        Self::streams(0, true, Cutter::MessagesBehindOne)
     }
 
     pub(super) fn told(&self) -> Told {
@@ -127,6 +132,26 @@ impl Flavor {
             Tell::streams(0, false, Cutter::messages())
         } else {
             Tell::all()
+        }
+    }
+
+    /// A half that was begun goes on as it comes.
+    pub(super) fn rest_as_it_comes(&self, to: Direction, stream: &Stream) -> Tell {
+        let streams = match to {
+            Direction::ToProvider => stream.streams.request,
+            Direction::ToConsumer => stream.streams.reply,
+        };
+        let may_stream = self.is_grpc(stream) && streams.is_none();
+        if may_stream { Tell::behind_one() } else { Tell::all() }
+    }
+
+    /// What the head of a request or reply says.
+    pub(super) fn head(&self, to: Direction, kept: Shared) -> Box<dyn Captured> {
+        let is_grpc = matches!(self, Self::Grpc(_)) && grpc::is_grpc(&kept.lock().headers);
+        match to {
+            Direction::ToProvider if is_grpc => Box::new(grpc::HeadRead(kept)),
+            Direction::ToConsumer if is_grpc => Box::new(grpc::ReplyHeadRead(kept)),
+            to => Box::new(HeadRead(to, kept)),
         }
     }
 

@@ -5,7 +5,7 @@ use super::hpack::Headers;
 use crate::conversation::{Direction, Limits};
 use crate::http::events::Events;
 use crate::kept::Room;
-use crate::splitter::Call;
+use crate::splitter::{Call, Rest};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is kept of a request or reply. It may be told before all of it has come, and is then added to.
@@ -58,6 +58,8 @@ pub(crate) enum Cutter {
     Events { events: Events, skips: bool },
     /// gRPC's messages, each with its length before it. So many bytes belong to one that is too long to be told.
     Messages { n_skipped: usize },
+    /// The same, where the first message is part of what was told before.
+    MessagesBehindOne,
 }
 
 /// The flag and the length before each message of gRPC.
@@ -100,6 +102,10 @@ impl Cutter {
                 (pending.len() >= length).then_some((length, true))
             }
             Self::Messages { .. } if pending.is_empty() => None,
+            Self::MessagesBehindOne => {
+                *self = Self::Messages { n_skipped: message_length(pending)? };
+                self.next(pending, most)
+            }
             Self::Messages { n_skipped } => {
                 let n_now = pending.len().min(*n_skipped).min(MAX_FRAME);
                 *n_skipped -= n_now;
@@ -127,6 +133,8 @@ pub(super) struct Half {
     pub(super) used: i64,
     /// Its last bytes have come out.
     pub(super) is_finished: bool,
+    /// What is to become of its rest, where somebody has said so.
+    pub(super) rest: Option<Rest>,
     /// Credit that its sender gets when less is waiting.
     pub(super) owed: u32,
     /// What it takes of the connection's room.
@@ -145,6 +153,7 @@ impl Half {
             skips: false,
             used: 0,
             is_finished: false,
+            rest: None,
             owed: 0,
             n_room: 0,
         }

@@ -3,12 +3,15 @@
 use super::half::{Kept, Shared};
 use super::hpack::Headers;
 use crate::body;
-use crate::conversation::{Captured, Parts};
+use crate::conversation::{Captured, Direction, Parts};
 use crate::http;
 use seam_value::{Map, Value};
 
 /// A request as it was kept.
 pub(super) struct RequestRead(pub(super) Shared);
+
+/// The head of a request or reply whose body is still to come.
+pub(super) struct HeadRead(pub(super) Direction, pub(super) Shared);
 
 /// A reply as it was kept.
 pub(super) struct ReplyRead(pub(super) Shared);
@@ -26,17 +29,37 @@ impl Captured for RequestRead {
 
     fn read(self: Box<Self>) -> Parts {
         let kept = self.0.lock();
-        let (path, query) = target(&kept.headers);
-        let mut map = Map::new();
-        map.insert("method".to_owned(), Value::text(kept.headers.text(":method").unwrap_or_default()));
-        map.insert("path".to_owned(), Value::text(path));
-        map.insert("query".to_owned(), body::pairs(query));
+        let mut map = line(&kept.headers);
         let read = plain(&kept.headers);
         let cookies = read.cookies();
-        map.insert("version".to_owned(), Value::text("2"));
         let cut = read_rest(&kept, read, &mut map, Some(cookies));
         Parts { request: Value::Map(map), cut, ..Parts::default() }
     }
+}
+
+impl Captured for HeadRead {
+    fn size(&self) -> usize {
+        self.1.size()
+    }
+
+    fn read(self: Box<Self>) -> Parts {
+        let kept = self.1.lock();
+        let read = plain(&kept.headers);
+        if self.0 == Direction::ToConsumer {
+            let headers = Value::Map(read.map);
+            let reply = Value::map([("status", status(&kept.headers)), ("headers", headers)]);
+            return Parts { reply, ..Parts::default() };
+        }
+        let mut map = line(&kept.headers);
+        let cookies = read.cookies();
+        map.insert("headers".to_owned(), Value::Map(read.map));
+        map.insert("cookies".to_owned(), cookies);
+        Parts { request: Value::Map(map), ..Parts::default() }
+    }
+}
+
+fn status(headers: &Headers) -> Value {
+    headers.text(":status").and_then(|status| status.parse::<u16>().ok()).into()
 }
 
 impl Captured for ReplyRead {
@@ -47,8 +70,7 @@ impl Captured for ReplyRead {
     fn read(self: Box<Self>) -> Parts {
         let kept = self.0.lock();
         let mut map = Map::new();
-        let status = kept.headers.text(":status").and_then(|status| status.parse::<u16>().ok());
-        map.insert("status".to_owned(), status.into());
+        map.insert("status".to_owned(), status(&kept.headers));
         let cut = read_rest(&kept, plain(&kept.headers), &mut map, None);
         Parts { reply: Value::Map(map), cut, ..Parts::default() }
     }
@@ -65,6 +87,17 @@ impl Captured for MessageRead {
         map.extend(http::events::read(&self.bytes));
         Parts { message: Value::Map(map), ..Parts::default() }
     }
+}
+
+/// What HTTP/1 says in the first line of a request.
+fn line(headers: &Headers) -> Map {
+    let (path, query) = target(headers);
+    let mut map = Map::new();
+    map.insert("method".to_owned(), Value::text(headers.text(":method").unwrap_or_default()));
+    map.insert("path".to_owned(), Value::text(path));
+    map.insert("query".to_owned(), body::pairs(query));
+    map.insert("version".to_owned(), Value::text("2"));
+    map
 }
 
 /// Path and query, as they were sent.

@@ -7,7 +7,7 @@ use super::telling::header_frames;
 use crate::conversation::{Direction, Surprise};
 use crate::grpc;
 use crate::splitter::{
-    Anew, BrokenOff, Call, NOBODY, Of, Passed, Piece, Splitter, Splitting, Unanswerable, Underway,
+    Anew, BrokenOff, Call, NOBODY, Of, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
 };
 use crate::watching::Resumed;
 use seam_value::Value;
@@ -18,7 +18,24 @@ impl Splitter for Http2 {
     }
 
     fn cut(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        self.take(direction, bytes, out)
+        self.take(direction, bytes, out)?;
+        self.tell_what_has_begun(out);
+        Ok(())
+    }
+
+    fn tell_beginnings(&mut self) {
+        self.begun = Some(Vec::new());
+    }
+
+    fn goes_on(&mut self, (to, call): (Direction, Call), rest: Rest, out: &mut Vec<Piece>) {
+        let is_it = |stream: &Stream| stream.call == call && !stream.half_of(to).is_told();
+        let found = self.streams.iter_mut().find(|(_, stream)| is_it(stream));
+        let Some((number, stream)) = found.filter(|_| rest != Rest::IsGathered) else { return };
+        let number = *number;
+        stream.half(to).rest = Some(rest);
+        let tell = self.flavor.rest_as_it_comes(to, stream);
+        self.tell(to, number, &tell, out);
+        self.messages(to, number, out);
     }
 
     fn gather_replies(&mut self, gather: bool) {

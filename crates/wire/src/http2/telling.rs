@@ -6,7 +6,7 @@ use super::frame;
 use super::half::{Half, Told};
 use super::hpack::Headers;
 use crate::conversation::Direction;
-use crate::splitter::{Call, Of, Piece};
+use crate::splitter::{Call, Of, Piece, Rest, Splitter as _};
 
 impl Http2 {
     /// Headers or the end of a frame have come: is the half over, can it be told?
@@ -18,6 +18,10 @@ impl Http2 {
         let (call, mode) = (stream.call, self.mode);
         let half = stream.half(direction);
         if ends && half.told != Told::Nothing && !half.is_finished {
+            if half.rest == Some(Rest::IsTold) {
+                let read = self.flavor.request(half.kept.clone());
+                out.push(Piece { to: direction, bytes: Vec::new(), of: Of::Told { call, read } });
+            }
             half.finish(direction, number, (call, mode), out);
         }
         if stream.request.has_ended && stream.reply.has_ended {
@@ -60,6 +64,26 @@ impl Http2 {
             Direction::ToConsumer => Of::Reply { call, whole, awaited, read: flavor.reply(&request, kept) },
         };
         out.push(Piece { to: direction, bytes, of });
+    }
+
+    /// Nobody has sent more for now than the beginnings of these.
+    pub(super) fn tell_what_has_begun(&mut self, out: &mut Vec<Piece>) {
+        let begun = self.begun.as_mut().map(std::mem::take).unwrap_or_default();
+        for (direction, number) in begun {
+            let Some(stream) = self.streams.get(&number) else { continue };
+            let half = stream.half_of(direction);
+            if half.is_told() || half.has_ended {
+                continue;
+            }
+            if direction == Direction::ToProvider || self.gathers {
+                let read = self.flavor.head(direction, half.kept.clone());
+                let of = Of::Begun { call: stream.call, read };
+                out.push(Piece { to: direction, bytes: Vec::new(), of });
+            } else {
+                // Its consumer may have something to say to it, and nobody waits for more.
+                self.goes_on((direction, stream.call), Rest::Passes, out);
+            }
+        }
     }
 
     /// A reply begins: its request comes before it, however much of it there is.

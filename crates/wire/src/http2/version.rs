@@ -228,8 +228,8 @@ impl Splitter for Splits {
         self.split.tell_beginnings();
     }
 
-    fn goes_on(&mut self, call: Call, rest: Rest, out: &mut Vec<Piece>) {
-        self.split.goes_on(call, rest, out);
+    fn goes_on(&mut self, of: (Direction, Call), rest: Rest, out: &mut Vec<Piece>) {
+        self.split.goes_on(of, rest, out);
     }
 
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {

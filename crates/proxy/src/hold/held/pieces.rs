@@ -19,7 +19,7 @@ type Struck = (Effect, Arc<Rule>);
 impl Held {
     /// A request of which no more than the head has come is decided about, unless somebody needs all of it. Where it is
     /// answered in the provider's place, its consumer gets to the end of it first, as with most servers.
-    pub(super) fn begun(&mut self, call: Call, read: Box<dyn Captured>) -> Result<(), Ended> {
+    pub(super) fn request_begins(&mut self, call: Call, read: Box<dyn Captured>) -> Result<(), Ended> {
         let parts = read.read();
         let about = About { is_whole: false, is_head: true, ..WHOLE };
         let rules = Arc::clone(&self.with.state.borrow().rules);
@@ -31,13 +31,24 @@ impl Held {
             }
             self.decided.insert(call, verdict);
         }
-        self.goes_on(call, rest)
+        self.goes_on((Direction::ToProvider, call), rest)
     }
 
-    pub(super) fn goes_on(&mut self, call: Call, rest: Rest) -> Result<(), Ended> {
+    /// A reply of which no more than the head has come passes, where no rule that may apply to it needs more.
+    pub(super) fn reply_begins(&mut self, call: Call, read: Box<dyn Captured>) -> Result<(), Ended> {
+        let mut parts = read.read();
+        if let Some(asked) = self.fates.asked(call) {
+            parts.request = asked.clone();
+        }
+        let rules = Arc::clone(&self.with.state.borrow().rules);
+        let rest = verdict::rest_of_reply(&rules, &self.case(&[], Moment::Reply, WHOLE), &parts);
+        self.goes_on((Direction::ToConsumer, call), rest)
+    }
+
+    pub(super) fn goes_on(&mut self, of: (Direction, Call), rest: Rest) -> Result<(), Ended> {
         let mut pieces = Vec::new();
         if let Some(splitter) = &mut self.with.splitter {
-            splitter.goes_on(call, rest, &mut pieces);
+            splitter.goes_on(of, rest, &mut pieces);
         }
         self.take_in(pieces)
     }
@@ -58,7 +69,9 @@ impl Held {
         whole: bool,
         read: Box<dyn Captured>,
     ) -> Result<(), Ended> {
-        let mut verdict = match self.decided.remove(&call) {
+        // Mostly all of it comes at once.
+        let decided = if self.decided.is_empty() { None } else { self.decided.remove(&call) };
+        let mut verdict = match decided {
             Some(verdict) => verdict,
             None => self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read),
         };

@@ -169,7 +169,9 @@ impl Held {
         let now = Instant::now();
         match of {
             // Where nobody hears it no rule has anything to strike, either.
-            Of::Begun { call, .. } if self.is_left => self.goes_on(call, Rest::Passes),
+            Of::Begun { call, .. } if self.is_left && to == Direction::ToProvider => {
+                self.goes_on((to, call), Rest::Passes)
+            }
             Of::Request { .. } if self.is_left => {
                 self.up.push(Act::Bytes(bytes, 0), now, None);
                 Ok(())
@@ -185,7 +187,8 @@ impl Held {
                 self.request(call, bytes, whole, read)
             }
             Of::Reply { call, whole, awaited, read } => self.reply(call, bytes, (whole, awaited), read),
-            Of::Begun { call, read } => self.begun(call, read),
+            Of::Begun { call, read } if to == Direction::ToProvider => self.request_begins(call, read),
+            Of::Begun { call, read } => self.reply_begins(call, read),
             Of::Told { call, read } => {
                 self.told(call, read);
                 Ok(())
