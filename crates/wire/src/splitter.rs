@@ -375,6 +375,11 @@ pub trait Splitter: Send {
         false
     }
 
+    /// Have both sides said that they are done, so that who stands in for the provider closes the connection?
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// What to send to the provider instead of a request that is answered in its place, so that both sides stay in
     /// step: PostgreSQL's transaction has to fail there, too. What the provider replies to it is not told as a piece.
     fn instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {

@@ -225,6 +225,12 @@ async fn messages_of_websocket_come_in_their_time_and_are_answered() {
         assert_eq!(frame(&mut client), (1, "pushed".to_owned()));
         say(&mut client, "bye");
         assert_eq!(frame(&mut client), (8, "\u{3}\u{fffd}bye".to_owned()));
+        // It was said on both sides now, once, and the server closes.
+        client.get_mut().write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 232]).unwrap();
+        client.get_mut().set_read_timeout(Some(LONG)).unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"");
         assert_eq!(bed.n_asked(), 0);
     }
 }

@@ -674,6 +674,10 @@ impl Splitter for HttpSplitter {
         Ok(answer::framed(&events::anew(event, anew)?, is_chunked.then_some(Open::Chunked)))
     }
 
+    fn is_over(&self) -> bool {
+        self.beyond.as_ref().is_some_and(|beyond| beyond.is_over())
+    }
+
     fn refuse(&mut self, message: &[u8], answer: &Value) -> Result<Vec<u8>, Unanswerable> {
         match &mut self.beyond {
             Some(beyond) => beyond.refuse(message, answer),

@@ -320,6 +320,10 @@ impl Splitter for Splits {
         self.split.ends_with(call)
     }
 
+    fn is_over(&self) -> bool {
+        self.split.is_over()
+    }
+
     fn again(&mut self, call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {
         self.split.again(call, request)
     }

@@ -31,6 +31,10 @@ pub(crate) struct WebSocket {
     path: Arc<str>,
     to_provider: Lane,
     to_consumer: Lane,
+    /// We have said the server's close where nobody else does.
+    has_closed: bool,
+    /// The consumer has said its close, and has ours.
+    is_over: bool,
 }
 
 /// One direction.
@@ -94,6 +98,8 @@ impl WebSocket {
             path: Arc::from(agreed.path.as_str()),
             to_provider: Lane::new(agreed, 0),
             to_consumer: Lane::new(agreed, 1),
+            has_closed: false,
+            is_over: false,
         }
     }
 
@@ -222,8 +228,12 @@ impl WebSocket {
                     return;
                 }
                 CLOSE => {
-                    let bytes = frames::write(CLOSE, &control.payload, None);
-                    out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
+                    // Each side says it once (RFC 6455, 5.5.1).
+                    if !self.has_closed {
+                        let bytes = frames::write(CLOSE, &control.payload, None);
+                        out.push(Piece { to: Direction::ToConsumer, bytes, of: Of::Rest });
+                    }
+                    (self.has_closed, self.is_over) = (true, true);
                 }
                 _ => return,
             }
@@ -361,6 +371,7 @@ impl Splitter for WebSocket {
 
     fn say_more(&mut self, _call: Option<Call>, message: &Value) -> Result<Piece, Unanswerable> {
         let (opcode, payload) = pushed::payload(message)?;
+        self.has_closed |= opcode == CLOSE;
         let bytes = frames::write(opcode, &payload, None);
         let length = payload.len() as u64;
         let said = Passing { opcode, payload, length, is_readable: true, ..Passing::default() };
@@ -393,11 +404,21 @@ impl Splitter for WebSocket {
         // Where nobody is behind only the consumer can be told anything.
         let is_consumers =
             self.mode == Mode::Alone || message.get(1).is_some_and(|second| second & 0x80 != 0);
-        pushed::frame(answer, (!is_consumers).then_some(KEY))
+        let key = (!is_consumers).then_some(KEY);
+        let (opcode, payload) = pushed::payload(answer)?;
+        self.has_closed |= opcode == CLOSE && is_consumers;
+        Ok(frames::write(opcode, &payload, key))
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
-        pushed::frame(message, None)
+        let (opcode, payload) = pushed::payload(message)?;
+        self.has_closed |= opcode == CLOSE;
+        Ok(frames::write(opcode, &payload, None))
+    }
+
+    fn is_over(&self) -> bool {
+        // The server closes first (RFC 6455, 7.1.1).
+        self.is_over
     }
 }
 

@@ -1,19 +1,13 @@
 //! What is to be said as a message: its fields as a frame.
 
-use super::frames::{BINARY, CLOSE, TEXT, write};
+use super::frames::{BINARY, CLOSE, TEXT};
 use crate::splitter::Unanswerable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seam_value::Value;
 
-/// The frame of a message: `text`, `json`, `body` (a text, `{ base64: … }`, or a value as JSON), or `code` and `reason`
-/// of a close. A text alone is a text message.
-pub(super) fn frame(message: &Value, key: Option<[u8; 4]>) -> Result<Vec<u8>, Unanswerable> {
-    let (opcode, payload) = payload(message)?;
-    Ok(write(opcode, &payload, key))
-}
-
-/// Its opcode and what it says.
+/// A message's opcode and what it says, by `text`, `json`, `body` (a text, `{ base64: … }`, or a value as JSON), or `code` and
+/// `reason` of a close. A text alone is a text message.
 pub(super) fn payload(message: &Value) -> Result<(u8, Vec<u8>), Unanswerable> {
     let text = |text: &str| Ok((TEXT, text.as_bytes().to_vec()));
     let Some(map) = message.as_map() else { return text(&message.to_plain_text()) };

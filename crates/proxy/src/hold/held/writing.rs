@@ -180,6 +180,10 @@ impl Held {
             self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
             return Err(Ended(Over::Closed));
         }
+        if self.down.is_empty() && self.with.splitter.as_ref().is_some_and(|splitter| splitter.is_over()) {
+            self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
+            return Err(Ended(Over::Closed));
+        }
         let hung_and_left = self.hung.is_some() && self.consumer_ended;
         if hung_and_left {
             // Nobody waits for the answer any more that was never to come.
