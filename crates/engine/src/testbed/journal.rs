@@ -121,13 +121,18 @@ impl Journal {
         entries.failed.extract_if(.., |failed| is_meant(failed)).collect()
     }
 
-    /// A component said something.
-    pub(crate) fn said(&self, component: &ComponentId, line: SaidLine) {
+    /// A component said something at this time since the run began. Gives whose it is: many lines are heard late, and
+    /// what was said before the present test began belongs to no test that still runs.
+    pub(crate) fn said(&self, component: &ComponentId, at: Duration, line: SaidLine) -> Scope {
         let mut entries = self.lock();
+        if at < entries.since {
+            return Scope::default();
+        }
         let lines = entries.lines.entry(component.clone()).or_default();
         if lines.len() < MOST_LINES {
             lines.push(line);
         }
+        entries.scope_at(at)
     }
 
     /// Who used which seam, in the whole run.
@@ -283,8 +288,9 @@ pub(crate) fn shown_request(request: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entries, MOST_INTERACTIONS};
-    use seam_event::{Caller, Endpoint, Interaction, Scope, SeamId};
+    use super::{Entries, Journal, MOST_INTERACTIONS};
+    use seam_event::{Caller, ComponentId, Endpoint, Interaction, Scope, SeamId};
+    use seam_steps::SaidLine;
     use seam_value::Value;
     use std::time::Duration;
 
@@ -321,6 +327,27 @@ mod tests {
             assert_eq!(entries.interactions.front().map(|one| one.id), Some(first));
             assert_eq!((entries.interactions.len(), entries.n_lost), (MOST_INTERACTIONS, n_lost));
         }
+    }
+
+    /// A component that says very much is heard late.
+    #[test]
+    fn a_line_belongs_to_the_test_in_which_it_was_said() {
+        let journal = Journal::default();
+        let who = ComponentId::from("web");
+        let begins = Duration::from_secs(1);
+        let of_test = Scope { test: Some("t".into()), ..Scope::default() };
+        journal.begin(of_test.clone(), begins);
+        let said = [
+            ("before", begins - Duration::from_micros(1), Scope::default()),
+            ("within", begins, of_test.clone()),
+            ("later", begins * 2, of_test),
+        ];
+        for (number, (text, at, scope)) in (1..).zip(said) {
+            let line = SaidLine { number, error: false, text: text.to_owned() };
+            assert_eq!(journal.said(&who, at, line), scope, "{text}");
+        }
+        let texts: Vec<String> = journal.lines(&who).into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["within", "later"]);
     }
 
     #[test]

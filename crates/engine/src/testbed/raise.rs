@@ -315,13 +315,14 @@ impl Testbed {
     fn listen_to(self: &Arc<Self>, name: &str) -> mpsc::Sender<Line> {
         let (sender, mut lines) = mpsc::channel::<Line>(LINES);
         let (journal, recorder) = (Arc::clone(self.journal()), self.ground.recorder.clone());
-        let component = ComponentId::from(name);
+        let (component, began) = (ComponentId::from(name), self.ground.began.0);
         // It ends when the process has, and its output with it.
         tokio::spawn(async move {
-            while let Some(Line { error, number, text, .. }) = lines.recv().await {
-                journal.said(&component, SaidLine { number, error, text: text.clone() });
+            while let Some(Line { error, number, text, at, .. }) = lines.recv().await {
+                let at = at.saturating_duration_since(began);
+                let scope = journal.said(&component, at, SaidLine { number, error, text: text.clone() });
                 let what = What::Line { component: component.clone(), error, number, text };
-                recorder.record(journal.scope(), what);
+                recorder.record(scope, what);
             }
         });
         sender
