@@ -338,7 +338,7 @@ mod tests {
         let of_test = Scope { test: Some("t".into()), ..Scope::default() };
         journal.begin(of_test.clone(), begins);
         let said = [
-            ("before", begins - Duration::from_micros(1), Scope::default()),
+            ("before", begins / 2, Scope::default()),
             ("within", begins, of_test.clone()),
             ("later", begins * 2, of_test),
         ];
