@@ -144,7 +144,14 @@ impl Fixtures {
         };
         let _ = lane.bed.until_quiet(lane.bench.quiet, Instant::now() + QUIET_WITHIN).await;
         let depth = usize::from(need.fixture.scope == Scope::File) + 1;
-        lane.bed.keep_state(depth).await?;
+        if let Err(error) = lane.bed.keep_state(depth).await {
+            // It will not stand, so nothing of it may.
+            put_back(&bench, lane).await;
+            for clean_up in clean_ups.iter().rev() {
+                clean_up.run(&own).await;
+            }
+            return Err(error);
+        }
         let clean_up = clean_ups.pop().ok_or("remember the clean-up of a fixture")?;
         let fixture = Arc::clone(&need.fixture);
         let Made { gives, signs_in } = made;

@@ -151,7 +151,8 @@ fn listed(name: &str) -> Listed {
         is_card_field: CARD_FIELDS.contains(&normal.as_str()),
         is_inside_a_card: FIELDS_INSIDE_A_CARD.contains(&normal.as_str()),
         holds: match normal.as_str() {
-            "headers" => Holds::Headers,
+            // gRPC has headers by other names, before a call and behind it.
+            "headers" | "metadata" | "trailers" => Holds::Headers,
             "cookies" => Holds::Cookies,
             "payment" => Holds::Card,
             name if name.contains("card") => Holds::Card,

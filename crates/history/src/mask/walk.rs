@@ -85,7 +85,7 @@ fn redis_credentials(pass: &mut Pass<'_>, request: &mut Value, seam: &str) {
 fn judged(pass: &mut Pass<'_>, it: &mut Judged) {
     let place = format!("expected of {}", it.path);
     let inside = Inside {
-        headers: it.path.contains("headers."),
+        headers: ["headers.", "metadata.", "trailers."].iter().any(|map| it.path.contains(map)),
         cookies: it.path.starts_with("cookies.") || it.path.contains(".cookies."),
         card: it.path.contains("card"),
     };

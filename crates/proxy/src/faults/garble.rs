@@ -39,7 +39,10 @@ impl Fault for Garble {
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
         let reply = &struck.parts.reply;
-        if struck.is_message || struck.protocol != "http" {
+        // HTTP/2 is framed throughout, and by its own.
+        let is_framed =
+            struck.protocol != "http" || (!struck.is_whole && !struck.bytes.starts_with(b"HTTP/"));
+        if struck.is_message || is_framed {
             return Some(Effect::Garble);
         }
         if !struck.is_whole {

@@ -206,6 +206,7 @@ impl Held {
         }
         if self.provider_ended {
             self.down.end();
+            self.is_left = true;
         }
         let mut pieces = Vec::new();
         if let Some(splitter) = &mut self.with.splitter {

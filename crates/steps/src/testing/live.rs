@@ -37,6 +37,8 @@ async fn talk(mut stream: BufReader<TcpStream>) -> io::Result<()> {
             frame(&mut stream, 0x81, br#"{"state":"new"}"#).await?;
         } else if text.contains("leave") {
             return Ok(());
+        } else if text.contains("close") {
+            frame(&mut stream, 0x88, &1011_u16.to_be_bytes()).await?;
         } else if !text.contains("nothing") {
             frame(&mut stream, 0x80 | opcode, &payload).await?;
         }

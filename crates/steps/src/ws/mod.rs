@@ -225,6 +225,19 @@ impl Action for Ws {
                 details: Vec::new(),
             });
         }
+        let last = result.get("messages").and_then(Value::as_list).and_then(<[Value]>::last);
+        let closed = last.filter(|last| last.get("type").and_then(Value::as_text) == Some("close"));
+        // Whoever closes is answered by a close; one that comes by itself is no answer to anything.
+        if let Some(closed) = closed.filter(|_| self.close.is_none()) {
+            let code = closed.get("code").map_or_else(String::new, |code| format!(" {code}"));
+            unsaid.push(Unsaid {
+                path: "messages",
+                message: format!("the component closed the connection:{code}, and nothing expects it"),
+                expected: None,
+                actual: Some(closed.clone()),
+                details: Vec::new(),
+            });
+        }
         unsaid
     }
 

@@ -77,6 +77,13 @@ async fn what_goes_wrong_is_told() {
     let leaves = step("- ws: gateway/live\n  json: { leave: true }\n  receive: 2");
     let result = run_as(leaves.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
     assert_eq!(told(&result, &["error"]), r#""closed""#);
+    let closes = step("- ws: gateway/live\n  json: { close: true }");
+    let result = run_as(closes.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(told(&result, &["error"]), "null");
+    assert_eq!(
+        unsaid(closes.as_ref(), &result),
+        ["messages: the component closed the connection: 1011, and nothing expects it"]
+    );
     let elsewhere = step("- ws: gateway/elsewhere\n  json: {}");
     let result = run_as(elsewhere.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
     assert_eq!(

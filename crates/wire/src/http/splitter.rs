@@ -40,6 +40,8 @@ pub(super) struct HttpSplitter {
     beyond: Option<Box<dyn Splitter>>,
     /// An answer of ours that was begun and has not ended.
     own: Option<Own>,
+    /// Whose events were told last, and whether they are chunked: their stream may have ended with them.
+    told_events: Option<(Call, bool)>,
     /// The calls that were under way when it began, until they are told.
     under_way: Vec<Piece>,
 }
@@ -188,6 +190,7 @@ impl HttpSplitter {
             tunnel: false,
             beyond: None,
             own: None,
+            told_events: None,
             under_way: Vec::new(),
         }
     }
@@ -443,6 +446,7 @@ impl HttpSplitter {
         // What is written is framed anew.
         side.raw.clear();
         let call = front.call;
+        self.told_events = Some((call, stream.is_chunked));
         let mut begin = 0;
         while let Some((n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body) {
             let all = &passing[begin..begin + n_bytes];
@@ -666,9 +670,10 @@ impl Splitter for HttpSplitter {
             return beyond.say_anew(message, anew);
         }
         let of_ours = self.own.as_ref().filter(|own| Some(own.call) == message.call);
-        let is_chunked = match (of_ours, self.replies.events) {
-            (Some(own), _) => own.open == Open::Chunked,
-            (None, events) => events.is_some_and(|stream| stream.is_chunked),
+        let of_its = self.told_events.filter(|(call, _)| Some(*call) == message.call);
+        let is_chunked = match of_ours {
+            Some(own) => own.open == Open::Chunked,
+            None => of_its.is_some_and(|(_, is_chunked)| is_chunked),
         };
         let event = if is_chunked { unchunked(message.bytes) } else { message.bytes };
         Ok(answer::framed(&events::anew(event, anew)?, is_chunked.then_some(Open::Chunked)))

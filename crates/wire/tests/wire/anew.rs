@@ -162,6 +162,23 @@ fn what_is_changed_stays_well_framed() {
     }
 }
 
+/// A server that has little to say writes its events and their end at once.
+#[test]
+fn events_that_come_with_their_end_stay_well_framed() {
+    let http = PROTOCOLS.iter().find(|protocol| protocol.name() == "http").expect("a protocol");
+    let reply = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 b\r\ndata: abc\n\n\r\nb\r\ndata: def\n\n\r\n0\r\n\r\n";
+    let plain = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let asked = "GET /feed HTTP/1.1\r\n\r\nGET /after HTTP/1.1\r\n\r\n";
+    let chunks =
+        [(Direction::ToProvider, asked.to_owned()), (Direction::ToConsumer, format!("{reply}{plain}"))]
+            .map(|(to, text)| Chunk::Bytes(to, text.into_bytes()));
+    let outcome = follow(*http, &chunks, Done::Noise);
+    let texts: Vec<String> = outcome.lines.iter().map(|line| without_content(line)).collect();
+    assert_eq!((outcome.surprise, outcome.n_messages, outcome.lines.len()), (None, 2, 4), "{texts:?}");
+    assert!(outcome.lines[0].contains(r#""data":"xxx""#), "{:?}", outcome.lines);
+}
+
 #[test]
 fn nobody_says_anew_what_is_no_message() {
     for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name() != "tcp") {
