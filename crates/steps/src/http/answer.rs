@@ -1,5 +1,6 @@
 //! An answer as the value into which tests look.
 
+use super::Version;
 use super::link::{Answer, Broken};
 use crate::action::{Trouble, Unsaid};
 use crate::answered::{shown, unsaid_error};
@@ -70,9 +71,10 @@ pub(super) fn result(
 }
 
 /// What nobody had to write: an answer, and one below 400.
-pub(super) fn unsaid(result: &Value) -> Vec<Unsaid> {
+pub(super) fn unsaid(result: &Value, version: Version) -> Vec<Unsaid> {
     let url = result.get("url").and_then(Value::as_text).unwrap_or_default();
-    let mut unsaid = unsaid_error(result, "HTTP", format!("asked {url}"));
+    let spoken = if version == Version::Two { "HTTP/2" } else { "HTTP" };
+    let mut unsaid = unsaid_error(result, spoken, format!("asked {url}"));
     if let Some(status) = result.get("status").and_then(Value::as_i64).filter(|status| *status >= 400) {
         let body = result.get("text").and_then(Value::as_text).unwrap_or_default().trim();
         unsaid.push(Unsaid {

@@ -256,7 +256,7 @@ impl Action for HttpAction {
     }
 
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
-        answer::unsaid(result)
+        answer::unsaid(result, self.version)
     }
 
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {

@@ -108,4 +108,5 @@ async fn what_goes_wrong_over_http_2_has_the_same_words() {
     let older = get("/x");
     let result = run_as(older.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
     assert_eq!(result.get("error"), Some(&Value::text("malformed")), "{result}");
+    assert_eq!(unsaid(older.as_ref(), &result), ["error: the answer is not HTTP/2"]);
 }
