@@ -162,7 +162,7 @@ pub(super) fn told(answer: &Value) -> Value {
 
 /// Why no request can be answered so; none where one may.
 pub(super) fn misfit(answer: &Value) -> Option<Unanswerable> {
-    let to = AnswerTo { is_head: false, closes: false, is_old: false };
+    let to = AnswerTo::default();
     let is_final = |status: &Value| status.as_i64().is_none_or(|status| status >= 200);
     match encode(answer, to, None) {
         Err(unanswerable) => Some(unanswerable),

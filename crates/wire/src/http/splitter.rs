@@ -40,8 +40,6 @@ pub(super) struct HttpSplitter {
     beyond: Option<Box<dyn Splitter>>,
     /// An answer of ours that was begun and has not ended.
     own: Option<Own>,
-    /// Whose events were told last, and whether they are chunked: their stream may have ended with them.
-    told_events: Option<(Call, bool)>,
     /// The calls that were under way when it began, until they are told.
     under_way: Vec<Piece>,
 }
@@ -86,7 +84,7 @@ enum Begun {
 #[derive(Clone, Copy)]
 struct EventStream {
     cutter: Cutter,
-    is_chunked: bool,
+    open: Open,
     /// So many bytes of what is pending have passed already.
     n_gone: usize,
 }
@@ -98,7 +96,8 @@ impl EventStream {
 
     fn resumed(framing: Framing, events: Events, n_gone: usize) -> Self {
         let cutter = Cutter::Events { events, skips: false };
-        Self { cutter, is_chunked: framing == Framing::Chunked, n_gone }
+        let open = if framing == Framing::Chunked { Open::Chunked } else { Open::UntilClose };
+        Self { cutter, open, n_gone }
     }
 
     /// What of some bytes has not passed.
@@ -110,7 +109,7 @@ impl EventStream {
 
     /// Bytes of the body as they are sent.
     fn framed(self, bytes: &[u8]) -> Vec<u8> {
-        answer::framed(bytes, self.is_chunked.then_some(Open::Chunked))
+        answer::framed(bytes, Some(self.open))
     }
 }
 
@@ -135,7 +134,7 @@ enum Expects {
     NoMore,
 }
 
-/// What an answer to a request must keep to.
+/// What an answer to a request must keep to, and what is said anew of its reply.
 #[derive(Clone, Copy, Default)]
 pub(super) struct AnswerTo {
     pub(super) is_head: bool,
@@ -143,6 +142,9 @@ pub(super) struct AnswerTo {
     pub(super) closes: bool,
     /// Does it know nothing of chunks?
     pub(super) is_old: bool,
+    /// How the events of its reply are framed. Asked of events that were told, whose stream may have ended with them, and
+    /// further ones behind it.
+    pub(super) events: Option<Open>,
 }
 
 impl Side {
@@ -190,7 +192,6 @@ impl HttpSplitter {
             tunnel: false,
             beyond: None,
             own: None,
-            told_events: None,
             under_way: Vec::new(),
         }
     }
@@ -204,9 +205,20 @@ impl HttpSplitter {
 
     /// What an answer to a call must keep to.
     fn asked_in(&self, call: Call) -> Option<AnswerTo> {
+        self.asked.get(self.index_of(call)?).copied()
+    }
+
+    fn index_of(&self, call: Call) -> Option<usize> {
         // Each call whose head has come has one, and they are numbered one after the other.
         let behind = usize::try_from(self.newest.checked_sub(call)?).ok()?;
-        self.asked.get(self.asked.len().checked_sub(behind + 1)?).copied()
+        self.asked.len().checked_sub(behind.checked_add(1)?)
+    }
+
+    /// The events of the reply to a call are framed like this.
+    fn frames_events(&mut self, call: Call, open: Open) {
+        if let Some(index) = self.index_of(call) {
+            self.asked[index].events = Some(open);
+        }
     }
 
     /// Takes some bytes of requests and says how many.
@@ -251,7 +263,7 @@ impl HttpSplitter {
                     key: about.key,
                 });
                 let is_head = method == Method::Head;
-                let to = AnswerTo { is_head, closes: about.closes, is_old: about.is_old };
+                let to = AnswerTo { is_head, closes: about.closes, is_old: about.is_old, events: None };
                 if self.asked.len() == REMEMBERED {
                     self.asked.pop_front();
                 }
@@ -446,7 +458,6 @@ impl HttpSplitter {
         // What is written is framed anew.
         side.raw.clear();
         let call = front.call;
-        self.told_events = Some((call, stream.is_chunked));
         let mut begin = 0;
         while let Some((n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body) {
             let all = &passing[begin..begin + n_bytes];
@@ -470,12 +481,14 @@ impl HttpSplitter {
         if whole {
             let rest = stream.not_gone(passing);
             let mut bytes = stream.framed(rest);
-            if stream.is_chunked {
+            if stream.open == Open::Chunked {
                 bytes.extend_from_slice(b"0\r\n");
                 bytes.extend_from_slice(if trailers.is_empty() { b"\r\n" } else { &trailers });
             }
             out.push(Piece { to, bytes, of: Of::More { call, whole: true } });
         }
+        let open = stream.open;
+        self.frames_events(call, open);
     }
 }
 
@@ -644,7 +657,11 @@ impl Splitter for HttpSplitter {
         let mut rest = Vec::new();
         if let (Some(stream), Some(passing)) = (&mut side.events, side.message.passing.take()) {
             let passing = stream.not_gone(&passing);
-            rest = if stream.is_chunked { side.stream.framed_so_far(passing) } else { passing.to_vec() };
+            rest = if stream.open == Open::Chunked {
+                side.stream.framed_so_far(passing)
+            } else {
+                passing.to_vec()
+            };
         }
         rest.append(&mut side.raw);
         rest
@@ -669,14 +686,13 @@ impl Splitter for HttpSplitter {
         if let Some(beyond) = &mut self.beyond {
             return beyond.say_anew(message, anew);
         }
-        let of_ours = self.own.as_ref().filter(|own| Some(own.call) == message.call);
-        let of_its = self.told_events.filter(|(call, _)| Some(*call) == message.call);
-        let is_chunked = match of_ours {
-            Some(own) => own.open == Open::Chunked,
-            None => of_its.is_some_and(|(_, is_chunked)| is_chunked),
-        };
-        let event = if is_chunked { unchunked(message.bytes) } else { message.bytes };
-        Ok(answer::framed(&events::anew(event, anew)?, is_chunked.then_some(Open::Chunked)))
+        let to = message.call.and_then(|call| self.asked_in(call)).unwrap_or_default();
+        if to.is_head {
+            // Nothing is said to it of what is in a reply.
+            return Ok(message.bytes.to_vec());
+        }
+        let event = if to.events == Some(Open::Chunked) { unchunked(message.bytes) } else { message.bytes };
+        Ok(answer::framed(&events::anew(event, anew)?, to.events))
     }
 
     fn is_over(&self) -> bool {
@@ -710,6 +726,7 @@ impl Splitter for HttpSplitter {
         if let Some(open) = open {
             let path = self.awaited.iter().find(|awaited| awaited.call == call).map(|one| one.path.clone());
             self.own = Some(Own { call, path: path.unwrap_or_default(), open, is_head: to.is_head });
+            self.frames_events(call, open);
         }
         self.forget(call);
         Ok(said)

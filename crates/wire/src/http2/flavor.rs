@@ -213,13 +213,13 @@ impl Flavor {
     /// A message of a stream, given its bytes, that says something else.
     pub(super) fn anew(
         &self,
-        (to, stream): (Direction, &Stream),
+        (to, asked): (Direction, &Asked),
         message: &[u8],
         anew: Anew<'_>,
     ) -> Result<Vec<u8>, Unanswerable> {
         match self {
-            Self::Grpc(descriptors) if self.is_grpc(stream) => {
-                grpc::anew(descriptors.as_deref(), (to, &stream.path()), message, anew)
+            Self::Grpc(descriptors) if asked.is_grpc => {
+                grpc::anew(descriptors.as_deref(), (to, &asked.path), message, anew)
             }
             _ => events::anew(message, anew),
         }

@@ -216,9 +216,10 @@ impl Splitter for Http2 {
 
     fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
         let (first, ..) = frame::first(message.bytes).ok_or_else(over)?;
-        let stream = self.streams.get(&first.stream).ok_or_else(over)?;
+        // Its call may be over: it may have come together with the end.
+        let asked = message.call.and_then(|call| self.asked(call)).ok_or_else(over)?;
         let said: Vec<u8> = data_of(message.bytes).flatten().copied().collect();
-        let said = self.flavor.anew((message.to, stream), &said, anew)?;
+        let said = self.flavor.anew((message.to, &asked), &said, anew)?;
         let mut bytes = Vec::new();
         frame::write_data(first.stream, &said, false, &mut bytes);
         Ok(bytes)

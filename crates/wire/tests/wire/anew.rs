@@ -46,6 +46,8 @@ struct Outcome {
     lines: Vec<String>,
     n_messages: usize,
     n_replies: usize,
+    /// Why messages could not be said anew.
+    refusals: Vec<String>,
     surprise: Option<String>,
 }
 
@@ -98,7 +100,9 @@ fn change(splitter: &mut dyn Splitter, piece: Piece, done: Done, outcome: &mut O
                     .say_anew(message, Anew::Content(&mut |content| content.truncate(content.len() / 2))),
                 _ => splitter.say_anew(message, Anew::Content(&mut |content| noise(content))),
             };
-            said.inspect(|said| outcome.n_messages += usize::from(*said != bytes || done == Done::Same)).ok()
+            said.inspect(|said| outcome.n_messages += usize::from(*said != bytes || done == Done::Same))
+                .inspect_err(|refused| outcome.refusals.push(refused.to_string()))
+                .ok()
         }
         Of::Reply { call, .. } if done == Done::Noise => {
             let said = splitter.with_body(call, &bytes, &mut |content| noise(content));
@@ -162,6 +166,73 @@ fn what_is_changed_stays_well_framed() {
     }
 }
 
+/// What a side says before the other one says anything, all at once.
+fn joined(chunks: &[Chunk]) -> Vec<Chunk> {
+    let mut joined: Vec<Chunk> = Vec::new();
+    for chunk in chunks {
+        match (joined.last_mut(), chunk) {
+            (Some(Chunk::Bytes(last, before)), Chunk::Bytes(to, bytes)) if last == to => {
+                before.extend_from_slice(bytes);
+            }
+            _ => joined.push(chunk.clone()),
+        }
+    }
+    joined
+}
+
+/// All that the consumer says, and then all that the provider says.
+fn one_after_the_other(chunks: &[Chunk]) -> Vec<Chunk> {
+    let of = |side| chunks.iter().filter(move |chunk| matches!(chunk, Chunk::Bytes(to, _) if *to == side));
+    let chunks: Vec<_> = of(Direction::ToProvider).chain(of(Direction::ToConsumer)).cloned().collect();
+    joined(&chunks)
+}
+
+/// Messages come together with each other and with the end of what they belong to: a side writes when it likes.
+#[test]
+fn what_comes_with_its_end_can_be_said_anew() {
+    for case in every_case().filter(|case| case.protocol.name() != "tcp") {
+        let name = case.path.file_stem().expect("a name").to_string_lossy();
+        let at_once = joined(&case.pieces);
+        for done in [Done::Nothing, Done::Noise, Done::Cut, Done::Same] {
+            let bit_by_bit = follow(case.protocol, &case.pieces, done);
+            let outcome = follow(case.protocol, &at_once, done);
+            let of = format!("{name}, {done:?}");
+            assert_eq!(counted(&outcome.refusals), counted(&bit_by_bit.refusals), "{of}");
+            assert_eq!(outcome.lines.len(), bit_by_bit.lines.len(), "{of}");
+            assert_eq!(outcome.surprise, bit_by_bit.surprise, "{of}");
+        }
+    }
+}
+
+/// Calls that wait for nothing of each other: by then they are over, and others have come behind them.
+#[test]
+fn what_is_over_can_be_said_anew() {
+    let is_it = |name: &str| ["grpc-grpcio", "http-two-node-mixed", "http-events"].contains(&name);
+    let mut n_messages = 0;
+    for case in every_case() {
+        let name = case.path.file_stem().expect("a name").to_string_lossy();
+        let chunks = one_after_the_other(&case.pieces);
+        for done in [Done::Noise, Done::Cut, Done::Same].into_iter().filter(|_| is_it(&name)) {
+            let as_it_is = follow(case.protocol, &chunks, Done::Nothing);
+            let outcome = follow(case.protocol, &chunks, done);
+            let of = format!("{name}, {done:?}");
+            assert_eq!(outcome.refusals, Vec::<String>::new(), "{of}");
+            assert_eq!(outcome.lines.len(), as_it_is.lines.len(), "{of}");
+            assert_eq!(outcome.surprise, as_it_is.surprise, "{of}");
+            n_messages += outcome.n_messages;
+        }
+    }
+    assert!(n_messages >= 15, "{n_messages}");
+}
+
+fn counted(refusals: &[String]) -> BTreeMap<&str, usize> {
+    let mut counted = BTreeMap::new();
+    for refused in refusals {
+        *counted.entry(refused.as_str()).or_default() += 1;
+    }
+    counted
+}
+
 /// A server that has little to say writes its events and their end at once.
 #[test]
 fn events_that_come_with_their_end_stay_well_framed() {
@@ -169,13 +240,13 @@ fn events_that_come_with_their_end_stay_well_framed() {
     let reply = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n\
                  b\r\ndata: abc\n\n\r\nb\r\ndata: def\n\n\r\n0\r\n\r\n";
     let plain = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    let asked = "GET /feed HTTP/1.1\r\n\r\nGET /after HTTP/1.1\r\n\r\n";
-    let chunks =
-        [(Direction::ToProvider, asked.to_owned()), (Direction::ToConsumer, format!("{reply}{plain}"))]
-            .map(|(to, text)| Chunk::Bytes(to, text.into_bytes()));
+    let again = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: ghi\n\n";
+    let asked = ["feed", "after", "again"].map(|path| format!("GET /{path} HTTP/1.1\r\n\r\n")).concat();
+    let chunks = [(Direction::ToProvider, asked), (Direction::ToConsumer, format!("{reply}{plain}{again}"))]
+        .map(|(to, text)| Chunk::Bytes(to, text.into_bytes()));
     let outcome = follow(*http, &chunks, Done::Noise);
     let texts: Vec<String> = outcome.lines.iter().map(|line| without_content(line)).collect();
-    assert_eq!((outcome.surprise, outcome.n_messages, outcome.lines.len()), (None, 2, 4), "{texts:?}");
+    assert_eq!((outcome.surprise, outcome.n_messages, outcome.lines.len()), (None, 3, 5), "{texts:?}");
     assert!(outcome.lines[0].contains(r#""data":"xxx""#), "{:?}", outcome.lines);
 }
 

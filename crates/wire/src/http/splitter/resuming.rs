@@ -44,7 +44,8 @@ impl HttpSplitter {
         if !is_in_head {
             let about = About::read(head);
             let is_head = open.method == Method::Head;
-            self.asked.push_back(AnswerTo { is_head, closes: about.closes, is_old: about.is_old });
+            let (closes, is_old) = (about.closes, about.is_old);
+            self.asked.push_back(AnswerTo { is_head, closes, is_old, events: None });
             self.newest = call;
             if awaits {
                 self.awaited.push_back(Awaited {
