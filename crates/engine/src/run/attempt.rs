@@ -106,7 +106,10 @@ async fn run(bed: &Arc<Testbed>, test: &PlannedTest, scope: &Scope, fixtures: &m
     if !ended.goes_on() {
         // The steps that would have come to it did not run.
         unproved.unreached.clear();
+        fixtures.cut_short(scope.test.as_ref());
     }
+    bed.drain().await;
+    unproved.failed.extend(fixtures.failures());
     ended = unproved.tell(bed, scope, ended);
     let afterwards = Lane { deadline: Instant::now() + AFTERWARDS, ..lane.clone() };
     ended.max(finish(&afterwards, body, clean_ups).await)

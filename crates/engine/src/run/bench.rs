@@ -52,14 +52,23 @@ impl AttemptBench {
         let mut unproved = Unproved::default();
         for placed in placed.into_iter().rev() {
             self.bed.take_away(&placed, scope.clone()).await;
-            if let Some(standing) = &placed.standing {
-                unproved.failed.extend(self.bed.failures(&**standing, |seam| is_on(&placed.seam, seam)));
-            }
+            unproved.failed.extend(self.failures_of(&placed));
             if placed.rule.n_struck() == 0 {
                 unproved.unreached.push(unreached_notice(&placed));
             }
         }
         unproved
+    }
+
+    /// What the stubs that stand could not say up to now.
+    pub(crate) fn failures(&self) -> Vec<(Scope, Notice)> {
+        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        placed.iter().flat_map(|placed| self.failures_of(placed)).collect()
+    }
+
+    fn failures_of(&self, placed: &Placed) -> Vec<(Scope, Notice)> {
+        let Some(standing) = &placed.standing else { return Vec::new() };
+        self.bed.failures(&**standing, |seam| is_on(&placed.seam, seam))
     }
 
     /// How much stands on seams now.

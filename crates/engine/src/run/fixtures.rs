@@ -6,7 +6,7 @@ use crate::run::bench::{ALL, AttemptBench};
 use crate::run::lane::{Actors, Lane};
 use crate::run::step::{Ended, fail_by_eval, run_steps};
 use crate::run::variables::Variables;
-use seam_event::{Level, Notice, Phase, Scope as At, What};
+use seam_event::{Level, Notice, Phase, Scope as At, TestId, What};
 use seam_expr::{EvalError, Names as _};
 use seam_model::Scope;
 use seam_value::{Map, Value};
@@ -33,20 +33,59 @@ struct Standing {
     gives: Map,
     /// What its actor sends from then on.
     signs_in: Option<Value>,
-    clean_up: CleanUp,
+    /// Its own, and those of narrower ones that it needed.
+    clean_ups: Vec<CleanUp>,
     /// What it has put on seams: that stays as long as it does, whichever test was the first to need it.
     bench: Arc<AttemptBench>,
+    /// The tests that needed it, as far as their steps came to their end: what nothing reached in any of them was of no
+    /// account in all of them.
+    needed_by: Vec<TestId>,
 }
 
 impl Standing {
     /// Takes away what it has put on seams, and cleans up.
     async fn end(&self, lane: &Lane) {
-        put_back(&self.bench, lane).await;
-        self.clean_up.run(lane).await;
+        let mut unproved = self.bench.take_away(ALL, &lane.scope).await;
+        if self.needed_by.is_empty() {
+            // The steps that would have come to it did not run.
+            unproved.unreached.clear();
+        }
+        for notice in &mut unproved.unreached {
+            notice.text.extend([" in any test that needs `", &self.fixture.name, "`"]);
+            let tests = self.needed_by.iter().map(|test| ("needed by".to_owned(), name(test).to_owned()));
+            notice.notes.extend(tests);
+        }
+        // Those tests have been told already, and which of them should have met it nobody knows: it is the run's.
+        unproved.tell(&lane.bed, &At::default(), Ended::Well);
+        clean_up(&self.clean_ups, &self.bench, lane).await;
+    }
+
+    /// Is it this fixture, made with these values?
+    fn is(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> bool {
+        Arc::ptr_eq(&self.fixture, fixture) && self.with == *with
+    }
+
+    /// Does one that stands rest on this one?
+    fn carries(&self, other: &Standing) -> bool {
+        other.fixture.needs.iter().any(|need| Arc::ptr_eq(&need.fixture, &self.fixture))
     }
 }
 
-/// Takes away what a fixture has put on seams. Whether each test has met it is not the fixture's to say.
+/// A test's name without its file's.
+fn name(test: &TestId) -> &str {
+    test.as_str().split_once("::").map_or(test.as_str(), |(_, name)| name)
+}
+
+/// Cleans up after a wider fixture, in reverse order. What that puts on seams goes with it.
+async fn clean_up(clean_ups: &[CleanUp], bench: &Arc<AttemptBench>, lane: &Lane) {
+    let own = Lane { bench: Arc::clone(bench), ..lane.clone() };
+    for clean_up in clean_ups.iter().rev() {
+        clean_up.run(&own).await;
+    }
+    put_back(bench, lane).await;
+}
+
+/// Takes away what a wider fixture has put on seams where no test has needed that.
 async fn put_back(bench: &AttemptBench, lane: &Lane) {
     let mut unproved = bench.take_away(ALL, &lane.scope).await;
     unproved.unreached.clear();
@@ -111,7 +150,7 @@ impl Fixtures {
             Ok(with) => with,
             Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
         };
-        if self.find(&need.fixture, &with).is_some() {
+        if self.standing.iter().any(|standing| standing.is(&need.fixture, &with)) {
             return Ended::Well;
         }
         // It is made on top of the state of those as wide as it is, not of what a test has left.
@@ -140,6 +179,7 @@ impl Fixtures {
         let (ended, made) = self.make(&own, need, with.clone(), &mut clean_ups).await;
         let Some(made) = made.filter(|_| ended.goes_on()) else {
             put_back(&bench, lane).await;
+            clean_up(&clean_ups, &bench, &own).await;
             return Ok(ended);
         };
         let _ = lane.bed.until_quiet(lane.bench.quiet, Instant::now() + QUIET_WITHIN).await;
@@ -147,15 +187,13 @@ impl Fixtures {
         if let Err(error) = lane.bed.keep_state(depth).await {
             // It will not stand, so nothing of it may.
             put_back(&bench, lane).await;
-            for clean_up in clean_ups.iter().rev() {
-                clean_up.run(&own).await;
-            }
+            clean_up(&clean_ups, &bench, &own).await;
             return Err(error);
         }
-        let clean_up = clean_ups.pop().ok_or("remember the clean-up of a fixture")?;
         let fixture = Arc::clone(&need.fixture);
         let Made { gives, signs_in } = made;
-        self.standing.push(Standing { fixture, with, gives, signs_in, clean_up, bench });
+        let needed_by = Vec::new();
+        self.standing.push(Standing { fixture, with, gives, signs_in, clean_ups, bench, needed_by });
         Ok(ended)
     }
 
@@ -171,7 +209,9 @@ impl Fixtures {
             Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
         };
         let actor = need.alias.as_deref().unwrap_or("");
-        let made = if let Some(standing) = self.find(&need.fixture, &with) {
+        let found = self.standing.iter_mut().find(|standing| standing.is(&need.fixture, &with));
+        let made = if let Some(standing) = found {
+            standing.needed_by.extend(lane.scope.test.clone());
             Made { gives: standing.gives.clone(), signs_in: standing.signs_in.clone() }
         } else if let Some(made) = self.of_test(&need.fixture, &with) {
             made
@@ -261,13 +301,18 @@ impl Fixtures {
 
     async fn clean_up(&mut self, lane: &Lane, scope: Scope) {
         let standing = std::mem::take(&mut self.standing);
-        let (over, still): (Vec<_>, Vec<_>) =
+        let (mut over, still): (Vec<_>, Vec<_>) =
             standing.into_iter().partition(|one| one.fixture.scope == scope);
         self.standing = still;
         if over.is_empty() {
             return;
         }
-        for standing in over.iter().rev() {
+        while let Some(mut standing) = over.pop() {
+            standing.needed_by.sort();
+            standing.needed_by.dedup();
+            for beneath in over.iter_mut().chain(&mut self.standing).filter(|one| one.carries(&standing)) {
+                beneath.needed_by.extend_from_slice(&standing.needed_by);
+            }
             standing.end(lane).await;
         }
         lane.bed.forget_state(usize::from(scope == Scope::File) + 1);
@@ -278,16 +323,22 @@ impl Fixtures {
         self.of_test.clear();
     }
 
+    /// The steps of a test did not come to their end: what they would have met they say nothing about.
+    pub(crate) fn cut_short(&mut self, test: Option<&TestId>) {
+        for standing in &mut self.standing {
+            standing.needed_by.retain(|other| Some(other) != test);
+        }
+    }
+
+    /// What stubs that stand could not say up to now: it is the present test's.
+    pub(crate) fn failures(&self) -> Vec<(At, Notice)> {
+        self.standing.iter().flat_map(|standing| standing.bench.failures()).collect()
+    }
+
     fn of_test(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<Made> {
         let made =
             self.of_test.iter().find(|(other, values, _)| Arc::ptr_eq(other, fixture) && values == with);
         made.map(|(_, _, made)| made.clone())
-    }
-
-    fn find(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<&Standing> {
-        self.standing
-            .iter()
-            .find(|standing| Arc::ptr_eq(&standing.fixture, fixture) && standing.with == *with)
     }
 }
 

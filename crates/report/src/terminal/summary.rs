@@ -3,7 +3,7 @@
 use super::{Page, failure, row};
 use crate::clean::line;
 use crate::time::human;
-use seam_diag::render;
+use seam_diag::{Severity, render};
 use seam_event::SeamId;
 use seam_event::{Level, Notice};
 use seam_judge::{Finding, Grade, TestOutcome, TestVerdict, Times, Verdict};
@@ -37,8 +37,18 @@ pub(crate) fn findings(findings: &[Finding], page: &Page<'_>) -> String {
         let heading = failure::heading(finding);
         if heading.is_empty() {
             diagnostic.notes.retain(|(name, text)| !name.is_empty() || *text != diagnostic.title);
+            // The title says it already.
+            if let Some((_, label)) = &mut diagnostic.place
+                && *label == diagnostic.title
+            {
+                label.clear();
+            }
         } else {
             diagnostic.title = heading;
+        }
+        if finding.grade == Grade::Inconclusive {
+            diagnostic.severity = Severity::Warning;
+            diagnostic.title.insert_str(0, "inconclusive: ");
         }
         let _ = write!(out, "\n{}", render(&diagnostic, page.sources, page.look));
     }
