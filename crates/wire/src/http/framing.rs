@@ -59,8 +59,10 @@ enum State {
     },
     /// So many bytes of this chunk are to come.
     ChunkData(u64),
-    /// The line end after a chunk's bytes.
-    ChunkEnd,
+    /// The line end after a chunk's bytes, of which the carriage return has come, or not.
+    ChunkEnd {
+        has_cr: bool,
+    },
     Trailers(Line),
     UntilClose,
 }
@@ -130,6 +132,11 @@ impl Stream {
         }
     }
 
+    /// Have all bytes of a chunk come, and not its end?
+    pub(super) fn is_before_chunk_end(&self) -> bool {
+        matches!(self.state, State::ChunkEnd { .. })
+    }
+
     /// How many coming bytes are surely the body's.
     pub(super) fn body_left(&self) -> u64 {
         match self.state {
@@ -144,7 +151,7 @@ impl Stream {
     pub(super) fn n_to_chunk(&self) -> Option<usize> {
         match self.state {
             State::ChunkData(left) => Some(usize::try_from(left).unwrap_or(usize::MAX)),
-            State::ChunkEnd | State::Trailers(_) | State::ChunkSize { n_bytes: 1.., .. } => Some(1),
+            State::ChunkEnd { .. } | State::Trailers(_) | State::ChunkSize { n_bytes: 1.., .. } => Some(1),
             _ => None,
         }
     }
@@ -159,26 +166,30 @@ impl Stream {
     }
 
     /// Bytes of a chunked body that have been taken out of their chunks, framed so that what follows may follow as it
-    /// comes: in the middle of a chunk, or of the line before one.
-    pub(super) fn framed_so_far(&self, bytes: &[u8]) -> Vec<u8> {
+    /// comes: in the middle of a chunk, of the line before one, or of these trailers.
+    pub(super) fn framed_so_far(&self, bytes: &[u8], trailers: &[u8]) -> Vec<u8> {
         let chunk = |size: u64| [format!("{size:x}\r\n").as_bytes(), bytes].concat();
         let whole = || {
             if bytes.is_empty() { Vec::new() } else { [&chunk(bytes.len() as u64), &b"\r\n"[..]].concat() }
         };
         match self.state {
             State::ChunkData(left) => chunk(left.saturating_add(bytes.len() as u64)),
-            State::ChunkEnd if !bytes.is_empty() => chunk(bytes.len() as u64),
+            State::ChunkEnd { has_cr } => {
+                let begun = if bytes.is_empty() { Vec::new() } else { chunk(bytes.len() as u64) };
+                [&begun[..], if has_cr { b"\r" } else { b"" }].concat()
+            }
             State::ChunkSize { size, n_digits: n_digits @ 1.., n_bytes } => {
                 // Whatever stands behind the size says nothing to anybody.
                 let more = if u16::from(n_digits) < n_bytes { ";" } else { "" };
                 [&whole()[..], format!("{size:x}{more}").as_bytes()].concat()
             }
-            State::Trailers(_) => [&whole()[..], b"0\r\n"].concat(),
+            State::Trailers(_) => [&whole()[..], b"0\r\n", trailers].concat(),
             _ => whole(),
         }
     }
 
-    /// Looks at the next bytes of a message, keeps what is kept of them, and says how many it took.
+    /// Looks at the next bytes of a message, keeps what is kept of them, and says how many it took. What surprises is never
+    /// taken, and nothing is taken with it: what stands before it is taken first, by itself.
     pub(super) fn advance(
         &mut self,
         message: &mut Message,
@@ -188,7 +199,11 @@ impl Stream {
     ) -> Result<(usize, Reached), Surprise> {
         let mut n_taken = 0;
         while let Some(rest) = bytes.get(n_taken..).filter(|rest| !rest.is_empty()) {
-            let (n_used, reached) = self.advance_once(message, rest, limits, room)?;
+            let (n_used, reached) = match self.advance_once(message, rest, limits, room) {
+                Ok(advanced) => advanced,
+                Err(_) if n_taken > 0 => break,
+                Err(surprise) => return Err(surprise),
+            };
             n_taken += n_used;
             if reached != Reached::Nothing {
                 return Ok((n_taken, reached));
@@ -234,11 +249,12 @@ impl Stream {
             State::ChunkData(left) => {
                 let n_used = keep_body(message, bytes, left, (limits, room));
                 let left = left - n_used as u64;
-                self.state = if left == 0 { State::ChunkEnd } else { State::ChunkData(left) };
+                self.state =
+                    if left == 0 { State::ChunkEnd { has_cr: false } } else { State::ChunkData(left) };
                 Ok((n_used, Reached::Nothing))
             }
             State::UntilClose => Ok((keep_body(message, bytes, u64::MAX, (limits, room)), Reached::Nothing)),
-            State::ChunkSize { .. } | State::ChunkEnd => {
+            State::ChunkSize { .. } | State::ChunkEnd { .. } => {
                 self.chunk_line(bytes[0]).map(|()| (1, Reached::Nothing))
             }
             State::Trailers(line) => {
@@ -274,7 +290,7 @@ impl Stream {
         }
         match self.state {
             State::Length(0) => self.state = State::Between,
-            State::ChunkData(0) => self.state = State::ChunkEnd,
+            State::ChunkData(0) => self.state = State::ChunkEnd { has_cr: false },
             _ => return false,
         }
         self.is_between()
@@ -284,8 +300,10 @@ impl Stream {
     fn chunk_line(&mut self, byte: u8) -> Result<(), Surprise> {
         let first_size = State::ChunkSize { size: 0, n_digits: 0, n_bytes: 0 };
         match self.state {
-            State::ChunkEnd if byte == b'\n' => self.state = first_size,
-            State::ChunkEnd if byte == b'\r' => {}
+            State::ChunkEnd { .. } if byte == b'\n' => self.state = first_size,
+            State::ChunkEnd { has_cr: false } if byte == b'\r' => {
+                self.state = State::ChunkEnd { has_cr: true };
+            }
             State::ChunkSize { n_bytes, .. } if n_bytes >= MAX_CHUNK_LINE => {
                 return Err(Surprise::new("a chunk's line that is too long"));
             }

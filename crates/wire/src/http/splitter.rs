@@ -459,10 +459,19 @@ impl HttpSplitter {
         side.raw.clear();
         let call = front.call;
         let mut begin = 0;
-        while let Some((n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body) {
+        while let Some((mut n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body)
+        {
+            let is_inside = matches!(stream.cutter, Cutter::Events { skips: true, .. });
+            if is_inside && side.stream.is_before_chunk_end() {
+                // What is left must have a chunk that can end.
+                n_bytes -= 1;
+            }
             let all = &passing[begin..begin + n_bytes];
             let event = stream.not_gone(all).to_vec();
             begin += n_bytes;
+            if n_bytes == 0 {
+                break;
+            }
             if event.is_empty() {
                 continue;
             }
@@ -656,11 +665,15 @@ impl Splitter for HttpSplitter {
         let side = self.side(direction);
         let mut rest = Vec::new();
         if let (Some(stream), Some(passing)) = (&mut side.events, side.message.passing.take()) {
-            let passing = stream.not_gone(&passing);
-            rest = if stream.open == Open::Chunked {
-                side.stream.framed_so_far(passing)
-            } else {
-                passing.to_vec()
+            let mut passing = stream.not_gone(&passing);
+            if passing.is_empty() && side.raw.is_empty() && side.stream.is_before_chunk_end() {
+                // All that the chunk says is gone, framed by itself. Its end still comes, and needs one that it can end: an
+                // empty line between events says nothing to anybody.
+                passing = b"\n";
+            }
+            rest = match stream.open {
+                Open::Chunked => side.stream.framed_so_far(passing, side.message.trailers()),
+                Open::UntilClose => passing.to_vec(),
             };
         }
         rest.append(&mut side.raw);

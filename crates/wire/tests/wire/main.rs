@@ -11,6 +11,7 @@ mod http2_live;
 mod http2_room;
 mod http2_talk;
 mod law;
+mod law_events;
 mod midway;
 mod soup;
 mod split_amqp;
