@@ -2,7 +2,7 @@
 
 use super::events;
 use super::reading::MAX_UNPACKED_ON_SEAM;
-use super::splitter::AnswerTo;
+use super::splitter::saying::AnswerTo;
 use crate::body::decode;
 use crate::splitter::Unanswerable;
 use base64::Engine as _;

@@ -1,7 +1,10 @@
 //! A connection that comes to be cut while calls are under way: what has passed of them stays gone, and the next request
 //! that begins is told as any other.
 
-use super::{About, AnswerTo, Awaited, EventStream, Expects, HttpSplitter, Side, Wish};
+use super::about::{About, Wish};
+use super::events::EventStream;
+use super::saying::AnswerTo;
+use super::{Awaited, Expects, HttpSplitter, Side};
 use crate::conversation::{Captured, Direction};
 use crate::http::connection::{Method, Open, path_of, reply_head};
 use crate::http::framing::{Framing, Message, Stream};
