@@ -13,10 +13,12 @@ use crate::tls::Meeting;
 use seam_wire::grpc::Descriptors;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 /// Bytes read at once. One buffer of this size serves all connections of the thread.
 const CHUNK: usize = 64 * 1024;
@@ -396,13 +398,10 @@ async fn pass(
                 continue;
             }
         }
-        let readable = tokio::select! {
-            biased;
-            readable = from.readable() => readable,
-            () = switch.changed() => continue,
-        };
-        if readable.is_err() {
-            return reset(direction, tap);
+        match readable(from, switch).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return reset(direction, tap),
+            None => continue,
         }
         let Stance::Pass(most) = switch.stance(direction, &tap.borrow()) else { continue };
         let rest = {
@@ -462,6 +461,16 @@ async fn pass(
             }
         }
     }
+}
+
+/// Waits until something can be read; none where there is to be looked first at what is to be done.
+async fn readable(from: &Socket, switch: &Switch) -> Option<io::Result<()>> {
+    let n_seen = switch.n_changes();
+    poll_fn(|cx| match from.poll_readable(cx) {
+        Poll::Ready(readable) => Poll::Ready(Some(readable)),
+        Poll::Pending => switch.poll_changed(n_seen, cx).map(|()| None),
+    })
+    .await
 }
 
 /// Waits until what the receiver did not take at once is written, or the connection is to be held: gives what was not. The

@@ -6,9 +6,11 @@
 use crate::tls::TlsSocket;
 use rustix::net::{RecvFlags, recv};
 use socket2::SockRef;
+use std::future::poll_fn;
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
@@ -28,11 +30,17 @@ pub(crate) enum Socket {
 impl Socket {
     /// Waits until something can be read (or the other side has ended).
     pub(crate) async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_readable(cx)).await
+    }
+
+    /// The same, to be asked at each turn of the one task that reads: the runtime remembers only who asked last, which
+    /// costs far less than a place in its list of those who wait.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
-            Self::Tls(socket) => socket.readable().await,
-            Self::Gone => Err(gone()),
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(socket) => socket.poll_readable(cx),
+            Self::Gone => Poll::Ready(Err(gone())),
         }
     }
 

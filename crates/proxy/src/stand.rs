@@ -17,6 +17,8 @@ use crate::socket::Socket;
 use crate::switch::Switch;
 use crate::tls::{Meeting, SeamTls};
 use crate::ways::{Door, Doors};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use seam_event::SeamId;
 use seam_wire::{Behind, Limits, Protocol, Splitting};
 use socket2::{Domain, SockRef, Type};
@@ -376,9 +378,13 @@ impl Open {
         shared: &Shared,
     ) -> Passed {
         let switch = Switch::new(state.clone());
+        // Asked only when the seam has changed: what passes wakes the task far more often.
+        let broken = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state));
+        let mut broken: FuturesUnordered<_> = std::iter::once(broken).collect();
         tokio::select! {
+            biased;
             passed = relay((&self.consumer, provider), &self.tap, &shared.scratch, &switch) => passed,
-            () = until_broken(state.clone(), self.n_cuts, |state| switch.follow(state)) => {
+            Some(()) = broken.next() => {
                 for rule in state.borrow().enders(self.n_cuts) {
                     rule.struck();
                     shared.observer.tell(Seen::Struck { seam: self.seam.0, rule: Arc::clone(rule) });

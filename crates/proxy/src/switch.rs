@@ -14,8 +14,10 @@ use crate::hold::SeamState;
 use crate::relay::Tap;
 use seam_wire::Direction;
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long a consumer waits for its open calls to end.
@@ -24,7 +26,7 @@ const WAITS: Duration = Duration::from_millis(250);
 /// How long it passes before it is made to wait again.
 const PASSES: Duration = Duration::from_secs(2);
 
-/// The way from passing to holding.
+/// The way from passing to holding. Both directions, and whoever follows the seam, are one task.
 pub(crate) struct Switch {
     /// Looked at right before each reading: what is sent after a rule was put is never just passed on.
     state: RefCell<watch::Receiver<SeamState>>,
@@ -36,7 +38,9 @@ pub(crate) struct Switch {
     since: Cell<Option<Instant>>,
     /// Has the consumer still to take something that was read for it?
     is_behind: Cell<bool>,
-    changed: Notify,
+    n_changes: Cell<u64>,
+    /// The task, where it waits for a change.
+    task: RefCell<Option<Waker>>,
 }
 
 /// What a direction is to do.
@@ -59,24 +63,51 @@ impl Switch {
             goes_over: Cell::new(false),
             since: Cell::new(None),
             is_behind: Cell::new(false),
-            changed: Notify::new(),
+            n_changes: Cell::new(0),
+            task: RefCell::new(None),
         }
     }
 
     /// The seam has changed.
     pub(crate) fn follow(&self, _: &SeamState) {
-        self.changed.notify_waiters();
+        self.has_changed();
+    }
+
+    fn has_changed(&self) {
+        self.n_changes.set(self.n_changes.get() + 1);
+        // Directions that were looked at before this are to be looked at again.
+        if let Some(task) = self.task.borrow_mut().take() {
+            task.wake();
+        }
+    }
+
+    /// How often there was something for a direction to look at.
+    pub(crate) fn n_changes(&self) -> u64 {
+        self.n_changes.get()
+    }
+
+    /// Ready when a direction is to look again at what it is to do, which it did last after so many changes.
+    pub(crate) fn poll_changed(&self, n_seen: u64, cx: &Context<'_>) -> Poll<()> {
+        if self.n_changes.get() != n_seen {
+            return Poll::Ready(());
+        }
+        let mut task = self.task.borrow_mut();
+        if !task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            *task = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// Comes back when a direction is to look again at what it is to do.
     pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
+        let n_seen = self.n_changes();
+        poll_fn(|cx| self.poll_changed(n_seen, cx)).await;
     }
 
     /// Comes back when both directions are to stop.
     pub(crate) async fn goes_over(&self) {
         while !self.goes_over.get() {
-            self.changed.notified().await;
+            self.changed().await;
         }
     }
 
@@ -98,7 +129,7 @@ impl Switch {
         }
         if tap.may_split(direction.opposite()) {
             self.goes_over.set(true);
-            self.changed.notify_waiters();
+            self.has_changed();
             return Stance::Stop;
         }
         match direction {

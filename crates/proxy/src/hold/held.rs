@@ -2,8 +2,8 @@
 
 use super::SeamState;
 use super::fates::Fates;
+use super::heard::{Heard, Hearing};
 use super::lane::{Act, Lane};
-use super::pushed::Pushed;
 use super::rule::{By, Rule};
 use super::said::Said;
 use super::verdict::Verdict;
@@ -21,7 +21,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -111,8 +111,8 @@ struct Held {
     streams: Streams,
     /// Who is asked instead of the provider, for which call.
     others: JoinSet<(Call, Answering)>,
-    /// What is to be said to the consumer of its own accord.
-    pushes: broadcast::Receiver<Arc<Pushed>>,
+    /// What is heard of beside the bytes.
+    hearing: Hearing,
 }
 
 /// The connection has come to its end.
@@ -123,7 +123,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
     let _counted = with.leads.holds_one();
     let ordered = !(with.protocol.multiplexes() && with.splitter.is_some());
     let protocol = with.protocol;
-    let pushes = with.state.borrow().pushes.subscribe();
+    let hearing = Hearing::of(&with.state);
     let mut held = Held {
         with,
         up: Lane::new(ordered, protocol),
@@ -146,7 +146,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         is_free: false,
         streams: Streams::default(),
         others: JoinSet::new(),
-        pushes,
+        hearing,
     };
     let Err(Ended(over)) = held.run().await else {
         let Holding { consumer, provider, .. } = held.with;
@@ -168,11 +168,9 @@ enum Woken {
     /// The consumer, of whom nothing is read at present, has reset the connection.
     Broken,
     Time,
-    Changed,
+    Heard(Heard),
     /// Somebody else has answered.
     Others(Call, Answering),
-    /// Something is to be said to the consumer.
-    Pushed(Arc<Pushed>),
 }
 
 impl Held {
@@ -270,12 +268,12 @@ impl Held {
                 Err(Ended(Over::Reset))
             }
             Woken::Time => Ok(()),
-            Woken::Changed => self.apply_state(),
-            Woken::Others(call, answering) => self.others_have_answered(call, answering),
-            Woken::Pushed(pushed) => {
+            Woken::Heard(Heard::Changed) => self.apply_state(),
+            Woken::Heard(Heard::Pushed(pushed)) => {
                 self.push(&pushed);
                 Ok(())
             }
+            Woken::Others(call, answering) => self.others_have_answered(call, answering),
         }
     }
 
@@ -301,16 +299,10 @@ impl Held {
         let reads_provider = !self.provider_ended && !self.down.is_full();
         let due = [self.up.next_due(), self.down.next_due(), self.next_part()].into_iter().flatten().min();
         let (blocked_up, blocked_down) = (self.up.is_blocked, self.down.is_blocked);
-        let Holding { consumer, provider, state, .. } = &mut self.with;
-        let (consumer, provider) = (&*consumer, provider.as_ref());
+        let Holding { consumer, provider, .. } = &self.with;
+        let provider = provider.as_ref();
         tokio::select! {
-            changed = state.changed() => {
-                if changed.is_err() {
-                    // The proxy is being taken down, which ends this task in a moment.
-                    std::future::pending::<()>().await;
-                }
-                Woken::Changed
-            }
+            heard = self.hearing.next() => Woken::Heard(heard),
             () = readable(Some(consumer).filter(|_| reads_consumer)) => Woken::Readable(Direction::ToProvider),
             () = consumer.broken(), if !reads_consumer => Woken::Broken,
             () = readable(provider.filter(|_| reads_provider)) => Woken::Readable(Direction::ToConsumer),
@@ -319,7 +311,6 @@ impl Held {
             Some(Ok((call, answering))) = self.others.join_next(), if !self.others.is_empty() => {
                 Woken::Others(call, answering)
             }
-            Ok(pushed) = self.pushes.recv() => Woken::Pushed(pushed),
             () = until(due) => Woken::Time,
         }
     }

@@ -8,6 +8,7 @@
 //! [`held`], with all calls that are under way, without anybody having to connect anew ([`switch`](crate::switch)).
 
 mod fates;
+mod heard;
 pub(crate) mod held;
 mod lane;
 mod pushed;

@@ -15,6 +15,7 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -114,11 +115,8 @@ impl TlsSocket {
     }
 
     /// Waits until plain bytes may have come.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        if self.0.has_something() {
-            return Ok(());
-        }
-        self.0.stream.readable().await
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.0.has_something() { Poll::Ready(Ok(())) } else { self.0.stream.poll_read_ready(cx) }
     }
 
     /// Waits until something can be written.

@@ -4,6 +4,8 @@
 
 use crate::conversation::{Limits, Position, Surprise};
 use crate::kept::Room;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
 
 /// What is kept of one message: its head, the first bytes of its body without chunk lines, and its trailers,
 /// one after the other in one allocation.
@@ -103,6 +105,10 @@ pub(super) struct Stream {
 
 /// A chunk's line with its extensions is longer than this only in attacks.
 const MAX_CHUNK_LINE: u16 = 4096;
+
+/// An empty line behind the end of another, with and without the carriage return that it should have.
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r\n"));
+static BARE_EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\n"));
 
 /// Room that is made with a head for what stands behind it.
 const MOST_AT_ONCE: usize = 2048;
@@ -351,6 +357,13 @@ fn keep_body(message: &mut Message, bytes: &[u8], left: u64, kept: (Limits, &mut
 /// Looks for the empty line that ends a head, given what stood in its line so far. Gives how many bytes belong
 /// to the head, what stands in the last line, and whether that was the end.
 fn find_head_end(bytes: &[u8], mut line: Line) -> (usize, Line, bool) {
+    // Nearly every head comes whole, with lines that end as they should.
+    if line == Line::Text
+        && let Some(last) = EMPTY_LINE.find(bytes)
+        && BARE_EMPTY_LINE.find(&bytes[..last]).is_none()
+    {
+        return (last + 3, Line::Empty, true);
+    }
     let mut from = 0;
     for line_end in memchr::memchr_iter(b'\n', bytes) {
         line = continue_line(line, &bytes[from..line_end]);
