@@ -1,7 +1,8 @@
 //! One HTTP connection: requests queue up, each reply goes to the oldest.
 
 use super::events::Events;
-use super::framing::{Framing, Message, Reached, Stream};
+use super::framing::{Message, Reached, Stream};
+use super::heads::Method;
 use super::reading::{EventRead, HttpExchange, MAX_HEADERS};
 use super::splitter::HttpSplitter;
 use crate::conversation::{
@@ -14,7 +15,6 @@ use crate::watching::Watching;
 use crate::websocket::{Agreed, WebSocket};
 use seam_event::InteractionError;
 use std::collections::VecDeque;
-use std::mem::MaybeUninit;
 use std::time::Duration;
 
 /// One connection while it passes.
@@ -43,14 +43,6 @@ pub(super) struct Open {
     /// The reply is a stream of events, which the consumer waits on.
     pub(super) streams: bool,
     pub(super) events: Events,
-}
-
-/// What the method means for the reply's framing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Method {
-    Head,
-    Connect,
-    Other,
 }
 
 /// Has HTTP come to its end on this connection?
@@ -105,7 +97,7 @@ impl Connection {
             Reached::Nothing => false,
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
-                let (method, framing) = request_framing(open.kept.request.head())?;
+                let (method, framing) = self.requests.request_head(open.kept.request.head())?;
                 open.method = method;
                 if method == Method::Connect {
                     self.tunnel = Tunnel::Asked { early: false };
@@ -144,7 +136,7 @@ impl Connection {
             Reached::Nothing => false,
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
-                let head = reply_head(open.kept.reply.head(), open.method)?;
+                let head = self.replies.reply_head(open.kept.reply.head(), open.method)?;
                 let upgraded =
                     head.status == 101 || (open.method == Method::Connect && head.status / 100 == 2);
                 if head.status / 100 == 1 && !upgraded {
@@ -435,99 +427,6 @@ impl Open {
             events: Events::default(),
         }
     }
-}
-
-pub(super) fn request_framing(head: &[u8]) -> Result<(Method, Framing), Surprise> {
-    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, &mut headers) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(Surprise::new("a request that breaks off")),
-        Err(_) if head.starts_with(b"PRI * HTTP/2.0") => return Err(Surprise::new("HTTP/2")),
-        Err(error) => return Err(Surprise::new(format!("no HTTP request: {error}"))),
-    }
-    let method = match request.method {
-        Some("HEAD") => Method::Head,
-        Some("CONNECT") => Method::Connect,
-        _ => Method::Other,
-    };
-    let framing = match Lengths::read(request.headers)? {
-        _ if method == Method::Connect => Framing::Empty,
-        Lengths { chunked: true, .. } => Framing::Chunked,
-        Lengths { coded: true, .. } => return Err(Surprise::new("a request whose end cannot be known")),
-        Lengths { length, .. } => length.map_or(Framing::Empty, Framing::Length),
-    };
-    Ok((method, framing))
-}
-
-/// What a reply's head says about its body.
-pub(super) struct ReplyHead {
-    pub(super) status: u16,
-    pub(super) framing: Framing,
-    pub(super) is_event_stream: bool,
-}
-
-pub(super) fn reply_head(head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
-    let mut headers = [MaybeUninit::uninit(); MAX_HEADERS];
-    let mut reply = httparse::Response::new(&mut []);
-    let parser = httparse::ParserConfig::default();
-    match parser.parse_response_with_uninit_headers(&mut reply, head, &mut headers) {
-        Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(Surprise::new("a reply that breaks off")),
-        Err(error) => return Err(Surprise::new(format!("no HTTP reply: {error}"))),
-    }
-    let status = reply.code.unwrap_or_default();
-    let framing = match Lengths::read(reply.headers)? {
-        _ if method == Method::Head || matches!(status, 100..=199 | 204 | 304) => Framing::Empty,
-        _ if method == Method::Connect && status / 100 == 2 => Framing::Empty,
-        Lengths { chunked: true, .. } => Framing::Chunked,
-        Lengths { coded: false, length: Some(length), .. } => Framing::Length(length),
-        Lengths { .. } => Framing::UntilClose,
-    };
-    let is_event_stream = reply.headers.iter().any(|header| {
-        header.name.eq_ignore_ascii_case("content-type") && header.value.starts_with(b"text/event-stream")
-    });
-    Ok(ReplyHead { status, framing, is_event_stream })
-}
-
-/// The headers that say where a body ends.
-#[derive(Default)]
-struct Lengths {
-    length: Option<u64>,
-    /// There is a transfer coding.
-    coded: bool,
-    /// The last transfer coding is `chunked`.
-    chunked: bool,
-}
-
-impl Lengths {
-    fn read(headers: &[httparse::Header<'_>]) -> Result<Self, Surprise> {
-        let mut lengths = Self::default();
-        for header in headers {
-            if header.name.eq_ignore_ascii_case("content-length") {
-                for text in header.value.split(|byte| *byte == b',') {
-                    let length = decimal(text.trim_ascii())
-                        .ok_or_else(|| Surprise::new("a content-length that is no number"))?;
-                    if lengths.length.is_some_and(|other| other != length) {
-                        return Err(Surprise::new("two lengths for one body"));
-                    }
-                    lengths.length = Some(length);
-                }
-            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                lengths.coded = true;
-                let last = header.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-                lengths.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-            }
-        }
-        Ok(lengths)
-    }
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// What a connection changes over to.

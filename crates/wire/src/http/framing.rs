@@ -2,6 +2,7 @@
 //!
 //! Bodies are not looked at but for the lines between chunks; heads are copied and looked at once, when whole.
 
+use super::heads::{Heads, Method, ReplyHead};
 use crate::conversation::{Limits, Position, Surprise};
 use crate::kept::Room;
 use memchr::memmem::Finder;
@@ -101,6 +102,7 @@ pub(super) enum Reached {
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     state: State,
+    heads: Heads,
 }
 
 /// A chunk's line with its extensions is longer than this only in attacks.
@@ -115,7 +117,7 @@ const MOST_AT_ONCE: usize = 2048;
 
 impl Stream {
     pub(super) fn new() -> Self {
-        Self { state: State::Between }
+        Self { state: State::Between, heads: Heads::default() }
     }
 
     pub(super) fn is_between(&self) -> bool {
@@ -231,7 +233,11 @@ impl Stream {
                 Ok((0, Reached::Nothing))
             }
             State::Head(line) => {
-                let (n_used, line, ended) = find_head_end(bytes, line);
+                let known = if message.bytes.is_empty() { self.heads.n_known(bytes) } else { None };
+                let (n_used, line, ended) = match known {
+                    Some(n_known) => (n_known, Line::Empty, true),
+                    None => find_head_end(bytes, line),
+                };
                 self.state = State::Head(line);
                 if message.bytes.len() + n_used > limits.head {
                     return Err(Surprise::new("a head that is too long"));
@@ -273,6 +279,16 @@ impl Stream {
                 Ok((n_used, if ended { Reached::MessageEnd } else { Reached::Nothing }))
             }
         }
+    }
+
+    /// Reads a request's head, after [`Reached::HeadEnd`].
+    pub(super) fn request_head(&mut self, head: &[u8]) -> Result<(Method, Framing), Surprise> {
+        self.heads.request(head)
+    }
+
+    /// Reads the head of a reply to a request of this method, after [`Reached::HeadEnd`].
+    pub(super) fn reply_head(&mut self, head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
+        self.heads.reply(head, method)
     }
 
     /// Says, after [`Reached::HeadEnd`], how the body is framed. True where the message has ended with its head.

@@ -11,6 +11,7 @@ mod answer;
 mod connection;
 pub(crate) mod events;
 mod framing;
+mod heads;
 mod reading;
 mod splitter;
 

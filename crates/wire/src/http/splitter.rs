@@ -6,8 +6,8 @@ mod events;
 mod resuming;
 pub(super) mod saying;
 
-use super::connection::Method;
 use super::framing::{Message, Stream};
+use super::heads::Method;
 use super::reading::HeadRead;
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::kept::Room;

@@ -5,8 +5,9 @@ use super::events::EventStream;
 use super::saying::AnswerTo;
 use super::{Awaited, Begun, Expects, HttpSplitter, REMEMBERED};
 use crate::conversation::{Captured, Direction, Surprise};
-use crate::http::connection::{Method, ReplyHead, Upgrade, path_of, reply_head, request_framing, upgrade};
+use crate::http::connection::{Upgrade, path_of, upgrade};
 use crate::http::framing::{Framing, Message, Reached, Stream};
+use crate::http::heads::{Method, ReplyHead};
 use crate::http::reading::{HeadRead, HttpExchange};
 use crate::splitter::{Call, Of, Piece, Splitting};
 use crate::websocket::{Agreed, WebSocket};
@@ -32,7 +33,7 @@ impl HttpSplitter {
             Reached::Nothing => false,
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
-                let (method, framing) = request_framing(side.message.head())?;
+                let (method, framing) = side.stream.request_head(side.message.head())?;
                 let mut about = About::read(side.message.head());
                 // What has passed already can't be changed, and was heard by the provider.
                 let is_new = !side.told;
@@ -164,7 +165,7 @@ impl HttpSplitter {
             Reached::Nothing => false,
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
-                let head = reply_head(side.message.head(), awaited.method)?;
+                let head = side.stream.reply_head(side.message.head(), awaited.method)?;
                 let opens_tunnel = awaited.asks_tunnel && (head.status == 101 || head.status / 100 == 2);
                 let opens_tunnel = opens_tunnel && (head.status == 101 || awaited.method == Method::Connect);
                 if head.status / 100 == 1 && !opens_tunnel {

@@ -6,8 +6,9 @@ use super::events::EventStream;
 use super::saying::AnswerTo;
 use super::{Awaited, Expects, HttpSplitter, Side};
 use crate::conversation::{Captured, Direction};
-use crate::http::connection::{Method, Open, path_of, reply_head};
+use crate::http::connection::{Open, path_of};
 use crate::http::framing::{Framing, Message, Stream};
+use crate::http::heads::{Heads, Method};
 use crate::http::reading::HttpExchange;
 use crate::splitter::{Call, Of, Piece, Splitting};
 use std::collections::VecDeque;
@@ -87,7 +88,7 @@ impl Side {
     /// If it is a stream of events, the next that begins is told.
     fn resume_events(&mut self, open: &Open) {
         let Some(passing) = open.kept.reply.passing.as_ref().filter(|_| open.streams) else { return };
-        let Ok(head) = reply_head(open.kept.reply.head(), open.method) else { return };
+        let Ok(head) = Heads::default().reply(open.kept.reply.head(), open.method) else { return };
         if matches!(head.framing, Framing::Chunked | Framing::UntilClose) {
             self.events = Some(EventStream::resumed(head.framing, open.events, passing.len()));
             self.message.passing = Some(passing.clone());
