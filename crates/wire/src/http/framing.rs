@@ -376,7 +376,7 @@ fn find_head_end(bytes: &[u8], mut line: Line) -> (usize, Line, bool) {
     // Nearly every head comes whole, with lines that end as they should.
     if line == Line::Text
         && let Some(last) = EMPTY_LINE.find(bytes)
-        && BARE_EMPTY_LINE.find(&bytes[..last]).is_none()
+        && BARE_EMPTY_LINE.find(&bytes[..=last]).is_none()
     {
         return (last + 3, Line::Empty, true);
     }
