@@ -91,8 +91,39 @@ pub(crate) fn speaking_one_of(
     }
     let label = format!("this speaks {spoken}");
     let (name, asked) = (subject.name(), protocols.join(" or "));
-    reading.found.push(Diagnostic::error(format!("`{name}` does not speak {asked}")).at(span, label));
+    let error = Diagnostic::error(format!("`{name}` does not speak {asked}")).at(span, label);
+    reading.found.push(match declared(protocols, &subject, reading.system) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    });
     None
+}
+
+/// What to write so that a component's endpoint is known to speak one of these; nothing about a service, which speaks what
+/// it speaks.
+fn declared(protocols: &[&str], subject: &Subject, system: &dyn DeclaredSystem) -> Option<String> {
+    let Subject { component, endpoint, .. } = subject;
+    let others = system.endpoints(component);
+    let speaks =
+        |other: &&str| system.protocol(component, other).is_some_and(|spoken| protocols.contains(&spoken));
+    if let Some(other) = others.into_iter().find(speaks) {
+        let other = Subject { endpoint: other.to_owned(), ..subject.clone() };
+        return Some(format!("`{}` does", other.name()));
+    }
+    if system.service(component).is_some() {
+        return None;
+    }
+    let protocol = protocols.first()?;
+    let ways: Vec<String> = protocols.iter().map(|protocol| format!("`protocol: {protocol}`")).collect();
+    Some(if endpoint.is_empty() {
+        format!(
+            "declare what it speaks: {} at `{component}`, or a further endpoint: `endpoints: {{ name: \
+             {protocol} }}`, which is `{component}.name` here",
+            ways.join(" or ")
+        )
+    } else {
+        format!("declare what it speaks: `endpoints: {{ {endpoint}: {protocol} }}` at `{component}`")
+    })
 }
 
 /// Both ends of a seam: `orders -> paygate`, `orders -> pg.orders`. The tests themselves are `test`.

@@ -29,7 +29,15 @@ pub(crate) trait Resumed: Splitter + Sized {
 
     /// Is it in the middle of a message of this direction?
     fn is_within(&self, direction: Direction) -> bool;
+
+    /// What is asked and not answered to its end. Nothing where that is not kept so that it can be read meanwhile.
+    fn unfinished(&self) -> Vec<Unfinished> {
+        Vec::new()
+    }
 }
+
+/// A call that is open, its request, and what has come of the reply.
+pub(crate) type Unfinished = (Call, Box<dyn Captured>, Option<Box<dyn Captured>>);
 
 /// Watches a connection by cutting it.
 pub(crate) struct Watching<S> {
@@ -159,6 +167,15 @@ impl<S: Resumed + 'static> Conversation for Watching<S> {
                 why_unfinished(how, self.consumer_ended && open.request_is_whole).filter(|_| open.awaited);
             out.push(open.told(None, error));
         }
+    }
+
+    fn unfinished(&self) -> Vec<Exchange> {
+        let told = self.splitter.unfinished().into_iter().filter_map(|(call, request, reply)| {
+            let began = self.open.get(&call).filter(|open| open.request_is_whole)?.began;
+            let captured = Box::new(Both { request, reply });
+            Some(Exchange { began, ended: None, error: None, cut: false, captured })
+        });
+        told.collect()
     }
 
     fn n_open(&self) -> usize {

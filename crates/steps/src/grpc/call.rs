@@ -34,7 +34,7 @@ pub(super) struct Calling<'a> {
     pub(super) socket: SocketAddr,
     pub(super) path: &'a str,
     /// All messages, each with its head.
-    pub(super) messages: Vec<u8>,
+    pub(super) messages: Bytes,
     pub(super) metadata: HeaderMap,
     pub(super) deadline: Option<Duration>,
     /// So many messages are enough.
@@ -44,18 +44,28 @@ pub(super) struct Calling<'a> {
 
 /// What came of it.
 pub(super) struct Called {
-    /// The reply as an interaction has it; null where there was none.
+    /// The reply as an interaction has it, as far as it came; null where nothing did.
     pub(super) reply: Value,
     pub(super) error: Option<&'static str>,
     pub(super) elapsed: Duration,
+}
+
+/// How a call ended that nothing broke off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// All of the answer is there.
+    Whole,
+    /// So many messages were enough.
+    GivenUp { n_messages: usize },
 }
 
 impl Calling<'_> {
     /// Makes it.
     pub(super) async fn call(self, deadline: Instant) -> Result<Called, Trouble> {
         let began = Instant::now();
+        let request = self.request()?;
         let heard = Arc::new(Mutex::new(Ears { heard: Heard::new("grpc", self.descriptors), unread: None }));
-        let done = timeout_at(deadline, self.over(&heard)).await;
+        let done = timeout_at(deadline, self.over(request, &heard)).await;
         let mut ears = lock(&heard);
         if let Some(unread @ Unread::TooLong) = ears.unread.take() {
             return Err(Trouble::errored(unread.to_string()));
@@ -63,63 +73,71 @@ impl Calling<'_> {
         let mut told = ears.heard.told().map_err(|unread| Trouble::errored(unread.to_string()))?;
         // Of a call that was given up, as far as it came.
         told.extend(ears.heard.unfinished().map_err(|unread| Trouble::errored(unread.to_string()))?);
-        let reply =
-            told.iter().rev().map(|told| &told.parts.reply).find(|reply| **reply != Value::Null).cloned();
-        // A stream that was given up has no reply, but its messages were told one by one.
-        let is_answer = |message: &&Value| message.get("from") == Some(&Value::text("provider"));
-        let messages = told.iter().map(|told| &told.parts.message).filter(is_answer);
-        let bodies: Vec<Value> = messages.filter_map(|message| message.get("body").cloned()).collect();
-        let reply = reply.or_else(|| {
-            let body = if let [only] = bodies.as_slice() { only.clone() } else { Value::Null };
-            (!bodies.is_empty()).then(|| Value::map([("body", body), ("bodies", Value::List(bodies))]))
-        });
+        let reply = told.into_iter().rev().map(|told| told.parts.reply).find(|reply| *reply != Value::Null);
+        let mut reply = reply.unwrap_or_default();
         let error = match done {
             Err(_) => Some(InteractionError::Timeout.name()),
-            Ok(Ok(())) => None,
+            Ok(Ok(ending)) => {
+                if let Ending::GivenUp { n_messages } = ending {
+                    reply = beginning(&reply, n_messages);
+                }
+                None
+            }
             Ok(Err(Broken::Seen(seen))) => Some(seen.name()),
             Ok(Err(Broken::Malformed(_))) => Some("malformed"),
             Ok(Err(Broken::TooLong)) => return Err(Trouble::errored(Unread::TooLong.to_string())),
         };
-        Ok(Called { reply: reply.unwrap_or_default(), error, elapsed: began.elapsed() })
+        Ok(Called { reply, error, elapsed: began.elapsed() })
     }
 
-    async fn over(self, heard: &Arc<Mutex<Ears>>) -> Result<(), Broken> {
+    async fn over(
+        &self,
+        request: http::Request<Full<Bytes>>,
+        heard: &Arc<Mutex<Ears>>,
+    ) -> Result<Ending, Broken> {
         let lost = |error: &io::Error| Broken::Seen(seen(error));
         let stream = TcpStream::connect(self.socket).await.map_err(|error| lost(&error))?;
         stream.set_nodelay(true).map_err(|error| lost(&error))?;
         let stream = TokioIo::new(Overheard { stream, ears: heard.clone() });
         let (mut sender, connection) =
             Builder::new(TokioExecutor::new()).handshake(stream).await.map_err(|error| broken(&error))?;
-        let receive = self.receive;
-        let request = self.request();
         let call = async move {
             let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+            // A reply that is nothing but its status has come whole with its head.
+            let is_whole = response.headers().contains_key("grpc-status");
             let mut body = response.into_body();
             let mut messages = Counting::default();
-            while receive.is_none_or(|receive| messages.n_whole < receive) {
+            while !is_whole {
+                if let Some(n_messages) = self.receive.filter(|enough| messages.n_whole >= *enough) {
+                    return Ok(Ending::GivenUp { n_messages });
+                }
                 match body.frame().await {
                     None => break,
                     Some(Err(error)) => return Err(broken(&error)),
                     Some(Ok(frame)) => messages.count(frame.data_ref().map_or(&[][..], |data| data)),
                 }
             }
-            Ok(())
+            Ok(Ending::Whole)
         };
-        // Both are driven by this step, so nothing of it is left when its time is over.
+        // What the client spawns to drive it ends when the call is over or dropped, which gives up what is open.
+        let mut call = std::pin::pin!(call);
         tokio::select! {
             biased;
-            done = call => done,
-            ended = connection => match ended {
-                Ok(()) => Err(Broken::Seen(InteractionError::Closed)),
-                Err(error) => Err(broken(&error)),
+            done = &mut call => done,
+            // A server that answers and leaves at once has answered all the same: that may be on its way to the call.
+            ended = connection => match (call.await, ended) {
+                (Err(_), Err(error)) => Err(broken(&error)),
+                (done, _) => done,
             },
         }
     }
 
-    fn request(self) -> http::Request<Full<Bytes>> {
-        let mut request = http::Request::new(Full::new(Bytes::from(self.messages)));
+    fn request(&self) -> Result<http::Request<Full<Bytes>>, Trouble> {
+        let mut request = http::Request::new(Full::new(self.messages.clone()));
         *request.method_mut() = http::Method::POST;
-        *request.uri_mut() = format!("http://{}{}", self.socket, self.path).parse().unwrap_or_default();
+        let address = format!("http://{}{}", self.socket, self.path);
+        let wrong = |_| Trouble::failed(format!("`{}` can't be asked for over HTTP/2", self.path));
+        *request.uri_mut() = address.parse().map_err(wrong)?;
         let headers = request.headers_mut();
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -134,14 +152,28 @@ impl Calling<'_> {
                 HeaderValue::from_str(&text).map(|value| (HeaderName::from_static("grpc-timeout"), value)),
             );
         }
-        headers.extend(self.metadata);
-        request
+        headers.extend(self.metadata.clone());
+        Ok(request)
     }
 }
 
-/// Puts metadata as it is sent; a list repeats its name, null says nothing.
-pub(super) fn put(metadata: &mut HeaderMap, name: &str, value: &Value) {
-    let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return };
+/// So many messages of a reply, and what was said before them: whether more was on its way already is chance.
+fn beginning(reply: &Value, n_messages: usize) -> Value {
+    let all = match (reply.get("bodies"), reply.get("body")) {
+        (Some(Value::List(all)), _) => all.clone(),
+        (_, None | Some(Value::Null)) => Vec::new(),
+        (_, Some(only)) => vec![only.clone()],
+    };
+    let bodies: Vec<Value> = all.into_iter().take(n_messages).collect();
+    let body = if let [only] = bodies.as_slice() { only.clone() } else { Value::Null };
+    let metadata = reply.get("metadata").cloned().unwrap_or_default();
+    Value::map([("metadata", metadata), ("body", body), ("bodies", Value::List(bodies))])
+}
+
+/// Puts metadata as it is sent; a list repeats its name, null says nothing. The error says what can't be sent.
+pub(super) fn put(metadata: &mut HeaderMap, name: &str, value: &Value) -> Result<(), String> {
+    let wrong = |value: &Value| format!("`{name}: {}` can't be metadata", value.to_plain_text());
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong(value))?;
     metadata.remove(&name);
     let values = match value {
         Value::Null => &[],
@@ -151,12 +183,14 @@ pub(super) fn put(metadata: &mut HeaderMap, name: &str, value: &Value) {
     for value in values {
         let text = match from_base64(value) {
             Some(bytes) => STANDARD_NO_PAD.encode(bytes),
+            None if name.as_str().ends_with("-bin") => {
+                return Err(format!("what ends in `-bin` is bytes: `{name}: {{ base64: … }}`"));
+            }
             None => value.to_plain_text(),
         };
-        if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-            metadata.append(name.clone(), value);
-        }
+        metadata.append(name.clone(), HeaderValue::from_bytes(text.as_bytes()).map_err(|_| wrong(value))?);
     }
+    Ok(())
 }
 
 /// How many messages have come, whatever the pieces in which they came.

@@ -26,7 +26,7 @@ static WORD: Word = Word {
            speaks gRPC, the service with its package, and the method. A message is written by its fields where the \
            component has `descriptors`, else as `{ base64: … }`. A client that streams says all of `bodies`, and then that \
            there are no more; of a stream that does not end `receive` says how many messages are waited for.\n\n\
-           What the actor signed in with is sent as metadata. A status other than `OK` fails the step unless it expects \
+           What the actor signed in with is sent as metadata, cookies too. A status other than `OK` fails the step unless it expects \
            something at `status`; a refused or reset connection and a timeout fail it unless it expects something at `error`.",
     subject: Shape::Text,
     fields: &[
@@ -135,7 +135,8 @@ fn read_subject(node: &Node, reading: &mut Reading<'_>) -> Option<(Subject, Stri
     let text = subject::text(node, EXAMPLE, reading)?;
     let (name, path) = text.split_once('/').unwrap_or((text, ""));
     let is_whole = path.split_once('/').is_some_and(|(service, method)| {
-        !service.is_empty() && !method.is_empty() && !method.contains(['/', ' '])
+        let is_name = |text: &str| !text.is_empty() && !text.contains(|one: char| !one.is_ascii_graphic());
+        is_name(service) && is_name(method) && !method.contains(['/', '?', '#'])
     });
     if !is_whole {
         reading.found.push(
@@ -259,17 +260,11 @@ impl Action for Grpc {
                 messages.extend(said.map_err(|reason| Trouble::failed(reason).at(self.span))?);
             }
             let address = cx.bench.address(&self.subject.component, &self.subject.endpoint)?;
-            let mut metadata = HeaderMap::new();
-            for (name, text) in cx.actor.signed_in().headers {
-                call::put(&mut metadata, &name, &Value::Text(text));
-            }
-            for (name, value) in self.metadata.values(cx.names)? {
-                call::put(&mut metadata, &name, &value);
-            }
+            let metadata = self.metadata(cx)?;
             let calling = Calling {
                 socket: address.socket,
                 path: &self.path,
-                messages,
+                messages: messages.into(),
                 metadata,
                 deadline: self.deadline,
                 receive: self.receive,
@@ -278,6 +273,29 @@ impl Action for Grpc {
             let Called { reply, error, elapsed } = calling.call(cx.deadline).await?;
             Ok(result(&reply, error, elapsed))
         })
+    }
+}
+
+impl Grpc {
+    /// What the actor signed in with, and what the step says.
+    fn metadata(&self, cx: &StepContext<'_>) -> Result<HeaderMap, Trouble> {
+        let mut metadata = HeaderMap::new();
+        let mut put = |name: &str, value: &Value, span: Span| {
+            call::put(&mut metadata, name, value).map_err(|reason| Trouble::failed(reason).at(span))
+        };
+        let signed_in = cx.actor.signed_in();
+        for (name, text) in signed_in.headers {
+            put(&name, &Value::Text(text), self.span)?;
+        }
+        if !signed_in.cookies.is_empty() {
+            let pairs: Vec<String> =
+                signed_in.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            put("cookie", &Value::Text(pairs.join("; ")), self.span)?;
+        }
+        for (name, input) in self.metadata.iter() {
+            put(name, &input.value(cx.names)?, input.span())?;
+        }
+        Ok(metadata)
     }
 }
 

@@ -12,7 +12,9 @@ fn mistakes_are_told_at_their_place() {
         ("- sql: pg.orders", "the `sql` step needs `query` [sql: pg.orders]"),
         (
             "- sql: gateway\n  query: select 1",
-            "`gateway` does not speak postgres or mysql [gateway: this speaks http]",
+            "`gateway` does not speak postgres or mysql [gateway: this speaks http] {declare what it speaks: \
+             `protocol: postgres` or `protocol: mysql` at `gateway`, or a further endpoint: \
+             `endpoints: { name: postgres }`, which is `gateway.name` here}",
         ),
         (
             "- sql: pg.order\n  query: select 1",

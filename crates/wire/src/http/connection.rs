@@ -308,6 +308,9 @@ impl Conversation for Connection {
     }
 
     fn unfinished(&self) -> Vec<Exchange> {
+        if let Some(beyond) = &self.beyond {
+            return beyond.unfinished();
+        }
         self.open.iter().filter(|open| open.request_is_whole).map(|open| open.clone().told(None)).collect()
     }
 

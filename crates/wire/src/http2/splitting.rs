@@ -9,7 +9,7 @@ use crate::grpc;
 use crate::splitter::{
     Anew, BrokenOff, Call, NOBODY, Of, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
 };
-use crate::watching::Resumed;
+use crate::watching::{Resumed, Unfinished};
 use seam_value::Value;
 
 impl Splitter for Http2 {
@@ -393,5 +393,15 @@ impl Resumed for Http2 {
 
     fn is_within(&self, direction: Direction) -> bool {
         self.is_within_message(direction)
+    }
+
+    fn unfinished(&self) -> Vec<Unfinished> {
+        let told = self.streams.values().filter(|stream| stream.request.is_told());
+        let both = told.map(|stream| {
+            let Stream { call, request, reply, .. } = stream;
+            let came = reply.has_begun.then(|| self.flavor.reply(&request.kept, reply.kept.clone()));
+            (*call, self.flavor.request(request.kept.clone()), came)
+        });
+        both.collect()
     }
 }
