@@ -3,6 +3,7 @@
 //! They are written in the language of tests, so that they are run, judged and told like all others. What an earlier answer
 //! gave and a later request used is saved and used again.
 
+use crate::brokers::{as_asked, is_broker};
 use crate::drive_step::{Asking, step};
 use crate::marks;
 use crate::recording::{Recorded, Recording};
@@ -49,6 +50,12 @@ pub enum NotAsked {
     /// There is no step for it.
     #[error("no step asks such a thing of {0}")]
     NoStep(String),
+    /// Whoever subscribes waits for what others publish.
+    #[error("subscriptions are not asked")]
+    Subscription,
+    /// It was published to answer what nobody asks the consumer here.
+    #[error("it answers a message that was delivered")]
+    Answer,
     /// It is not asked at all.
     #[error("messages are not asked")]
     Message,
@@ -76,7 +83,10 @@ pub fn as_tests(
     thoroughness: Thoroughness,
     knows_secret: &dyn Fn(&str) -> bool,
 ) -> Drivers {
-    let recordings: Vec<Cow<'_, Recording>> = recordings.iter().map(as_talk).collect();
+    let recordings: Vec<Cow<'_, Recording>> = recordings
+        .iter()
+        .map(|one| if is_broker(&one.protocol) { as_asked(one) } else { as_talk(one) })
+        .collect();
     let recordings: Vec<&Recording> = recordings.iter().map(AsRef::as_ref).collect();
     let mut passed: Vec<Passed<'_>> = recordings
         .into_iter()

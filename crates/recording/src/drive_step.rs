@@ -1,6 +1,8 @@
 //! One recorded interaction as a step of a test: the request as its inputs, the reply as what is expected.
 
+use crate::brokers::{is_broker, is_published};
 use crate::drive::{NotAsked, Thoroughness};
+use crate::drive_brokers::publish;
 use crate::drive_streams::{grpc, is_talk, ws};
 use crate::lists;
 use crate::marked;
@@ -83,7 +85,12 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     let Recorded { request, reply, error, message, .. } = asking.recorded;
     let protocol = asking.recording.protocol.as_str();
     if *message != Value::Null {
-        return Err(NotAsked::Message);
+        return Err(if is_published(message) { NotAsked::Answer } else { NotAsked::Message });
+    }
+    if let Some("SUB" | "SUBSCRIBE" | "UNSUBSCRIBE") = request.get("command").and_then(Value::as_text)
+        && is_broker(protocol)
+    {
+        return Err(NotAsked::Subscription);
     }
     if *request == Value::Null || *reply == Value::Null || error.is_some() || never_ends(asking.recorded) {
         return Err(NotAsked::Unanswered);
@@ -101,6 +108,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
         _ if is_http(protocol) => http(asking, &mut tried),
         "redis" => redis(asking, &mut tried),
         "grpc" => grpc(asking, &mut tried),
+        _ if is_broker(protocol) => publish(asking, &mut tried),
         "postgres" | "mysql" => sql(asking, &mut tried, &mut values),
         _ => None,
     };

@@ -9,8 +9,10 @@
 //! earlier reply says where its value comes from.
 #![forbid(unsafe_code)]
 
+mod brokers;
 mod compare;
 mod drive;
+mod drive_brokers;
 mod drive_step;
 mod drive_streams;
 mod echo;
@@ -29,6 +31,8 @@ mod streams;
 mod stubs;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_brokers;
 #[cfg(test)]
 mod tests_of_turns;
 mod thread;

@@ -3,10 +3,11 @@
 //! Order alone would do only where nothing is asked at once; likeness alone would confuse what is asked again and again.
 //! So requests that are the same are paired first, in order, and what is left with what is most like it.
 
+use crate::brokers::reply_to;
 use crate::recording::Recorded;
 use crate::volatile::segments;
 use seam_value::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Requests with less in common than this are not the same one.
 const LEAST_LIKENESS: f64 = 0.3;
@@ -21,10 +22,11 @@ pub(crate) fn pairs(one: &[Recorded], other: &[Recorded]) -> Vec<(usize, usize)>
         }
         by_test
     };
+    let inboxes: HashSet<&str> = one.iter().chain(other).filter_map(|one| reply_to(&one.message)).collect();
     let (ours, mut theirs) = (tests(one), tests(other));
     for (test, ours) in ours {
         let theirs = theirs.remove(&test).unwrap_or_default();
-        in_a_test((one, &ours), (other, &theirs), &mut found);
+        in_a_test((one, &ours), (other, &theirs), &inboxes, &mut found);
     }
     found.sort_unstable();
     found
@@ -33,6 +35,7 @@ pub(crate) fn pairs(one: &[Recorded], other: &[Recorded]) -> Vec<(usize, usize)>
 fn in_a_test(
     (one, ours): (&[Recorded], &[usize]),
     (other, theirs): (&[Recorded], &[usize]),
+    inboxes: &HashSet<&str>,
     found: &mut Vec<(usize, usize)>,
 ) {
     let mut same: HashMap<String, Vec<usize>> = HashMap::new();
@@ -49,7 +52,7 @@ fn in_a_test(
     let mut right: Vec<usize> = same.into_values().flatten().collect();
     right.sort_unstable();
     for ours in left {
-        let like = right.iter().map(|theirs| likeness(&one[ours], &other[*theirs]));
+        let like = right.iter().map(|theirs| likeness(&one[ours], &other[*theirs], inboxes));
         // Of those that are equally like it the first: that is the order.
         let mut best: Option<(usize, f64)> = None;
         for (index, like) in like.enumerate() {
@@ -77,10 +80,14 @@ fn asked(recorded: &Recorded) -> String {
 }
 
 /// How much two requests have in common, from 0 to 1; 0 where they can't be the same one.
-fn likeness(one: &Recorded, other: &Recorded) -> f64 {
+/// Where answers are waited for is often a name that was made for that.
+fn likeness(one: &Recorded, other: &Recorded, inboxes: &HashSet<&str>) -> f64 {
+    let topic = |one: &Recorded| one.message.get("topic").and_then(Value::as_text).map(str::to_owned);
+    let is_answer = |one: &Recorded| topic(one).is_some_and(|topic| inboxes.contains(topic.as_str()));
+    let are_answers = is_answer(one) && is_answer(other);
     for name in ["method", "command", "statement", "topic"] {
         if one.request.get(name) != other.request.get(name)
-            || one.message.get(name) != other.message.get(name)
+            || (one.message.get(name) != other.message.get(name) && !(name == "topic" && are_answers))
         {
             return 0.0;
         }

@@ -82,6 +82,8 @@ impl Recorded {
             format!("{service}/{method}")
         } else if let Some(path) = request.get("message").and_then(|message| text(message, "path")) {
             format!("message on {path}")
+        } else if let Some(topic) = request.get("message").and_then(|message| text(message, "topic")) {
+            format!("publish to {topic}")
         } else if let Some(subject) = text(request, "subject") {
             format!("mail: {subject}")
         } else if let Some(topic) = text(&self.message, "topic") {

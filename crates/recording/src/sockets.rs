@@ -183,7 +183,7 @@ fn told(message: &Value) -> Value {
 }
 
 /// What varies in messages, at the places where calls have it.
-fn translated(list: &[Volatile]) -> Vec<Volatile> {
+pub(crate) fn translated(list: &[Volatile]) -> Vec<Volatile> {
     let mut all = Vec::new();
     for one in list {
         if one.path.first() != "message" {

@@ -25,7 +25,6 @@ macro_rules! later {
 later! {
     GRAPHQL "graphql": "asks a GraphQL endpoint (not there yet)";
     SSE "sse": "listens to server-sent events (not there yet)";
-    PUBLISH "publish": "publishes a message to a broker (not there yet)";
     RECEIVE "receive": "receives messages from a broker (not there yet)";
     SEND "send": "sends a mail or a message (not there yet)";
     BROWSER "browser": "acts in a real browser (not there yet)";

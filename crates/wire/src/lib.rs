@@ -22,6 +22,7 @@ mod nats;
 mod pending;
 pub mod postgres;
 mod protocol;
+mod publishing;
 pub mod redis;
 mod smtp;
 mod splitter;
@@ -38,6 +39,7 @@ pub use conversation::{
 };
 pub use http::events::events_of;
 pub use protocol::{Deed, Order, PROTOCOLS, Protocol, protocol};
+pub use publishing::{Came, Publication, Publisher, SignIn};
 pub use splitter::{
     Anew, Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable,
     Underway, Ways,

@@ -9,6 +9,7 @@ use crate::mqtt::Mqtt;
 use crate::mysql::Mysql;
 use crate::nats::Nats;
 use crate::postgres::Postgres;
+use crate::publishing::{Publisher, SignIn};
 use crate::redis::Redis;
 use crate::smtp::{Smtp, Smtps};
 use crate::splitter::Unanswerable;
@@ -190,6 +191,17 @@ pub trait Protocol: Sync {
     fn begin_described(&self, limits: Limits, descriptors: &Arc<Descriptors>) -> Box<dyn Conversation> {
         let _ = descriptors;
         self.begin(limits)
+    }
+
+    /// What somebody who publishes may say besides topic and body; empty where nothing is published.
+    fn published_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Begins a connection of somebody who publishes; none where nothing is published.
+    fn publisher(&self, sign_in: SignIn) -> Option<Box<dyn Publisher>> {
+        let _ = sign_in;
+        None
     }
 }
 

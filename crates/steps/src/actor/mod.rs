@@ -11,6 +11,7 @@ pub(crate) use pool::Pool;
 pub(crate) use sign_in::{SignedIn, basic_of, bearer_of};
 
 use crate::http::Links;
+use crate::publish::Line as Broker;
 use crate::redis::Session as RedisSession;
 use crate::sql::Session as SqlSession;
 use crate::ws::Line;
@@ -29,6 +30,7 @@ pub struct Actor {
     pub(crate) links: Arc<Links>,
     pub(crate) sql: Pool<String, SqlSession>,
     pub(crate) redis: Pool<String, RedisSession>,
+    pub(crate) brokers: Pool<String, Broker>,
     /// WebSockets, by their address and name.
     pub(crate) lines: Pool<String, Line>,
 }
@@ -62,6 +64,7 @@ impl Actor {
             links: connections.0.clone(),
             sql: Pool::default(),
             redis: Pool::default(),
+            brokers: Pool::default(),
             lines: Pool::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! Every example of every kind is run against something real: what the reference shows works.
 
-use super::{Bed, LIMIT, Small, Variables, in_a_file, live, rpc, servers, steps_of};
+use super::{Bed, LIMIT, Small, Variables, brokers, in_a_file, live, rpc, servers, steps_of};
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;
 use crate::bench::SaidLine;
@@ -214,25 +214,36 @@ async fn bed(root: &Path, postgres: Option<SocketAddr>, redis: Option<SocketAddr
 
 #[tokio::test]
 async fn every_example_holds() {
-    let (postgres, redis) = tokio::join!(servers::postgres(), servers::redis());
+    let (postgres, redis, nats) = tokio::join!(servers::postgres(), servers::redis(), brokers::nats());
+    if let Some(nats) = &nats {
+        brokers::answers_on_nats(nats.at).await;
+    }
     let at = |server: &Option<servers::Server>| server.as_ref().map(|server| server.at);
     for kind in STEPS.iter().filter(|kind| !kind.is_later()) {
         let word = kind.word();
-        let is_missing =
-            (word.name == "sql" && postgres.is_none()) || (word.name == "redis" && redis.is_none());
+        let is_missing = match word.name {
+            "sql" => postgres.is_none(),
+            "redis" => redis.is_none(),
+            "publish" => nats.is_none(),
+            _ => false,
+        };
         if is_missing {
             eprintln!("skipped: the example of `{}`, for want of a server", word.name);
             continue;
         }
         let folder = tempfile::tempdir().unwrap();
         let mut bed = bed(folder.path(), at(&postgres), at(&redis)).await;
+        if let Some(nats) = at(&nats) {
+            bed.addresses.insert("bus".to_owned(), nats);
+            bed.properties.insert("bus.url".to_owned(), format!("nats://tester:p%40ss%3Aword@{nats}"));
+        }
         if word.name == "ws" {
             bed.addresses.insert("gateway".to_owned(), live::server().await);
         }
         play(word.name, word.example, &bed).await;
         bed.watcher.as_ref().unwrap().finish().await.unwrap();
     }
-    for server in [postgres, redis].into_iter().flatten() {
+    for server in [postgres, redis, nats].into_iter().flatten() {
         server.finish().await;
     }
 }

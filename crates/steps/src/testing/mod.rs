@@ -1,6 +1,7 @@
 //! What the tests of this crate share: steps from YAML as the program reads them, a small system, and a testbed that
 //! knows what it is told.
 
+pub(crate) mod brokers;
 mod cost;
 mod examples;
 pub(crate) mod live;
@@ -47,6 +48,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("maria", &[("", "mysql")]),
     ("redis", &[("", "redis"), ("11", "redis")]),
     ("mail", &[("", "smtp")]),
+    ("bus", &[("", "nats")]),
 ];
 
 impl DeclaredSystem for Small {

@@ -33,6 +33,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// What listens there, and what it needs as long as it does.
+    pub(crate) fn new(port: HeldPort, watcher: Watcher, folder: tempfile::TempDir) -> Self {
+        Self { at: port.address(), watcher, _port: port, _folder: folder }
+    }
+
     /// Ends it, with all that it started.
     pub(crate) async fn finish(self) {
         self.watcher.finish().await.unwrap();
@@ -141,7 +146,7 @@ pub(crate) async fn redis() -> Option<Server> {
     Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
 }
 
-async fn start(watcher: &Watcher, mut spawn: Spawn, ready: &str) {
+pub(crate) async fn start(watcher: &Watcher, mut spawn: Spawn, ready: &str) {
     let (lines, mut heard) = mpsc::channel(256);
     spawn.lines = Some(lines);
     watcher.spawn(spawn).await.unwrap();

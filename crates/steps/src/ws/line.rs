@@ -2,6 +2,7 @@
 //! a client has to say.
 
 use crate::heard::{Heard, Unread};
+use crate::message::Said;
 use crate::socket::seen;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,12 +32,6 @@ const LONG: u8 = 127;
 
 /// What a control frame may have at most (RFC 6455, 5.5).
 const MOST_CONTROL: usize = 125;
-
-/// A message that is said.
-pub(super) enum Frame {
-    Text(String),
-    Bytes(Vec<u8>),
-}
 
 /// Why something did not come.
 #[derive(Debug)]
@@ -128,11 +123,11 @@ impl Line {
     }
 
     /// Says a message, where WebSocket is spoken.
-    pub(super) async fn say(&mut self, frame: &Frame) -> Result<(), Broken> {
-        match frame {
+    pub(super) async fn say(&mut self, said: &Said) -> Result<(), Broken> {
+        match said {
             _ if !self.has_changed_over() => Ok(()),
-            Frame::Text(text) => self.write_frame(TEXT, text.as_bytes()).await,
-            Frame::Bytes(bytes) => self.write_frame(BINARY, bytes).await,
+            Said::Text(text) => self.write_frame(TEXT, text.as_bytes()).await,
+            Said::Bytes(bytes) => self.write_frame(BINARY, bytes).await,
         }
     }
 

@@ -15,14 +15,14 @@ use crate::answered::{shown, unsaid_error};
 use crate::http::{Address, Place};
 use crate::input::{Input, Inputs, pieces};
 use crate::kind::{Kind, Reading};
+use crate::message::{CONTENTS, Content};
 use crate::subject;
 use futures_util::future::BoxFuture;
-use line::{Broken, Frame};
+use line::Broken;
 use seam_diag::Diagnostic;
 use seam_expr::NameUse;
-use seam_model::{Entry, Field, Fields, NodeKind, Shape, Step, Word};
+use seam_model::{Field, Fields, NodeKind, Shape, Step, Word};
 use seam_value::{Map, Value};
-use seam_wire::body::from_base64;
 use tokio::time::{Instant, timeout_at};
 
 /// The kind.
@@ -39,9 +39,9 @@ static WORD: Word = Word {
            ends and messages that don't come in time fail it unless it expects something at `error`.",
     subject: Shape::Text,
     fields: &[
-        Field::optional("json", Shape::Any, "a message: a value as JSON"),
-        Field::optional("text", Shape::Text, "a message: a text as it is"),
-        Field::optional("base64", Shape::Text, "a message: bytes"),
+        CONTENTS[0],
+        CONTENTS[1],
+        CONTENTS[2],
         Field::optional(
             "receive",
             Shape::Integer,
@@ -107,9 +107,6 @@ static WORD: Word = Word {
     ..Word::new("ws", "talks over a WebSocket")
 };
 
-/// The fields of which at most one may be there.
-const CONTENTS: [&str; 3] = ["json", "text", "base64"];
-
 struct Ws {
     address: Address,
     query: Option<Input>,
@@ -120,13 +117,6 @@ struct Ws {
     close: Option<u16>,
 }
 
-enum Content {
-    Nothing,
-    Json(Input),
-    Text(Input),
-    Bytes(Input),
-}
-
 impl Kind for WsStep {
     fn word(&self) -> &'static Word {
         &WORD
@@ -134,7 +124,7 @@ impl Kind for WsStep {
 
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `ws` step");
-        let content = read_content(&mut fields, reading);
+        let content = Content::read(&mut fields, reading);
         let receive = fields.integer("receive", reading.found);
         let query = fields.take("query").map(|node| Input::read(node, reading.found));
         let headers = Inputs::read(fields.map("headers", reading.found), reading.found);
@@ -146,25 +136,6 @@ impl Kind for WsStep {
         let address = Address::read(pieces, &step.subject, reading)?;
         let receive = receive.and_then(|n| usize::try_from(n).ok());
         Some(Box::new(Ws { address, query, headers, content, receive, connection, close }))
-    }
-}
-
-fn read_content(fields: &mut Fields<'_>, reading: &mut Reading<'_>) -> Content {
-    let given: Vec<(&str, &Entry)> =
-        CONTENTS.into_iter().filter_map(|key| Some((key, fields.take_entry(key)?))).collect();
-    let [(key, entry), others @ ..] = given.as_slice() else { return Content::Nothing };
-    for (other, second) in others {
-        reading.found.push(
-            Diagnostic::error(format!("a step says one message: `{key}` or `{other}`"))
-                .at(second.key.span, "")
-                .also(entry.key.span, "the other one"),
-        );
-    }
-    let input = Input::read(&entry.node, reading.found);
-    match *key {
-        "json" => Content::Json(input),
-        "text" => Content::Text(input),
-        _ => Content::Bytes(input),
     }
 }
 
@@ -188,11 +159,8 @@ impl Action for Ws {
     fn uses(&self) -> Vec<NameUse> {
         let mut uses = Vec::new();
         self.address.uses(&mut uses);
-        let content = match &self.content {
-            Content::Nothing => None,
-            Content::Json(input) | Content::Text(input) | Content::Bytes(input) => Some(input),
-        };
-        for input in self.query.iter().chain(content).chain(&self.connection) {
+        self.content.uses(&mut uses);
+        for input in self.query.iter().chain(&self.connection) {
             input.uses(&mut uses);
         }
         self.headers.uses(&mut uses);
@@ -250,7 +218,7 @@ impl Action for Ws {
             }
             let name = self.connection.as_ref().map(|input| input.text(cx.names)).transpose()?;
             let key = format!("{} {} {}", place.socket, place.path_only(), name.unwrap_or_default());
-            let frame = self.frame(cx)?;
+            let frame = self.content.said(cx.names)?;
             let head = self.head(&place, cx)?;
             let mut line = match cx.actor.lines.take(&key) {
                 Some(line) => line,
@@ -297,20 +265,6 @@ impl Action for Ws {
 }
 
 impl Ws {
-    fn frame(&self, cx: &StepContext<'_>) -> Result<Option<Frame>, Trouble> {
-        Ok(Some(match &self.content {
-            Content::Nothing => return Ok(None),
-            Content::Json(input) => Frame::Text(input.value(cx.names)?.to_string()),
-            Content::Text(input) => Frame::Text(input.text(cx.names)?),
-            Content::Bytes(input) => {
-                let text = input.text(cx.names)?;
-                let bytes = from_base64(&Value::map([("base64", Value::text(&text))]));
-                let wrong = || Trouble::failed(format!("`{text}` is no base64")).at(input.span());
-                Frame::Bytes(bytes.ok_or_else(wrong)?)
-            }
-        }))
-    }
-
     /// The request that opens the connection.
     fn head(&self, place: &Place, cx: &StepContext<'_>) -> Result<Vec<u8>, Trouble> {
         let signed_in = cx.actor.signed_in();

@@ -10,6 +10,7 @@
 //! A request with its reply over an inbox are two publications, as the server sees them.
 
 mod framing;
+mod publisher;
 mod reading;
 mod saying;
 mod splitter;
@@ -17,6 +18,7 @@ mod upgrade;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::{Deed, Protocol};
+use crate::publishing::{Publisher, SignIn};
 use crate::upgrade::{Upgrade, Urge};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
@@ -61,6 +63,14 @@ impl Protocol for Nats {
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
+    }
+
+    fn published_fields(&self) -> &'static [&'static str] {
+        publisher::FIELDS
+    }
+
+    fn publisher(&self, sign_in: SignIn) -> Option<Box<dyn Publisher>> {
+        Some(Box::new(publisher::Publishing::new(sign_in)))
     }
 }
 

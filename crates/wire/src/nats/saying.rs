@@ -3,7 +3,7 @@
 use crate::body::from_base64;
 use crate::splitter::Unanswerable;
 use crate::unmatched::unmatched;
-use seam_value::Value;
+use seam_value::{Map, Value};
 
 /// The greeting of a server behind which there is none.
 pub(super) const GREETING: &[u8] = b"INFO {\"server_id\":\"SEAMWORK\",\"server_name\":\"seamwork\",\
@@ -37,24 +37,8 @@ pub(super) fn error(answer: &Value) -> Result<Vec<u8>, Unanswerable> {
 pub(super) fn delivery(sid: &str, topic: &str, message: &Value) -> Result<Vec<u8>, Unanswerable> {
     let field = |name: &str| message.get(name).filter(|value| **value != Value::Null);
     let payload = payload(field("text").or_else(|| field("body")));
-    let mut block = Vec::new();
     let status = field("status").and_then(Value::as_i64);
-    let headers = field("headers").and_then(Value::as_map).filter(|headers| !headers.is_empty());
-    if status.is_some() || headers.is_some() {
-        block.extend_from_slice(b"NATS/1.0");
-        if let Some(status) = status {
-            block.extend_from_slice(format!(" {status}").as_bytes());
-        }
-        block.extend_from_slice(b"\r\n");
-        for (name, value) in headers.into_iter().flatten() {
-            let value = value.to_plain_text();
-            if name.is_empty() || name.contains([':', '\r', '\n']) || value.contains(['\r', '\n']) {
-                return Err(Unanswerable::new(format!("the header {name:?} can't be sent like that")));
-            }
-            block.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
-        }
-        block.extend_from_slice(b"\r\n");
-    }
+    let block = header_block(status, field("headers").and_then(Value::as_map))?;
     let reply_to = match field("reply_to").and_then(Value::as_text) {
         Some(reply_to) if is_subject(reply_to) => format!(" {reply_to}"),
         Some(reply_to) => return Err(Unanswerable::new(format!("{reply_to:?} is no subject to reply to"))),
@@ -67,6 +51,28 @@ pub(super) fn delivery(sid: &str, topic: &str, message: &Value) -> Result<Vec<u8
         format!("HMSG {topic} {sid}{reply_to} {} {n_bytes}\r\n", block.len())
     };
     Ok([line.as_bytes(), &block, &payload, b"\r\n"].concat())
+}
+
+/// The headers with the line above them; nothing where there is none of it.
+pub(super) fn header_block(status: Option<i64>, headers: Option<&Map>) -> Result<Vec<u8>, Unanswerable> {
+    let headers = headers.filter(|headers| !headers.is_empty());
+    if status.is_none() && headers.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut block = b"NATS/1.0".to_vec();
+    if let Some(status) = status {
+        block.extend_from_slice(format!(" {status}").as_bytes());
+    }
+    block.extend_from_slice(b"\r\n");
+    for (name, value) in headers.into_iter().flatten() {
+        let value = value.to_plain_text();
+        if name.is_empty() || name.contains([':', '\r', '\n']) || value.contains(['\r', '\n']) {
+            return Err(Unanswerable::new(format!("the header {name:?} can't be sent like that")));
+        }
+        block.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    block.extend_from_slice(b"\r\n");
+    Ok(block)
 }
 
 fn payload(value: Option<&Value>) -> Vec<u8> {

@@ -1,0 +1,117 @@
+//! What was published to a broker, as something that can be asked again: a publication is the request, what came to where it
+//! wanted its answers is the reply.
+//!
+//! ```text
+//! recorded    SUB inbox   published: orders.get, reply_to inbox   delivered: inbox, {…}   published: orders.new
+//! as asked                orders.get ─▶ {…}                                               orders.new ─▶ taken
+//! ```
+//! What is delivered to subscriptions stays a message, and what a consumer publishes to answer one of these does too.
+
+use crate::recording::{Recorded, Recording};
+use crate::sockets::translated;
+use seam_value::{Map, Value};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+/// Is it published to, by the protocol's name?
+pub(crate) fn is_broker(protocol: &str) -> bool {
+    seam_wire::protocol(protocol).is_some_and(|protocol| !protocol.published_fields().is_empty())
+}
+
+/// Is this a publication?
+pub(crate) fn is_published(message: &Value) -> bool {
+    let text = |name: &str| message.get(name).and_then(Value::as_text);
+    text("kind") == Some("published") || text("method") == Some("basic.publish")
+}
+
+/// Where the answers to a message go.
+pub(crate) fn reply_to(message: &Value) -> Option<&str> {
+    let inside = || message.get("properties").and_then(|properties| properties.get("reply_to"));
+    message.get("reply_to").filter(|value| **value != Value::Null).or_else(inside)?.as_text()
+}
+
+fn topic(message: &Value) -> Option<&str> {
+    message.get("topic").and_then(Value::as_text)
+}
+
+/// The recording with publications in the place of messages.
+pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
+    let all = &recording.interactions;
+    let inboxes: HashSet<&str> =
+        all.iter().map(|one| &one.message).filter(|said| is_published(said)).filter_map(reply_to).collect();
+    let mut asked: Vec<Recorded> = Vec::new();
+    // Where answers are waited for, and to what; where a consumer was asked to answer to; what was published last where.
+    let mut open: HashMap<&str, usize> = HashMap::new();
+    let mut wanted: HashSet<&str> = HashSet::new();
+    for one in all {
+        let said = &one.message;
+        let error = said.get("error").filter(|error| **error != Value::Null);
+        let is_answer = topic(said).is_some_and(|topic| wanted.contains(topic));
+        if is_published(said) && !is_answer {
+            if let Some(inbox) = reply_to(said) {
+                open.insert(inbox, asked.len());
+            }
+            asked.push(Recorded {
+                request: Value::map([("message", said.clone())]),
+                reply: Value::map([("messages", Value::List(Vec::new()))]),
+                message: Value::Null,
+                volatile: translated(&one.volatile),
+                ..one.clone()
+            });
+        } else if let Some(index) = topic(said).filter(|_| !is_published(said)).and_then(|to| open.get(to)) {
+            let call = &mut asked[*index];
+            call.volatile.extend(translated(&one.volatile));
+            if let Value::Map(reply) = &mut call.reply {
+                if is_from_nobody(said) {
+                    let code = said.get("status").cloned().unwrap_or_default();
+                    reply.insert("error".to_owned(), Value::map([("code", code)]));
+                } else if let Some(Value::List(messages)) = reply.get_mut("messages") {
+                    messages.push(told(said));
+                }
+            }
+        } else if let Some(error) = error.filter(|_| said.get("topic").is_some())
+            && let Some(call) = asked.iter_mut().rev().find(|call| is_refused(call, error))
+        {
+            if let Value::Map(reply) = &mut call.reply {
+                reply.insert("error".to_owned(), error.clone());
+            }
+        } else if !opens_an_inbox(&one.request, &inboxes) {
+            wanted.extend(reply_to(said).filter(|_| !is_published(said)));
+            asked.push(one.clone());
+        }
+    }
+    let volatile = translated(&recording.volatile);
+    Cow::Owned(Recording { volatile, interactions: asked, ..recording.clone() })
+}
+
+/// What is told of an answer.
+fn told(message: &Value) -> Value {
+    let fields = ["status", "headers", "properties", "body", "text"];
+    let field = |name: &str| {
+        let value = message.get(name).filter(|value| **value != Value::Null)?;
+        let is_empty = value.as_map().is_some_and(Map::is_empty) && name != "body";
+        (!is_empty).then(|| (name.to_owned(), value.clone()))
+    };
+    Value::Map(fields.into_iter().filter_map(field).collect())
+}
+
+/// Is it the word of NATS that nobody listens there?
+fn is_from_nobody(message: &Value) -> bool {
+    let is_empty = message.get("body").is_none_or(|body| *body == Value::Null);
+    is_empty && message.get("status").and_then(Value::as_i64) == Some(503)
+}
+
+/// Is the error about what was published here? It names its topic.
+fn is_refused(call: &Recorded, error: &Value) -> bool {
+    let said = call.request.get("message").and_then(topic);
+    let words = error.get("message").unwrap_or(error).to_plain_text();
+    said.is_some_and(|topic| words.contains(&format!("\"{topic}\"")))
+}
+
+/// Is it a subscription to where answers are waited for?
+fn opens_an_inbox(request: &Value, inboxes: &HashSet<&str>) -> bool {
+    let text = |name: &str| request.get(name).and_then(Value::as_text);
+    let (Some("SUB" | "SUBSCRIBE"), Some(pattern)) = (text("command"), text("topic")) else { return false };
+    let begin = pattern.trim_end_matches(['*', '>', '#', '+']);
+    inboxes.iter().any(|inbox| *inbox == pattern || (begin.len() < pattern.len() && inbox.starts_with(begin)))
+}

@@ -1,0 +1,78 @@
+//! What was published to a broker, as a step of a test.
+
+use crate::brokers::reply_to;
+use crate::drive::Thoroughness;
+use crate::drive_step::{Asking, Expecting, provider, threaded, title};
+use crate::thread::Threads;
+use seam_value::{Map, Value};
+
+pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
+    let message = asking.recorded.request.get("message")?;
+    let reply = &asking.recorded.reply;
+    let mut step = Map::new();
+    let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
+    put("name", Value::Text(title(asking)));
+    put("publish", Value::text(provider(asking)));
+    put("topic", threaded(message.get("topic")?, "topic", asking, threads));
+    let known = seam_wire::protocol(&asking.recording.protocol)?.published_fields();
+    for name in known {
+        let value = message.get(name).filter(|value| is_said(value));
+        if let Some(value) = value.filter(|_| *name != "reply_to") {
+            put(name, threaded(value, name, asking, threads));
+        }
+    }
+    if let Some((kind, said)) = content(message) {
+        put(kind, threaded(&said, "", asking, threads));
+    }
+    let answers = reply.get("messages").and_then(Value::as_list).unwrap_or_default();
+    let at = ["request", "message", "reply_to"].map(str::to_owned);
+    let is_waited_for = reply.get("error").is_some() && reply_to(message).is_some();
+    if !answers.is_empty() || is_waited_for {
+        put("receive", Value::from(answers.len().max(1)));
+    } else if let Some(inbox) = reply_to(message).filter(|_| known.contains(&"reply_to"))
+        && asking.mask.at(&at).is_none()
+    {
+        put("reply_to", threaded(&Value::text(inbox), "reply_to", asking, threads));
+    }
+    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    match reply.get("error") {
+        None => drop(expecting.expect.insert("error".to_owned(), Value::Null)),
+        Some(error) => match error.get("code") {
+            Some(code) => expecting.value("error.code", code),
+            None => expecting.value("error.message", error),
+        },
+    }
+    for (index, answer) in answers.iter().enumerate() {
+        let parts = match asking.thoroughness {
+            Thoroughness::Whole => &["headers", "body", "text"][..],
+            Thoroughness::Gist => &["body", "text"],
+        };
+        let said = parts.iter().filter_map(|name| Some((*name, answer.get(name)?)));
+        // A text stands beside a body that says the same.
+        for (name, value) in said.filter(|(name, _)| *name != "text" || answer.get("body").is_none()) {
+            expecting.value(&format!("messages.{index}.{name}"), value);
+        }
+    }
+    put("expect", Value::Map(expecting.expect));
+    Some(step)
+}
+
+/// Does a field say anything that would not be so without it?
+fn is_said(value: &Value) -> bool {
+    let is_empty = value.as_map().is_some_and(Map::is_empty) || value.as_text() == Some("");
+    !is_empty && !matches!(value, Value::Null | Value::Bool(false))
+}
+
+/// The payload, and under which name a step takes it.
+fn content(message: &Value) -> Option<(&'static str, Value)> {
+    let field = |name: &str| message.get(name).filter(|value| **value != Value::Null);
+    Some(match (field("text"), field("body")) {
+        (Some(text), _) => ("text", text.clone()),
+        (None, Some(Value::Text(text))) => ("text", Value::text(text)),
+        (None, Some(body)) => match body.get("base64") {
+            Some(bytes) if body.as_map().is_some_and(|map| map.len() == 1) => ("base64", bytes.clone()),
+            _ => ("json", body.clone()),
+        },
+        (None, None) => return None,
+    })
+}

@@ -1,0 +1,157 @@
+//! What was published, as tests: with the answers that came to it, and what is not asked.
+
+use crate::*;
+use seam_value::parse;
+
+fn message(text: &str) -> Recorded {
+    Recorded { message: parse(text).unwrap(), ..Recorded::default() }
+}
+
+fn of(protocol: &str, interactions: Vec<Recorded>) -> Recording {
+    Recording {
+        seam: seam_of("web -> bus").unwrap(),
+        protocol: protocol.to_owned(),
+        volatile: Vec::new(),
+        interactions,
+    }
+}
+
+/// Drivers of these messages, as they stand in a file, and what is not asked.
+fn driven(protocol: &str, interactions: Vec<Recorded>, volatile: &[&str]) -> (String, Vec<String>) {
+    let mut recording = of(protocol, interactions);
+    recording.volatile = volatile.iter().map(|path| Volatile::parse(path).unwrap()).collect();
+    recording.interactions.iter_mut().zip(1..).for_each(|(one, number)| one.number = number);
+    let drivers = as_tests(&[recording], Thoroughness::Whole, &|name| name == "known");
+    let reasons = drivers.not_asked.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    (drivers.list.iter().map(|driver| driver.text.as_str()).collect(), reasons)
+}
+
+const OF_NATS: &str = "- name: Outside of tests
+    steps:
+      - name: publish to orders.new
+        publish: bus
+        topic: orders.new
+        headers:
+          X-Id: a-12345
+        json:
+          id: 7
+          key: $secrets.known
+        expect:
+          error: null
+      - name: publish to orders.get
+        publish: bus
+        topic: orders.get
+        json:
+          id: 7
+        receive: 1
+        expect:
+          error: null
+          messages.0.body:
+            size: 2
+          messages.0.body.state: new
+          messages.0.body.token:
+            type: string
+        save:
+          token: messages.0.body.token
+      - name: publish to orders.paid
+        publish: bus
+        topic: orders.paid
+        text: $token
+        expect:
+          error: null
+      - name: publish to forbidden
+        publish: bus
+        topic: forbidden
+        base64: AAE=
+        expect:
+          error.message: \"Permissions Violation for Publish to \\\"forbidden\\\"\"
+      - name: publish to nobody
+        publish: bus
+        topic: nobody
+        receive: 1
+        expect:
+          error.code: 503
+      - name: publish to a
+        publish: bus
+        topic: a
+        reply_to: somewhere
+        expect:
+          error: null
+";
+
+#[test]
+fn what_was_published_to_nats_is_published_again() {
+    let subscribed = Recorded {
+        request: parse(r#"{"command":"SUB","topic":"_INBOX.a.*","queue":null,"sid":"1"}"#).unwrap(),
+        reply: parse("{}").unwrap(),
+        ..Recorded::default()
+    };
+    let mut listens = subscribed.clone();
+    listens.request = parse(r#"{"command":"SUB","topic":"orders.>","queue":null,"sid":"2"}"#).unwrap();
+    let (text, reasons) = driven(
+        "nats",
+        vec![
+            subscribed,
+            listens,
+            message(
+                r#"{"kind":"published","topic":"orders.new","reply_to":null,"headers":{"X-Id":"a-12345"},"body":{"id":7,"key":"«known»"}}"#,
+            ),
+            message(
+                r#"{"kind":"published","topic":"orders.get","reply_to":"_INBOX.a.1","headers":{},"body":{"id":7}}"#,
+            ),
+            message(
+                r#"{"kind":"delivered","topic":"_INBOX.a.1","sid":"1","headers":{},"body":{"state":"new","token":"t-998877"}}"#,
+            ),
+            message(
+                r#"{"kind":"published","topic":"orders.paid","reply_to":null,"headers":{},"body":"t-998877"}"#,
+            ),
+            message(
+                r#"{"kind":"published","topic":"forbidden","reply_to":null,"headers":{},"body":{"base64":"AAE="}}"#,
+            ),
+            message(
+                r#"{"kind":"error","topic":null,"error":"Permissions Violation for Publish to \"forbidden\""}"#,
+            ),
+            message(
+                r#"{"kind":"delivered","topic":"orders.of","sid":"2","reply_to":"_INBOX.b.9","headers":{},"body":1}"#,
+            ),
+            message(r#"{"kind":"published","topic":"_INBOX.b.9","reply_to":null,"headers":{},"body":2}"#),
+            message(r#"{"kind":"published","topic":"nobody","reply_to":"_INBOX.a.2","headers":{}}"#),
+            message(r#"{"kind":"delivered","topic":"_INBOX.a.2","sid":"1","status":503,"headers":{}}"#),
+            message(r#"{"kind":"published","topic":"a","reply_to":"somewhere","headers":{}}"#),
+            message(r#"{"kind":"published","topic":"b","reply_to":null,"headers":{},"body":"«other»"}"#),
+        ],
+        &["message.body.token"],
+    );
+    assert_eq!(text.trim_start(), OF_NATS);
+    assert_eq!(
+        reasons,
+        [
+            "1 subscriptions are not asked",
+            "1 it answers a message that was delivered",
+            "1 messages are not asked",
+            "1 «other» was masked when it was recorded; declare it under `secrets`",
+        ]
+    );
+}
+
+/// Answers come to names that are made anew each time, and are what they answer all the same.
+#[test]
+fn what_varies_in_answers_is_seen() {
+    let run = |inbox: &str, token: &str| {
+        vec![
+            message(&format!(r#"{{"kind":"published","topic":"orders.get","reply_to":"{inbox}"}}"#)),
+            message(&format!(
+                r#"{{"kind":"delivered","topic":"{inbox}","body":{{"state":"new","at":"{token}"}}}}"#
+            )),
+        ]
+    };
+    let mut first = of("nats", run("_INBOX.a.1", "x1"));
+    learn(&mut first, &of("nats", run("_INBOX.b.1", "x2")));
+    let paths: Vec<String> = first
+        .volatile
+        .iter()
+        .chain(first.interactions.iter().flat_map(|one| &one.volatile))
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(paths, ["message.body.at", "message.reply_to", "message.topic"]);
+}

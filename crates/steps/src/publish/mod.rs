@@ -1,0 +1,278 @@
+//! `publish: bus`: one message to a broker, over the test's own seam; the connection stays the actor's.
+
+mod line;
+
+pub(crate) use line::Line;
+
+use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
+use crate::answered::shown;
+use crate::input::{Input, Inputs};
+use crate::kind::{Kind, Reading};
+use crate::login::{Login, login};
+use crate::message::{CONTENTS, Content};
+use crate::subject::{self, Subject};
+use futures_util::future::BoxFuture;
+use line::{Halt, trouble, words};
+use seam_diag::Diagnostic;
+use seam_event::InteractionError;
+use seam_expr::NameUse;
+use seam_model::{Field, Fields, Shape, Step, Word};
+use seam_value::{Map, Value};
+use seam_wire::{Came, PROTOCOLS, Protocol, Publication, SignIn, protocol};
+use std::hash::{BuildHasher as _, RandomState};
+use tokio::time::{Instant, timeout_at};
+
+/// The kind.
+pub(crate) struct PublishStep;
+
+/// What an answer has.
+const ANSWER: &[Field] = &[
+    Field::optional("topic", Shape::Text, "where it was published"),
+    Field::optional("status", Shape::Integer, "NATS: the server's own status; mostly null"),
+    Field::optional("headers", Shape::MapOf(&Shape::Any), "its headers"),
+    Field::optional("body", Shape::Any, "what it says, decoded where it is JSON"),
+    Field::optional("text", Shape::Text, "the same as sent; null where it is no text"),
+];
+
+static WORD: Word = Word {
+    text: "Publishes one message, in the protocol of the component or of its endpoint after a dot, and waits until the \
+           broker has taken it: NATS has read it. The payload is said as it is: a broker knows no type of it. Fields that the \
+           protocol does not have are mistakes.\n\n\
+           With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
+           says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
+           The actor keeps its connection. User and password are those of the component's address. A message that the \
+           broker does not take, or one that is not answered in time, fails the step unless it expects something at `error`.",
+    subject: Shape::Component,
+    fields: &[
+        Field::required("topic", Shape::Text, "where to: the subject of NATS"),
+        CONTENTS[0],
+        CONTENTS[1],
+        CONTENTS[2],
+        Field::optional("headers", Shape::MapOf(&Shape::Any), "headers by name"),
+        Field::optional("reply_to", Shape::Text, "where an answer is to be published"),
+        Field::optional("receive", Shape::Integer, "how many answers are waited for; else none"),
+    ],
+    results: &[
+        Field::optional("messages", Shape::List(&Shape::Fields(ANSWER)), "the answers, in order"),
+        Field::optional("elapsed", Shape::Text, "how long it took, like `12.3ms`"),
+        Field::optional(
+            "error",
+            Shape::Fields(&[
+                Field::optional(
+                    "code",
+                    Shape::Any,
+                    "the broker's code, where it has one: NATS' 503 where nobody answers; or `refused`, `reset`, \
+                     `closed`, `timeout`, `malformed`",
+                ),
+                Field::optional("message", Shape::Text, "what the broker says"),
+            ]),
+            "why it was not taken, or not answered; null where it was",
+        ),
+    ],
+    example: "\
+- publish: bus
+  topic: orders.new
+  json: { id: 7, state: new }
+- publish: bus
+  topic: orders.get
+  json: { id: 7 }
+  receive: 1
+  expect: { messages.0.body.state: new }
+",
+    ..Word::new("publish", "publishes a message to a broker")
+};
+
+/// Fields of a publication that are maps, and such that are single values.
+const MAPS: &[&str] = &["headers"];
+const SINGLE: &[&str] = &["reply_to"];
+
+struct Publish {
+    subject: Subject,
+    protocol: &'static dyn Protocol,
+    topic: Input,
+    content: Content,
+    maps: Vec<(&'static str, Inputs)>,
+    single: Vec<(&'static str, Input)>,
+    n_answers: usize,
+}
+
+impl Kind for PublishStep {
+    fn word(&self) -> &'static Word {
+        &WORD
+    }
+
+    fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
+        let mut fields = Fields::over(&step.inputs, step.span, "the `publish` step");
+        let topic = fields.require("topic", reading.found);
+        let content = Content::read(&mut fields, reading);
+        let n_answers = fields.integer("receive", reading.found).unwrap_or_default();
+        let brokers: Vec<&str> = PROTOCOLS
+            .iter()
+            .filter(|protocol| !protocol.published_fields().is_empty())
+            .map(|protocol| protocol.name())
+            .collect();
+        let subject = subject::text(&step.subject, "bus", reading)
+            .and_then(|text| subject::speaking_one_of(&brokers, text, step.subject.span, reading));
+        let spoken = subject
+            .as_ref()
+            .and_then(|subject| reading.system.protocol(&subject.component, &subject.endpoint))
+            .and_then(protocol);
+        let mut known = |name: &'static str| {
+            let entry = step.inputs.iter().find(|entry| entry.key.value == name)?;
+            let lacks = spoken.filter(|protocol| !protocol.published_fields().contains(&name));
+            if let Some(protocol) = lacks {
+                let title = format!("{} has no `{name}`", protocol.name());
+                reading.found.push(Diagnostic::error(title).at(entry.key.span, ""));
+            }
+            Some(name)
+        };
+        let (maps, single): (Vec<_>, Vec<_>) = (
+            MAPS.iter().filter_map(|name| known(name)).collect(),
+            SINGLE.iter().filter_map(|name| known(name)).collect(),
+        );
+        let maps = maps.into_iter().map(|name| {
+            let entries = fields.map(name, reading.found);
+            (name, Inputs::read(entries, reading.found))
+        });
+        let maps = maps.collect();
+        let single = single
+            .into_iter()
+            .filter_map(|name| Some((name, Input::read(fields.take(name)?, reading.found))))
+            .collect();
+        fields.finish(reading.found);
+        let topic = Input::read(topic?, reading.found);
+        let n_answers = usize::try_from(n_answers).ok()?;
+        Some(Box::new(Publish {
+            subject: subject?,
+            protocol: spoken?,
+            topic,
+            content,
+            maps,
+            single,
+            n_answers,
+        }))
+    }
+}
+
+impl Action for Publish {
+    fn uses(&self) -> Vec<NameUse> {
+        let mut uses = Vec::new();
+        self.topic.uses(&mut uses);
+        self.content.uses(&mut uses);
+        self.maps.iter().for_each(|(_, inputs)| inputs.uses(&mut uses));
+        self.single.iter().for_each(|(_, input)| input.uses(&mut uses));
+        uses
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        vec![self.subject.target()]
+    }
+
+    fn only_reads(&self) -> bool {
+        false
+    }
+
+    fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
+        let Some(error @ Value::Map(_)) = result.get("error") else { return Vec::new() };
+        let field = |name| error.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
+        let words: Vec<String> = ["code", "message"].into_iter().filter_map(field).collect();
+        vec![Unsaid {
+            path: "error",
+            message: words.join(" "),
+            expected: Some(Value::Null),
+            actual: Some(error.clone()),
+            details: Vec::new(),
+        }]
+    }
+
+    fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let publication = self.publication(cx)?;
+            let (told, error) = self.ask(&publication, cx).await?;
+            let error = error.map_or(Value::Null, |(code, message)| {
+                Value::map([("code", code), ("message", Value::Text(message))])
+            });
+            let mut result = Map::from_iter([("messages".to_owned(), Value::List(Vec::new()))]);
+            result.extend(told);
+            result.insert("elapsed".to_owned(), Value::Text(shown(began.elapsed())));
+            result.insert("error".to_owned(), error);
+            Ok(Value::Map(result))
+        })
+    }
+}
+
+/// A code and words.
+type Error = (Value, String);
+
+impl Publish {
+    fn publication(&self, cx: &StepContext<'_>) -> Result<Publication, Trouble> {
+        let mut fields = Map::new();
+        for (name, inputs) in &self.maps {
+            fields.insert((*name).to_owned(), Value::Map(inputs.values(cx.names)?));
+        }
+        for (name, input) in &self.single {
+            fields.insert((*name).to_owned(), input.value(cx.names)?);
+        }
+        let body = self.content.said(cx.names)?.map(crate::message::Said::into_bytes).unwrap_or_default();
+        Ok(Publication { topic: self.topic.text(cx.names)?, fields, body, n_answers: self.n_answers })
+    }
+
+    /// Publishes on the actor's connection, which is opened where there is none: what the broker told, and why it has not
+    /// taken it.
+    async fn ask(
+        &self,
+        publication: &Publication,
+        cx: &StepContext<'_>,
+    ) -> Result<(Map, Option<Error>), Trouble> {
+        let name = self.subject.name();
+        let free = cx.actor.brokers.take(&name).filter(Line::is_fresh);
+        let mut line = if let Some(line) = free {
+            line
+        } else {
+            let login = login(&self.subject, cx)?;
+            match timeout_at(cx.deadline, self.open(login)).await {
+                Ok(Ok((line, Came::Open))) => line,
+                Ok(came) => return Ok((Map::new(), Some(refused(came.map(|(_, came)| came))?))),
+                Err(_) => return Ok((Map::new(), Some(timed_out()))),
+            }
+        };
+        let came = timeout_at(cx.deadline, line.publish(publication)).await;
+        let told = line.told();
+        let error = match came {
+            Ok(Ok(Came::Done)) => {
+                cx.actor.brokers.put(name, line);
+                None
+            }
+            Ok(came) => Some(refused(came)?),
+            Err(_) => Some(timed_out()),
+        };
+        Ok((told, error))
+    }
+
+    async fn open(&self, login: Login) -> Result<(Line, Came), Halt> {
+        let Login { socket, user, password, database: place } = login;
+        // Nobody else has this name, which some brokers ask for.
+        let name = format!("seam-{:016x}", RandomState::new().hash_one(0_u8));
+        let sign_in = SignIn { user, password, place, name };
+        let mut line = Line::dial(socket, self.protocol, sign_in).await?;
+        let came = line.sign_in().await?;
+        Ok((line, came))
+    }
+}
+
+fn refused(came: Result<Came, Halt>) -> Result<Error, Trouble> {
+    match came {
+        Ok(Came::Refused { code, message }) => Ok((code, message)),
+        Ok(other) => Err(Trouble::errored(format!("the broker came to {other:?}, which nobody asked for"))),
+        Err(halt) => trouble(halt).map(|(code, message)| (Value::text(code), message)),
+    }
+}
+
+fn timed_out() -> Error {
+    let why = InteractionError::Timeout;
+    (Value::text(why.name()), words(why).to_owned())
+}
+
+#[cfg(test)]
+mod tests;

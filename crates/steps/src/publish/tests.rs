@@ -1,0 +1,134 @@
+//! Publications that are read, and such to real brokers.
+
+use crate::actor::Actor;
+use crate::testing::{Bed, LIMIT, brokers, mistakes, run, run_as, step, unsaid};
+use seam_value::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+#[test]
+fn mistakes_are_told_at_their_place() {
+    mistakes(&[
+        ("- publish: bus", "the `publish` step needs `topic` [publish: bus]"),
+        ("- publish: redis\n  topic: a", "`redis` does not speak nats [redis: this speaks redis]"),
+        ("- publish: bus\n  topic: a\n  headers: [a]", "`headers` must be a map [[a]: this is a list]"),
+        (
+            "- publish: bus\n  topic: a\n  json: 1\n  text: b",
+            "a step says one message: `json` or `text` [text]",
+        ),
+    ]);
+}
+
+fn bed(name: &str, url: &str, at: SocketAddr) -> Bed {
+    let mut bed = Bed::with(&[(name, at)]);
+    bed.properties.insert(format!("{name}.url"), url.replace("HOST", &at.to_string()));
+    bed
+}
+
+/// What a step gives, but how long it took.
+async fn gives(text: &str, actor: &Actor, bed: &Bed) -> String {
+    let Value::Map(mut result) = run(text, actor, bed, r#"{"id":7}"#).await else { panic!("no map") };
+    assert!(result.shift_remove("elapsed").is_some());
+    Value::Map(result).to_string()
+}
+
+const DONE: &str = r#"{"messages":[],"error":null}"#;
+
+#[tokio::test]
+async fn nats() {
+    let Some(server) = brokers::nats().await else { return eprintln!("skipped: there is no nats-server") };
+    brokers::answers_on_nats(server.at).await;
+    let bed = bed("bus", "nats://tester:p%40ss%3Aword@HOST", server.at);
+    let actor = Actor::new("");
+    for (text, expect) in [
+        ("- publish: bus\n  topic: orders.new\n  json: { id: $id }", DONE.to_owned()),
+        ("- publish: bus\n  topic: orders.$id\n  headers: { X-Id: $id }", DONE.to_owned()),
+        (
+            "- publish: bus\n  topic: orders.get\n  text: ä\n  receive: 1",
+            r#"{"messages":[{"topic":"INBOX","reply_to":null,"status":null,"headers":{},"body":{"state":"new"},"text":"{\"state\":\"new\"}"}],"error":null}"#.to_owned(),
+        ),
+        (
+            "- publish: bus\n  topic: orders.none\n  receive: 1",
+            r#"{"messages":[],"error":{"code":503,"message":"nobody answers to it"}}"#.to_owned(),
+        ),
+        (
+            "- publish: bus\n  topic: forbidden",
+            r#"{"messages":[],"error":{"code":null,"message":"Permissions Violation for Publish to \"forbidden\""}}"#.to_owned(),
+        ),
+        ("- publish: bus\n  topic: after\n  base64: AAEC", DONE.to_owned()),
+        (
+            &format!("- publish: bus\n  topic: a\n  text: '{}'", "x".repeat(100_000)),
+            r#"{"messages":[],"error":{"code":null,"message":"Maximum Payload Violation"}}"#.to_owned(),
+        ),
+    ] {
+        let given = gives(text, &actor, &bed).await;
+        let inbox = given.split("_INBOX.").nth(1).and_then(|rest| rest.split('"').next());
+        let given = inbox.map_or(given.clone(), |own| given.replace(&format!("_INBOX.{own}"), "INBOX"));
+        assert_eq!(given, expect, "{text}");
+    }
+    let text = "- publish: bus\n  topic: $topic";
+    let done = run_as(step(text).as_ref(), &actor, &bed, r#"{"topic":"a b"}"#, LIMIT).await;
+    assert!(format!("{done:?}").contains("is no subject"), "{done:?}");
+    server.finish().await;
+}
+
+/// Each time as many messages are received as were asked for, on one connection, and none of an earlier question.
+#[tokio::test]
+async fn answers_of_nats_belong_to_what_was_asked() {
+    let Some(server) = brokers::nats().await else { return eprintln!("skipped: there is no nats-server") };
+    brokers::answers_on_nats(server.at).await;
+    brokers::answers_on_nats(server.at).await;
+    let bed = bed("bus", "nats://tester:p%40ss%3Aword@HOST", server.at);
+    let actor = Actor::new("");
+    for n_answers in [1, 2, 1] {
+        let text = format!("- publish: bus\n  topic: orders.get\n  receive: {n_answers}");
+        let result = run(&text, &actor, &bed, "{}").await;
+        let messages = result.get("messages").and_then(Value::as_list).unwrap();
+        assert_eq!((messages.len(), result.get("error")), (n_answers, Some(&Value::Null)), "{result}");
+    }
+    let text = "- publish: bus\n  topic: orders.get\n  receive: 3";
+    let limit = Duration::from_millis(300);
+    let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
+    assert_eq!(result.get("messages").and_then(Value::as_list).map(<[Value]>::len), Some(2), "{result}");
+    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+    server.finish().await;
+}
+
+#[tokio::test]
+async fn whom_nats_does_not_know() {
+    let Some(server) = brokers::nats().await else { return eprintln!("skipped: there is no nats-server") };
+    let bed = bed("bus", "nats://tester:wrong@HOST", server.at);
+    let given = gives("- publish: bus\n  topic: a", &Actor::new(""), &bed).await;
+    assert_eq!(given, r#"{"messages":[],"error":{"code":null,"message":"Authorization Violation"}}"#);
+    server.finish().await;
+}
+
+/// A server that is none, or goes away: its first words, and what the step gives.
+#[tokio::test]
+async fn what_does_not_answer_as_it_should() {
+    for (words, expect) in [("", "closed"), ("INFO {}\r\n", "closed"), ("HTTP/1.1 200 OK\r\n", "malformed")] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let bed = bed("bus", "nats://HOST", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(words.as_bytes()).await.unwrap();
+            let _ = stream.shutdown().await;
+            let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        });
+        let result = run("- publish: bus\n  topic: a", &Actor::new(""), &bed, "{}").await;
+        let code = result.get("error").and_then(|error| error.get("code"));
+        assert_eq!(code, Some(&Value::text(expect)), "{words:?}: {result}");
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = silent.local_addr().unwrap();
+    let limit = Duration::from_millis(100);
+    let asked = step("- publish: bus\n  topic: a");
+    let bed = bed("bus", "nats://HOST", at);
+    let result = run_as(asked.as_ref(), &Actor::new(""), &bed, "{}", limit).await.unwrap();
+    assert_eq!(result.get("error").and_then(|error| error.get("code")), Some(&Value::text("timeout")));
+    drop(silent);
+    let result = run("- publish: bus\n  topic: a", &Actor::new(""), &bed, "{}").await;
+    assert_eq!(result.get("error").and_then(|error| error.get("code")), Some(&Value::text("refused")));
+}

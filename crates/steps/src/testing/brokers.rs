@@ -1,0 +1,59 @@
+//! Real brokers for tests, and somebody who answers what is published there.
+
+use super::LIMIT;
+use super::servers::{Server, start, watcher};
+use seam_launch::{Spawn, find_program, hold_port};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
+
+fn program(name: &str) -> Option<PathBuf> {
+    find_program(name, Path::new("/"), PATH).ok()
+}
+
+/// NATS with the user `tester` (password `p@ss:word`), who may not publish to `forbidden`; none where there is no program.
+pub(crate) async fn nats() -> Option<Server> {
+    let program = program("nats-server")?;
+    let folder = tempfile::tempdir().unwrap();
+    let port = hold_port().unwrap();
+    let config = format!(
+        "listen: \"{}\"\nmax_payload: 65536\nauthorization {{ users = [{{ user: tester, password: \"p@ss:word\",\n\
+         permissions: {{ publish: {{ deny: [forbidden] }} }} }}] }}\n",
+        port.address()
+    );
+    let path = folder.path().join("nats.conf");
+    std::fs::write(&path, config).unwrap();
+    let watcher = watcher(folder.path()).await;
+    let mut spawn = Spawn::new("nats".into(), program, folder.path());
+    spawn.arguments = vec!["-c".to_owned(), path.display().to_string()];
+    start(&watcher, spawn, "Server is ready").await;
+    Some(Server::new(port, watcher, folder))
+}
+
+/// Somebody who says that every order is new, to whoever asks NATS for `orders.get`.
+pub(crate) async fn answers_on_nats(at: SocketAddr) {
+    let mut stream = BufReader::new(TcpStream::connect(at).await.unwrap());
+    let begin = "CONNECT {\"verbose\":false,\"user\":\"tester\",\"pass\":\"p@ss:word\"}\r\nSUB orders.get 1\r\nPING\r\n";
+    stream.write_all(begin.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    while !line.starts_with("PONG") {
+        line.clear();
+        let n_bytes = timeout(LIMIT, stream.read_line(&mut line)).await.unwrap().unwrap();
+        assert!(n_bytes > 0, "NATS let nobody in");
+    }
+    tokio::spawn(async move {
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.is_ok_and(|n_bytes| n_bytes > 0) {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            if let ["MSG", "orders.get", "1", inbox, _] = words[..] {
+                let answer = format!("PUB {inbox} 15\r\n{{\"state\":\"new\"}}\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            line.clear();
+        }
+    });
+}
