@@ -104,20 +104,21 @@ impl Calling<'_> {
         let call = async move {
             let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
             // A reply that is nothing but its status has come whole with its head.
-            let is_whole = response.headers().contains_key("grpc-status");
+            if response.headers().contains_key("grpc-status") {
+                return Ok(Ending::Whole);
+            }
             let mut body = response.into_body();
             let mut messages = Counting::default();
-            while !is_whole {
+            loop {
                 if let Some(n_messages) = self.receive.filter(|enough| messages.n_whole >= *enough) {
                     return Ok(Ending::GivenUp { n_messages });
                 }
                 match body.frame().await {
-                    None => break,
+                    None => return Ok(Ending::Whole),
                     Some(Err(error)) => return Err(broken(&error)),
                     Some(Ok(frame)) => messages.count(frame.data_ref().map_or(&[][..], |data| data)),
                 }
             }
-            Ok(Ending::Whole)
         };
         // What the client spawns to drive it ends when the call is over or dropped, which gives up what is open.
         let mut call = std::pin::pin!(call);
