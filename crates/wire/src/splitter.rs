@@ -212,6 +212,11 @@ impl Unanswerable {
         Self { reason: reason.into(), is_for_nobody: false }
     }
 
+    /// Something passes in parts that is too long to be gathered, and nothing else is said in its middle.
+    pub(crate) fn within() -> Self {
+        Self::new("something longer is passing, and nothing can be said in its middle")
+    }
+
     /// A message that nobody hears.
     pub fn for_nobody(reason: impl Into<Cow<'static, str>>) -> Self {
         Self { is_for_nobody: true, ..Self::new(reason) }
@@ -449,7 +454,8 @@ pub trait Splitter: Send {
     }
 
     /// What to say to the consumer of its own accord, as a message that nobody asked for: one event of a stream, one
-    /// delivery. Where the protocol needs a call for it (an open stream, a subscription), the newest that fits.
+    /// delivery. Where the protocol needs a call for it (an open stream, a subscription), the newest that fits. Not in the
+    /// middle of what passes in parts.
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
         let _ = message;
         Err(Unanswerable::new("nothing can be pushed in this protocol"))

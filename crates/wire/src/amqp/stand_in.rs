@@ -9,7 +9,7 @@ use super::method::{
     START, START_OK, TUNE, TX_SELECT, UPDATE_SECRET, UPDATE_SECRET_OK,
 };
 use super::passing::{OURS, SETTLED_BY_US, delivery_tag, doubled, published_number};
-use super::splitter::{Cutter, rest};
+use super::splitter::{Cutter, index, rest};
 use super::value::{Reader, bytes_of, integer, put_arguments, put_short_text};
 use crate::conversation::{Direction, Surprise};
 use crate::splitter::{
@@ -194,6 +194,11 @@ impl Splitter for Cutter {
         let Some(consumer) = of_topic.or_else(|| self.consumers.iter().rev().find(fits)) else {
             return Err(Unanswerable::for_nobody("nobody consumes on this connection"));
         };
+        let coming = self.channels.get(&consumer.channel);
+        let coming = coming.and_then(|channel| channel.coming[index(Direction::ToConsumer)].as_ref());
+        if coming.is_some_and(|coming| coming.passes) {
+            return Err(Unanswerable::within());
+        }
         let mut arguments = Vec::new();
         put_short_text(&consumer.tag, &mut arguments);
         arguments.extend_from_slice(&OURS.to_be_bytes());

@@ -1,6 +1,5 @@
 //! One HTTP connection: requests queue up, each reply goes to the oldest.
 
-use super::events::Events;
 use super::framing::{Message, Reached, Stream};
 use super::heads::Method;
 use super::reading::{EventRead, HttpExchange, MAX_HEADERS};
@@ -8,7 +7,7 @@ use super::splitter::HttpSplitter;
 use crate::conversation::{
     Conversation, Direction, End, Exchange, Limits, Position, Surprise, why_unfinished,
 };
-use crate::http2::{Flavor, Http2};
+use crate::http2::{Cutter, Flavor, Http2};
 use crate::kept::Room;
 use crate::splitter::{Splitter, Splitting};
 use crate::watching::Watching;
@@ -42,7 +41,8 @@ pub(super) struct Open {
     pub(super) method: Method,
     /// The reply is a stream of events, which the consumer waits on.
     pub(super) streams: bool,
-    pub(super) events: Events,
+    /// Where those end.
+    pub(super) cutter: Cutter,
 }
 
 /// Has HTTP come to its end on this connection?
@@ -177,19 +177,16 @@ impl Connection {
         let Some(open) = self.open.front_mut() else { return };
         let Some(passing) = &mut open.kept.reply.passing else { return };
         let mut begin = 0;
-        while let Some((n_bytes, says_something)) = open.events.next(&passing[begin..]) {
+        while let Some((n_bytes, is_event)) = open.cutter.next(&passing[begin..], most) {
             let event = passing[begin..begin + n_bytes].to_vec();
             begin += n_bytes;
-            if says_something && n_bytes <= most {
+            // One that is longer than what is kept is told by nobody.
+            if is_event {
                 let captured = Box::new(EventRead { path: path_of(open.kept.request.head()), event });
                 out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured });
             }
         }
         passing.drain(..begin);
-        if passing.len() > most {
-            // One that is longer than what is kept is told by nobody.
-            (*passing, open.events) = (Vec::new(), Events::default());
-        }
     }
 
     /// The tunnel speaks something that is understood.
@@ -427,7 +424,7 @@ impl Open {
             request_is_whole: false,
             method: Method::Other,
             streams: false,
-            events: Events::default(),
+            cutter: Cutter::events(),
         }
     }
 }

@@ -80,6 +80,15 @@ impl Cutter {
         Self::Messages { n_skipped: 0 }
     }
 
+    /// Has a message passed in part that is too long to be told?
+    pub(crate) fn is_within(&self) -> bool {
+        match self {
+            Self::Events { skips, .. } => *skips,
+            Self::Messages { n_skipped } => *n_skipped > 0,
+            Self::MessagesBehindOne => false,
+        }
+    }
+
     /// How many of the pending bytes pass now, and whether they are a message. At most so many are kept for one.
     pub(crate) fn next(&mut self, pending: &[u8], most: usize) -> Option<(usize, bool)> {
         match self {
@@ -190,6 +199,11 @@ impl Half {
         kept.length += bytes.len() as u64;
         self.n_room += n_kept;
         n_kept
+    }
+
+    /// Has a message of it passed in part?
+    pub(super) fn is_within(&self) -> bool {
+        self.n_gone > 0 || matches!(&self.told, Told::Streams(cutter) if cutter.is_within())
     }
 
     /// What is pending of what has not passed.

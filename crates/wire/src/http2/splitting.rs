@@ -250,14 +250,14 @@ impl Splitter for Http2 {
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
-        let open = self
-            .streams
-            .iter()
-            .rev()
-            .find(|(_, stream)| matches!(stream.reply.told, Told::Streams(_)) && !stream.reply.has_ended);
-        let Some((number, stream)) = open else {
+        let is_open =
+            |stream: &Stream| matches!(stream.reply.told, Told::Streams(_)) && !stream.reply.has_ended;
+        let mut open = self.streams.iter().rev().filter(|(_, stream)| is_open(stream)).peekable();
+        if open.peek().is_none() {
             return Err(Unanswerable::new("there is no open stream to push to"));
-        };
+        }
+        let (number, stream) =
+            open.find(|(_, stream)| !stream.reply.is_within()).ok_or_else(Unanswerable::within)?;
         let mut bytes = Vec::new();
         frame::write_data(*number, &self.flavor.pushed(stream, message)?, false, &mut bytes);
         Ok(bytes)

@@ -488,6 +488,9 @@ impl Splitter for Cutter {
         let Some(fitting) = fitting else {
             return Err(Unanswerable::for_nobody(format!("nobody has subscribed to {topic} here")));
         };
+        if self.down.passing > 0 {
+            return Err(Unanswerable::within());
+        }
         // Servers count their ids from below.
         let id = (1..=u16::MAX).rev().find(|id| !self.pushed.contains_key(id)).unwrap_or(u16::MAX);
         if self.pushed.len() >= MOST_WAITING {

@@ -292,6 +292,7 @@ impl Splitter for Cutter {
         }
         let newest = self.subscribed.iter().rev().find(|subscribed| saying::fits(&subscribed.subject, topic));
         match newest {
+            Some(_) if matches!(self.down.within, Within::Passing(_)) => Err(Unanswerable::within()),
             Some(subscribed) => saying::delivery(&subscribed.sid, topic, message),
             None => Err(Unanswerable::for_nobody(format!("nobody has subscribed to {topic} here"))),
         }

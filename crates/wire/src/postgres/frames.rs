@@ -77,6 +77,11 @@ impl Frames {
         if self.left == 0 { self.current.take() } else { None }
     }
 
+    /// How many bytes have come of the message whose payload is passing, with what stands before it.
+    pub(super) fn n_passed(&self) -> usize {
+        self.current.map_or(0, |header| self.header.len() + header.length.saturating_sub(self.left) as usize)
+    }
+
     pub(super) fn is_between(&self) -> bool {
         self.n_header == 0 && self.current.is_none()
     }

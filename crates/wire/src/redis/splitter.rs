@@ -218,6 +218,11 @@ impl Cutter {
         Ok(())
     }
 
+    /// Has the consumer got a part of something?
+    pub(super) fn is_within_reply(&self) -> bool {
+        matches!(self.replies.passing, Passing::Call(_) | Passing::Rest)
+    }
+
     fn next_call(&mut self) -> Call {
         self.n_calls += 1;
         self.n_calls

@@ -181,6 +181,9 @@ impl Splitter for Cutter {
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
         let topic = message.get("topic").filter(|topic| **topic != Value::Null);
         let topic = topic.ok_or_else(|| Unanswerable::new("a message of redis needs its topic"))?;
+        if self.is_within_reply() {
+            return Err(Unanswerable::within());
+        }
         let channel = answer::bytes_of(topic);
         let text = message.get("text").filter(|text| **text != Value::Null);
         let payload = answer::bytes_of(text.or_else(|| message.get("body")).unwrap_or(&Value::Null));

@@ -262,6 +262,18 @@ impl WebSocket {
 }
 
 impl WebSocket {
+    /// Has no message of this direction gone out in part?
+    fn is_between(&self, direction: Direction) -> Result<(), Unanswerable> {
+        let lane = match direction {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
+        };
+        match &lane.message {
+            Some(message) if message.is_long => Err(Unanswerable::within()),
+            _ => Ok(()),
+        }
+    }
+
     /// These bytes surprise, which no message has kept.
     fn surprised(&mut self, direction: Direction, bytes: &[&[u8]], surprise: Surprise) -> Surprise {
         self.lane(direction).surprised = bytes.concat();
@@ -406,12 +418,14 @@ impl Splitter for WebSocket {
             self.mode == Mode::Alone || message.get(1).is_some_and(|second| second & 0x80 != 0);
         let key = (!is_consumers).then_some(KEY);
         let (opcode, payload) = pushed::payload(answer)?;
+        self.is_between(if is_consumers { Direction::ToConsumer } else { Direction::ToProvider })?;
         self.has_closed |= opcode == CLOSE && is_consumers;
         Ok(frames::write(opcode, &payload, key))
     }
 
     fn push(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
         let (opcode, payload) = pushed::payload(message)?;
+        self.is_between(Direction::ToConsumer)?;
         self.has_closed |= opcode == CLOSE;
         Ok(frames::write(opcode, &payload, None))
     }

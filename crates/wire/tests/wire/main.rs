@@ -13,6 +13,7 @@ mod http2_talk;
 mod law;
 mod law_events;
 mod midway;
+mod pushes;
 mod soup;
 mod split_amqp;
 mod split_mqtt;

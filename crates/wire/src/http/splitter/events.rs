@@ -3,7 +3,6 @@
 use super::{HttpSplitter, Side};
 use crate::conversation::Direction;
 use crate::http::answer::{self, Open};
-use crate::http::events::Events;
 use crate::http::framing::Framing;
 use crate::http::reading::EventRead;
 use crate::http2::Cutter;
@@ -20,13 +19,17 @@ pub(super) struct EventStream {
 
 impl EventStream {
     pub(super) fn new(framing: Framing) -> Self {
-        Self::resumed(framing, Events::default(), 0)
+        Self::resumed(framing, Cutter::events(), 0)
     }
 
-    pub(super) fn resumed(framing: Framing, events: Events, n_gone: usize) -> Self {
-        let cutter = Cutter::Events { events, skips: false };
+    pub(super) fn resumed(framing: Framing, cutter: Cutter, n_gone: usize) -> Self {
         let open = if framing == Framing::Chunked { Open::Chunked } else { Open::UntilClose };
         Self { cutter, open, n_gone }
+    }
+
+    /// Has an event passed in part?
+    pub(super) fn is_within(&self) -> bool {
+        self.n_gone > 0 || self.cutter.is_within()
     }
 
     /// What of some bytes has not passed.
@@ -77,8 +80,7 @@ impl HttpSplitter {
         let mut begin = 0;
         while let Some((mut n_bytes, is_event)) = stream.cutter.next(&passing[begin..], self.limits.kept_body)
         {
-            let is_inside = matches!(stream.cutter, Cutter::Events { skips: true, .. });
-            if is_inside && side.stream.is_before_chunk_end() {
+            if stream.cutter.is_within() && side.stream.is_before_chunk_end() {
                 // What is left must have a chunk that can end.
                 n_bytes -= 1;
             }

@@ -90,7 +90,7 @@ impl Side {
         let Some(passing) = open.kept.reply.passing.as_ref().filter(|_| open.streams) else { return };
         let Ok(head) = Heads::default().reply(open.kept.reply.head(), open.method) else { return };
         if matches!(head.framing, Framing::Chunked | Framing::UntilClose) {
-            self.events = Some(EventStream::resumed(head.framing, open.events, passing.len()));
+            self.events = Some(EventStream::resumed(head.framing, open.cutter, passing.len()));
             self.message.passing = Some(passing.clone());
         }
     }

@@ -109,6 +109,7 @@ impl HttpSplitter {
     pub(super) fn pushed(&mut self, message: &Value) -> Result<Vec<u8>, Unanswerable> {
         match (&mut self.beyond, self.replies.events.filter(|_| self.replies.told), &self.own) {
             (Some(beyond), ..) => beyond.push(message),
+            (None, Some(stream), _) if stream.is_within() => Err(Unanswerable::within()),
             (None, Some(stream), _) => Ok(stream.framed(&events::write(message))),
             (None, None, Some(own)) if !own.is_head => {
                 Ok(answer::framed(&events::write(message), Some(own.open)))

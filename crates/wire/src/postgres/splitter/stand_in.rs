@@ -282,6 +282,9 @@ impl Cutter {
         if self.listens.as_ref().is_some_and(|listens| !listens.contains(&topic)) {
             return Err(Unanswerable::new(format!("nobody listens to {topic} here")));
         }
+        if self.to_consumer.frames.n_passed() > self.to_consumer.pending.seen().len() {
+            return Err(Unanswerable::within());
+        }
         let body = text("text").or_else(|| text("body")).unwrap_or_default();
         let mut payload = 1_u32.to_be_bytes().to_vec();
         for text in [topic, body] {
