@@ -273,6 +273,16 @@ impl Verdict {
         }
     }
 
+    /// Something becomes of the call as a whole: what was to be answered for some of it is not.
+    fn leave_apart(&mut self) {
+        for (_, _, rule) in std::mem::take(&mut self.apart) {
+            rule.missed("another rule decides about all of it");
+            if let Some(index) = self.struck.iter().position(|other| Arc::ptr_eq(other, &rule)) {
+                self.struck.remove(index);
+            }
+        }
+    }
+
     /// Where one rule answers for some and another for all, the latter is left with the others.
     fn answer_the_rest(&mut self, apart: &[OfOne]) {
         if self.apart.is_empty() {
@@ -280,7 +290,7 @@ impl Verdict {
         }
         let Some((What::Fault(Effect::Answer(value)), rule)) = &self.what else {
             if self.what.is_some() {
-                self.apart.clear();
+                self.leave_apart();
             }
             return;
         };

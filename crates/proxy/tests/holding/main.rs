@@ -1,6 +1,7 @@
 //! What rules do to what passes a seam.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod apart;
 mod bed;
 mod faults;
 mod frames;

@@ -1,6 +1,9 @@
 //! Calls that are about several things, some of which are answered here: Kafka's partitions.
 
+use super::changes::{Changes, Said};
+use super::pieces::Besides;
 use super::{Ended, Held};
+use crate::faults::Effect;
 use crate::hold::rule::By;
 use crate::hold::verdict::OneApart;
 use crate::relay::Over;
@@ -16,17 +19,25 @@ impl Held {
         call: Call,
         (bytes, whole): (&[u8], bool),
         apart: &[OneApart],
-        due: Instant,
+        (due, (twice, after)): (Instant, Besides),
     ) -> Result<(), Ended> {
         let Some((_, _, rule)) = apart.first() else { return Ok(()) };
         let rule = Arc::clone(rule);
         match self.answered_apart(call, (Direction::ToProvider, bytes), whole, apart) {
             Ok(InPart::On(bytes)) => {
-                self.pass_request(call, bytes, due);
+                // All else strikes what goes on.
+                self.ask(call, bytes, due, (twice, after));
                 self.apart.insert(call, rule);
                 Ok(())
             }
             Ok(InPart::Answered(bytes)) => {
+                if let Some(twice) = twice {
+                    self.has_no_words(&twice, "nothing is left of it that could be asked twice");
+                }
+                if let Some((Effect::LoseReply(extent) | Effect::ResetAfter(extent), rule)) = after {
+                    self.lose_answer(call, (extent, rule), due);
+                    return Ok(());
+                }
                 self.drop_request(call, &Value::Null, due);
                 self.say(call, bytes, (due, Then::Stay), &By::Fault(rule));
                 Ok(())
@@ -35,16 +46,19 @@ impl Held {
         }
     }
 
-    /// A reply in which some of what it says is said anew here, with whose doing that is.
+    /// A reply in which some of what it says is said anew here, after all changes.
     pub(super) fn change_apart(
         &mut self,
         call: Call,
         (bytes, whole): (&[u8], bool),
-        apart: &[OneApart],
-    ) -> Result<(Vec<u8>, By), Ended> {
+        (apart, changes): (&[OneApart], Changes),
+    ) -> Result<Said, Ended> {
         let Some((_, _, rule)) = apart.first() else { return Err(Ended(Over::Reset)) };
         match self.answered_apart(call, (Direction::ToConsumer, bytes), whole, apart) {
-            Ok(InPart::On(said) | InPart::Answered(said)) => Ok((said, By::Fault(Arc::clone(rule)))),
+            Ok(InPart::On(said) | InPart::Answered(said)) => {
+                let by = By::Fault(Arc::clone(rule));
+                Ok(self.change_said(call, Said::instead(said, Then::Stay, by), changes))
+            }
             Err(unanswerable) => {
                 self.unanswerable(&unanswerable.reason)?;
                 Err(Ended(Over::Reset))

@@ -94,6 +94,16 @@ impl Held {
         said
     }
 
+    /// What is said anew here already, after all changes but those of its fields, which are others by now.
+    pub(super) fn change_said(&mut self, call: Call, mut said: Said, changes: Changes) -> Said {
+        let Fields { said: values, others } = Fields::of(changes);
+        for (_, rule) in values {
+            self.has_no_words(&rule, "some of it is answered otherwise");
+        }
+        self.change_content(call, &mut said, others, true);
+        said
+    }
+
     /// A stub's answer after all changes; as it is, `answer`. An error where it can't be said.
     pub(super) fn change_answer(
         &mut self,
@@ -112,14 +122,22 @@ impl Held {
         });
         let mut said = match (anew, &mut self.with.splitter) {
             (Some((bytes, by)), _) => Said::instead(bytes, Then::Stay, by),
-            (None, Some(splitter)) => {
-                let said = self.said.bytes(&mut **splitter, call, answer);
-                Said::as_it_is(said.map_err(|wrong| wrong.reason.into_owned())?)
-            }
-            (None, None) => return Err(UNREAD.into()),
+            (None, Some(splitter)) => match self.said.bytes(&mut **splitter, call, answer) {
+                Ok(said) => Said::as_it_is(said),
+                Err(wrong) => return Err(self.leave(others, wrong.reason.into_owned())),
+            },
+            (None, None) => return Err(self.leave(others, UNREAD.into())),
         };
         self.change_content(call, &mut said, others, true);
         Ok(said)
+    }
+
+    /// Nothing is said that these could change.
+    fn leave(&mut self, changes: Changes, reason: String) -> String {
+        for (_, rule) in changes {
+            self.has_no_words(&rule, &reason);
+        }
+        reason
     }
 
     /// A message after all changes, given its fields as they were; and whose doing they are.

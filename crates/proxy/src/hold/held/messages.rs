@@ -57,6 +57,10 @@ impl Held {
             (bytes, Some(by)) => (bytes, Some(by)),
             (bytes, None) => (bytes, by),
         };
+        if let (Some((What::Stub(_), _)), Some(rule)) = (&verdict.what, &verdict.twice) {
+            // The stub was asked twice.
+            self.strikes(rule);
+        }
         let effect = match verdict.what {
             Some((What::Fault(effect), rule)) => Some((effect, rule)),
             Some((What::Stub(answering), _)) if verdict.is_answered_back => {

@@ -13,8 +13,9 @@ use seam_wire::{BrokenOff, Call, Captured, Direction, Passed, Read, Rest, Then, 
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A fault's doing, and whose.
-type Struck = (Effect, Arc<Rule>);
+/// What becomes of a request that is asked, besides: whose doing it is that it is asked twice, and what becomes of the
+/// answer.
+pub(super) type Besides = (Option<Arc<Rule>>, Option<(Effect, Arc<Rule>)>);
 
 impl Held {
     /// A request of which no more than the head has come is decided about, unless somebody needs all of it. Where it is
@@ -80,7 +81,7 @@ impl Held {
         let (twice, after) = (verdict.twice.take(), verdict.after.take());
         match verdict.what {
             None if !verdict.apart.is_empty() => {
-                self.answer_apart(call, (&bytes, whole), &verdict.apart, due)
+                self.answer_apart(call, (&bytes, whole), &verdict.apart, (due, (twice, after)))
             }
             None => {
                 self.ask(call, bytes, due, (twice, after));
@@ -123,13 +124,7 @@ impl Held {
     }
 
     /// The provider is asked: twice, or for an answer that nobody hears of.
-    fn ask(
-        &mut self,
-        call: Call,
-        bytes: Vec<u8>,
-        due: Instant,
-        (twice, after): (Option<Arc<Rule>>, Option<Struck>),
-    ) {
+    pub(super) fn ask(&mut self, call: Call, bytes: Vec<u8>, due: Instant, (twice, after): Besides) {
         let again = twice
             .zip(self.with.splitter.as_mut())
             .map(|(rule, splitter)| (splitter.again(call, &bytes), rule));

@@ -32,8 +32,7 @@ impl Held {
         let struck = self.apart.remove(&call).map(By::Fault);
         let said = match verdict.what {
             None if !verdict.apart.is_empty() => {
-                let (said, by) = self.change_apart(call, (&bytes, whole), &verdict.apart)?;
-                Said::instead(said, Then::Stay, by)
+                self.change_apart(call, (&bytes, whole), (&verdict.apart, verdict.changes))?
             }
             Some((What::Fault(effect), rule)) => {
                 match self.strike_reply(call, (effect, rule), (bytes, whole), due) {
