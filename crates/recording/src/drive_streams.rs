@@ -42,7 +42,12 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let is_close = |message: &Value| message.get("code").is_some();
     let says_close = said.and_then(|said| said.get("type")) == Some(&Value::text("close"));
     match said.and_then(|said| said.get("body").or_else(|| said.get("text"))) {
-        _ if says_close => put("close", Value::Bool(true)),
+        _ if says_close => {
+            // Who closes without a code says none that a frame could have.
+            let code = said.and_then(|said| said.get("code")).and_then(Value::as_i64);
+            let code = code.filter(|code| matches!(code, 1000..=1004 | 1007..=1014 | 1016..=4999));
+            put("close", code.map_or(Value::Bool(true), Value::from));
+        }
         Some(body) => {
             let kind = if body.as_text().is_some() { "text" } else { "json" };
             let (kind, said) = match body.get("base64") {

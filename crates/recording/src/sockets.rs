@@ -63,7 +63,7 @@ fn with_turns(recording: &Recording, form: Form) -> Cow<'_, Recording> {
             Some("consumer") => {
                 open.insert(whose, calls.len());
                 calls.push(Recorded {
-                    request: Value::map([("message", asked(said))]),
+                    request: Value::map([("message", asked(said, form))]),
                     reply: with_messages(&Value::Map(Map::new())),
                     message: Value::Null,
                     volatile: translated(&one.volatile),
@@ -147,10 +147,14 @@ fn with_messages(reply: &Value) -> Value {
     Value::Map(map)
 }
 
-/// What the consumer said, as far as it can be asked for.
-fn asked(said: &Value) -> Value {
+/// What the consumer said, as far as it can be asked for: a stub answers whichever code it closes with, a step says it.
+fn asked(said: &Value, form: Form) -> Value {
     let is_close = said.get("type") == Some(&Value::text("close"));
-    let parts: &[&str] = if is_close { &["path", "type"] } else { &["path", "type", "body", "text"] };
+    let parts: &[&str] = match form {
+        _ if !is_close => &["path", "type", "body", "text"],
+        Form::Answer => &["path", "type"],
+        Form::Result => &["path", "type", "code"],
+    };
     let part = |name: &&str| Some(((*name).to_owned(), said.get(name)?.clone()));
     let mut map: Map = parts.iter().filter_map(part).collect();
     if map.contains_key("body") {

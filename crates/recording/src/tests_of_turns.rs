@@ -204,6 +204,22 @@ fn what_was_said_on_a_websocket_is_said_again() {
 }
 
 #[test]
+fn a_websocket_is_closed_again_by_the_code_it_had() {
+    for (code, expect) in
+        [(", \"code\": 4000", "close: 4000"), ("", "close: true"), (", \"code\": 1005", "close: true")]
+    {
+        let mut recording = conversation();
+        let close = format!(r#"{{"from":"consumer","path":"/live","type":"close"{code}}}"#);
+        let mut last = recording.interactions.last().unwrap().clone();
+        last.message = parse(&close).unwrap();
+        recording.interactions.push(last);
+        recording.interactions.iter_mut().zip(1..).for_each(|(one, number)| one.number = number);
+        let drivers = as_tests(&[recording], Thoroughness::Whole, &|_| false);
+        assert!(drivers.list[0].text.contains(expect), "{}", drivers.list[0].text);
+    }
+}
+
+#[test]
 fn a_database_answers_in_the_types_that_it_had() {
     let request = r#"{"statement":"select price from books","parameters":[]}"#;
     let reply =

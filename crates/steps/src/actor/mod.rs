@@ -14,7 +14,7 @@ use crate::http::Links;
 use crate::publish::Line as Broker;
 use crate::redis::Session as RedisSession;
 use crate::sql::Session as SqlSession;
-use crate::ws::Line;
+use crate::ws::Parked;
 use cookies::Jar;
 use seam_value::{Map, Value};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,7 +32,7 @@ pub struct Actor {
     pub(crate) redis: Pool<String, RedisSession>,
     pub(crate) brokers: Pool<String, Broker>,
     /// WebSockets, by their address and name.
-    pub(crate) lines: Pool<String, Line>,
+    pub(crate) lines: Pool<String, Parked>,
 }
 
 /// Open HTTP connections that are free, by where they lead. One for each run, or for each lane of tests that run side

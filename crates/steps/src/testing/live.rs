@@ -5,8 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 use std::io;
 use std::net::SocketAddr;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 pub(crate) async fn server() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -17,6 +18,26 @@ pub(crate) async fn server() -> SocketAddr {
         }
     });
     at
+}
+
+/// One that pings three times, tells each answer, and leaves.
+pub(crate) async fn pinging() -> (SocketAddr, mpsc::Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (heard, hears) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        assert!(shake(&mut stream).await.unwrap());
+        for _ in 0..3 {
+            frame(&mut stream, 0x89, b"there?").await.unwrap();
+            assert_eq!(next(&mut stream).await.unwrap().0, 10);
+            heard.send(()).await.unwrap();
+        }
+        drop(stream);
+        drop(heard);
+    });
+    (at, hears)
 }
 
 async fn talk(mut stream: BufReader<TcpStream>) -> io::Result<()> {
@@ -35,6 +56,13 @@ async fn talk(mut stream: BufReader<TcpStream>) -> io::Result<()> {
         } else if let Some(what) = text.strip_prefix(r#"{"subscribe":"#) {
             frame(&mut stream, 0x81, format!(r#"{{"subscribed":{what}"#).as_bytes()).await?;
             frame(&mut stream, 0x81, br#"{"state":"new"}"#).await?;
+        } else if text.contains("three and close") {
+            let mut all = Vec::new();
+            for number in [b"1", b"2", b"3"] {
+                frame(&mut all, 0x81, number).await?;
+            }
+            frame(&mut all, 0x88, &1011_u16.to_be_bytes()).await?;
+            stream.write_all(&all).await?;
         } else if text.contains("leave") {
             return Ok(());
         } else if text.contains("close") {
@@ -56,11 +84,11 @@ async fn shake(stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
         lines.push(line.trim().to_owned());
     }
     let header = |name: &str| {
-        let found = lines.iter().find_map(|line| {
+        let found = lines.iter().filter_map(|line| {
             let (own, value) = line.split_once(": ")?;
             own.eq_ignore_ascii_case(name).then(|| value.to_owned())
         });
-        found.unwrap_or_default()
+        found.collect::<Vec<_>>().join(",")
     };
     let path = lines[0].split(' ').nth(1).unwrap();
     if !path.starts_with("/live") {
@@ -70,12 +98,16 @@ async fn shake(stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
     let mut hash = Sha1::new();
     hash.update(header("sec-websocket-key"));
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    if path.ends_with("wrong") {
+        hash.update("and more");
+    }
     let sid = header("cookie");
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\
-         X-Said: {path}; {sid}; {}\r\n\r\n",
+         X-Said: {path}; {sid}; {}\r\nX-Key: {}\r\n\r\n",
         STANDARD.encode(hash.finalize()),
         header("x-a"),
+        header("sec-websocket-key"),
     );
     stream.write_all(head.as_bytes()).await?;
     Ok(true)
@@ -97,7 +129,7 @@ async fn next(stream: &mut BufReader<TcpStream>) -> io::Result<(u8, Vec<u8>)> {
     Ok((head[0] & 0x0f, payload))
 }
 
-async fn frame(stream: &mut BufReader<TcpStream>, first: u8, payload: &[u8]) -> io::Result<()> {
+async fn frame(stream: &mut (impl AsyncWrite + Unpin), first: u8, payload: &[u8]) -> io::Result<()> {
     let mut bytes = vec![first];
     match payload.len() {
         length @ 0..126 => bytes.push(u8::try_from(length).unwrap()),

@@ -3,19 +3,21 @@
 
 use crate::heard::{Heard, Unread};
 use crate::message::Said;
-use crate::socket::seen;
+use crate::socket::{is_silent, seen};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use seam_event::InteractionError;
 use seam_value::{Map, Value};
 use seam_wire::Direction;
+use sha1::{Digest as _, Sha1};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -29,6 +31,12 @@ const MASKED: u8 = 0x80;
 const SHORT: u8 = 126;
 /// The length that says that one of eight bytes follows.
 const LONG: u8 = 127;
+
+/// So much is taken in while no step waits; more stays with whoever sends it.
+const MOST_UNASKED: usize = 8 * 1024 * 1024;
+
+/// What is hashed behind the key (RFC 6455, 1.3).
+const ACCEPTED: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// What a control frame may have at most (RFC 6455, 5.5).
 const MOST_CONTROL: usize = 125;
@@ -68,8 +76,12 @@ pub(crate) struct Line {
     /// Bytes of frames that are not whole, as far as a client must look at them; of long ones only so many are to come.
     input: BytesMut,
     n_to_pass: u64,
+    /// How many bytes came since a step last waited.
+    n_unasked: usize,
     has_closed: bool,
     is_closed: bool,
+    /// Why nothing more comes, where a step is still to hear of that.
+    broken: Option<Broken>,
 }
 
 /// A key for a handshake, which only has to be another one each time.
@@ -88,13 +100,15 @@ impl Line {
             messages: VecDeque::new(),
             input: BytesMut::new(),
             n_to_pass: 0,
+            n_unasked: 0,
             has_closed: false,
             is_closed: false,
+            broken: None,
         }
     }
 
-    /// Opens it, where it is not open already.
-    pub(super) async fn open(&mut self, head: &[u8]) -> Result<(), Broken> {
+    /// Opens it, where it is not open already. With the key of the handshake an answer is expected that is made of it.
+    pub(super) async fn open(&mut self, head: &[u8], key: Option<&str>) -> Result<(), Broken> {
         if self.stream.is_some() {
             return Ok(());
         }
@@ -105,6 +119,10 @@ impl Line {
         while self.shake == Value::Null {
             self.read().await?;
         }
+        if self.has_changed_over() && !key.is_none_or(|key| changes_over(&self.shake, key)) {
+            (self.is_closed, self.has_closed) = (true, true);
+            return Err(Broken::Malformed);
+        }
         Ok(())
     }
 
@@ -113,9 +131,10 @@ impl Line {
         &self.shake
     }
 
-    /// Can the next step go on with it?
-    pub(super) fn is_open(&self) -> bool {
-        self.has_changed_over() && !self.is_closed && !self.has_closed
+    /// Is there anything left for a further step: a connection, messages, or how it ended?
+    pub(super) fn has_more(&self) -> bool {
+        let is_open = !self.is_closed && !self.has_closed;
+        self.has_changed_over() && (is_open || !self.messages.is_empty() || self.broken.is_some())
     }
 
     fn has_changed_over(&self) -> bool {
@@ -124,6 +143,7 @@ impl Line {
 
     /// Says a message, where WebSocket is spoken.
     pub(super) async fn say(&mut self, said: &Said) -> Result<(), Broken> {
+        self.still()?;
         match said {
             _ if !self.has_changed_over() => Ok(()),
             Said::Text(text) => self.write_frame(TEXT, text.as_bytes()).await,
@@ -133,13 +153,49 @@ impl Line {
 
     /// Waits until so many messages are there.
     pub(super) async fn wait(&mut self, n_messages: usize) -> Result<(), Broken> {
+        self.n_unasked = 0;
         while self.has_changed_over() && self.messages.len() < n_messages {
             if self.is_closed {
-                return Err(Broken::Seen(InteractionError::Closed));
+                return Err(self.why());
             }
             self.read().await?;
         }
         Ok(())
+    }
+
+    /// Is it open, as who says something expects, and who neither says nor awaits anything?
+    pub(super) fn still(&mut self) -> Result<(), Broken> {
+        if self.has_changed_over() && self.is_closed { Err(self.why()) } else { Ok(()) }
+    }
+
+    fn why(&mut self) -> Broken {
+        self.broken.take().unwrap_or(Broken::Seen(InteractionError::Closed))
+    }
+
+    /// Takes in what comes while no step does, so that pings are answered and the end is known: until somebody wants the
+    /// connection, it has ended, or so much has come that the rest is left to whoever sends it.
+    pub(super) async fn tend(&mut self, wanted: &mut oneshot::Receiver<()>) {
+        while !self.is_closed && !self.has_closed && self.n_unasked < MOST_UNASKED {
+            let Some(stream) = &self.stream else { return };
+            tokio::select! {
+                biased;
+                _ = &mut *wanted => return,
+                is_readable = stream.readable() => if is_readable.is_err() { return },
+            }
+            self.take_in().await;
+        }
+    }
+
+    /// Takes in what is there already.
+    pub(super) async fn take_in(&mut self) {
+        while !self.is_closed && self.n_unasked < MOST_UNASKED {
+            if self.stream.as_ref().is_none_or(is_silent) {
+                return;
+            }
+            if let Err(broken) = self.read().await {
+                (self.is_closed, self.broken) = (true, Some(broken));
+            }
+        }
     }
 
     /// Closes it, and waits for the other side to do so.
@@ -147,6 +203,7 @@ impl Line {
         if !self.has_changed_over() || self.has_closed {
             return Ok(());
         }
+        self.still()?;
         self.has_closed = true;
         self.write_frame(CLOSE, &code.to_be_bytes()).await?;
         while !self.is_closed {
@@ -192,12 +249,19 @@ impl Line {
     async fn read(&mut self) -> Result<(), Broken> {
         let Some(stream) = &mut self.stream else { return Err(Broken::Seen(InteractionError::Closed)) };
         let before = self.input.len();
-        if stream.read_buf(&mut self.input).await? == 0 {
+        stream.read_buf(&mut self.input).await?;
+        self.came(before).await
+    }
+
+    /// What came stands behind so many bytes; where nothing does, it is the end.
+    async fn came(&mut self, before: usize) -> Result<(), Broken> {
+        if self.input.len() == before {
             self.is_closed = true;
             let is_orderly = self.has_closed && self.has_changed_over();
             return if is_orderly { Ok(()) } else { Err(Broken::Seen(InteractionError::Closed)) };
         }
         let came = self.input.split_off(before);
+        self.n_unasked += came.len();
         self.heard.hear(Direction::ToConsumer, &came)?;
         let was_head = self.shake == Value::Null;
         self.input.unsplit(came);
@@ -267,6 +331,22 @@ impl Line {
         }
         Ok(())
     }
+}
+
+/// Does the component say what a client must see before it goes on (RFC 6455, 4.1)?
+fn changes_over(shake: &Value, key: &str) -> bool {
+    let header = |name: &str| {
+        let value = shake.get("headers").and_then(|headers| headers.get(name)).map(Value::to_plain_text);
+        value.unwrap_or_default()
+    };
+    let has =
+        |name: &str, word: &str| header(name).split(',').any(|one| one.trim().eq_ignore_ascii_case(word));
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update(ACCEPTED);
+    has("upgrade", "websocket")
+        && has("connection", "upgrade")
+        && header("sec-websocket-accept").trim() == STANDARD.encode(hash.finalize())
 }
 
 fn as_result(message: &Map) -> Map {

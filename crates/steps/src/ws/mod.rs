@@ -7,8 +7,9 @@
 //! ```
 
 mod line;
+mod parked;
 
-pub(crate) use line::Line;
+pub(crate) use parked::Parked;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
 use crate::answered::{shown, unsaid_error};
@@ -18,7 +19,7 @@ use crate::kind::{Kind, Reading};
 use crate::message::{CONTENTS, Content};
 use crate::subject;
 use futures_util::future::BoxFuture;
-use line::Broken;
+use line::{Broken, Line};
 use seam_diag::Diagnostic;
 use seam_expr::NameUse;
 use seam_model::{Field, Fields, NodeKind, Shape, Step, Word};
@@ -34,9 +35,10 @@ static WORD: Word = Word {
            the connection, with the actor's cookies and sign-in; later ones to the same path go on with it, whatever their query, \
            until one closes it, the component does, or the test ends. A second connection to the same path has a name of \
            its own in `connection`.\n\n\
-           Messages that come while nobody waits are kept for the next step. Pings are answered. A component that does not \
-           change over to WebSocket fails the step unless it expects something at `status`; a refused connection, one that \
-           ends and messages that don't come in time fail it unless it expects something at `error`.",
+           Messages that come while nobody waits are kept for the next step, and so is a close; pings are answered \
+           meanwhile. A component that does not change over to WebSocket fails the step unless it expects something at \
+           `status`; a refused connection, one that has ended, a handshake that no browser would take, and messages that don't \
+           come in time fail it unless it expects something at `error`.",
     subject: Shape::Text,
     fields: &[
         CONTENTS[0],
@@ -55,7 +57,7 @@ static WORD: Word = Word {
         Field::optional(
             "headers",
             Shape::MapOf(&Shape::Any),
-            "headers by name, of the step that opens the connection",
+            "headers by name, of the step that opens the connection, those of the handshake too; a list repeats its name",
         ),
         Field::optional("connection", Shape::Text, "the name of one of several connections to the same path"),
         Field::optional(
@@ -183,6 +185,13 @@ impl Action for Ws {
             n => format!("{n} messages came"),
         };
         let mut unsaid = unsaid_error(result, "WebSocket", waited);
+        if came == 0 && result.get("error") == Some(&Value::text("malformed")) {
+            let needed = "a handshake is answered with `upgrade: websocket`, `connection: upgrade` and a \
+                          `sec-websocket-accept` made of the key (RFC 6455, 4.1)";
+            for one in &mut unsaid {
+                one.details.push(needed.to_owned());
+            }
+        }
         let status = result.get("status").filter(|status| **status != Value::Null);
         if let Some(status) = status.filter(|status| status.as_i64() != Some(101)) {
             unsaid.push(Unsaid {
@@ -219,16 +228,19 @@ impl Action for Ws {
             let name = self.connection.as_ref().map(|input| input.text(cx.names)).transpose()?;
             let key = format!("{} {} {}", place.socket, place.path_only(), name.unwrap_or_default());
             let frame = self.content.said(cx.names)?;
-            let head = self.head(&place, cx)?;
-            let mut line = match cx.actor.lines.take(&key) {
-                Some(line) => line,
-                None => Line::new(place.socket),
+            let (head, shake_key) = self.head(&place, cx)?;
+            let parked = match cx.actor.lines.take(&key) {
+                Some(parked) => timeout_at(cx.deadline, parked.take()).await.ok().flatten(),
+                None => None,
             };
+            let mut line = parked.unwrap_or_else(|| Line::new(place.socket));
             let receive = self.receive.unwrap_or(usize::from(frame.is_some()));
             let work = async {
-                line.open(&head).await?;
-                if let Some(frame) = frame {
-                    line.say(&frame).await?;
+                line.open(&head, shake_key.as_deref()).await?;
+                match frame {
+                    Some(frame) => line.say(&frame).await?,
+                    None if receive == 0 && self.close.is_none() => line.still()?,
+                    None => {}
                 }
                 line.wait(receive).await?;
                 match self.close {
@@ -256,8 +268,8 @@ impl Action for Ws {
                 ("elapsed", Value::Text(shown(began.elapsed()))),
                 ("error", error.map_or(Value::Null, Value::text)),
             ]);
-            if line.is_open() {
-                cx.actor.lines.put(key, line);
+            if line.has_more() {
+                cx.actor.lines.put(key, Parked::new(line));
             }
             Ok(result)
         })
@@ -265,11 +277,21 @@ impl Action for Ws {
 }
 
 impl Ws {
-    /// The request that opens the connection.
-    fn head(&self, place: &Place, cx: &StepContext<'_>) -> Result<Vec<u8>, Trouble> {
+    /// The request that opens the connection, and the key that is in it.
+    fn head(&self, place: &Place, cx: &StepContext<'_>) -> Result<(Vec<u8>, Option<String>), Trouble> {
         let signed_in = cx.actor.signed_in();
-        let mut headers: Map =
-            signed_in.headers.into_iter().map(|(name, text)| (name, Value::Text(text))).collect();
+        // The step may say each of them otherwise.
+        let mut headers: Map = [
+            ("host", place.socket.to_string()),
+            ("connection", "Upgrade".to_owned()),
+            ("upgrade", "websocket".to_owned()),
+            ("sec-websocket-version", "13".to_owned()),
+            ("sec-websocket-key", line::key()),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), Value::Text(text)))
+        .collect();
+        headers.extend(signed_in.headers.into_iter().map(|(name, text)| (name, Value::Text(text))));
         for (name, value) in self.headers.values(cx.names)? {
             headers.insert(name.to_ascii_lowercase(), value);
         }
@@ -279,25 +301,21 @@ impl Ws {
             let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             headers.insert("cookie".to_owned(), Value::Text(pairs.join("; ")));
         }
-        let host = headers
-            .shift_remove("host")
-            .map_or_else(|| place.socket.to_string(), |host| host.to_plain_text());
-        let mut head = format!(
-            "GET {}{} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n",
-            place.base,
-            place.path,
-            line::key()
-        );
+        let mut head = format!("GET {}{} HTTP/1.1\r\n", place.base, place.path);
         for (name, value) in headers.iter().filter(|(_, value)| **value != Value::Null) {
-            let text = value.to_plain_text();
-            if text.contains(['\r', '\n']) || http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-                return Err(Trouble::failed(format!("`{name}: {text}` can't be a header")));
+            let values =
+                if let Value::List(list) = value { list.as_slice() } else { std::slice::from_ref(value) };
+            for value in values {
+                let text = value.to_plain_text();
+                if text.contains(['\r', '\n']) || http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+                    return Err(Trouble::failed(format!("`{name}: {text}` can't be a header")));
+                }
+                head.extend([name.as_str(), ": ", &text, "\r\n"]);
             }
-            head.extend([name.as_str(), ": ", &text, "\r\n"]);
         }
         head.push_str("\r\n");
-        Ok(head.into_bytes())
+        let key = headers.get("sec-websocket-key").filter(|key| **key != Value::Null);
+        Ok((head.into_bytes(), key.map(Value::to_plain_text)))
     }
 }
 

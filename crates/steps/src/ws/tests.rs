@@ -9,6 +9,11 @@ use std::time::Duration;
 fn mistakes_are_told_at_their_place() {
     mistakes(&[
         ("- ws: gatway/live", "there is no component `gatway` [gatway] {did you mean `gateway`?}"),
+        (
+            "- ws: bare/live",
+            "`bare` does not speak http [bare: this speaks grpc] {declare what it speaks: `protocol: http` at `bare`, or \
+             a further endpoint: `endpoints: { name: http }`, which is `bare.name` here}",
+        ),
         ("- ws: pg/live", "`pg` does not speak http [pg: this speaks postgres]"),
         ("- ws: gateway/live\n  json: {}\n  text: a", "a step says one message: `json` or `text` [text]"),
         (
@@ -63,6 +68,60 @@ async fn a_conversation_over_several_steps() {
     assert_eq!(told(message, &["type", "code"]), r#""close" 4000"#);
     // Then it is another connection.
     assert_eq!(told(&run(&same("receive: 0"), &actor, &bed, "{}").await, &["status"]), "101");
+}
+
+#[tokio::test]
+async fn what_comes_with_a_close_is_kept_with_it() {
+    let bed = Bed::with(&[("gateway", live::server().await)]);
+    let actor = Actor::new("");
+    let first = run("- ws: gateway/live\n  text: three and close", &actor, &bed, "{}").await;
+    assert_eq!(bodies(&first), r#""1""#);
+    let second = run("- ws: gateway/live\n  receive: 1", &actor, &bed, "{}").await;
+    assert_eq!(bodies(&second), r#""2""#);
+    let rest = step("- ws: gateway/live\n  receive: 2");
+    let result = run_as(rest.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(bodies(&result), r#""3" null"#);
+    assert_eq!(
+        unsaid(rest.as_ref(), &result),
+        ["messages: the component closed the connection: 1011, and nothing expects it"]
+    );
+    // Then it is another one.
+    let again = run("- ws: gateway/live\n  text: again", &actor, &bed, "{}").await;
+    assert_eq!(bodies(&again), r#""again""#);
+}
+
+#[tokio::test]
+async fn between_two_steps_pings_are_answered_and_an_end_is_noticed() {
+    for rest in ["", "\n  text: a\n  receive: 0", "\n  receive: 1", "\n  close: true"] {
+        let (at, mut pongs) = live::pinging().await;
+        let bed = Bed::with(&[("gateway", at)]);
+        let actor = Actor::new("");
+        assert_eq!(told(&run("- ws: gateway/live", &actor, &bed, "{}").await, &["status"]), "101");
+        // No step runs; the server hears its pongs, and leaves.
+        for heard in [Some(()), Some(()), Some(()), None] {
+            assert_eq!(tokio::time::timeout(LIMIT, pongs.recv()).await.unwrap(), heard);
+        }
+        let gone = step(&format!("- ws: gateway/live{rest}"));
+        let result = run_as(gone.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+        assert_eq!(told(&result, &["status", "error"]), r#"101 "closed""#, "{rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_is_looked_at_as_a_browser_does() {
+    let bed = Bed::with(&[("gateway", live::server().await)]);
+    let actor = Actor::new("");
+    let wrong = step("- ws: gateway/live/wrong\n  text: a");
+    let result = run_as(wrong.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
+    assert_eq!(told(&result, &["status", "error"]), r#"101 "malformed""#);
+    assert_eq!(unsaid(wrong.as_ref(), &result), ["error: the answer is not WebSocket"]);
+    // What the step says of the handshake stands in the place of what is said unasked; a list repeats its name.
+    let own = "- ws: gateway/live\n  connection: own\n  headers: { Sec-WebSocket-Key: AAAA, X-A: [b, c], Connection: [upgrade] }";
+    let result = run(own, &actor, &bed, "{}").await;
+    assert_eq!(told(&result, &["status", "error"]), "101 null", "{result}");
+    let said = result.get("headers").unwrap();
+    assert_eq!(said.get("x-said"), Some(&Value::text("/live; ; b,c")));
+    assert_eq!(said.get("x-key"), Some(&Value::text("AAAA")));
 }
 
 #[tokio::test]
