@@ -111,7 +111,9 @@ fn is_refused(call: &Recorded, error: &Value) -> bool {
 /// Is it a subscription to where answers are waited for?
 fn opens_an_inbox(request: &Value, inboxes: &HashSet<&str>) -> bool {
     let text = |name: &str| request.get(name).and_then(Value::as_text);
-    let (Some("SUB" | "SUBSCRIBE"), Some(pattern)) = (text("command"), text("topic")) else { return false };
+    let (Some("SUB" | "SUBSCRIBE" | "UNSUBSCRIBE"), Some(pattern)) = (text("command"), text("topic")) else {
+        return false;
+    };
     let begin = pattern.trim_end_matches(['*', '>', '#', '+']);
     inboxes.iter().any(|inbox| *inbox == pattern || (begin.len() < pattern.len() && inbox.starts_with(begin)))
 }

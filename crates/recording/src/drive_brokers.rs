@@ -16,9 +16,13 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
     put("topic", threaded(message.get("topic")?, "topic", asking, threads));
     let known = seam_wire::protocol(&asking.recording.protocol)?.published_fields();
     for name in known {
-        let value = message.get(name).filter(|value| is_said(value));
-        if let Some(value) = value.filter(|_| *name != "reply_to") {
-            put(name, threaded(value, name, asking, threads));
+        let mut value = message.get(name).filter(|_| *name != "reply_to").cloned().unwrap_or_default();
+        if let Value::Map(properties) = &mut value {
+            // That is said by `receive`, or by `reply_to`.
+            properties.shift_remove("response_topic");
+        }
+        if is_said(&value) {
+            put(name, threaded(&value, name, asking, threads));
         }
     }
     if let Some((kind, said)) = content(message) {
@@ -29,7 +33,8 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
     let is_waited_for = reply.get("error").is_some() && reply_to(message).is_some();
     if !answers.is_empty() || is_waited_for {
         put("receive", Value::from(answers.len().max(1)));
-    } else if let Some(inbox) = reply_to(message).filter(|_| known.contains(&"reply_to"))
+    }
+    if let Some(inbox) = reply_to(message).filter(|inbox| !is_made_up(inbox) && known.contains(&"reply_to"))
         && asking.mask.at(&at).is_none()
     {
         put("reply_to", threaded(&Value::text(inbox), "reply_to", asking, threads));
@@ -55,6 +60,11 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
     }
     put("expect", Value::Map(expecting.expect));
     Some(step)
+}
+
+/// Is it a name that clients make for one answer?
+fn is_made_up(inbox: &str) -> bool {
+    ["_INBOX.", "seam/answers/", "amq."].iter().any(|begin| inbox.starts_with(begin))
 }
 
 /// Does a field say anything that would not be so without it?

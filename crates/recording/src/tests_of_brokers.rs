@@ -155,3 +155,57 @@ fn what_varies_in_answers_is_seen() {
         .collect();
     assert_eq!(paths, ["message.body.at", "message.reply_to", "message.topic"]);
 }
+
+#[test]
+fn what_was_published_to_mqtt_is_published_again() {
+    let said = |rest: &str| {
+        message(&format!(
+            r#"{{"kind":"published","key":null,"duplicate":false,"headers":{{}},"topic":"orders/new",{rest}}}"#
+        ))
+    };
+    let (text, reasons) = driven(
+        "mqtt",
+        vec![
+            said(r#""reply_to":null,"qos":0,"retain":true,"properties":{},"body":"on""#),
+            said(
+                r#""reply_to":"r/1","qos":2,"retain":false,
+                    "properties":{"response_topic":"r/1","content_type":"application/json"},"body":{"id":7}"#,
+            ),
+            message(
+                r#"{"kind":"delivered","topic":"r/1","qos":1,"headers":{"a":"b"},"properties":{},"body":"done"}"#,
+            ),
+        ],
+        &[],
+    );
+    assert_eq!(
+        text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: publish to orders/new
+        publish: bus
+        topic: orders/new
+        qos: 0
+        retain: true
+        text: \"on\"
+        expect:
+          error: null
+      - name: publish to orders/new
+        publish: bus
+        topic: orders/new
+        properties:
+          content_type: application/json
+        qos: 2
+        json:
+          id: 7
+        receive: 1
+        reply_to: r/1
+        expect:
+          error: null
+          messages.0.headers:
+            equals:
+              a: b
+          messages.0.body: done
+"
+    );
+    assert!(reasons.is_empty(), "{reasons:?}");
+}

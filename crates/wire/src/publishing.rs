@@ -26,6 +26,8 @@ pub struct SignIn {
     pub place: String,
     /// The client's own name, which nobody else has.
     pub name: String,
+    /// The version in which it is spoken, where there are several; none for the usual one.
+    pub version: Option<String>,
 }
 
 /// One message that is to be published.
@@ -62,8 +64,9 @@ pub enum Came {
 /// One connection of somebody who publishes.
 pub trait Publisher: Send {
     /// What is said first of all; nothing where the server speaks first.
-    fn begin(&mut self, out: &mut Vec<u8>) {
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
         let _ = out;
+        Ok(())
     }
 
     /// Publishes, once the connection is open and nothing else is under way.

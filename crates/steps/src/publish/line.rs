@@ -64,7 +64,7 @@ impl Line {
     /// Signs in.
     pub(super) async fn sign_in(&mut self) -> Result<Came, Halt> {
         let mut out = Vec::new();
-        self.publisher.begin(&mut out);
+        self.publisher.begin(&mut out)?;
         self.say(&out).await
     }
 

@@ -30,13 +30,14 @@ const ANSWER: &[Field] = &[
     Field::optional("topic", Shape::Text, "where it was published"),
     Field::optional("status", Shape::Integer, "NATS: the server's own status; mostly null"),
     Field::optional("headers", Shape::MapOf(&Shape::Any), "its headers"),
+    Field::optional("properties", Shape::MapOf(&Shape::Any), "MQTT: its other properties"),
     Field::optional("body", Shape::Any, "what it says, decoded where it is JSON"),
     Field::optional("text", Shape::Text, "the same as sent; null where it is no text"),
 ];
 
 static WORD: Word = Word {
     text: "Publishes one message, in the protocol of the component or of its endpoint after a dot, and waits until the \
-           broker has taken it: NATS has read it. The payload is said as it is: a broker knows no type of it. Fields that the \
+           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it). The payload is said as it is: a broker knows no type of it. Fields that the \
            protocol does not have are mistakes.\n\n\
            With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
@@ -44,11 +45,27 @@ static WORD: Word = Word {
            broker does not take, or one that is not answered in time, fails the step unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[
-        Field::required("topic", Shape::Text, "where to: the subject of NATS"),
+        Field::required("topic", Shape::Text, "where to: the subject of NATS, the topic of MQTT"),
         CONTENTS[0],
         CONTENTS[1],
         CONTENTS[2],
-        Field::optional("headers", Shape::MapOf(&Shape::Any), "headers by name"),
+        Field::optional(
+            "headers",
+            Shape::MapOf(&Shape::Any),
+            "headers by name; of MQTT 5 the properties of one's own",
+        ),
+        Field::optional(
+            "properties",
+            Shape::MapOf(&Shape::Any),
+            "other properties, by the names that an interaction has: MQTT 5 `content_type`, `message_expiry` …",
+        ),
+        Field::optional("qos", Shape::Integer, "MQTT: 0, 1 or 2; 1 where nothing is said"),
+        Field::optional("retain", Shape::Boolean, "MQTT: is it kept for those who subscribe later"),
+        Field::optional(
+            "version",
+            Shape::Either(&[Shape::Integer, Shape::Text]),
+            "MQTT: `5`, or `3.1.1`; 5 where nothing is said",
+        ),
         Field::optional("reply_to", Shape::Text, "where an answer is to be published"),
         Field::optional("receive", Shape::Integer, "how many answers are waited for; else none"),
     ],
@@ -61,7 +78,7 @@ static WORD: Word = Word {
                 Field::optional(
                     "code",
                     Shape::Any,
-                    "the broker's code, where it has one: NATS' 503 where nobody answers; or `refused`, `reset`, \
+                    "the broker's code, where it has one: NATS' 503 where nobody answers, MQTT's 135; or `refused`, `reset`, \
                      `closed`, `timeout`, `malformed`",
                 ),
                 Field::optional("message", Shape::Text, "what the broker says"),
@@ -83,8 +100,8 @@ static WORD: Word = Word {
 };
 
 /// Fields of a publication that are maps, and such that are single values.
-const MAPS: &[&str] = &["headers"];
-const SINGLE: &[&str] = &["reply_to"];
+const MAPS: &[&str] = &["headers", "properties"];
+const SINGLE: &[&str] = &["reply_to", "qos", "retain", "version"];
 
 struct Publish {
     subject: Subject,
@@ -225,13 +242,15 @@ impl Publish {
         publication: &Publication,
         cx: &StepContext<'_>,
     ) -> Result<(Map, Option<Error>), Trouble> {
-        let name = self.subject.name();
+        let version = publication.fields.get("version").map(Value::to_plain_text);
+        // Each version is spoken on a connection of its own.
+        let name = format!("{} {}", self.subject.name(), version.as_deref().unwrap_or_default());
         let free = cx.actor.brokers.take(&name).filter(Line::is_fresh);
         let mut line = if let Some(line) = free {
             line
         } else {
             let login = login(&self.subject, cx)?;
-            match timeout_at(cx.deadline, self.open(login)).await {
+            match timeout_at(cx.deadline, self.open(login, version)).await {
                 Ok(Ok((line, Came::Open))) => line,
                 Ok(came) => return Ok((Map::new(), Some(refused(came.map(|(_, came)| came))?))),
                 Err(_) => return Ok((Map::new(), Some(timed_out()))),
@@ -250,11 +269,11 @@ impl Publish {
         Ok((told, error))
     }
 
-    async fn open(&self, login: Login) -> Result<(Line, Came), Halt> {
+    async fn open(&self, login: Login, version: Option<String>) -> Result<(Line, Came), Halt> {
         let Login { socket, user, password, database: place } = login;
         // Nobody else has this name, which some brokers ask for.
         let name = format!("seam-{:016x}", RandomState::new().hash_one(0_u8));
-        let sign_in = SignIn { user, password, place, name };
+        let sign_in = SignIn { user, password, place, name, version };
         let mut line = Line::dial(socket, self.protocol, sign_in).await?;
         let came = line.sign_in().await?;
         Ok((line, came))

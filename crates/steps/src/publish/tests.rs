@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 fn mistakes_are_told_at_their_place() {
     mistakes(&[
         ("- publish: bus", "the `publish` step needs `topic` [publish: bus]"),
-        ("- publish: redis\n  topic: a", "`redis` does not speak nats [redis: this speaks redis]"),
+        ("- publish: redis\n  topic: a", "`redis` does not speak mqtt or nats [redis: this speaks redis]"),
+        ("- publish: bus\n  topic: a\n  qos: 1", "nats has no `qos` [qos]"),
         ("- publish: bus\n  topic: a\n  headers: [a]", "`headers` must be a map [[a]: this is a list]"),
         (
             "- publish: bus\n  topic: a\n  json: 1\n  text: b",
@@ -131,4 +132,59 @@ async fn what_does_not_answer_as_it_should() {
     drop(silent);
     let result = run("- publish: bus\n  topic: a", &Actor::new(""), &bed, "{}").await;
     assert_eq!(result.get("error").and_then(|error| error.get("code")), Some(&Value::text("refused")));
+}
+
+/// What is published to where its answers go comes back, which is enough of an answer.
+#[tokio::test]
+async fn mqtt() {
+    let Some(server) = brokers::mosquitto().await else { return eprintln!("skipped: there is no mosquitto") };
+    let bed = bed("mqtt", "mqtt://tester:p%40ss%3Aword@HOST", server.at);
+    let actor = Actor::new("");
+    for (text, expect) in [
+        ("topic: orders/new\n  json: { id: $id }", DONE),
+        ("topic: orders/new\n  text: a\n  qos: 0", DONE),
+        ("topic: orders/$id\n  text: a\n  qos: 2\n  retain: true\n  headers: { id: $id }", DONE),
+        (
+            "topic: orders/echo\n  json: { id: $id }\n  receive: 1\n  reply_to: orders/echo\n  headers: { a: b }\n  \
+             properties: { content_type: application/json, correlation_data: { base64: /w== } }",
+            r#"{"messages":[{"topic":"orders/echo","reply_to":"orders/echo","headers":{"a":"b"},"properties":{"content_type":"application/json","correlation_data":{"base64":"/w=="},"response_topic":"orders/echo"},"body":{"id":7},"text":"{\"id\":7}"}],"error":null}"#,
+        ),
+        ("topic: orders/new\n  version: 3.1.1\n  text: a\n  qos: 2", DONE),
+        (
+            "topic: orders/echo\n  version: 3.1.1\n  text: a\n  qos: 2\n  receive: 1\n  reply_to: orders/echo",
+            r#"{"messages":[{"topic":"orders/echo","reply_to":null,"headers":{},"properties":{},"body":"a","text":"a"}],"error":null}"#,
+        ),
+        ("topic: forbidden", r#"{"messages":[],"error":{"code":135,"message":"not authorized"}}"#),
+        ("topic: forbidden\n  qos: 2", r#"{"messages":[],"error":{"code":135,"message":"not authorized"}}"#),
+        ("topic: orders/after\n  base64: AAEC", DONE),
+    ] {
+        let text = format!("- publish: mqtt\n  {text}");
+        assert_eq!(gives(&text, &actor, &bed).await, expect, "{text}");
+    }
+    // Each answer is that of its own question.
+    for _ in 0..2 {
+        let limit = Duration::from_millis(200);
+        let text = "- publish: mqtt\n  topic: orders/nobody\n  receive: 1";
+        let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
+        assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+    }
+    for (text, expect) in [
+        ("topic: a/#", "is no topic"),
+        ("topic: orders/a\n  qos: 3", "qos is 0, 1 or 2"),
+        ("topic: orders/a\n  version: 4", "version is `5` or `3.1.1`, not 4"),
+        ("topic: orders/a\n  version: 3.1.1\n  headers: { a: b }", "there are no headers before MQTT 5"),
+        ("topic: orders/a\n  version: 3.1.1\n  receive: 1", "`reply_to` says where it is heard"),
+        ("topic: orders/a\n  properties: { colour: red }", "colour is no property of a message"),
+    ] {
+        let text = format!("- publish: mqtt\n  {text}");
+        let done = run_as(step(&text).as_ref(), &actor, &bed, "{}", LIMIT).await;
+        assert!(format!("{done:?}").contains(expect), "{text}: {done:?}");
+    }
+    for (version, expect) in [("5", 135), ("3.1.1", 5)] {
+        let bed = self::bed("mqtt", "mqtt://tester:wrong@HOST", server.at);
+        let text = format!("- publish: mqtt\n  topic: a\n  version: {version}");
+        let error = format!(r#"{{"messages":[],"error":{{"code":{expect},"message":"not authorized"}}}}"#);
+        assert_eq!(gives(&text, &Actor::new(""), &bed).await, error);
+    }
+    server.finish().await;
 }

@@ -57,3 +57,29 @@ pub(crate) async fn answers_on_nats(at: SocketAddr) {
         }
     });
 }
+
+/// Mosquitto with the user `tester` (password `p@ss:word`), who may publish and hear below `orders` and `seam` only; none
+/// where there is no program.
+pub(crate) async fn mosquitto() -> Option<Server> {
+    let (program, passwords) = (program("mosquitto")?, program("mosquitto_passwd")?);
+    let folder = tempfile::tempdir().unwrap();
+    let port = hold_port().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "listener {} 127.0.0.1\nuser root\npassword_file {}\nacl_file {}\n",
+        port.port(),
+        at("users"),
+        at("rights")
+    );
+    std::fs::write(at("conf"), config).unwrap();
+    std::fs::write(at("rights"), "user tester\ntopic readwrite orders/#\ntopic readwrite seam/#\n").unwrap();
+    let watcher = watcher(folder.path()).await;
+    let mut spawn = Spawn::new("passwords".into(), passwords, folder.path());
+    spawn.arguments = ["-b", "-c", &at("users"), "tester", "p@ss:word"].map(str::to_owned).into();
+    let made = watcher.spawn(spawn).await.unwrap();
+    timeout(LIMIT, made.died()).await.unwrap().unwrap();
+    let mut spawn = Spawn::new("mosquitto".into(), program, folder.path());
+    spawn.arguments = vec!["-c".to_owned(), at("conf")];
+    start(&watcher, spawn, "running").await;
+    Some(Server::new(port, watcher, folder))
+}

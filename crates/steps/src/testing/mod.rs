@@ -49,6 +49,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("redis", &[("", "redis"), ("11", "redis")]),
     ("mail", &[("", "smtp")]),
     ("bus", &[("", "nats")]),
+    ("mqtt", &[("", "mqtt")]),
 ];
 
 impl DeclaredSystem for Small {

@@ -9,12 +9,14 @@
 //! ```
 
 mod packets;
+mod publisher;
 mod reading;
 mod saying;
 mod splitter;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::{Deed, Protocol};
+use crate::publishing::{Publisher, SignIn};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -52,6 +54,14 @@ impl Protocol for Mqtt {
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
+    }
+
+    fn published_fields(&self) -> &'static [&'static str] {
+        publisher::FIELDS
+    }
+
+    fn publisher(&self, sign_in: SignIn) -> Option<Box<dyn Publisher>> {
+        Some(Box::new(publisher::Publishing::new(sign_in)))
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn delivery(
     Ok(publish.write(version))
 }
 
-fn properties(message: &Value) -> Result<Vec<u8>, Unanswerable> {
+pub(super) fn properties(message: &Value) -> Result<Vec<u8>, Unanswerable> {
     let mut out = Vec::new();
     for (name, value) in message.get("properties").and_then(Value::as_map).into_iter().flatten() {
         let known = PROPERTIES.iter().find(|(_, other, _)| other == name);

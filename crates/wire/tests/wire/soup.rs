@@ -4,7 +4,7 @@ use crate::capture::{Piece, replay};
 use crate::captures::all;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use seam_wire::{Direction, End, Limits, PROTOCOLS};
+use seam_wire::{Came, Direction, End, Limits, PROTOCOLS, Protocol, Publication, SignIn};
 
 /// Small limits, so that the bounds are reached.
 fn tight() -> Limits {
@@ -97,5 +97,61 @@ fn spoil(pieces: &mut Vec<Piece>, mut place: usize, byte: u8, how: u8) {
             _ => pieces.insert(index, pieces[index].clone()),
         }
         return;
+    }
+}
+
+/// Who publishes hears whatever a broker says, in whatever pieces: soup, and what real ones have said, spoilt.
+#[test]
+fn soup_for_who_publishes() {
+    let hear = |protocol: &dyn Protocol, pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let Some(mut publisher) = protocol.publisher(SignIn::default()) else { return };
+        let mut out = Vec::new();
+        publisher.begin(&mut out).unwrap();
+        for bytes in pieces {
+            if publisher.hear(bytes, &mut out).is_err() {
+                return;
+            }
+            match publisher.came() {
+                Some(Came::Open | Came::Done) => {
+                    let publication =
+                        Publication { topic: "a".to_owned(), n_answers: 1, ..Publication::default() };
+                    publisher.publish(&publication, &mut out).unwrap();
+                }
+                Some(Came::Refused { .. } | Came::Elsewhere(_)) => return,
+                None => {}
+            }
+            publisher.told();
+        }
+    };
+    let soup = proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..12);
+    for protocol in PROTOCOLS {
+        TestRunner::new(config(500))
+            .run(&soup, |pieces| {
+                hear(*protocol, &mut pieces.iter().map(Vec::as_slice));
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", protocol.name()));
+    }
+    for case in all() {
+        let said: Vec<u8> = case
+            .pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Bytes(Direction::ToConsumer, bytes) => Some(bytes.as_slice()),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+            .concat();
+        let change = (0..said.len().max(1), any::<u8>(), 1usize..64);
+        TestRunner::new(config(50))
+            .run(&change, |(place, byte, size)| {
+                let mut said = said.clone();
+                if let Some(there) = said.get_mut(place) {
+                    *there = byte;
+                }
+                hear(case.protocol, &mut said.chunks(size));
+                Ok(())
+            })
+            .unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));
     }
 }
