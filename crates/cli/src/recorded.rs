@@ -8,7 +8,8 @@ use seam_event::{SeamId, What};
 use seam_history::{Reader, RunFolder};
 use seam_judge::Exit;
 use seam_recording::{
-    Around, LeftOut, Made, Recording as Kept, learn, learn_alone, read, record, seam_of, write,
+    Archive, Around, HarError, LeftOut, Made, Recording as Kept, from_har, learn, learn_alone, read, record,
+    seam_of, write,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,6 +18,16 @@ use std::path::{Path, PathBuf};
 
 /// The folder of recordings beside `seam.yaml`, where nothing else is said.
 pub(crate) const USUAL_FOLDER: &str = "recordings";
+
+/// Reads an archive of HTTP, with what it keeps in files beside it.
+pub(crate) fn archive_at(path: &Path, text: &str) -> Result<Archive, HarError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read_file = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    from_har(text, &Around { read_file: &read_file })
+}
 
 /// Who asks in an archive that names no seams.
 const FOREIGN: &str = "client";

@@ -308,6 +308,14 @@ async fn a_message_is_pushed_to_those_who_have_subscribed() {
         let (status, told) = ask(address, "POST /seam/har", nothing).await;
         assert!(status == 422 && told.to_string().contains("nothing in the archive"), "{nothing}: {told}");
     }
+    let some = r#"{"log":{"entries":[{},{"request":{"method":"GET","url":"http://h/x"},"response":{"status":200}},
+        {"request":{"method":"GET","url":"ws://h/ws"},"response":{"status":101},"_webSocketMessages":[]}]}}"#;
+    let (status, told) = ask(address, "POST /seam/har", some).await;
+    let warnings = json!([
+        "entry 1 is passed over: no method and address of HTTP is said",
+        "entry 3 is passed over: a mapping answers no WebSocket; name a `seam`"
+    ]);
+    assert_eq!((status, &told["warnings"]), (201, &warnings), "{told}");
     assert_eq!(ask(address, "POST /seam/push", &push.replace("feed", "none")).await.0, 404);
     served.close().await;
 }

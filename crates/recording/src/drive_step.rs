@@ -230,6 +230,9 @@ fn body(request: &Value, media: &str) -> Option<Option<(&'static str, Value)>> {
     let Some(body) = request.get("body") else {
         return Some(request.get("text").map(|text| ("text", text.clone())));
     };
+    if *body == Value::Null && request.get("text").is_none() {
+        return None;
+    }
     let text = || request.get("text").unwrap_or(body).clone();
     let is_packed = body.as_map().is_some_and(|map| map.len() == 1 && map.contains_key("base64"));
     if is_packed || media.starts_with("multipart/") {

@@ -17,6 +17,8 @@ mod drive_step;
 mod drive_streams;
 mod echo;
 mod har;
+mod har_noted;
+mod har_read;
 mod learn;
 mod lists;
 mod marked;
@@ -34,6 +36,8 @@ mod tests;
 #[cfg(test)]
 mod tests_of_brokers;
 #[cfg(test)]
+mod tests_of_har;
+#[cfg(test)]
 mod tests_of_turns;
 mod thread;
 mod volatile;
@@ -42,7 +46,9 @@ mod yaml;
 
 pub use compare::{Difference, differences};
 pub use drive::{Driver, Drivers, NotAsked, Thoroughness, as_tests, written_tests};
-pub use har::{HarError, archive, from_har, to_har};
+pub use har::{archive, to_har};
+pub use har_noted::Noted;
+pub use har_read::{Archive, HarError, from_har};
 pub use learn::{learn, learn_alone};
 pub use marks::{has_marks, names_in, without_marks};
 pub use normal::normal;

@@ -45,6 +45,14 @@ fn http(map: &mut Map) {
 
 /// Leaves out the text of a body where the body says the same.
 fn one_body(map: &mut Map, is_reply: bool) {
+    // What calls itself JSON and is none would be the same as a JSON that is a text.
+    if says_json(map)
+        && let (Some(body @ Value::Text(_)), Some(text)) = (map.get("body"), map.get("text"))
+        && body == text
+    {
+        map.shift_remove("body");
+        return;
+    }
     let body = map.get("body").unwrap_or(&Value::Null);
     let is_repeated = match map.get("text") {
         None => return,
@@ -67,6 +75,12 @@ fn one_body(map: &mut Map, is_reply: bool) {
             map.shift_remove("body");
         }
     }
+}
+
+/// Does its type say that it is JSON?
+fn says_json(map: &Map) -> bool {
+    let media = map.get("headers").and_then(|headers| headers.get("content-type")).and_then(Value::as_text);
+    media.is_some_and(|media| media.contains("json"))
 }
 
 /// Is the text this value, as JSON?

@@ -1,7 +1,7 @@
 //! Reads a recording: all mistakes at once, each at its place. What it does not know it passes over, because a later version
 //! may have written it; a version that is newer as a whole is refused.
 
-use crate::har::from_har;
+use crate::har_read::{Archive, from_har};
 use crate::recording::{Recorded, Recording, VERSION, seam_of};
 use crate::stubs::as_stubs;
 use crate::volatile::Volatile;
@@ -32,7 +32,7 @@ pub fn read_stub_file(
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
     if path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("har")) {
-        return read_har(file, text, reading, found);
+        return read_har((path, file, text), reading, found);
     }
     let mut ignored = Diagnostics::default();
     // Only a head makes a recording; whatever is wrong in anything else is told by whoever reads that.
@@ -57,15 +57,24 @@ pub fn read_stub_file(
 }
 
 /// An archive of HTTP in a provider's place, whichever of its hosts was asked.
-fn read_har(file: FileId, text: &str, reading: &Reading<'_>, found: &mut Diagnostics) -> Option<Stubs> {
+fn read_har(
+    (path, file, text): (&str, FileId, &str),
+    reading: &Reading<'_>,
+    found: &mut Diagnostics,
+) -> Option<Stubs> {
     let span = Span::at_start(file);
-    let recordings = match from_har(text) {
-        Ok(recordings) => recordings,
+    let folder = path.rfind('/').map_or("", |at| &path[..=at]);
+    let read_file = |name: &str| (reading.read_file)(&format!("{folder}{name}"));
+    let Archive { recordings, noted } = match from_har(text, &Around { read_file: &read_file }) {
+        Ok(archive) => archive,
         Err(error) => {
             found.push(Diagnostic::error("this is no HAR").at(span, error.to_string()));
             return None;
         }
     };
+    for noted in noted {
+        found.push(Diagnostic::warning(noted.to_string()).at(span, ""));
+    }
     let mut stubs = Stubs { list: Vec::new(), state: None };
     for recording in &recordings {
         stubs.list.extend(as_stubs(recording, span, reading, found)?.list);

@@ -26,6 +26,8 @@ const EXACT_OF_A_TEST: u64 = 2;
 const EXACT: u64 = 3;
 const MASKED_OF_A_TEST: u64 = 4;
 const MASKED: u64 = 5;
+/// What comes after those: whatever is sent, because nobody kept what was.
+const WHATEVER_IS_SENT: u64 = 6;
 
 /// Headers whose absence was a part of what was asked.
 const SAYS_WHO: &[&str] = &["authorization", "cookie"];
@@ -134,7 +136,10 @@ impl<'a> Making<'a> {
             }
         }
         stubs.extend(self.of_tests(MASKED_OF_A_TEST, group));
-        stubs.push(self.stub(MASKED, &group.conditions, &group.list));
+        let body = ["request".to_owned(), "body".to_owned()];
+        let is_unknown = group.list.first().is_some_and(|first| self.mask(first).at(&body).is_some());
+        let priority = if is_unknown { WHATEVER_IS_SENT } else { MASKED };
+        stubs.push(self.stub(priority, &group.conditions, &group.list));
         stubs
     }
 

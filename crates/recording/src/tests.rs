@@ -596,7 +596,7 @@ fn an_archive_out_and_in() {
     let entries = har.get("log").and_then(|log| log.get("entries")).and_then(Value::as_list).unwrap();
     let url = |index: usize| entries[index].get("request").and_then(|request| request.get("url")).cloned();
     assert_eq!(url(0), Some(Value::text("http://h:1/a?q=x%20y")));
-    let mut read = from_har(&har.to_pretty()).unwrap();
+    let mut read = from_har(&har.to_pretty(), &NOTHING_BESIDE).unwrap().recordings;
     let mut own = recorded(&list);
     learn_alone(&mut own);
     for one in &mut read[0].interactions {
@@ -604,14 +604,14 @@ fn an_archive_out_and_in() {
     }
     assert_eq!((read.len(), &read[0]), (1, &own));
     for (text, expected) in [("{", "it is no JSON"), ("{}", "it has no `log.entries`")] {
-        assert!(from_har(text).unwrap_err().to_string().contains(expected), "{text}");
+        assert!(from_har(text, &NOTHING_BESIDE).unwrap_err().to_string().contains(expected), "{text}");
     }
     let foreign = r#"{"log":{"entries":[{"request":{"method":"GET","url":"https://api.test:8/x?a=1","headers":
         [{"name":"Sec-Fetch-Mode","value":"cors"},{"name":"Accept","value":"text/plain"}]},
         "response":{"status":200,"headers":[{"name":"Set-Cookie","value":"a=1\nb=2"},{"name":":status","value":"200"},
         {"name":"X-Via","value":"1.1 a\n1.1 b\n"},{"name":"X-List","value":["1","2"]},{"name":"GET /?u=http","value":"//x"}],
         "content":{"mimeType":"text/plain","text":"aGk=","encoding":"base64"}}}]}}"#;
-    let read = &from_har(foreign).unwrap()[0];
+    let read = &from_har(foreign, &NOTHING_BESIDE).unwrap().recordings[0];
     assert_eq!(read.stem(), "client-api-test-8");
     let one = &read.interactions[0];
     let whole = format!("{} {}", one.request, one.reply);
@@ -621,6 +621,8 @@ fn an_archive_out_and_in() {
     );
     assert_eq!(whole, expected);
 }
+
+const NOTHING_BESIDE: Around<'_> = Around { read_file: &|path| Err(format!("no {path}")) };
 
 /// A message of `web -> api`, so many milliseconds after the run began.
 fn message(millis: u64, message: &str) -> (u64, Value, Value, Value) {

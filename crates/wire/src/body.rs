@@ -54,6 +54,18 @@ pub fn decode(content_type: Option<&str>, content_encoding: Option<&str>, bytes:
     Body { value: value.unwrap_or_else(|| Value::text(text.clone())), text: Value::Text(text), cut }
 }
 
+/// A text's bytes as its type says they are sent: by the charset that is said, else UTF-8.
+pub fn in_charset<'a>(text: &'a str, content_type: Option<&str>) -> Cow<'a, [u8]> {
+    if text.is_ascii() {
+        return text.as_bytes().into();
+    }
+    let charset = content_type.and_then(|content_type| Media::read(content_type).charset);
+    match charset.and_then(|label| Encoding::for_label(label.as_bytes())) {
+        Some(encoding) => encoding.encode(text).0,
+        None => text.as_bytes().into(),
+    }
+}
+
 /// `a=1&b=2` as a map, decoded; a key that comes again has a list.
 pub fn pairs(text: &str) -> Value {
     let mut map = Map::new();

@@ -6,13 +6,14 @@
 use crate::chosen::counted;
 use crate::commands::Act;
 use crate::commands::run::Tests;
+use crate::recorded::archive_at;
 use crate::reports::whole;
 use crate::screen::{Screen, chain};
 use clap::Args;
 use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_judge::Exit;
 use seam_manifest::find_project;
-use seam_recording::{Around, NotAsked, Recording, Thoroughness, as_tests, from_har, read, written_tests};
+use seam_recording::{Around, NotAsked, Recording, Thoroughness, as_tests, read, written_tests};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -193,8 +194,12 @@ fn read_all(files: &[&PathBuf], screen: &mut Screen) -> Option<Vec<Recording>> {
             }
         };
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("har")) {
-            match from_har(&text) {
-                Ok(recordings) => all.extend(recordings),
+            match archive_at(path, &text) {
+                Ok(archive) => {
+                    let told = archive.noted.iter().map(|noted| format!("{}: {noted}", path.display()));
+                    told.for_each(|title| found.push(Diagnostic::warning(title)));
+                    all.extend(archive.recordings);
+                }
                 Err(error) => {
                     found.push(Diagnostic::error(format!("{} is no HAR: {}", path.display(), chain(&error))));
                 }

@@ -6,14 +6,18 @@
 use super::house::House;
 use super::rules::{Rules, named};
 use crate::answer::{Answer, Asked};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use seam_diag::{Diagnostics, Sources, Span};
 use seam_event::{Caller, ComponentId, Endpoint, Interaction, SeamId};
 use seam_proxy::{Kind, Often, Rule, RuleSpec};
-use seam_recording::{Recording, archive, as_stubs, from_har};
+use seam_recording::{Archive, Around, Noted, Recorded, Recording, archive, as_stubs, from_har};
 use seam_stub::wiremock::WireMock;
 use seam_stub::{Reading, StubSet};
+use seam_value::Value as Plain;
+use seam_wire::body::in_charset;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +73,7 @@ fn own_exchanges(wiremock: &WireMock, began: Timestamp) -> Vec<Interaction> {
         protocol: "http".to_owned(),
         connection: 0,
         error: None,
-        message: seam_value::Value::Null,
+        message: Plain::Null,
         cut: false,
         at: Duration::try_from(at.duration_since(began).max(SignedDuration::ZERO)).unwrap_or_default(),
         elapsed: Some(delay),
@@ -84,8 +88,9 @@ fn own_exchanges(wiremock: &WireMock, began: Timestamp) -> Vec<Interaction> {
 /// rest at the control address.
 pub(super) async fn put(house: &dyn House, (rules, wiremock): (&Rules, &WireMock), asked: &Asked) -> Answer {
     let text = String::from_utf8_lossy(&asked.body);
-    let recordings = match from_har(&text) {
-        Ok(recordings) => recordings,
+    let beside = |path: &str| Err(format!("`{path}` did not come with it"));
+    let Archive { recordings, noted } = match from_har(&text, &Around { read_file: &beside }) {
+        Ok(archive) => archive,
         Err(error) => {
             let message = format!("the body is no HAR: {error}");
             return Answer::error(StatusCode::BAD_REQUEST, &message, "send {\"log\": {\"entries\": […]}}");
@@ -117,19 +122,24 @@ pub(super) async fn put(house: &dyn House, (rules, wiremock): (&Rules, &WireMock
             Err(answer) => return answer,
         }
     }
+    let mut warnings: Vec<String> = noted.iter().map(Noted::to_string).collect();
     let mut mapped = Vec::new();
     for recording in rest {
+        let sockets = recording.interactions.iter().filter(|one| is_change_over(one));
+        warnings.extend(sockets.map(|one| {
+            format!("entry {} is passed over: a mapping answers no WebSocket; name a `seam`", one.number)
+        }));
         match map(wiremock, &recording) {
             Ok(ids) => mapped.extend(ids),
             Err(answer) => return answer,
         }
     }
     if told.is_empty() && mapped.is_empty() {
-        let message =
-            "nothing in the archive can be answered: no entry has the address of a request and a response";
-        return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, message, EXAMPLE);
+        let reasons: Vec<String> = warnings.iter().map(|warning| format!(": {warning}")).collect();
+        let message = format!("nothing in the archive can be answered{}", reasons.concat());
+        return Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &message, EXAMPLE);
     }
-    Answer::json(StatusCode::CREATED, &json!({ "rules": told, "mappings": mapped }))
+    Answer::json(StatusCode::CREATED, &json!({ "rules": told, "mappings": mapped, "warnings": warnings }))
 }
 
 /// A recording in the place of a seam's provider.
@@ -172,19 +182,39 @@ fn rule(
 
 /// A recording as mappings of the control address; gives their ids.
 fn map(wiremock: &WireMock, recording: &Recording) -> Result<Vec<String>, Answer> {
-    let answered = recording.interactions.iter().filter(|one| one.reply != seam_value::Value::Null);
+    let is_answered = |one: &&Recorded| one.reply != Plain::Null && !is_change_over(one);
+    let answered = recording.interactions.iter().filter(is_answered);
     let exchanges: Vec<_> =
-        answered.map(|one| (one.request.clone(), without(&one.reply, OF_SENDING))).collect();
+        answered.map(|one| (one.request.clone(), as_sent(without(&one.reply, OF_SENDING)))).collect();
     wiremock
         .add_exchanges(&exchanges)
         .map_err(|wrong| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &wrong.to_string(), ""))
 }
 
+/// Does the connection speak WebSocket from here on?
+fn is_change_over(one: &Recorded) -> bool {
+    one.reply.get("status").and_then(Plain::as_i64) == Some(101)
+}
+
+/// A reply whose text has the bytes that its type says: mappings send text in UTF-8.
+fn as_sent(mut reply: Plain) -> Plain {
+    let Plain::Map(map) = &mut reply else { return reply };
+    let written = map.get("text").or_else(|| map.get("body")).and_then(Plain::as_text);
+    let media = map.get("headers").and_then(|headers| headers.get("content-type")).and_then(Plain::as_text);
+    let Some(bytes) = written.map(|text| in_charset(text, media)) else { return reply };
+    if std::str::from_utf8(&bytes).ok() != written {
+        let packed = Plain::map([("base64", Plain::Text(STANDARD.encode(&bytes)))]);
+        map.shift_remove("text");
+        map.insert("body".to_owned(), packed);
+    }
+    reply
+}
+
 /// A reply without some headers.
-fn without(reply: &seam_value::Value, names: &[&str]) -> seam_value::Value {
+fn without(reply: &Plain, names: &[&str]) -> Plain {
     let mut reply = reply.clone();
-    if let seam_value::Value::Map(map) = &mut reply
-        && let Some(seam_value::Value::Map(headers)) = map.get_mut("headers")
+    if let Plain::Map(map) = &mut reply
+        && let Some(Plain::Map(headers)) = map.get_mut("headers")
     {
         headers.retain(|name, _| !names.contains(&name.to_ascii_lowercase().as_str()));
     }

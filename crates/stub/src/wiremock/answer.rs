@@ -8,6 +8,7 @@ use crate::surroundings::Surroundings;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seam_value::{Map, Value};
+use seam_wire::body::in_charset;
 use seam_wire::{Answering, Callback, Elsewhere, Say, Then};
 use std::sync::Arc;
 use std::time::Duration;
@@ -209,10 +210,19 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     if !all.keys().any(|name| name.eq_ignore_ascii_case("content-type")) {
         all.insert("Content-Type".to_owned(), Value::List(Vec::new()));
     }
+    let content_type = all.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let content_type = content_type.and_then(|(_, value)| value.as_text().map(str::to_owned));
     out.insert("headers".to_owned(), Value::Map(all));
     match body {
         Sent::Nothing => {}
-        Sent::Text(text) => drop(out.insert("text".to_owned(), Value::text(text))),
+        // Whatever the type says, WireMock sends a text in UTF-8.
+        Sent::Text(text) if *in_charset(text, content_type.as_deref()) == *text.as_bytes() => {
+            out.insert("text".to_owned(), Value::text(text));
+        }
+        Sent::Text(text) => {
+            let packed = to_base64(text.as_bytes());
+            out.insert("body".to_owned(), Value::map([("base64", Value::Text(packed))]));
+        }
         Sent::Bytes(bytes) => {
             out.insert("body".to_owned(), Value::map([("base64", Value::Text(to_base64(bytes)))]));
         }

@@ -63,6 +63,16 @@ fn the_newest_of_the_first_priority_answers() {
 }
 
 #[test]
+fn texts_are_sent_in_utf8_whatever_the_type_says() {
+    let wiremock = with(&[
+        r#"{"request":{"url":"/l"},"response":{"headers":{"Content-Type":"text/plain; charset=iso-8859-1"},"body":"ß"}}"#,
+        r#"{"request":{"url":"/u"},"response":{"headers":{"Content-Type":"text/plain; charset=utf-8"},"body":"ß"}}"#,
+    ]);
+    assert_eq!(said(&wiremock, "GET", "/l"), r#"200 {"base64":"w58="}"#);
+    assert_eq!(said(&wiremock, "GET", "/u"), "200 ß");
+}
+
+#[test]
 fn within_a_file_the_last_counts_and_in_an_import_the_first() {
     let two = r#"{"mappings":[{"request":{"url":"/i"},"response":{"body":"first"}},{"request":{"url":"/i"},"response":{"body":"second"}}]}"#;
     let wiremock = wiremock();

@@ -3,7 +3,7 @@
 use super::events;
 use super::reading::MAX_UNPACKED_ON_SEAM;
 use super::splitter::saying::AnswerTo;
-use crate::body::decode;
+use crate::body::{decode, in_charset};
 use crate::splitter::Unanswerable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -219,11 +219,14 @@ fn body(fields: &Map) -> Result<(Cow<'_, [u8]>, Option<&'static str>), Unanswera
         return Ok((json.to_string().into_bytes().into(), Some("application/json")));
     }
     if let Some(text) = fields.get("text").and_then(Value::as_text) {
-        return Ok((text.as_bytes().into(), (!text.is_empty()).then_some("text/plain; charset=utf-8")));
+        return Ok((
+            in_charset(text, media(fields)),
+            (!text.is_empty()).then_some("text/plain; charset=utf-8"),
+        ));
     }
     match fields.get("body") {
         None | Some(Value::Null) => Ok((Cow::Borrowed(&[]), None)),
-        Some(Value::Text(text)) => Ok((text.as_bytes().into(), Some("text/plain; charset=utf-8"))),
+        Some(Value::Text(text)) => Ok((in_charset(text, media(fields)), Some("text/plain; charset=utf-8"))),
         Some(Value::Map(map)) if map.len() == 1 && map.contains_key("base64") => {
             let text = map.get("base64").and_then(Value::as_text).unwrap_or_default();
             let bytes = STANDARD.decode(text).map_err(|_| Unanswerable::new("`base64` holds no base64"))?;
@@ -231,6 +234,12 @@ fn body(fields: &Map) -> Result<(Cow<'_, [u8]>, Option<&'static str>), Unanswera
         }
         Some(other) => Ok((other.to_string().into_bytes().into(), Some("application/json"))),
     }
+}
+
+/// The type that the headers say.
+fn media(fields: &Map) -> Option<&str> {
+    let headers = fields.get("headers").and_then(Value::as_map)?;
+    headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?.1.as_text()
 }
 
 fn one_line<'a>(name: &str, text: &'a str) -> Result<&'a str, Unanswerable> {

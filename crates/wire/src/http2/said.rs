@@ -4,11 +4,11 @@
 //! (their packing, their length) is left out or written anew.
 
 use super::hpack::Headers;
+use crate::body::in_charset;
 use crate::http::events;
 use crate::splitter::Unanswerable;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use encoding_rs::Encoding;
 use seam_value::{Map, Value, parse};
 
 /// An answer, ready to be written.
@@ -134,7 +134,7 @@ fn body(map: &Map, content_type: Option<&str>) -> Result<(Vec<u8>, Option<&'stat
     let text = map.get("text").and_then(Value::as_text);
     match (map.get("body"), text) {
         (None | Some(Value::Null), None) => Ok((Vec::new(), None)),
-        (None | Some(Value::Null), Some(text)) => Ok((in_charset(text, content_type), None)),
+        (None | Some(Value::Null), Some(text)) => Ok((in_charset(text, content_type).into_owned(), None)),
         (Some(body), _) if base64_of(body).is_some() => {
             let bytes = STANDARD.decode(base64_of(body).unwrap_or_default());
             bytes
@@ -142,8 +142,10 @@ fn body(map: &Map, content_type: Option<&str>) -> Result<(Vec<u8>, Option<&'stat
                 .map_err(|error| Unanswerable::new(format!("the body is no base64: {error}")))
         }
         // What was read stays as it was written, unless one of the two was changed.
-        (Some(body), Some(text)) if is_text_of(text, body) => Ok((in_charset(text, content_type), None)),
-        (Some(Value::Text(body)), _) => Ok((in_charset(body, content_type), Some(TEXT))),
+        (Some(body), Some(text)) if is_text_of(text, body) => {
+            Ok((in_charset(text, content_type).into_owned(), None))
+        }
+        (Some(Value::Text(body)), _) => Ok((in_charset(body, content_type).into_owned(), Some(TEXT))),
         (Some(body), _) => Ok((body.to_string().into_bytes(), Some(JSON))),
     }
 }
@@ -158,15 +160,4 @@ fn is_text_of(text: &str, body: &Value) -> bool {
 fn base64_of(body: &Value) -> Option<&str> {
     let map = body.as_map().filter(|map| map.len() == 1)?;
     map.get("base64").and_then(Value::as_text)
-}
-
-fn in_charset(text: &str, content_type: Option<&str>) -> Vec<u8> {
-    let label = content_type.and_then(|content_type| {
-        let charset = content_type.split(';').find_map(|part| part.trim().strip_prefix("charset="))?;
-        Some(charset.trim_matches('"'))
-    });
-    match label.and_then(|label| Encoding::for_label(label.as_bytes())) {
-        Some(encoding) => encoding.encode(text).0.into_owned(),
-        None => text.as_bytes().to_vec(),
-    }
 }

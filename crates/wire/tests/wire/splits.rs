@@ -272,6 +272,25 @@ const TEXTS: [&str; 6] = [
     "update books set copies = 2 where",
 ];
 
+/// A text is sent in the letters that its type says, whatever its reading was: on HTTP/2 as on HTTP/1.
+#[test]
+fn a_text_is_answered_in_its_charset() {
+    for (answer, expected) in [
+        (r#"{"headers":{"content-type":"text/plain; charset=iso-8859-1"},"text":"Gruß"}"#, &b"Gru\xdf"[..]),
+        (r#"{"headers":{"Content-Type":"text/plain; Charset=\"latin1\""},"body":"Gruß"}"#, b"Gru\xdf"),
+        (r#"{"headers":{"content-type":"text/plain"},"text":"Gruß"}"#, "Gruß".as_bytes()),
+        (r#"{"headers":{"content-type":"text/plain; charset=none"},"text":"Gruß"}"#, "Gruß".as_bytes()),
+    ] {
+        let mut talk = Talk::new("http", Behind::Nobody);
+        let held = talk.asks(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        talk.answer(held[0].0, answer);
+        let body = talk.to_consumer.split_off(talk.to_consumer.len() - expected.len());
+        assert_eq!(body, expected, "{answer}");
+        let head = String::from_utf8(talk.to_consumer).expect("a head");
+        assert!(head.contains(&format!("content-length: {}\r\n\r\n", expected.len())), "{head}");
+    }
+}
+
 /// Replaces each reply by an answer with the same fields, and reads what the consumer then gets.
 #[test]
 fn a_recorded_reply_said_again_is_the_same() {

@@ -4,7 +4,7 @@ mod written;
 
 use crate::commands::Act;
 use crate::commands::run::Tests;
-use crate::recorded::{Choice, Recording, USUAL_FOLDER, seam_value};
+use crate::recorded::{Choice, Recording, USUAL_FOLDER, archive_at, seam_value};
 use crate::screen::Screen;
 use crate::stored::stored_run;
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use seam_diag::Diagnostic;
 use seam_event::SeamId;
 use seam_history::RunFolder;
 use seam_judge::Exit;
-use seam_recording::{Made, from_har};
+use seam_recording::Made;
 use std::path::{Path, PathBuf};
 
 /// Run the tests twice, and keep what passed the seams as recordings
@@ -161,9 +161,15 @@ impl Record {
 
     fn of_archive(self, path: &str, choice: &Choice, screen: &mut Screen) -> Exit {
         let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        let read = read.and_then(|text| from_har(&text).map_err(|error| error.to_string()));
+        let read =
+            read.and_then(|text| archive_at(Path::new(path), &text).map_err(|error| error.to_string()));
         let recordings = match read {
-            Ok(recordings) => recordings,
+            Ok(archive) => {
+                for noted in &archive.noted {
+                    screen.diagnostic(&Diagnostic::warning(format!("{path}: {noted}")));
+                }
+                archive.recordings
+            }
             Err(reason) => {
                 screen.diagnostic(&Diagnostic::error(format!("failed to read {path}: {reason}")));
                 return Exit::CouldNotRun;
