@@ -55,6 +55,13 @@ fn the_innermost_that_went_wrong_is_named() {
              10-50 pass 1 test -> orders {\"status\":500}\n line orders error: no column x\n 55 failed a/0 status\n 60 ended a",
             &["orders on orders -> pg.o: sent a statement that pg refused: 42703 no x [4, 5, 6]"],
         ),
+        // What it said of an earlier test, and was heard in this one, is no evidence.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pg.o {\"error\":{\"code\":\"42703\",\"message\":\"no x\"}}
+             10-50 pass 1 test -> orders {\"status\":500}\n late-line orders error: no column y\n 55 failed a/0 status
+             60 ended a",
+            &["orders on orders -> pg.o: sent a statement that pg refused: 42703 no x [4, 5]"],
+        ),
         // A provider that hangs up.
         (
             "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> mail closed\n 10-50 pass 1 test -> orders {\"status\":500}

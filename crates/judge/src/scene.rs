@@ -46,7 +46,11 @@ impl<'a> Scene<'a> {
                 What::Plan { seams, .. } => scene.declared = seams.iter().collect(),
                 _ => {}
             }
-            let is_ours = event.scope.test.as_ref().is_none_or(|id| id == test);
+            let is_ours = match &event.scope.test {
+                Some(id) => id == test,
+                // A line that is heard in a test's time and belongs to none was said before it.
+                None => !matches!(event.what, What::Line { .. }),
+            };
             if attempt.window.holds(event.seq) && is_ours {
                 scene.take(event);
             }

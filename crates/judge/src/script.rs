@@ -83,12 +83,11 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
         "ready" => return (Scope::default(), component(ComponentState::Ready)),
         "stopped" => return (Scope::default(), component(ComponentState::Stopped)),
         "died" => return (Scope::default(), component(ComponentState::Died)),
-        "line" => {
+        // Said in the test's time, or before it and heard in it.
+        "line" | "late-line" => {
             let text = text.to_owned();
-            return (
-                Scope::default(),
-                What::Line { component: subject.into(), error: true, number: 1, text },
-            );
+            let whose = if word == "line" { scope("a") } else { Scope::default() };
+            return (whose, What::Line { component: subject.into(), error: true, number: 1, text });
         }
         "fault" => {
             let seam = chain::tests::interaction(0, text, (0, 0), "null").seam;

@@ -17,7 +17,7 @@ mod kafka;
 mod kept;
 pub mod mail;
 mod mqtt;
-mod mysql;
+pub mod mysql;
 mod nats;
 mod pending;
 pub mod postgres;

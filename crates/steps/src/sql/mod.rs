@@ -218,7 +218,8 @@ impl Sql {
             let _ = timeout(CANCEL_LIMIT, session.cancel(&login)).await;
             return Ok(Err(Halt::Lost(InteractionError::Timeout)));
         };
-        if !matches!(done, Err(Halt::Lost(_))) {
+        // Where an answer could not be used nobody knows where the session stands, nor in which transaction: it ends.
+        if !matches!(done, Err(Halt::Lost(_) | Halt::Unusable(_))) {
             cx.actor.sql.put(name, session);
         }
         Ok(done)

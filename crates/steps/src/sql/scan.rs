@@ -3,6 +3,7 @@
 //! No grammar of SQL is needed for what a step has to know, and none would know every extension of the server.
 
 use super::Dialect;
+use seam_wire::mysql::text::Apart;
 
 /// Where a scanner is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl Scanner {
                 Token::Other(&text[..end])
             }
             Inside::Block(depth) => match text {
+                _ if text.starts_with("/*") && self.dialect == Dialect::Mysql => one(text),
                 _ if text.starts_with("/*") => self.to(Inside::Block(depth + 1), &text[..2]),
                 _ if text.starts_with("*/") && depth > 1 => self.to(Inside::Block(depth - 1), &text[..2]),
                 _ if text.starts_with("*/") => self.to(Inside::Plain, &text[..2]),
@@ -102,22 +104,26 @@ impl Scanner {
 
     fn plain<'t>(&mut self, text: &'t str) -> Token<'t> {
         let first = text.chars().next().unwrap_or_default();
+        // At the end of a part a variable follows, and so no comment has begun.
+        if self.dialect == Dialect::Mysql
+            && text != "--"
+            && let Some((apart, n_opening)) = seam_wire::mysql::text::opens(text)
+        {
+            return self.apart(apart, &text[..n_opening]);
+        }
         match first {
             ';' => Token::Semicolon,
             '\'' => {
-                let escapes = self.after_e || self.dialect == Dialect::Mysql;
-                self.inside = Inside::Text { quote: first, escapes };
-                Token::Opens
-            }
-            '"' if self.dialect == Dialect::Mysql => {
-                self.inside = Inside::Text { quote: first, escapes: true };
+                self.inside = Inside::Text { quote: first, escapes: self.after_e };
                 Token::Opens
             }
             '"' => self.to(Inside::Name(first), &text[..1]),
-            '`' if self.dialect == Dialect::Mysql => self.to(Inside::Name(first), &text[..1]),
-            '#' if self.dialect == Dialect::Mysql => self.to(Inside::Line, &text[..1]),
-            '-' if text.starts_with("--") => self.to(Inside::Line, &text[..2]),
-            '/' if text.starts_with("/*") => self.to(Inside::Block(1), &text[..2]),
+            '-' if text.starts_with("--") && self.dialect == Dialect::Postgres => {
+                self.to(Inside::Line, &text[..2])
+            }
+            '/' if text.starts_with("/*") && self.dialect == Dialect::Postgres => {
+                self.to(Inside::Block(1), &text[..2])
+            }
             '$' if self.dialect == Dialect::Mysql => Token::Other(braces(text)),
             '$' => match dollar_tag(text) {
                 Some(tag) if text[tag.len()..].contains(tag) => self.to(Inside::Dollars(tag.to_owned()), tag),
@@ -130,6 +136,20 @@ impl Scanner {
             }
             _ => one(text),
         }
+    }
+
+    /// In MySQL begins what is no code.
+    fn apart<'t>(&mut self, apart: Apart, passed: &'t str) -> Token<'t> {
+        let inside = match apart {
+            Apart::Quoted('`') => Inside::Name('`'),
+            Apart::Quoted(quote) => {
+                self.inside = Inside::Text { quote, escapes: true };
+                return Token::Opens;
+            }
+            Apart::Line => Inside::Line,
+            Apart::Block => Inside::Block(1),
+        };
+        self.to(inside, passed)
     }
 
     fn text<'t>(&mut self, text: &'t str, quote: char, escapes: bool) -> Token<'t> {

@@ -3,6 +3,7 @@
 use super::packets::{can, put_packet, status};
 use super::request::LogIn;
 use super::saying::ok;
+use super::text;
 use seam_value::{Map, Value};
 
 /// All that a server behind which there is none can do.
@@ -173,36 +174,8 @@ fn setting(name: &str, now: u16) -> Value {
 
 /// How many `?` stand for values: those outside of quotes and comments.
 pub(super) fn n_parameters(sql: &str) -> u16 {
-    let mut n_found = 0_u16;
-    let mut rest = sql;
-    while let Some(letter) = rest.chars().next() {
-        let n_passed = match letter {
-            '\'' | '"' | '`' => quoted(rest, letter),
-            '-' if rest.starts_with("-- ") => rest.find('\n').unwrap_or(rest.len()),
-            '#' => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '?' => {
-                n_found = n_found.saturating_add(1);
-                1
-            }
-            letter => letter.len_utf8(),
-        };
-        rest = rest.get(n_passed..).unwrap_or_default();
-    }
-    n_found
-}
-
-/// How long a quoted text is, its quotes included.
-fn quoted(text: &str, quote: char) -> usize {
-    let mut letters = text.char_indices().skip(1);
-    while let Some((at, letter)) = letters.next() {
-        if letter == '\\' && quote != '`' {
-            letters.next();
-        } else if letter == quote {
-            return at + 1;
-        }
-    }
-    text.len()
+    let code = text::pieces(sql).filter(|(is_code, _)| *is_code);
+    u16::try_from(code.map(|(_, piece)| piece.matches('?').count()).sum::<usize>()).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
@@ -216,6 +189,8 @@ mod tests {
             ("select '?', \"?\", `?`, ? -- ?\n, ?", 2),
             ("select 'it''s ?', '\\'?', /* ? */ ? # ?", 1),
             ("é = ?", 1),
+            ("10--? --\t?", 1),
+            ("/* /* */ ? /*! ? */", 2),
             ("select '", 0),
         ] {
             assert_eq!(n_parameters(sql), n_places, "{sql}");

@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Writes a number that says its own length.
-pub(super) fn put_length(out: &mut Vec<u8>, number: u64) {
+pub fn put_length(out: &mut Vec<u8>, number: u64) {
     let bytes = number.to_le_bytes();
     match number {
         0..0xfb => out.push(bytes[0]),

@@ -19,6 +19,8 @@ use bytes::{Buf as _, BytesMut};
 use seam_event::InteractionError;
 use seam_value::{Map, Value};
 use seam_wire::Direction;
+use seam_wire::mysql::put_length;
+use seam_wire::mysql::text::first_words;
 use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -81,15 +83,9 @@ impl Session {
 
     /// Runs statements in order, and gives what each gave.
     pub(super) async fn run(&mut self, statements: &[Bound]) -> Result<Vec<Outcome>, Halt> {
-        let is_own_way = |one: &Bound| {
-            let begins = |text: &str| {
-                let word = text.trim_start().split(|end: char| !end.is_ascii_alphabetic()).next();
-                word.is_some_and(|word| OWN_WAYS.contains(&word.to_ascii_lowercase().as_str()))
-            };
-            one.text.split(';').any(begins)
-        };
-        let is_one = matches!(statements, [only] if !only.text.contains(';'));
-        let is_together = !is_one && !self.heard.holds_transaction() && !statements.iter().any(is_own_way);
+        let words: Vec<String> = statements.iter().flat_map(|one| first_words(&one.text)).collect();
+        let is_own_way = words.iter().any(|word| OWN_WAYS.contains(&word.as_str()));
+        let is_together = words.len() > 1 && !self.heard.holds_transaction() && !is_own_way;
         if is_together {
             self.query("start transaction").await?;
         }
@@ -243,7 +239,7 @@ fn execution(id: [u8; 4], values: &[Value]) -> Vec<u8> {
 /// Writes a value, and gives its type. A text fits whatever the column is; where a number has to stand (`limit`) none does.
 fn bound(value: &Value, out: &mut Vec<u8>) -> [u8; 2] {
     let text = |text: &[u8], kind: u8, out: &mut Vec<u8>| {
-        put_length(text.len() as u64, out);
+        put_length(out, text.len() as u64);
         out.extend_from_slice(text);
         [kind, 0]
     };
@@ -271,26 +267,6 @@ fn bound(value: &Value, out: &mut Vec<u8>) -> [u8; 2] {
             Some(bytes) => text(&bytes, kinds::BLOB, out),
             None => text(value.to_string().as_bytes(), kinds::VAR_STRING, out),
         },
-    }
-}
-
-/// A number that says its own length.
-fn put_length(length: u64, out: &mut Vec<u8>) {
-    let bytes = length.to_le_bytes();
-    match length {
-        0..0xfb => out.push(bytes[0]),
-        0xfb..0x1_0000 => {
-            out.push(0xfc);
-            out.extend_from_slice(&bytes[..2]);
-        }
-        0x1_0000..0x100_0000 => {
-            out.push(0xfd);
-            out.extend_from_slice(&bytes[..3]);
-        }
-        _ => {
-            out.push(0xfe);
-            out.extend_from_slice(&bytes);
-        }
     }
 }
 

@@ -38,8 +38,8 @@ impl PublicKey {
         let (modulus, rest) = element(2, pair)?;
         let (exponent, _) = element(2, rest)?;
         let modulus = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
-        // Neither a toy nor a burden.
-        if !(128..=2048).contains(&modulus.len()) || exponent.len() > 8 {
+        // Neither a toy nor a burden: nobody waits meanwhile, and a log-in has a deadline.
+        if !(128..=512).contains(&modulus.len()) || exponent.len() > 4 {
             return None;
         }
         Some(Self { length: modulus.len(), modulus: Number::of(modulus), exponent: Number::of(exponent) })
@@ -189,6 +189,25 @@ mod tests {
         assert_eq!(data[..HASH], Sha1::digest(b"")[..]);
         assert!(data.ends_with(b"\0\x01s3cret\0"), "{data:?}");
         assert!(key.seal(&[1; 87]).is_none());
+    }
+
+    #[test]
+    fn a_key_that_would_take_long_is_none() {
+        let key = |n_modulus: usize, n_exponent: usize| {
+            let element = |tag: u8, content: &[u8]| {
+                let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+                [&[tag, 0x82, length[0], length[1]][..], content].concat()
+            };
+            let pair = [element(2, &vec![0x7f; n_modulus]), element(2, &vec![1; n_exponent])].concat();
+            let bits = element(3, &[&[0][..], &element(0x30, &pair)].concat());
+            let der = element(0x30, &[element(0x30, &[]), bits].concat());
+            PublicKey::read(STANDARD.encode(der).as_bytes())
+        };
+        for (n_modulus, n_exponent, is_taken) in
+            [(128, 3, true), (512, 4, true), (127, 3, false), (513, 3, false), (512, 5, false)]
+        {
+            assert_eq!(key(n_modulus, n_exponent).is_some(), is_taken, "{n_modulus} {n_exponent}");
+        }
     }
 
     #[test]

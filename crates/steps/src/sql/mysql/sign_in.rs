@@ -71,7 +71,7 @@ impl Session {
         if packet.first() == Some(&0xff) {
             return Err(session_error(&packet));
         }
-        let Greeting { id, mut salt, mut plugin } = Greeting::read(&packet).ok_or_else(unexpected)?;
+        let Greeting { id, mut salt, mut plugin } = Greeting::read(&packet).ok_or_else(ungreeted)?;
         self.id = id;
         let user = login.user.as_deref().unwrap_or("root");
         let password = login.password.as_deref().unwrap_or_default();
@@ -117,10 +117,13 @@ impl Session {
                 Some((1, [3])) => continue,
                 Some((1, [4])) => self.send(number, &[2]).await?,
                 Some((1, pem)) => {
-                    let key = PublicKey::read(pem).ok_or_else(unexpected)?;
+                    let unusable = |reason: &str| Halt::Unusable(reason.to_owned());
+                    let no_key = || unusable("the server's public key is none of 1024 to 4096 bits of RSA");
+                    let key = PublicKey::read(pem).ok_or_else(no_key)?;
                     let mut secret = [password.as_bytes(), &[0]].concat();
                     xor(&mut secret, &salt);
-                    let sealed = key.seal(&secret).ok_or_else(unexpected)?;
+                    let too_long = || unusable("the password is too long for the server's public key");
+                    let sealed = key.seal(&secret).ok_or_else(too_long)?;
                     self.send(number, &sealed).await?;
                 }
                 _ => return Err(unexpected()),
@@ -131,6 +134,10 @@ impl Session {
         drop(self.heard.told()?);
         Ok(())
     }
+}
+
+fn ungreeted() -> Halt {
+    Halt::Unusable("the server's greeting is none of MySQL's".to_owned())
 }
 
 fn is_known(plugin: &str) -> bool {

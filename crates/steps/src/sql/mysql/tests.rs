@@ -70,6 +70,21 @@ async fn a_real_server_is_asked() {
     let other = asked("select count(*) as n from books", &Actor::new("bob"), &bed, "{}").await;
     assert_eq!(at(&other, "rows.0.n"), &Value::from(1_u64));
     asked("rollback", &actor, &bed, "{}").await;
+    // What MySQL takes for no comment is none.
+    let query = "select 10--$n as a, /* /* */ $n as b, /*! $n + */ 1 as c";
+    let found = asked(query, &actor, &bed, r#"{"n":3}"#).await;
+    assert_eq!(at(&found, "error"), &Value::Null, "{found}");
+    assert_eq!(at(&found, "rows.0").to_string(), r#"{"a":13,"b":3,"c":4}"#, "{found}");
+    // A step that can't be done leaves no transaction to the next.
+    let both = step("- sql: maria\n  query: delete from books; select /*!999999 $n + */ 1");
+    let trouble = run_as(both.as_ref(), &actor, &bed, r#"{"n":3}"#, LIMIT).await.unwrap_err();
+    assert!(
+        format!("{trouble:?}").contains("the server finds 0 values to bind, and there are 1"),
+        "{trouble:?}"
+    );
+    asked("update books set price = 5; select 1", &actor, &bed, "{}").await;
+    let seen = asked("select price from books", &Actor::new("bob"), &bed, "{}").await;
+    assert_eq!(at(&seen, "rows.0.price").to_string(), "5.00", "{seen}");
     large_and_slow(&actor, &bed).await;
     refused(server.at).await;
     server.finish().await;
