@@ -8,6 +8,7 @@ use seam_expr::Chance;
 use seam_manifest::parse;
 use seam_proxy::ProxyError;
 use seam_recording::read_stub_file;
+use seam_stub::wiremock::Templates;
 use seam_stub::{Reading, Stubs, Surroundings};
 use seam_wire::Protocol;
 use std::fmt::Write as _;
@@ -31,6 +32,9 @@ pub(crate) struct Stands {
     /// Where stubs are served: one address for each `--stub` in their order, then one for each `--wiremock`
     #[arg(long = "listen", value_name = "ADDRESS", value_parser = address)]
     listens: Vec<SocketAddr>,
+    /// Answers of all WireMock mappings are templates, not only of those with the transformer `response-template`
+    #[arg(long)]
+    global_response_templating: bool,
     /// Make the proxies of this configuration file of Toxiproxy's
     #[arg(long, value_name = "FILE")]
     toxiproxy_config: Option<PathBuf>,
@@ -170,6 +174,11 @@ impl Stood {
 }
 
 impl Stands {
+    /// Which mappings are templates, in folders and at the control address.
+    pub(crate) fn templates(&self) -> Templates {
+        if self.global_response_templating { Templates::All } else { Templates::Named }
+    }
+
     /// Is nothing to stand?
     pub(crate) fn is_empty(&self) -> bool {
         self.seams.is_empty() && self.listens.is_empty() && self.toxiproxy_config.is_none()
@@ -216,7 +225,7 @@ impl Stands {
             *lines += &line("stub", &seams.stand_stubs((listen, &name), stubs, protocol).await?);
         }
         for (root, listen) in self.wiremocks.iter().zip(self.listens.iter().skip(self.stubs.len())) {
-            let (site, warnings) = serve_wiremock(*listen, root).await?;
+            let (site, warnings) = serve_wiremock(*listen, root, self.templates()).await?;
             let _ = writeln!(lines, "wiremock: http://{} ({})", site.address(), root.display());
             stood.warnings.extend(warnings);
             stood.sites.push(site);

@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use seam_expr::Chance;
 use seam_proxy::ProxyError;
 use seam_stub::Surroundings;
-use seam_stub::wiremock::WireMock;
+use seam_stub::wiremock::{Templates, WireMock};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -90,6 +90,8 @@ pub struct Control {
     pub toxiproxy: Arc<Toxiproxy>,
     /// What is up.
     pub house: Arc<dyn House>,
+    /// Which mappings at this address are templates.
+    pub templates: Templates,
 }
 
 /// An address while it is served.
@@ -104,7 +106,8 @@ impl Control {
     /// Listens there, on loopback; must be called within a runtime.
     pub async fn serve(self, address: SocketAddr) -> Result<Served, ControlError> {
         let files = Arc::new(Files::of(None));
-        let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
+        let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(self.templates);
+        let wiremock = Arc::new(wiremock);
         let own = Own::new(Arc::clone(&self.house), Arc::clone(&wiremock));
         let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)), began: Instant::now() };
         let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(own), admin };
@@ -113,9 +116,14 @@ impl Control {
 }
 
 /// Serves a folder of WireMock's (`mappings`, `__files`), with its admin interface. Gives warnings about the mappings, too.
-pub async fn serve_wiremock(address: SocketAddr, root: &Path) -> Result<(Served, Vec<String>), ControlError> {
+pub async fn serve_wiremock(
+    address: SocketAddr,
+    root: &Path,
+    templates: Templates,
+) -> Result<(Served, Vec<String>), ControlError> {
     let files = Arc::new(Files::of(Some(root.to_owned())));
-    let wiremock = Arc::new(WireMock::new(surroundings(), found_in(&files)));
+    let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(templates);
+    let wiremock = Arc::new(wiremock);
     let failed = |reason: String| ControlError::Mappings { root: root.display().to_string(), reason };
     if !root.is_dir() {
         return Err(failed("there is no such folder".to_owned()));

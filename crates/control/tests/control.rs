@@ -5,6 +5,7 @@
 use seam_control::{Control, Seams, Served, Toxiproxy};
 use seam_expr::Chance;
 use seam_stub::Surroundings;
+use seam_stub::wiremock::Templates;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +28,11 @@ fn surroundings() -> Surroundings {
 
 async fn serve() -> (Served, Arc<Seams>) {
     let seams = Arc::new(Seams::start(surroundings()).unwrap());
-    let control = Control { toxiproxy: Arc::new(Toxiproxy::new(1)), house: Arc::clone(&seams) as _ };
+    let control = Control {
+        toxiproxy: Arc::new(Toxiproxy::new(1)),
+        house: Arc::clone(&seams) as _,
+        templates: Templates::Named,
+    };
     (control.serve("127.0.0.1:0".parse().unwrap()).await.unwrap(), seams)
 }
 

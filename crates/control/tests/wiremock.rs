@@ -5,6 +5,7 @@
 use seam_control::{Control, Seams, Served, Toxiproxy, serve_wiremock};
 use seam_expr::Chance;
 use seam_stub::Surroundings;
+use seam_stub::wiremock::Templates;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +26,11 @@ async fn serve() -> (Served, Arc<Seams>) {
         hostname: "here".to_owned(),
     };
     let seams = Arc::new(Seams::start(surroundings).unwrap());
-    let control = Control { toxiproxy: Arc::new(Toxiproxy::new(1)), house: Arc::clone(&seams) as _ };
+    let control = Control {
+        toxiproxy: Arc::new(Toxiproxy::new(1)),
+        house: Arc::clone(&seams) as _,
+        templates: Templates::Named,
+    };
     (control.serve("127.0.0.1:0".parse().unwrap()).await.unwrap(), seams)
 }
 
@@ -267,7 +272,8 @@ async fn a_folder_of_mappings_is_served() {
     std::fs::write(root.path().join("__files/hi.txt"), "from a file").unwrap();
     let mapping = json!({ "request": { "url": "/hi" }, "response": { "bodyFileName": "hi.txt" } });
     std::fs::write(root.path().join("mappings/hi.json"), mapping.to_string()).unwrap();
-    let (served, warnings) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.unwrap();
+    let (served, warnings) =
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(ask(served.address(), "GET /hi", "").await, (200, "from a file".to_owned()));
     assert_eq!(ask(served.address(), "GET /__admin/files", "").await.1, r#"[ "hi.txt" ]"#);
@@ -289,8 +295,44 @@ async fn a_folder_of_mappings_is_served() {
     assert!(root.path().join("mappings/hi.json").exists(), "what the user wrote stays");
     served.close().await;
     std::fs::write(root.path().join("mappings/wrong.json"), r#"{"requst": {}}"#).unwrap();
-    let wrong = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.err().unwrap();
+    let wrong =
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.err().unwrap();
     assert!(wrong.to_string().contains("wrong.json"), "{wrong}");
+}
+
+#[tokio::test]
+async fn all_mappings_may_be_templates() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["mappings", "__files"] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+    }
+    std::fs::write(root.path().join("__files/hi.txt"), "hi {{request.method}}").unwrap();
+    let mapping = |url: &str, response: &Value| json!({ "request": { "url": url }, "response": response });
+    let of_file = mapping("/file", &json!({ "bodyFileName": "hi.txt" })).to_string();
+    std::fs::write(root.path().join("mappings/hi.json"), of_file).unwrap();
+    for (templates, expected) in [
+        (
+            Templates::Named,
+            ["hi {{request.method}}", "{{request.path}}", r#"{"m":"{{request.method}}"}"#, "{{nosuch 1}}"],
+        ),
+        (Templates::All, ["hi GET", "/text", r#"{"m":"GET"}"#, ""]),
+    ] {
+        let (served, _) =
+            serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), templates).await.unwrap();
+        let address = served.address();
+        map(address, mapping("/text", &json!({ "body": "{{request.path}}" }))).await;
+        map(address, mapping("/json", &json!({ "jsonBody": { "m": "{{request.method}}" } }))).await;
+        // What says of itself that it is a template is refused where it is none; this one says nothing.
+        map(address, mapping("/none", &json!({ "body": "{{nosuch 1}}" }))).await;
+        for (path, expected) in ["/file", "/text", "/json", "/none"].iter().zip(expected) {
+            let (status, body) = ask(address, &format!("GET {path}"), "").await;
+            match expected {
+                "" => assert!(status == 500 && body.contains("nosuch"), "{path}: {status} {body}"),
+                expected => assert_eq!((status, body.as_str()), (200, expected), "{path}"),
+            }
+        }
+        served.close().await;
+    }
 }
 
 #[tokio::test]
@@ -298,7 +340,8 @@ async fn a_reset_reads_the_folder_again() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("mappings/deep");
     std::fs::create_dir_all(&folder).unwrap();
-    let (served, _) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path()).await.unwrap();
+    let (served, _) =
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.unwrap();
     let address = served.address();
     let id = "7a0d8375-6e0e-4c9c-9686-5ef20cde1a84";
     let one = json!({ "id": id, "request": { "url": "/one" }, "response": { "body": "first" } });

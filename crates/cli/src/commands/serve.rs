@@ -156,7 +156,8 @@ impl Serve {
             None => seams,
         };
         let seams = Arc::new(if self.record.is_some() { seams.keeping_all() } else { seams });
-        let control = Control { toxiproxy: Arc::clone(&toxiproxy), house: Arc::clone(&seams) as _ };
+        let (house, templates) = (Arc::clone(&seams) as _, self.stands.templates());
+        let control = Control { toxiproxy: Arc::clone(&toxiproxy), house, templates };
         let served = control.serve(self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await?;
         let stood = self.stands.stand(standing, &seams, &toxiproxy).await?;
         for warning in &stood.warnings {

@@ -110,6 +110,7 @@ impl Up {
             move |up: Addresses| -> seam_engine::Raised {
                 Box::pin(async move {
                     let table = table(&up, &system, &secrets);
+                    let templates = stands.templates();
                     let toxiproxy = Arc::new(Toxiproxy::new(seed));
                     let (beside, stood) = if stands.is_empty() {
                         (None, Stood::default())
@@ -119,8 +120,8 @@ impl Up {
                         (Some(Arc::new(seams)), stood.map_err(|error| chain(&error))?)
                     };
                     let house = Arc::new(Controlled { system: up.system, masker, beside });
-                    let served =
-                        Control { toxiproxy, house }.serve(control).await.map_err(|error| chain(&error))?;
+                    let control_of = Control { toxiproxy, house, templates };
+                    let served = control_of.serve(control).await.map_err(|error| chain(&error))?;
                     is_up.store(true, Ordering::Relaxed);
                     let line = format!("control: http://{}", served.address());
                     let lines = &stood.lines;

@@ -18,10 +18,21 @@ const MALFORMED: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nlskdu018973t09sylgasjkfg1][]'./.sdlv";
 const GARBAGE: &[u8] = b"lskdu018973t09sylgasjkfg1][]'./.sdlv";
 
+/// Whose bodies and headers are templates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Templates {
+    /// Of the mappings that say so (`transformers`).
+    #[default]
+    Named,
+    /// All mappings', as with WireMock's `--global-response-templating`.
+    All,
+}
+
 /// A mapping with what can be prepared of its answer.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) mapping: Arc<Mapping>,
+    is_template: bool,
     /// The answer, where it is always the same.
     fixed: Option<Say>,
     body: Option<Template>,
@@ -30,9 +41,9 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Prepares an answer.
-    pub(crate) fn new(mapping: &Arc<Mapping>) -> Self {
+    pub(crate) fn new(mapping: &Arc<Mapping>, templates: Templates) -> Self {
         let response = &mapping.response;
-        let is_template = response.is_template;
+        let is_template = response.is_template || templates == Templates::All;
         let mut broken = None;
         let mut read = |text: &str| Template::parse(text).map_err(|wrong| broken = Some(wrong)).ok();
         let body = match &response.body {
@@ -45,7 +56,7 @@ impl Prepared {
             });
         let headers = headers.collect();
         let fixed = broken.map(|wrong| failed(&wrong));
-        let mut prepared = Self { mapping: Arc::clone(mapping), fixed, body, headers };
+        let mut prepared = Self { mapping: Arc::clone(mapping), is_template, fixed, body, headers };
         if prepared.fixed.is_some() {
             return prepared;
         }
@@ -85,7 +96,7 @@ impl Prepared {
             self.mapping.request.has_template().then(|| self.mapping.request.path_values(request));
         let model = model(id, request, path_values, &response.parameters);
         let world = World { surroundings: around.surroundings, now: request.at };
-        let is_template = response.is_template;
+        let is_template = self.is_template;
         if let Some(proxy) = &response.proxy {
             return self.elsewhere(proxy, is_template, &model, world);
         }

@@ -47,6 +47,7 @@ mod wrong;
 mod xml;
 
 pub use admin::{EventFilter, Page, read_json};
+pub use answer::Templates;
 pub use files::{Alone, Reloaded, WrongFile};
 pub use recording::BodyFile;
 pub use request::Request;

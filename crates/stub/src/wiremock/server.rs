@@ -1,6 +1,6 @@
 //! The stubs of one WireMock while it serves: served, changed and asked about from many threads at once.
 
-use super::answer::{Around, Prepared};
+use super::answer::{Around, Prepared, Templates};
 use super::delays::Settings;
 use super::journal::{Event, Journal};
 use super::mapping::{Mapping, new_id};
@@ -30,6 +30,7 @@ pub struct WireMock {
     pub(crate) recording: Mutex<Recording>,
     surroundings: Surroundings,
     files: FindFile,
+    templates: Templates,
     /// The id that stands where no mapping was.
     nobody: String,
 }
@@ -101,7 +102,7 @@ impl Store {
 
 impl Table {
     /// Of mappings in their order. What was prepared for the table before is taken over.
-    fn new(mappings: &[Arc<Mapping>], before: &Self) -> Self {
+    fn new(mappings: &[Arc<Mapping>], before: &Self, templates: Templates) -> Self {
         let known: HashMap<*const Mapping, &Arc<Prepared>> =
             before.ordered.iter().map(|prepared| (Arc::as_ptr(&prepared.mapping), prepared)).collect();
         let mut table = Self::default();
@@ -117,7 +118,7 @@ impl Table {
             }
             table.ordered.push(match known.get(&Arc::as_ptr(mapping)) {
                 Some(prepared) => Arc::clone(prepared),
-                None => Arc::new(Prepared::new(mapping)),
+                None => Arc::new(Prepared::new(mapping, templates)),
             });
         }
         table
@@ -152,7 +153,14 @@ impl WireMock {
             recording: Mutex::default(),
             surroundings,
             files,
+            templates: Templates::Named,
         }
+    }
+
+    /// The same with other mappings' answers as templates.
+    #[must_use]
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
     }
 
     /// Answers a request and writes it into the journal, also where nothing matches it.
@@ -319,7 +327,7 @@ impl WireMock {
             let store = lock(&self.store);
             if self.is_stale.swap(false, Ordering::AcqRel) {
                 let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-                *table = Arc::new(Table::new(&store.ordered(), &table));
+                *table = Arc::new(Table::new(&store.ordered(), &table, self.templates));
             }
         }
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
