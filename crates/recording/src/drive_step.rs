@@ -3,6 +3,7 @@
 use crate::brokers::{is_broker, is_published};
 use crate::drive::{NotAsked, Thoroughness};
 use crate::drive_brokers::publish;
+use crate::drive_mail::send;
 use crate::drive_streams::{grpc, is_talk, ws};
 use crate::lists;
 use crate::marked;
@@ -109,6 +110,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
         "redis" => redis(asking, &mut tried),
         "grpc" => grpc(asking, &mut tried),
         _ if is_broker(protocol) => publish(asking, &mut tried),
+        "smtp" => send(asking, &mut tried),
         "postgres" | "mysql" => sql(asking, &mut tried, &mut values),
         _ => None,
     };

@@ -13,6 +13,7 @@ mod brokers;
 mod compare;
 mod drive;
 mod drive_brokers;
+mod drive_mail;
 mod drive_step;
 mod drive_streams;
 mod echo;

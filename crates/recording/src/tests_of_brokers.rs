@@ -209,3 +209,56 @@ fn what_was_published_to_mqtt_is_published_again() {
     );
     assert!(reasons.is_empty(), "{reasons:?}");
 }
+
+#[test]
+fn mails_are_sent_again() {
+    let asked = |request: &str, reply: &str| Recorded {
+        request: parse(request).unwrap(),
+        reply: parse(reply).unwrap(),
+        ..Recorded::default()
+    };
+    let mail = r#"{"sender":"shop@example.test","recipients":["ann@example.test","eve@example.test"],
+        "from":"shop@example.test","to":["ann@example.test"],"subject":"Order $7","text":"Thank you!\n","html":null,
+        "headers":{"from":"Shop <shop@example.test>","to":"ann@example.test","subject":"Order $7",
+            "date":"Mon, 1 Jan 2024 00:00:00 +0000","message-id":"<1@x>","mime-version":"1.0","x-order":"7"},
+        "attachments":[]}"#;
+    let refused = r#"{"command":"RCPT","sender":"a@b","recipients":["gone@b"],"from":"a@b","to":["gone@b"]}"#;
+    let (text, reasons) = driven(
+        "smtp",
+        vec![
+            asked(mail, r#"{"status":250,"text":"queued as 12"}"#),
+            asked(refused, r#"{"status":550,"text":"no such person"}"#),
+            asked(r#"{"command":"AUTH","sender":"","recipients":[]}"#, r#"{"status":535,"text":"no"}"#),
+        ],
+        &["reply.text", "request.headers.date"],
+    );
+    assert_eq!(
+        text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: \"mail: Order $$7\"
+        send: bus
+        from: \"Shop <shop@example.test>\"
+        to: ann@example.test
+        subject: Order $$7
+        text: \"Thank you!\\n\"
+        headers:
+          x-order: \"7\"
+        recipients: [ann@example.test, eve@example.test]
+        expect:
+          status: 250
+          text:
+            type: string
+      - name: RCPT
+        send: bus
+        from: a@b
+        to: [gone@b]
+        expect:
+          command: RCPT
+          status: 550
+          text:
+            type: string
+"
+    );
+    assert_eq!(reasons, ["1 no step asks such a thing of smtp"]);
+}

@@ -17,6 +17,7 @@ pub static STEPS: &[&dyn Kind] = &[
     &crate::sql::SqlStep,
     &crate::redis::RedisStep,
     &crate::publish::PublishStep,
+    &crate::send::SendStep,
     &crate::mail::MailStep,
     &crate::exec::ExecStep,
     &crate::file::FileStep,
@@ -31,7 +32,6 @@ pub static STEPS: &[&dyn Kind] = &[
     &later::GRAPHQL,
     &later::SSE,
     &later::RECEIVE,
-    &later::SEND,
     &later::BROWSER,
     &later::FOR_EACH,
 ];

@@ -26,7 +26,6 @@ later! {
     GRAPHQL "graphql": "asks a GraphQL endpoint (not there yet)";
     SSE "sse": "listens to server-sent events (not there yet)";
     RECEIVE "receive": "receives messages from a broker (not there yet)";
-    SEND "send": "sends a mail or a message (not there yet)";
     BROWSER "browser": "acts in a real browser (not there yet)";
     FOR_EACH "for_each": "does steps for each element of a list (not there yet)";
 }

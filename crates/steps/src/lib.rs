@@ -32,6 +32,7 @@ mod paths;
 mod publish;
 mod redis;
 mod seam;
+mod send;
 mod socket;
 mod sql;
 mod subject;

@@ -1,6 +1,6 @@
 //! Every example of every kind is run against something real: what the reference shows works.
 
-use super::{Bed, LIMIT, Small, Variables, brokers, in_a_file, live, rpc, servers, steps_of};
+use super::{Bed, LIMIT, Small, Variables, brokers, in_a_file, live, rpc, servers, smtp, steps_of};
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;
 use crate::bench::SaidLine;
@@ -195,6 +195,9 @@ fn charge() -> Interaction {
 /// A testbed in which all examples find what they speak of; PostgreSQL and Redis where there are some.
 async fn bed(root: &Path, postgres: Option<SocketAddr>, redis: Option<SocketAddr>) -> Bed {
     let mut bed = Bed::with(&[("gateway", gateway().await), ("gateway.rpc", rpc::server().await)]);
+    let (mail_at, _) = smtp::server("250 here").await;
+    bed.addresses.insert("mail".to_owned(), mail_at);
+    bed.properties.insert("mail.url".to_owned(), format!("smtp://{mail_at}"));
     bed.root = root.to_owned();
     bed.mails = vec![mail()];
     bed.interactions = vec![Arc::new(charge())];

@@ -7,6 +7,7 @@ mod examples;
 pub(crate) mod live;
 pub(crate) mod rpc;
 pub(crate) mod servers;
+pub(crate) mod smtp;
 
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;

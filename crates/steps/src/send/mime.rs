@@ -1,0 +1,212 @@
+//! A mail's bytes, of what a step says about it: headers, texts and attachments (RFC 5322, 2045 to 2047).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use seam_value::{Map, Value};
+use seam_wire::body::from_base64;
+use std::fmt::Write as _;
+
+/// Who hands a mail over, and to whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Envelope {
+    pub(super) sender: String,
+    pub(super) recipients: Vec<String>,
+}
+
+impl Envelope {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.sender).chain(&self.recipients).map(String::as_str)
+    }
+}
+
+/// What a mail says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mail {
+    /// The headers, in order.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) text: Option<String>,
+    pub(super) html: Option<String>,
+    pub(super) attachments: Vec<Value>,
+    /// Divides the parts, which nothing else may contain.
+    pub(super) boundary: String,
+}
+
+/// The addresses in a header's text: `Ann <ann@example.test>, bob@example.test`.
+pub(super) fn addresses(text: &str) -> Vec<String> {
+    let (mut quoted, mut parts) = (false, vec![String::new()]);
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted = !quoted,
+            ',' if !quoted => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().expect("it begins with one").push(letter);
+    }
+    let address = |part: &String| {
+        let inside = part.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
+        inside.map_or(part.as_str(), |(address, _)| address).trim().to_owned()
+    };
+    parts.iter().map(address).filter(|address| !address.is_empty()).collect()
+}
+
+impl Mail {
+    /// The mail's bytes. The error says what can't be written.
+    pub(super) fn write(&self) -> Result<Vec<u8>, String> {
+        let mut out = String::new();
+        for (name, value) in &self.headers {
+            let is_name =
+                !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+            if !is_name || value.contains(['\r', '\n']) {
+                return Err(format!("`{name}: {value}` can't be a header"));
+            }
+            let _ = write!(out, "{name}: {}\r\n", encoded(value));
+        }
+        out.push_str("MIME-Version: 1.0\r\n");
+        let texts = [("plain", &self.text), ("html", &self.html)];
+        let texts: Vec<String> =
+            texts.iter().filter_map(|(kind, text)| Some(text_part(kind, text.as_ref()?))).collect();
+        let body = match texts.as_slice() {
+            [] => text_part("plain", ""),
+            [one] => one.clone(),
+            several => multipart("alternative", &format!("{}-a", self.boundary), several),
+        };
+        if self.attachments.is_empty() {
+            out.push_str(&body);
+        } else {
+            let attached = self.attachments.iter().map(attachment).collect::<Result<Vec<_>, _>>()?;
+            let parts: Vec<String> = std::iter::once(body).chain(attached).collect();
+            out.push_str(&multipart("mixed", &self.boundary, &parts));
+        }
+        Ok(out.into_bytes())
+    }
+}
+
+/// A header's text in ASCII: words with other letters are encoded, addresses stay.
+fn encoded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_owned();
+    }
+    // Words that have to be encoded stand together with the space between them, which would get lost otherwise.
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_other = |word: &&str| !word.is_ascii() && !word.starts_with('<');
+    let first = words.iter().position(is_other).unwrap_or(words.len());
+    let last = words.iter().rposition(is_other).unwrap_or(first);
+    let mut out: Vec<String> = words[..first.min(words.len())].iter().map(ToString::to_string).collect();
+    if let Some(others) = words.get(first..=last) {
+        let others = others.join(" ").replace('"', "");
+        let letters: Vec<char> = others.chars().collect();
+        // An encoded word has 75 letters at most.
+        let part = |letters: &[char]| format!("=?utf-8?B?{}?=", STANDARD.encode(String::from_iter(letters)));
+        out.push(letters.chunks(10).map(part).collect::<Vec<_>>().join("\r\n "));
+        out.extend(words[last + 1..].iter().map(ToString::to_string));
+    }
+    out.join(" ")
+}
+
+fn text_part(kind: &str, text: &str) -> String {
+    let lines = text.replace("\r\n", "\n");
+    let is_plain = text.is_ascii() && !text.contains('\0') && lines.lines().all(|line| line.len() < 990);
+    let head = format!("Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: ");
+    if is_plain {
+        format!("{head}7bit\r\n\r\n{}", lines.replace('\n', "\r\n"))
+    } else {
+        format!("{head}base64\r\n\r\n{}", in_lines(lines.as_bytes()))
+    }
+}
+
+fn attachment(value: &Value) -> Result<String, String> {
+    let field = |name: &str| value.get(name).filter(|value| **value != Value::Null);
+    let Some(content) = field("content") else { return Err("an attachment needs `content`".to_owned()) };
+    let bytes = from_base64(content).unwrap_or_else(|| content.to_plain_text().into_bytes());
+    let is_text = content.as_text().is_some();
+    let kind = field("content_type").map_or_else(
+        || if is_text { "text/plain".to_owned() } else { "application/octet-stream".to_owned() },
+        Value::to_plain_text,
+    );
+    let name = field("name").map(Value::to_plain_text);
+    if [Some(&kind), name.as_ref()].into_iter().flatten().any(|text| text.contains(['\r', '\n', '"'])) {
+        return Err(format!("{value} can't be attached: its name or type has quotes or line ends"));
+    }
+    let name = name.map_or_else(String::new, |name| format!("; filename=\"{}\"", encoded(&name)));
+    Ok(format!(
+        "Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment{name}\r\n\r\n{}",
+        in_lines(&bytes)
+    ))
+}
+
+fn multipart(kind: &str, boundary: &str, parts: &[String]) -> String {
+    let mut out = format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n\r\n");
+    for part in parts {
+        let _ = write!(out, "--{boundary}\r\n{part}\r\n");
+    }
+    let _ = write!(out, "--{boundary}--\r\n");
+    out
+}
+
+fn in_lines(bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    let lines: Vec<&str> = (0..text.len()).step_by(76).map(|at| &text[at..text.len().min(at + 76)]).collect();
+    lines.join("\r\n")
+}
+
+/// Headers that a step says by itself, in small letters, unless it is told others.
+pub(super) fn is_said(headers: &Map, name: &str) -> bool {
+    headers.keys().any(|key| key.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam_wire::mail::Mail as Read;
+
+    #[test]
+    fn addresses_in_headers() {
+        for (text, expect) in [
+            ("ann@example.test", &["ann@example.test"][..]),
+            ("Ann <ann@example.test>, bob@example.test", &["ann@example.test", "bob@example.test"]),
+            ("\"Ann, of Sales\" <ann@example.test>", &["ann@example.test"]),
+            (" ", &[]),
+        ] {
+            assert_eq!(addresses(text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let headers = [
+            ("From", "Bücher & Söhne <shop@example.test>"),
+            ("To", "ann@example.test"),
+            ("Subject", "Ihre Bestellung über zwölf große Bücher ist unterwegs, für Sie"),
+        ];
+        let mail = Mail {
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            text: Some("Danke\n.\nfür alles".to_owned()),
+            html: Some("<p>Thanks".to_owned()),
+            attachments: vec![
+                seam_value::parse(
+                    r#"{"name":"bill.pdf","content_type":"application/pdf","content":{"base64":"/wA="}}"#,
+                )
+                .unwrap(),
+            ],
+            boundary: "b".to_owned(),
+        };
+        let bytes = mail.write().unwrap();
+        assert!(bytes.is_ascii());
+        let read = Read::read(&bytes);
+        assert_eq!(read.from.as_deref(), Some("shop@example.test"));
+        assert_eq!(read.headers.get("from"), Some(&Value::text(headers[0].1)));
+        assert_eq!(read.subject, headers[2].1);
+        assert_eq!(read.text.as_deref(), Some("Danke\n.\nfür alles"));
+        assert_eq!(read.html.as_deref(), Some("<p>Thanks"));
+        let attachment = &read.attachments[0];
+        assert_eq!(
+            (attachment.name.as_deref(), &*attachment.content_type, &*attachment.content),
+            (Some("bill.pdf"), "application/pdf", &[0xff, 0][..])
+        );
+        let wrong = Mail { headers: vec![("Subject".to_owned(), "a\r\nBcc: x".to_owned())], ..mail };
+        assert!(wrong.write().is_err());
+    }
+}
