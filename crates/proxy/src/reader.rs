@@ -4,8 +4,8 @@ use crate::hold::By;
 use crate::observer::{Callers, Dialled, Seen, Taken, Witness};
 use crate::pulse::Pulse;
 use crate::unread::{Passing, Place, Unread};
+use foldhash::HashMap;
 use seam_event::{ComponentId, Interaction, InteractionError};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Items that room is kept for.
@@ -31,7 +31,7 @@ impl Reader {
             pulse,
             witness,
             callers,
-            holders: HashMap::new(),
+            holders: HashMap::default(),
             next_id: 1,
             seams: Vec::new(),
             emptied: Vec::new(),

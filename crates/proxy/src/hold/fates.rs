@@ -5,9 +5,9 @@
 //! was said to it.
 
 use crate::faults::Extent;
+use foldhash::HashMap;
 use seam_value::Value;
 use seam_wire::Call;
-use std::collections::HashMap;
 use tokio::time::Instant;
 
 /// Requests that wait for rules to look at their replies are remembered up to this many; later ones are not, and such

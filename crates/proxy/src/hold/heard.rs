@@ -5,8 +5,9 @@ use super::pushed::Pushed;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
@@ -43,12 +44,17 @@ impl Hearing {
 
     /// Comes back when something was heard.
     pub(super) async fn next(&mut self) -> Heard {
-        match self.0.next().await {
-            Some((heard, source)) => {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Ready when something was heard.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Heard> {
+        match self.0.poll_next_unpin(cx) {
+            Poll::Ready(Some((heard, source))) => {
                 self.listen(source);
-                heard
+                Poll::Ready(heard)
             }
-            None => pending().await,
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -14,12 +14,15 @@ use crate::observer::Observer;
 use crate::relay::{Left, Over, Scratch, Tap};
 use crate::socket::Socket;
 use crate::stand::Upstream;
+use foldhash::HashMap;
 use seam_event::SeamId;
 use seam_wire::{Answering, Call, Direction, Protocol, Splitter};
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -113,6 +116,8 @@ struct Held {
     others: JoinSet<(Call, Answering)>,
     /// What is heard of beside the bytes.
     hearing: Hearing,
+    /// Which side was listened to first the last time.
+    heard_last: Direction,
 }
 
 /// The connection has come to its end.
@@ -129,12 +134,12 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         up: Lane::new(ordered, protocol),
         down: Lane::new(ordered, protocol),
         order: VecDeque::new(),
-        ready: HashMap::new(),
+        ready: HashMap::default(),
         fates: Fates::default(),
-        decided: HashMap::new(),
+        decided: HashMap::default(),
         said: Said::default(),
-        losers: HashMap::new(),
-        apart: HashMap::new(),
+        losers: HashMap::default(),
+        apart: HashMap::default(),
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
         hung: None,
@@ -147,6 +152,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         streams: Streams::default(),
         others: JoinSet::new(),
         hearing,
+        heard_last: Direction::ToConsumer,
     };
     let Err(Ended(over)) = held.run().await else {
         let Holding { consumer, provider, .. } = held.with;
@@ -170,7 +176,7 @@ enum Woken {
     Time,
     Heard(Heard),
     /// Somebody else has answered.
-    Others(Call, Answering),
+    Others(Box<(Call, Answering)>),
 }
 
 impl Held {
@@ -188,8 +194,17 @@ impl Held {
                     continue;
                 }
             }
-            let woken = self.wait().await;
-            self.turn(woken).await?;
+            let early = match self.wait().await {
+                // Most of all by far, and not to be carried about for those that take their time.
+                Woken::Readable(from) => self.read(from)?,
+                woken => {
+                    self.turn(woken)?;
+                    None
+                }
+            };
+            if let Some(early) = early {
+                Box::pin(self.encrypt(early)).await?;
+            }
         }
     }
 
@@ -256,9 +271,8 @@ impl Held {
         Ok(says)
     }
 
-    async fn turn(&mut self, woken: Woken) -> Result<(), Ended> {
+    fn turn(&mut self, woken: Woken) -> Result<(), Ended> {
         match woken {
-            Woken::Readable(from) => self.read(from).await,
             Woken::Writable(to) => {
                 self.lane(to).is_blocked = false;
                 Ok(())
@@ -267,13 +281,13 @@ impl Held {
                 self.with.tap.borrow_mut().reset_by(Direction::ToProvider);
                 Err(Ended(Over::Reset))
             }
-            Woken::Time => Ok(()),
+            Woken::Time | Woken::Readable(_) => Ok(()),
             Woken::Heard(Heard::Changed) => self.apply_state(),
             Woken::Heard(Heard::Pushed(pushed)) => {
                 self.push(&pushed);
                 Ok(())
             }
-            Woken::Others(call, answering) => self.others_have_answered(call, answering),
+            Woken::Others(others) => self.others_have_answered(others.0, others.1),
         }
     }
 
@@ -297,6 +311,9 @@ impl Held {
         let has_room = !self.up.is_full() && !self.down.is_full() && !self.streams.is_full();
         let reads_consumer = !self.consumer_ended && has_room;
         let reads_provider = !self.provider_ended && !self.down.is_full();
+        if reads_consumer && reads_provider && self.has_nothing_to_say() {
+            return poll_fn(|cx| self.poll_spoken_to(cx)).await;
+        }
         let due = [self.up.next_due(), self.down.next_due(), self.next_part()].into_iter().flatten().min();
         let (blocked_up, blocked_down) = (self.up.is_blocked, self.down.is_blocked);
         let Holding { consumer, provider, .. } = &self.with;
@@ -308,11 +325,37 @@ impl Held {
             () = readable(provider.filter(|_| reads_provider)) => Woken::Readable(Direction::ToConsumer),
             () = writable(provider.filter(|_| blocked_up)) => Woken::Writable(Direction::ToProvider),
             () = writable(Some(consumer).filter(|_| blocked_down)) => Woken::Writable(Direction::ToConsumer),
-            Some(Ok((call, answering))) = self.others.join_next(), if !self.others.is_empty() => {
-                Woken::Others(call, answering)
+            Some(Ok(others)) = self.others.join_next(), if !self.others.is_empty() => {
+                Woken::Others(Box::new(others))
             }
             () = until(due) => Woken::Time,
         }
+    }
+
+    /// Is there nothing to wait for but what others say?
+    fn has_nothing_to_say(&self) -> bool {
+        self.up.is_empty() && self.down.is_empty() && self.next_part().is_none() && self.others.is_empty()
+    }
+
+    /// Ready when somebody has said something: mostly that is all there is to wait for.
+    fn poll_spoken_to(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        if let Poll::Ready(heard) = self.hearing.poll_next(cx) {
+            return Poll::Ready(Woken::Heard(heard));
+        }
+        let Holding { consumer, provider, .. } = &self.with;
+        // Nobody who always has something to say keeps the other from being heard.
+        self.heard_last = self.heard_last.opposite();
+        for from in [self.heard_last, self.heard_last.opposite()] {
+            let socket = match from {
+                Direction::ToProvider => Some(consumer),
+                Direction::ToConsumer => provider.as_ref(),
+            };
+            // An error shows when it is read.
+            if socket.is_some_and(|socket| socket.poll_readable(cx).is_ready()) {
+                return Poll::Ready(Woken::Readable(from));
+            }
+        }
+        Poll::Pending
     }
 
     fn lane(&mut self, to: Direction) -> &mut Lane {

@@ -6,8 +6,8 @@
 use super::condition::Condition;
 use super::stub::Stub;
 use crate::layers::MustRead;
+use foldhash::HashMap;
 use seam_wire::Glance;
-use std::collections::HashMap;
 
 /// The stubs of one group by the path that they ask for.
 #[derive(Debug, Default)]

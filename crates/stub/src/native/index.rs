@@ -7,9 +7,9 @@
 
 use super::condition::{Known, locate};
 use super::stub::Stub;
+use foldhash::HashMap;
 use seam_expr::Path;
 use seam_value::Value;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How many parts of a request one bucket looks at.
@@ -61,7 +61,7 @@ impl Index {
         let at = match at {
             Some(at) => at,
             None if self.buckets.len() < MAX_BUCKETS => {
-                self.buckets.push(Bucket { parts, by_digest: HashMap::new() });
+                self.buckets.push(Bucket { parts, by_digest: HashMap::default() });
                 self.buckets.len() - 1
             }
             None => {

@@ -459,7 +459,6 @@ pub(super) fn upgrade(reply: &[u8]) -> Option<Upgrade> {
 
 /// The path of a request, without the query.
 pub(super) fn path_of(request: &[u8]) -> String {
-    let line = request.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let target = line.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let target = request.split(|byte| matches!(byte, b' ' | b'\r')).nth(1).unwrap_or_default();
     String::from_utf8_lossy(target.split(|byte| *byte == b'?').next().unwrap_or_default()).into_owned()
 }

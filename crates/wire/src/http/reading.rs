@@ -27,15 +27,14 @@ impl Captured for HttpExchange {
 
     fn glance(&self, field: &str) -> Option<&str> {
         let head = self.request.head();
-        let (line, _) = split_at_byte(b'\r', head)?;
-        let (method, rest) = split_at_byte(b' ', line)?;
-        let (target, version) = split_at_byte(b' ', rest)?;
+        let line = &head[..memchr::memchr(b'\n', head)?];
+        let asked = line.strip_suffix(b" HTTP/1.1\r")?;
+        let (method, target) = asked.split_at(asked.iter().position(|byte| *byte == b' ')?);
         // What has anything but plain letters is read with care.
         let plain = |text| std::str::from_utf8(text).ok().filter(|_| text.iter().all(u8::is_ascii_graphic));
         match field {
-            _ if !version.starts_with(b"HTTP/") => None,
             "method" => plain(method),
-            "path" => Some(split_target(plain(method)?, plain(target)?).0),
+            "path" => Some(split_target(plain(method)?, plain(&target[1..])?).0),
             _ => None,
         }
     }
@@ -179,13 +178,8 @@ fn read_rest(message: &Message, read: Headers, cut: &mut bool, begin: impl FnOnc
 pub(crate) const MAX_UNPACKED_ON_SEAM: usize = 8 * 1024 * 1024;
 
 /// Path and query of a request's target, whichever of the four forms it has (RFC 9112, 3.2).
-/// What stands before and behind the first such byte.
-fn split_at_byte(byte: u8, text: &[u8]) -> Option<(&[u8], &[u8])> {
-    memchr::memchr(byte, text).map(|at| (&text[..at], &text[at + 1..]))
-}
-
 fn split_target<'a>(method: &str, target: &'a str) -> (&'a str, &'a str) {
-    let local = match target.split_once("://") {
+    let local = match target.split_once("://").filter(|_| !target.starts_with('/')) {
         Some((scheme, rest)) if method != "CONNECT" && !scheme.contains('/') => {
             rest.find(['/', '?']).map_or("/", |begin| &rest[begin..])
         }

@@ -7,7 +7,8 @@
 
 use super::frame::{self, Head};
 use crate::conversation::Direction;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The window that everybody begins with (RFC 9113, 6.9.2).
 pub(super) const FIRST_WINDOW: i64 = 65_535;

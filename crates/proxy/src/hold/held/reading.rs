@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Held {
-    /// Reads what one side sends, and decides about it.
-    pub(super) async fn read(&mut self, direction: Direction) -> Result<(), Ended> {
+    /// Reads what one side sends, and decides about it. Gives what has come of TLS where its consumer begins to speak it.
+    pub(super) fn read(&mut self, direction: Direction) -> Result<Option<Vec<u8>>, Ended> {
         // What was put on the seam before these bytes were sent strikes them.
         if self.with.state.has_changed().unwrap_or(false) {
             self.apply_state()?;
@@ -30,9 +30,9 @@ impl Held {
                 None => {}
             }
         }
-        let Some(bytes) = self.take(direction)? else { return Ok(()) };
+        let Some(bytes) = self.take(direction)? else { return Ok(None) };
         if bytes.is_empty() {
-            return self.side_ended(direction);
+            return self.side_ended(direction).map(|()| None);
         }
         for rule in std::mem::take(&mut self.unstruck) {
             rule.struck();
@@ -44,17 +44,16 @@ impl Held {
                 None => {}
                 Some(Opening::Say(answer)) => {
                     let _ = self.with.consumer.try_write(answer);
-                    return Ok(());
+                    return Ok(None);
                 }
                 Some(Opening::Encrypt(answer)) => {
                     let _ = self.with.consumer.try_write(answer);
-                    let early = if answer.is_empty() { bytes } else { Vec::new() };
-                    return Box::pin(self.encrypt(early)).await;
+                    return Ok(Some(if answer.is_empty() { bytes } else { Vec::new() }));
                 }
             }
             self.with.tap.borrow_mut().saw(direction, &bytes);
         }
-        self.cut(direction, &bytes)
+        self.cut(direction, &bytes).map(|()| None)
     }
 
     /// What one side has sent by now; nothing of it at its end, none where nothing has come.
