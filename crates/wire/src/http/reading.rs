@@ -28,13 +28,14 @@ impl Captured for HttpExchange {
     fn glance(&self, field: &str) -> Option<&str> {
         let head = self.request.head();
         let line = &head[..memchr::memchr(b'\n', head)?];
-        let asked = line.strip_suffix(b" HTTP/1.1\r")?;
+        let asked = line.strip_suffix(b" HTTP/1.1\r").or_else(|| line.strip_suffix(b" HTTP/1.0\r"))?;
         let (method, target) = asked.split_at(asked.iter().position(|byte| *byte == b' ')?);
         // What has anything but plain letters is read with care.
         let plain = |text| std::str::from_utf8(text).ok().filter(|_| text.iter().all(u8::is_ascii_graphic));
+        let (method, target) = (plain(method)?, plain(&target[1..])?);
         match field {
-            "method" => plain(method),
-            "path" => Some(split_target(plain(method)?, plain(&target[1..])?).0),
+            "method" => Some(method),
+            "path" => Some(split_target(method, target).0),
             _ => None,
         }
     }
