@@ -57,6 +57,20 @@ async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
+#[tokio::test]
+async fn a_mapping_is_read_in_the_letters_that_it_was_sent_in() {
+    let (served, _seams) = serve().await;
+    let body = b"{\"request\":{\"url\":\"/gb\"},\"response\":{\"body\":\"\xc4\xe3\xba\xc3\"}}";
+    let head = format!(
+        "POST /__admin/mappings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        Content-Type: application/json; charset=GB2312\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let told = raw(served.address(), &[head.as_bytes(), body].concat()).await;
+    assert!(told.starts_with("HTTP/1.1 201") && told.contains("你好"), "{told}");
+    served.close().await;
+}
+
 /// A server that sends back what it gets.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

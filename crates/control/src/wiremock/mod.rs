@@ -9,10 +9,12 @@ pub(crate) use stands::Stands;
 use crate::answer::{Answer, Asked};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
 use hyper::{Method, StatusCode};
 use seam_stub::wiremock::{BodyFile, EventFilter, Page, WireMock, Wrong, jackson, read_json};
 use seam_value::Value;
+use seam_wire::body::decode;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -287,7 +289,18 @@ impl Admin {
 }
 
 fn body(asked: &Asked) -> Result<Value, Wrong> {
-    read_json(&String::from_utf8_lossy(&asked.body))
+    read_json(&text_of(asked))
+}
+
+/// What was sent, in the letters that its type says.
+fn text_of(asked: &Asked) -> Cow<'_, str> {
+    let media = asked.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+    if media.to_ascii_lowercase().contains("charset=")
+        && let Value::Text(text) = decode(Some(media), None, &asked.body, asked.body.len()).text
+    {
+        return Cow::Owned(text);
+    }
+    String::from_utf8_lossy(&asked.body)
 }
 
 fn told(status: StatusCode, value: &Value) -> Answer {

@@ -169,13 +169,13 @@ fn headers_have_one_line_each() {
 fn what_is_listed_has_the_types_that_are_meant() {
     let (wiremock, _) = loaded(
         r#"{"id":"","priority":"1","persistent":"false","request":{"url":"/a"},
-            "response":{"fixedDelayMilliseconds":"20","body":12,"status":"201"}}"#,
+            "response":{"fixedDelayMilliseconds":"20","body":12,"status":"201","headers":{"A":["x"],"B":["x","y"],"C":"z"}}}"#,
     );
     let listed = wiremock.mappings(super::Page::default());
     let mapping = &listed.get("mappings").and_then(Value::as_list).unwrap()[0];
     assert_eq!(
         mapping.get("response").unwrap().to_string(),
-        r#"{"status":201,"body":"12","fixedDelayMilliseconds":20}"#
+        r#"{"status":201,"body":"12","headers":{"A":"x","B":["x","y"],"C":"z"},"fixedDelayMilliseconds":20}"#
     );
     assert_eq!(mapping.get("id").and_then(Value::as_text).map(str::len), Some(36));
     assert_eq!(mapping.get("priority"), Some(&Value::from(1_i64)));

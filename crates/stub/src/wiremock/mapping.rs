@@ -439,7 +439,6 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
     Ok(webhooks)
 }
 
-/// A response as WireMock shows it: in its order, with the status, and with the one body that counts.
 /// What is drawn from a curve is told in numbers with a point.
 fn as_doubles(distribution: &Value) -> Value {
     let Value::Map(map) = distribution else { return distribution.clone() };
@@ -455,6 +454,18 @@ fn as_doubles(distribution: &Value) -> Value {
     Value::map(map.iter().map(|(name, value)| (name.clone(), double(value))))
 }
 
+/// A header with one value is told as that, in whatever way it was said.
+fn as_headers(headers: &Value) -> Value {
+    let Value::Map(map) = headers else { return headers.clone() };
+    let told = |value: &Value| match value {
+        Value::List(list) if list.len() == 1 => Value::Text(list[0].to_plain_text()),
+        Value::List(list) => Value::List(list.iter().map(|one| Value::Text(one.to_plain_text())).collect()),
+        one => Value::Text(one.to_plain_text()),
+    };
+    Value::map(map.iter().map(|(name, value)| (name.clone(), told(value))))
+}
+
+/// A response as WireMock shows it: in its order, with the status, and with the one body that counts.
 fn show_response(place: &Place<'_>, status: i64) -> Value {
     let mut out = Map::new();
     out.insert("status".to_owned(), Value::from(status));
@@ -468,6 +479,7 @@ fn show_response(place: &Place<'_>, status: i64) -> Value {
         let shown = match *name {
             "delayDistribution" => as_doubles(value.value),
             "fixedDelayMilliseconds" => value.integer().map_or_else(|_| value.value.clone(), Value::from),
+            "headers" | "additionalProxyRequestHeaders" => as_headers(value.value),
             "body" | "base64Body" | "bodyFileName" | "statusMessage" | "fault" | "proxyBaseUrl" => {
                 Value::Text(value.value.to_plain_text())
             }

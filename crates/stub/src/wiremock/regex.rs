@@ -17,6 +17,9 @@ pub(crate) struct JavaRegex {
 impl JavaRegex {
     /// Reads an expression; the error says in one line what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some((what, at)) = wrong_repetition(text) {
+            return Err(at_its_place(&what, at, text));
+        }
         let translated = translate(text);
         let build = |pattern: &str| {
             fancy_regex::RegexBuilder::new(pattern)
@@ -81,8 +84,65 @@ fn in_javas_words(text: &str, wrong: String) -> String {
         (0, 1.., _) => ("Unclosed group".to_owned(), letters.len()),
         (0, 0, None) => return wrong,
     };
-    let place = if at < letters.len() { format!("\n{}^", " ".repeat(at)) } else { String::new() };
+    at_its_place(&what, at, text)
+}
+
+fn at_its_place(what: &str, at: usize, text: &str) -> String {
+    let place = if at < text.chars().count() { format!("\n{}^", " ".repeat(at)) } else { String::new() };
     format!("{what} near index {at}\n{text}{place}")
+}
+
+/// A brace that counts nothing, and where Java tells it: elsewhere it stands for itself, so that `/orders/{id}` would be
+/// taken for what it looks like, and never match.
+fn wrong_repetition(text: &str) -> Option<(String, usize)> {
+    let letters: Vec<char> = text.chars().collect();
+    let letter = |at: usize| letters.get(at).copied();
+    let behind =
+        |from: usize, end: char| letters[from..].iter().position(|one| *one == end).map(|n| from + n + 1);
+    let (mut depth, mut at) = (0_usize, 0);
+    while at < letters.len() {
+        match letters[at] {
+            '\\' => {
+                at = match (letter(at + 1), letter(at + 2)) {
+                    (Some('Q'), _) => {
+                        let quoted = letters[at..].windows(2).position(|two| two == ['\\', 'E']);
+                        quoted.map_or(letters.len(), |n| at + n + 2)
+                    }
+                    (Some('p' | 'P' | 'x' | 'N'), Some('{')) => behind(at, '}').unwrap_or(letters.len()),
+                    _ => at + 2,
+                };
+                continue;
+            }
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            '{' if depth == 0 => {
+                let digits = |from: usize| {
+                    from + letters[from..].iter().take_while(|letter| letter.is_ascii_digit()).count()
+                };
+                let number =
+                    |from: usize, to: usize| letters[from..to].iter().collect::<String>().parse::<u64>();
+                let least = digits(at + 1);
+                if least == at + 1 {
+                    return Some(("Illegal repetition".to_owned(), at + 1));
+                }
+                let has_most = letter(least) == Some(',');
+                let end = if has_most { digits(least + 1) } else { least };
+                if letter(end) != Some('}') {
+                    return Some(("Unclosed counted closure".to_owned(), end));
+                }
+                let is_range = !has_most || end == least + 1 || {
+                    let (least, most) = (number(at + 1, least), number(least + 1, end));
+                    least.is_ok_and(|least| most.is_ok_and(|most| least <= most))
+                };
+                if !is_range {
+                    return Some(("Illegal repetition range".to_owned(), end));
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 fn first_line(text: &str) -> String {
@@ -255,6 +315,26 @@ mod tests {
         }
         for pattern in ["(", "[", "*a", r"\p{Nothing}"] {
             assert!(JavaRegex::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_brace_that_counts_nothing_is_told_as_java_tells_it() {
+        for (pattern, expected) in [
+            ("/a/{id}", "Illegal repetition near index 4\n/a/{id}\n    ^"),
+            ("/a{", "Illegal repetition near index 3\n/a{"),
+            ("a{,3}", "Illegal repetition near index 2\na{,3}\n  ^"),
+            (r"\p{L}{x}", "Illegal repetition near index 6\n\\p{L}{x}\n      ^"),
+            (r"\\{id}", "Illegal repetition near index 3\n\\\\{id}\n   ^"),
+            ("/x{1", "Unclosed counted closure near index 4\n/x{1"),
+            ("a{1,x}", "Unclosed counted closure near index 4\na{1,x}\n    ^"),
+            ("a{2,1}", "Illegal repetition range near index 5\na{2,1}\n     ^"),
+        ] {
+            assert_eq!(JavaRegex::parse(pattern).map(|_| ()), Err(expected.to_owned()), "{pattern}");
+        }
+        for pattern in ["a}", r"a\{b", "[{]", "[a{]b{1}", r"\Q{\E", "a{2,}", "a{1,2}", r"\p{L}{2}", "[[{]{]"]
+        {
+            assert!(JavaRegex::parse(pattern).is_ok(), "{pattern}");
         }
     }
 
