@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn what_is_no_code_is_passed() {
         for (text, expect) in [
-            ("a 'b' c", "a |c"),
+            ("a 'b' c", "a | c"),
             ("select 10--3", "select 10--3"),
             ("1 -- a\n, 2 --\tb\n, 3 --\nx --", "1 |, 2 |, 3 |x "),
             ("1 # a\n, 2", "1 |, 2"),
