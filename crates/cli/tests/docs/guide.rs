@@ -1,8 +1,8 @@
 //! Every block of YAML in the guide: a system is checked, tests are run against the bookstore, and pass.
 //!
 //! A block that begins with `system:` is a whole `seam.yaml`. A list of steps becomes a test of a signed-in customer,
-//! for whom the flows of the bookstore are there; anything else is a file of tests. Blocks in `yaml ci` are none of
-//! ours.
+//! for whom the flows of the bookstore are there; anything else is a file of tests. Steps in `yaml check` are for the
+//! system that is shown before them, and are checked. Blocks in `yaml ci` are none of ours.
 
 use crate::pages::{Block, pages, root};
 use regex::Regex;
@@ -24,6 +24,11 @@ fn is_system(block: &Block<'_>) -> bool {
     block.text.lines().any(|line| line.starts_with("system:"))
 }
 
+/// The file that a system names for its descriptors.
+fn described(system: &str) -> Option<&str> {
+    Some(Regex::new(r"[\w/.-]+\.proto\b").unwrap().find(system)?.as_str())
+}
+
 #[test]
 fn systems_have_no_mistakes() {
     let mentioned = Regex::new(r"[\w/.-]+\.(?:sql|csv|redis|template)\b").unwrap();
@@ -36,6 +41,10 @@ fn systems_have_no_mistakes() {
                 std::fs::create_dir_all(file.parent().unwrap()).unwrap();
                 std::fs::write(file, "").unwrap();
             }
+            let proto = page.blocks().into_iter().find(|block| block.language == "proto");
+            if let (Some(name), Some(proto)) = (described(&block.text), proto) {
+                std::fs::write(folder.path().join(name), proto.text).unwrap();
+            }
             std::fs::write(folder.path().join("seam.yaml"), &block.text).unwrap();
             let output = seam(&["check"], folder.path());
             assert!(output.status.success(), "{}: {}", block.place, said(&output));
@@ -43,6 +52,39 @@ fn systems_have_no_mistakes() {
         }
     }
     assert!(n_checked > 3, "the guide shows systems");
+}
+
+#[test]
+fn steps_that_the_bookstore_has_no_parts_for_have_no_mistakes() {
+    let mut n_checked = 0;
+    for page in pages().iter().filter(|page| page.path.starts_with("docs/")) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("tests")).unwrap();
+        let mut system = String::new();
+        for block in page.blocks() {
+            match block.language {
+                "yaml" if is_system(&block) => {
+                    std::fs::write(folder.path().join("seam.yaml"), &block.text).unwrap();
+                    system.clone_from(&block.text);
+                }
+                "proto" => {
+                    let name = described(&system).expect("the system names what describes it");
+                    std::fs::write(folder.path().join(name), &block.text).unwrap();
+                }
+                "yaml check" => {
+                    let steps = block.text.lines().map(|line| format!("      {line}\n"));
+                    let text = format!("tests:\n  - name: steps\n    steps:\n{}", steps.collect::<String>());
+                    std::fs::write(folder.path().join("tests/a.seam.yaml"), text).unwrap();
+                    let output = seam(&["check"], folder.path());
+                    assert!(output.status.success(), "{}: {}", block.place, said(&output));
+                    assert!(!said(&output).contains("warning"), "{}: {}", block.place, said(&output));
+                    n_checked += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(n_checked > 0, "the guide shows such steps");
 }
 
 #[test]

@@ -54,7 +54,7 @@ static WORD: Word = Word {
            numeric and bigint come as numbers with all their digits, timestamptz as RFC 3339 in UTC, json decoded, bytea in \
            base64, arrays as lists, everything else as the server writes it.\n\n\
            MySQL and MariaDB are asked as well, with values as an interaction shows them; what is no text comes as `{ base64: … \
-           }`. There a statement that defines something ends the transaction, and text stands between either sort of \
+           }`. Where the component's address says no user it is `root`. There a statement that defines something ends the transaction, and text stands between either sort of \
            quotes.\n\n\
            An error fails the step, unless it expects something at `error`.",
     subject: Shape::Component,
