@@ -51,6 +51,16 @@ pub fn read_stubs(node: &Node, reading: &Reading<'_>, found: &mut Diagnostics) -
     let stubs = match &node.kind {
         NodeKind::List(list) => Stubs { list: read_list(list, reading, found), state: None },
         NodeKind::Map(_) if node.get("stubs").is_some() => read_top(node, reading, found),
+        NodeKind::Map(entries)
+            if let Some(key) = entries
+                .iter()
+                .map(|entry| &entry.key)
+                .find(|key| seam_diag::did_you_mean(&key.value, ["stubs"]).is_some()) =>
+        {
+            let title = format!("unknown key `{}` in the file of stubs", key.value);
+            found.push(Diagnostic::error(title).at(key.span, "").hint("did you mean `stubs`?"));
+            return None;
+        }
         NodeKind::Map(_) => {
             Stubs { list: read_list(std::slice::from_ref(node), reading, found), state: None }
         }

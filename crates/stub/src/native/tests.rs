@@ -255,6 +255,10 @@ fn all_mistakes_are_told_and_nothing_is_half_loaded() {
             "request: { request.path: /a }\nreply: { status: 201 }",
             &["a request of http has no `request`", "write `path`"],
         ),
+        (
+            "protocol: http\nstub:\n  - reply: { status: 201 }",
+            &["unknown key `stub` in the file of stubs", "did you mean `stubs`?"],
+        ),
         ("reply: { status: $statsu }", &["there is no `statsu` here"]),
         (
             "reply: { status: 201 }\nwhen: { stat: 1 }\nthen: { x: 1 }",
