@@ -69,13 +69,13 @@ pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
                     messages.push(told(said));
                 }
             }
-        } else if let Some(error) = error.filter(|_| said.get("topic").is_some())
-            && let Some(call) = asked.iter_mut().rev().find(|call| is_refused(call, error))
+        } else if let Some(error) = error
+            && let Some(call) = asked.iter_mut().rev().find(|call| is_refused(call, said, error))
         {
             if let Value::Map(reply) = &mut call.reply {
                 reply.insert("error".to_owned(), error.clone());
             }
-        } else if !opens_an_inbox(&one.request, &inboxes) {
+        } else if !belongs_to_publishing(&one.request, &inboxes) {
             wanted.extend(reply_to(said).filter(|_| !is_published(said)));
             asked.push(one.clone());
         }
@@ -101,16 +101,31 @@ fn is_from_nobody(message: &Value) -> bool {
     is_empty && message.get("status").and_then(Value::as_i64) == Some(503)
 }
 
-/// Is the error about what was published here? It names its topic.
-fn is_refused(call: &Recorded, error: &Value) -> bool {
-    let said = call.request.get("message").and_then(topic);
-    let words = error.get("message").unwrap_or(error).to_plain_text();
-    said.is_some_and(|topic| words.contains(&format!("\"{topic}\"")))
+/// Is this message of the broker's about what was published here? It is that itself, or names its topic or exchange.
+fn is_refused(call: &Recorded, said: &Value, error: &Value) -> bool {
+    let Some(published) = call.request.get("message") else { return false };
+    if said.get("method") == Some(&Value::text("basic.return")) {
+        return ["topic", "exchange", "text", "body"]
+            .iter()
+            .all(|name| said.get(name) == published.get(name));
+    }
+    let words = error.get("message").or_else(|| error.get("text")).unwrap_or(error).to_plain_text();
+    let names = |name: &str, quote: char| {
+        let name = published.get(name).and_then(Value::as_text).filter(|name| !name.is_empty());
+        name.is_some_and(|name| words.contains(&format!("{quote}{name}{quote}")))
+    };
+    names("topic", '"') || names("exchange", '\'')
 }
 
-/// Is it a subscription to where answers are waited for?
-fn opens_an_inbox(request: &Value, inboxes: &HashSet<&str>) -> bool {
+/// Is it a subscription to where answers are waited for, or the wish to be told what was taken? Whoever publishes asks for
+/// these as well.
+fn belongs_to_publishing(request: &Value, inboxes: &HashSet<&str>) -> bool {
     let text = |name: &str| request.get(name).and_then(Value::as_text);
+    match text("method") {
+        Some("confirm.select") => return true,
+        Some("basic.consume") => return text("queue").is_some_and(|queue| inboxes.contains(queue)),
+        _ => {}
+    }
     let (Some("SUB" | "SUBSCRIBE" | "UNSUBSCRIBE"), Some(pattern)) = (text("command"), text("topic")) else {
         return false;
     };

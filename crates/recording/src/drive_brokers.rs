@@ -20,6 +20,7 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
         if let Value::Map(properties) = &mut value {
             // That is said by `receive`, or by `reply_to`.
             properties.shift_remove("response_topic");
+            properties.shift_remove("reply_to");
         }
         if is_said(&value) {
             put(name, threaded(&value, name, asking, threads));

@@ -262,3 +262,82 @@ fn mails_are_sent_again() {
     );
     assert_eq!(reasons, ["1 no step asks such a thing of smtp"]);
 }
+
+#[test]
+fn what_was_published_to_rabbitmq_is_published_again() {
+    let said = |rest: &str| message(&format!(r#"{{"method":"basic.publish","mandatory":false,{rest}}}"#));
+    let call = |request: &str| Recorded {
+        request: parse(request).unwrap(),
+        reply: parse("{}").unwrap(),
+        ..Recorded::default()
+    };
+    let (text, reasons) = driven(
+        "amqp",
+        vec![
+            call(r#"{"method":"confirm.select"}"#),
+            call(r#"{"method":"basic.consume","queue":"amq.rabbitmq.reply-to"}"#),
+            call(r#"{"method":"queue.declare","queue":"orders"}"#),
+            said(
+                r#""exchange":"events","topic":"orders.new","headers":{},"properties":{"delivery_mode":2},"body":{"id":7}"#,
+            ),
+            said(
+                r#""exchange":"","topic":"orders","headers":{},"properties":{"reply_to":"amq.rabbitmq.reply-to","correlation_id":"c"},"body":"how many?""#,
+            ),
+            message(
+                r#"{"method":"basic.deliver","topic":"amq.rabbitmq.reply-to","exchange":"","headers":{},"properties":{},"body":"7"}"#,
+            ),
+            said(r#""exchange":"none","topic":"a","headers":{},"properties":{},"body":"1""#),
+            message(
+                r#"{"method":"channel.close","error":{"code":404,"text":"NOT_FOUND - no exchange 'none' in vhost '/'"}}"#,
+            ),
+            message(
+                r#"{"method":"basic.publish","mandatory":true,"exchange":"","topic":"gone","headers":{},"properties":{},"body":"2"}"#,
+            ),
+            message(
+                r#"{"method":"basic.return","exchange":"","topic":"gone","error":{"code":312,"text":"NO_ROUTE"},"headers":{},"properties":{},"body":"2"}"#,
+            ),
+        ],
+        &[],
+    );
+    assert_eq!(
+        text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: publish to orders.new
+        publish: bus
+        topic: orders.new
+        properties:
+          delivery_mode: 2
+        exchange: events
+        json:
+          id: 7
+        expect:
+          error: null
+      - name: publish to orders
+        publish: bus
+        topic: orders
+        properties:
+          correlation_id: c
+        text: how many?
+        receive: 1
+        expect:
+          error: null
+          messages.0.body: \"7\"
+      - name: publish to a
+        publish: bus
+        topic: a
+        exchange: none
+        text: \"1\"
+        expect:
+          error.code: 404
+      - name: publish to gone
+        publish: bus
+        topic: gone
+        mandatory: true
+        text: \"2\"
+        expect:
+          error.code: 312
+"
+    );
+    assert_eq!(reasons, ["1 no step asks such a thing of amqp"]);
+}

@@ -30,14 +30,14 @@ const ANSWER: &[Field] = &[
     Field::optional("topic", Shape::Text, "where it was published"),
     Field::optional("status", Shape::Integer, "NATS: the server's own status; mostly null"),
     Field::optional("headers", Shape::MapOf(&Shape::Any), "its headers"),
-    Field::optional("properties", Shape::MapOf(&Shape::Any), "MQTT: its other properties"),
+    Field::optional("properties", Shape::MapOf(&Shape::Any), "MQTT and AMQP: its other properties"),
     Field::optional("body", Shape::Any, "what it says, decoded where it is JSON"),
     Field::optional("text", Shape::Text, "the same as sent; null where it is no text"),
 ];
 
 static WORD: Word = Word {
     text: "Publishes one message, in the protocol of the component or of its endpoint after a dot, and waits until the \
-           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it). The payload is said as it is: a broker knows no type of it. Fields that the \
+           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it), RabbitMQ has confirmed it. The payload is said as it is: a broker knows no type of it. Fields that the \
            protocol does not have are mistakes.\n\n\
            With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
@@ -45,7 +45,11 @@ static WORD: Word = Word {
            broker does not take, or one that is not answered in time, fails the step unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[
-        Field::required("topic", Shape::Text, "where to: the subject of NATS, the topic of MQTT"),
+        Field::required(
+            "topic",
+            Shape::Text,
+            "where to: the subject of NATS, the topic of MQTT, the routing key of AMQP",
+        ),
         CONTENTS[0],
         CONTENTS[1],
         CONTENTS[2],
@@ -57,8 +61,15 @@ static WORD: Word = Word {
         Field::optional(
             "properties",
             Shape::MapOf(&Shape::Any),
-            "other properties, by the names that an interaction has: MQTT 5 `content_type`, `message_expiry` …",
+            "other properties, by the names that an interaction has: MQTT 5 `content_type`, `message_expiry`, \
+             AMQP `content_type`, `delivery_mode`, `correlation_id` …",
         ),
+        Field::optional(
+            "exchange",
+            Shape::Text,
+            "AMQP: the exchange; the one that leads to queues by name where none is said",
+        ),
+        Field::optional("mandatory", Shape::Boolean, "AMQP: is it an error where it reaches no queue"),
         Field::optional("qos", Shape::Integer, "MQTT: 0, 1 or 2; 1 where nothing is said"),
         Field::optional("retain", Shape::Boolean, "MQTT: is it kept for those who subscribe later"),
         Field::optional(
@@ -78,7 +89,8 @@ static WORD: Word = Word {
                 Field::optional(
                     "code",
                     Shape::Any,
-                    "the broker's code, where it has one: NATS' 503 where nobody answers, MQTT's 135; or `refused`, `reset`, \
+                    "the broker's code, where it has one: NATS' 503 where nobody answers, MQTT's 135, \
+                     AMQP's 404, 312 for what reached no queue; or `refused`, `reset`, \
                      `closed`, `timeout`, `malformed`",
                 ),
                 Field::optional("message", Shape::Text, "what the broker says"),
@@ -101,7 +113,7 @@ static WORD: Word = Word {
 
 /// Fields of a publication that are maps, and such that are single values.
 const MAPS: &[&str] = &["headers", "properties"];
-const SINGLE: &[&str] = &["reply_to", "qos", "retain", "version"];
+const SINGLE: &[&str] = &["reply_to", "exchange", "mandatory", "qos", "retain", "version"];
 
 struct Publish {
     subject: Subject,

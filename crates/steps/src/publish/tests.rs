@@ -12,7 +12,10 @@ use tokio::net::TcpListener;
 fn mistakes_are_told_at_their_place() {
     mistakes(&[
         ("- publish: bus", "the `publish` step needs `topic` [publish: bus]"),
-        ("- publish: redis\n  topic: a", "`redis` does not speak mqtt or nats [redis: this speaks redis]"),
+        (
+            "- publish: redis\n  topic: a",
+            "`redis` does not speak amqp or mqtt or nats [redis: this speaks redis]",
+        ),
         ("- publish: bus\n  topic: a\n  qos: 1", "nats has no `qos` [qos]"),
         ("- publish: bus\n  topic: a\n  headers: [a]", "`headers` must be a map [[a]: this is a list]"),
         (
@@ -185,6 +188,53 @@ async fn mqtt() {
         let text = format!("- publish: mqtt\n  topic: a\n  version: {version}");
         let error = format!(r#"{{"messages":[],"error":{{"code":{expect},"message":"not authorized"}}}}"#);
         assert_eq!(gives(&text, &Actor::new(""), &bed).await, error);
+    }
+    server.finish().await;
+}
+
+/// What is published to the queue from which its answers are heard comes back, which is enough of an answer.
+#[tokio::test]
+async fn amqp() {
+    let Some(server) = brokers::rabbitmq().await else { return eprintln!("skipped: there is no RabbitMQ") };
+    let bed = bed("rabbit", "amqp://tester:p%40ss%3Aword@HOST", server.at);
+    let actor = Actor::new("");
+    let long = "x".repeat(300_000);
+    for (text, expect) in [
+        ("topic: nobody\n  json: { id: $id }", DONE),
+        (
+            "topic: a\n  exchange: amq.topic\n  text: a\n  headers: { id: $id }\n  properties: { delivery_mode: 2 }",
+            DONE,
+        ),
+        (
+            "topic: echo\n  json: { id: $id }\n  receive: 1\n  reply_to: echo\n  headers: { a: 1 }\n  \
+             properties: { content_type: application/json, correlation_id: c }",
+            r#"{"messages":[{"topic":"echo","headers":{"a":1},"properties":{"content_type":"application/json","correlation_id":"c","reply_to":"echo"},"body":{"id":7},"text":"{\"id\":7}"}],"error":null}"#,
+        ),
+        (&format!("topic: nobody\n  text: {long}"), DONE),
+        ("topic: nobody\n  mandatory: true", r#"{"messages":[],"error":{"code":312,"message":"NO_ROUTE"}}"#),
+        (
+            "topic: a\n  exchange: none",
+            r#"{"messages":[],"error":{"code":404,"message":"NOT_FOUND - no exchange 'none' in vhost '/'"}}"#,
+        ),
+        ("topic: after\n  base64: AAEC", DONE),
+    ] {
+        let text = format!("- publish: rabbit\n  {text}");
+        assert_eq!(gives(&text, &actor, &bed).await, expect, "{text}");
+    }
+    // An answer that never comes, twice on a connection each.
+    let limit = Duration::from_millis(300);
+    let text = "- publish: rabbit\n  topic: nobody\n  receive: 1";
+    let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
+    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+    let text = "- publish: rabbit\n  topic: a\n  properties: { colour: red }";
+    let done = run_as(step(text).as_ref(), &actor, &bed, "{}", LIMIT).await;
+    assert!(format!("{done:?}").contains("has no property colour"), "{done:?}");
+    for (url, code) in [("amqp://tester:wrong@HOST", 403_u64), ("amqp://tester:p%40ss%3Aword@HOST/none", 530)]
+    {
+        let bed = self::bed("rabbit", url, server.at);
+        let result = run("- publish: rabbit\n  topic: a", &Actor::new(""), &bed, "{}").await;
+        let given = result.get("error").and_then(|error| error.get("code"));
+        assert_eq!(given, Some(&Value::from(code)), "{result}");
     }
     server.finish().await;
 }

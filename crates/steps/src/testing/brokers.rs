@@ -1,7 +1,7 @@
 //! Real brokers for tests, and somebody who answers what is published there.
 
 use super::LIMIT;
-use super::servers::{Server, start, watcher};
+use super::servers::{Server, start, start_within, watcher};
 use seam_launch::{Spawn, find_program, hold_port};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -81,5 +81,51 @@ pub(crate) async fn mosquitto() -> Option<Server> {
     let mut spawn = Spawn::new("mosquitto".into(), program, folder.path());
     spawn.arguments = vec!["-c".to_owned(), at("conf")];
     start(&watcher, spawn, "running").await;
+    Some(Server::new(port, watcher, folder))
+}
+
+/// RabbitMQ with the user `tester` (password `p@ss:word`) and nobody else, and the queue `echo`; none where there is no program. Its node, ports
+/// and files are nobody else's.
+pub(crate) async fn rabbitmq() -> Option<Server> {
+    let program = Path::new("/usr/lib/rabbitmq/bin/rabbitmq-server");
+    let names_program = self::program("epmd")?;
+    if !program.exists() {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [port, names, nodes] = [hold_port(), hold_port(), hold_port()].map(Result::unwrap);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let config = format!(
+        "listeners.tcp.1 = {}\nlog.console = true\nload_definitions = {}\n",
+        port.address(),
+        at("there.json")
+    );
+    let there = r#"{"vhosts":[{"name":"/"}],"users":[{"name":"tester","password":"p@ss:word","tags":""}],
+        "permissions":[{"user":"tester","vhost":"/","configure":".*","write":".*","read":".*"}],
+        "queues":[{"name":"echo","vhost":"/","durable":true,"auto_delete":false,"arguments":{}}]}"#;
+    std::fs::write(at("there.json"), there).unwrap();
+    std::fs::write(at("rabbitmq.conf"), config).unwrap();
+    std::fs::write(at("plugins"), "[].\n").unwrap();
+    let watcher = watcher(folder.path()).await;
+    let mut spawn = Spawn::new("epmd".into(), names_program, folder.path());
+    let names_port = names.port().to_string();
+    spawn.arguments = ["-port", &names_port, "-address", "127.0.0.1"].map(str::to_owned).into();
+    watcher.spawn(spawn).await.unwrap();
+    let mut spawn = Spawn::new("rabbitmq".into(), program.to_owned(), folder.path());
+    spawn.env = [
+        ("PATH", PATH.to_owned()),
+        ("HOME", at("")),
+        ("RABBITMQ_NODENAME", format!("seam{}@localhost", port.port())),
+        ("RABBITMQ_MNESIA_BASE", at("mnesia")),
+        ("RABBITMQ_LOG_BASE", at("log")),
+        ("RABBITMQ_CONFIG_FILE", at("rabbitmq.conf")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", at("plugins")),
+        ("RABBITMQ_DIST_PORT", nodes.port().to_string()),
+        ("ERL_EPMD_PORT", names_port),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    start_within(&watcher, spawn, "Server startup complete", LIMIT * 6).await;
     Some(Server::new(port, watcher, folder))
 }

@@ -51,6 +51,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("mail", &[("", "smtp")]),
     ("bus", &[("", "nats")]),
     ("mqtt", &[("", "mqtt")]),
+    ("rabbit", &[("", "amqp")]),
 ];
 
 impl DeclaredSystem for Small {

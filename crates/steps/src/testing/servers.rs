@@ -4,6 +4,7 @@ use super::LIMIT;
 use seam_launch::{Exit, HeldPort, Spawn, Watcher, WatcherCommand, WatcherOptions, hold_port};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -146,7 +147,12 @@ pub(crate) async fn redis() -> Option<Server> {
     Some(Server { at: port.address(), watcher, _port: port, _folder: folder })
 }
 
-pub(crate) async fn start(watcher: &Watcher, mut spawn: Spawn, ready: &str) {
+pub(crate) async fn start(watcher: &Watcher, spawn: Spawn, ready: &str) {
+    start_within(watcher, spawn, ready, LIMIT).await;
+}
+
+/// The same for one that takes longer.
+pub(crate) async fn start_within(watcher: &Watcher, mut spawn: Spawn, ready: &str, limit: Duration) {
     let (lines, mut heard) = mpsc::channel(256);
     spawn.lines = Some(lines);
     watcher.spawn(spawn).await.unwrap();
@@ -160,7 +166,7 @@ pub(crate) async fn start(watcher: &Watcher, mut spawn: Spawn, ready: &str) {
         }
         false
     };
-    assert_eq!(timeout(LIMIT, wait).await, Ok(true), "it did not become ready");
+    assert_eq!(timeout(limit, wait).await, Ok(true), "it did not become ready: {said:#?}");
 }
 
 /// Where PostgreSQL's programs are: the newest of the distribution's.

@@ -16,6 +16,7 @@ mod frame;
 mod ledger;
 mod method;
 mod passing;
+mod publisher;
 mod reading;
 mod splitter;
 mod stand_in;
@@ -23,6 +24,7 @@ mod value;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::{Order, Protocol};
+use crate::publishing::{Publisher, SignIn};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -70,6 +72,14 @@ impl Protocol for Amqp {
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
+    }
+
+    fn published_fields(&self) -> &'static [&'static str] {
+        publisher::FIELDS
+    }
+
+    fn publisher(&self, sign_in: SignIn) -> Option<Box<dyn Publisher>> {
+        Some(Box::new(publisher::Publishing::new(sign_in)))
     }
 }
 
