@@ -61,6 +61,10 @@ fn entry(passed: &Interaction, test: Option<&TestId>, began: Timestamp) -> Value
     if let Some(error) = passed.error {
         put("_error", Value::text(error.name()));
     }
+    // What was large was kept in part.
+    if passed.cut {
+        put("_cut", Value::Bool(true));
+    }
     if let Some(by) = &passed.answered_by {
         put("_answeredBy", Value::text(by));
     }

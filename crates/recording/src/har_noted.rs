@@ -12,6 +12,8 @@ pub(crate) enum Note {
     NoRequest,
     /// It was blocked, cancelled or lost.
     NoResponse,
+    /// Of what was said only the beginning was kept.
+    Beginning,
     /// Something was sent, and not kept.
     UnknownRequest,
     /// What was answered was not kept.
@@ -35,7 +37,7 @@ pub struct Noted {
 impl Noted {
     /// Does nothing answer in these entries' place?
     pub fn is_passed_over(&self) -> bool {
-        matches!(self.note, Note::NoRequest | Note::NoResponse)
+        matches!(self.note, Note::NoRequest | Note::NoResponse | Note::Beginning)
     }
 }
 
@@ -56,6 +58,7 @@ impl fmt::Display for Noted {
         match &self.note {
             Note::NoRequest => write!(f, "{is} passed over: no method and address of HTTP is said"),
             Note::NoResponse => write!(f, "{is} passed over: no answer came"),
+            Note::Beginning => write!(f, "{is} passed over: the archive holds only the beginning of a body"),
             Note::UnknownRequest => {
                 write!(f, "{is} answered whatever is sent: the archive does not hold what was")
             }

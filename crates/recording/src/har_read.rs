@@ -128,6 +128,10 @@ impl Reader<'_> {
             return None;
         };
         let entry = self.entry;
+        if entry.get("_cut") == Some(&Value::Bool(true)) {
+            self.noted = vec![Note::Beginning];
+            return None;
+        }
         let reply = self.response(&asked);
         if reply == Value::Null && is_ours(entry).is_none() {
             self.noted = vec![Note::NoResponse];

@@ -178,6 +178,7 @@ fn what_is_of_no_use_is_told() {
         r#"{"request":{"method":"GET","url":"/relative"},"response":{"status":200}}"#.to_owned(),
         r#"{"request":{"method":"GET","url":"http://h/x"}}"#.to_owned(),
         r#"{"request":{"url":"http://h/x"},"response":{"status":200}}"#.to_owned(),
+        r#"{"request":{"method":"GET","url":"http://h/x"},"response":{"status":200},"_cut":true}"#.to_owned(),
     ];
     let archive = read(&entries.join(","));
     assert_eq!(archive.recordings[0].interactions.len(), 1);
@@ -186,7 +187,8 @@ fn what_is_of_no_use_is_told() {
         told,
         [
             "entries 1, 3, 7 are passed over: no answer came",
-            "entries 4, 5, 6, 8 are passed over: no method and address of HTTP is said"
+            "entries 4, 5, 6, 8 are passed over: no method and address of HTTP is said",
+            "entry 9 is passed over: the archive holds only the beginning of a body"
         ]
     );
     assert!(archive.noted.iter().all(crate::Noted::is_passed_over));
