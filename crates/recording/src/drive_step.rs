@@ -78,9 +78,6 @@ const NOT_ASKED: &[&str] = &[
 /// How statements begin that stand for themselves.
 const STATEMENTS: &[&str] = &["select", "insert", "update", "delete", "with", "values", "replace"];
 
-/// Headers of requests that are sent again although they vary.
-const SENT_ALL_THE_SAME: &[&str] = &["idempotency-key", "if-none-match", "if-modified-since"];
-
 /// The step, or why there is none.
 pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Result<Map, NotAsked> {
     let Recorded { request, reply, error, message, .. } = asking.recorded;
@@ -93,7 +90,14 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     {
         return Err(NotAsked::Subscription);
     }
-    if *request == Value::Null || *reply == Value::Null || error.is_some() || never_ends(asking.recorded) {
+    // A stream that was given up has no status.
+    let is_given_up = protocol == "grpc" && reply.get("status").is_none_or(|status| *status == Value::Null);
+    if *request == Value::Null
+        || *reply == Value::Null
+        || error.is_some()
+        || is_given_up
+        || never_ends(asking.recorded)
+    {
         return Err(NotAsked::Unanswered);
     }
     if is_http(protocol) {
@@ -171,7 +175,7 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let body = body(request, &media)?;
     let mut headers = Map::new();
     for (name, value) in request.get("headers").and_then(Value::as_map).into_iter().flatten() {
-        let is_noise = lists::varies(name) && !SENT_ALL_THE_SAME.contains(&name.as_str());
+        let is_noise = lists::is_left_out(name);
         let is_said = match name.as_str() {
             "content-type" => body.as_ref().is_some_and(|(kind, _)| says_type(kind, &media)),
             "accept" => *value == Value::text("*/*"),

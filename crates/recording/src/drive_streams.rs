@@ -31,7 +31,7 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let mut headers = Map::new();
     for (name, value) in request.get("headers").and_then(Value::as_map).into_iter().flatten() {
         let is_its_own = matches!(name.as_str(), "upgrade" | "cookie" | "sec-websocket-version");
-        if !is_its_own && !lists::varies(name) {
+        if !is_its_own && !lists::is_left_out(name) {
             headers.insert(name.clone(), threaded(value, name, asking, threads));
         }
     }
@@ -99,7 +99,7 @@ pub(crate) fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     }
     let mut metadata = Map::new();
     for (name, value) in request.get("metadata").and_then(Value::as_map).into_iter().flatten() {
-        if !lists::varies(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
+        if !lists::is_left_out(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
             metadata.insert(name.clone(), threaded(value, name, asking, threads));
         }
     }

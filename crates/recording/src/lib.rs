@@ -39,6 +39,8 @@ mod tests_of_brokers;
 #[cfg(test)]
 mod tests_of_har;
 #[cfg(test)]
+mod tests_of_steps;
+#[cfg(test)]
 mod tests_of_turns;
 mod thread;
 mod volatile;

@@ -103,3 +103,11 @@ const KNOWN_TO_VARY: &[&str] = &[
 pub(crate) fn varies(name: &str) -> bool {
     KNOWN_TO_VARY.contains(&name)
 }
+
+/// Headers of requests that are sent again although they vary.
+const SENT_ALL_THE_SAME: &[&str] = &["idempotency-key", "if-none-match", "if-modified-since"];
+
+/// Is this a header of a request that a driver does not send again? Names are in small letters.
+pub(crate) fn is_left_out(name: &str) -> bool {
+    varies(name) && !SENT_ALL_THE_SAME.contains(&name)
+}

@@ -37,7 +37,7 @@ pub(crate) struct Threads {
 impl Threads {
     /// Takes in what a reply gives. Later ones come first: a token that was given anew counts.
     pub(crate) fn take_in(&mut self, step: usize, reply: &Value, mask: &Mask<'_>) {
-        for name in ["body", "value", "messages"] {
+        for name in ["body", "bodies", "value", "messages", "rows", "insert_id"] {
             if let Some(value) = reply.get(name) {
                 let mut at = vec!["reply".to_owned(), name.to_owned()];
                 self.collect(step, value, &mut at, mask);

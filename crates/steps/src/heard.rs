@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The most that an answer may have; more can't be read, so that none can fill the memory.
-const MOST: usize = 256 * 1024 * 1024;
+pub(crate) const MOST: usize = 256 * 1024 * 1024;
 
 /// One connection as its decoder hears it.
 pub(crate) struct Heard {

@@ -2,7 +2,7 @@
 
 use crate::action::Trouble;
 use crate::actor::Actor;
-use crate::testing::{Bed, LIMIT, mistakes, rpc, run, run_as, step, unsaid};
+use crate::testing::{Bed, LIMIT, mistakes, rpc, run, run_as, step, told, unsaid};
 use seam_value::Value;
 use std::time::Duration;
 
@@ -56,11 +56,6 @@ fn mistakes_are_told_at_their_place() {
         ),
         ("- grpc: bare/s.S/M\n  metadata: [a]", "`metadata` must be a map [[a]: this is a list]"),
     ]);
-}
-
-fn told(result: &Value, names: &[&str]) -> String {
-    let part = |name: &&str| result.get(name).unwrap_or_else(|| panic!("no {name} in {result}")).to_string();
-    names.iter().map(part).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

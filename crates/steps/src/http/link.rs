@@ -40,7 +40,7 @@ impl Links {
 }
 
 /// The most that a body may have; more ends the reading, so that no answer can fill the memory.
-const MOST_BODY: usize = 256 * 1024 * 1024;
+const MOST_BODY: usize = crate::heard::MOST;
 
 /// A connection that was idle for longer is not used again: servers close such ones (the most impatient known, after
 /// two seconds), and a request that crosses with the closing is lost.

@@ -356,6 +356,12 @@ impl Inner for Bed {
     }
 }
 
+/// These fields of a result, one after the other.
+pub(crate) fn told(result: &Value, names: &[&str]) -> String {
+    let part = |name: &&str| result.get(name).unwrap_or_else(|| panic!("no {name} in {result}")).to_string();
+    names.iter().map(part).collect::<Vec<_>>().join(" ")
+}
+
 /// Runs a step for an actor.
 pub(crate) async fn run_as(
     action: &dyn Action,

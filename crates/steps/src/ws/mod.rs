@@ -13,6 +13,7 @@ pub(crate) use parked::Parked;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
 use crate::answered::{shown, unsaid_error};
+use crate::heard::Unread;
 use crate::http::{Address, Place};
 use crate::input::{Input, Inputs, pieces};
 use crate::kind::{Kind, Reading};
@@ -251,7 +252,7 @@ impl Action for Ws {
             let error = match timeout_at(cx.deadline, work).await {
                 Ok(Ok(())) => None,
                 Ok(Err(Broken::TooLong)) => {
-                    return Err(Trouble::errored("a message is longer than 256 MiB"));
+                    return Err(Trouble::errored(Unread::TooLong.to_string()));
                 }
                 Ok(Err(Broken::Seen(seen))) => Some(seen.name()),
                 Ok(Err(Broken::Malformed)) => Some("malformed"),

@@ -1,7 +1,7 @@
 //! Steps that are read, and talk with a small real server.
 
 use crate::actor::Actor;
-use crate::testing::{Bed, LIMIT, live, mistakes, run, run_as, step, unsaid};
+use crate::testing::{Bed, LIMIT, live, mistakes, run, run_as, step, told, unsaid};
 use seam_value::Value;
 use std::time::Duration;
 
@@ -25,11 +25,6 @@ fn mistakes_are_told_at_their_place() {
             "unknown key `recieve` in the step `ws` [recieve] {did you mean `receive`?}",
         ),
     ]);
-}
-
-fn told(result: &Value, names: &[&str]) -> String {
-    let part = |name: &&str| result.get(name).unwrap_or_else(|| panic!("no {name} in {result}")).to_string();
-    names.iter().map(part).collect::<Vec<_>>().join(" ")
 }
 
 fn bodies(result: &Value) -> String {
