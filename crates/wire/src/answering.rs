@@ -143,8 +143,8 @@ pub enum AtHead {
     Nothing,
     /// That depends on the rest of it, or the answer does.
     Perhaps,
-    /// It is, and neither whether nor how depends on the rest of it.
-    Surely,
+    /// It goes on to the provider, as [`Say::Pass`] says, and that does not depend on the rest of it.
+    Passes,
 }
 
 /// Answers in the provider's place. Asked on the proxy's thread for each request, one after the other: it must not wait.

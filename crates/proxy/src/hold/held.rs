@@ -89,6 +89,8 @@ struct Held {
     fates: Fates,
     /// What was decided by the heads of requests that have not been told.
     decided: HashMap<Call, Verdict>,
+    /// Who is to be told of all of a request when that is there, because there was no answer to its head.
+    unmet: HashMap<Call, Vec<Arc<Rule>>>,
     /// What stubs have said here before.
     said: Said,
     /// Whose doing it is that the reply of a call is lost, and how much is reset with it.
@@ -137,6 +139,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         ready: HashMap::default(),
         fates: Fates::default(),
         decided: HashMap::default(),
+        unmet: HashMap::default(),
         said: Said::default(),
         losers: HashMap::default(),
         apart: HashMap::default(),

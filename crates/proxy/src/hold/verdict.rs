@@ -38,6 +38,8 @@ pub(super) struct Verdict {
     pub(super) reply_to: Option<Value>,
     /// Is a message answered to who said it, as on WebSocket?
     pub(super) is_answered_back: bool,
+    /// Stubs that are told of all of it, when that is there, because they had no answer to its head.
+    pub(super) unmet: Vec<Arc<Rule>>,
     /// What is answered for some of the things that it is about, by their places; all else goes on.
     pub(super) apart: Vec<OneApart>,
 }
@@ -96,20 +98,24 @@ pub(super) struct About<'a> {
     pub(super) is_stream: bool,
     /// What was asked, where this is the reply to it.
     pub(super) asked: Option<&'a Value>,
+    /// Stubs that can have no answer, as the head of a request says.
+    pub(super) unmet: &'a [Arc<Rule>],
 }
 
 /// A request that is all there.
 pub(super) const WHOLE: About<'static> =
-    About { is_message: false, is_whole: true, is_head: false, is_stream: false, asked: None };
+    About { is_message: false, is_whole: true, is_head: false, is_stream: false, asked: None, unmet: &[] };
 
 /// What becomes of the rest of a request of which only the head is known: it is gathered only where a rule that may
-/// apply to it needs more of it.
-pub(super) fn rest(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> Rest {
+/// apply to it needs more of it. With the stubs that can have no answer to it: each is asked once for that, for what it
+/// says may be otherwise a moment later.
+pub(super) fn rest(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> (Rest, Vec<Arc<Rule>>) {
+    let gathered = (Rest::IsGathered, Vec::new());
     if !case.has_provider {
-        return Rest::IsGathered;
+        return gathered;
     }
     let interaction = told(case.seam, head);
-    let (mut rest, mut passes) = (Rest::Passes, false);
+    let (mut rest, mut passes, mut unmet) = (Rest::Passes, false, Vec::new());
     for rule in rules.iter().filter(|rule| !rule.is_spent(case.at)) {
         let by_head = rule.by_head(&interaction);
         if by_head == ByHead::Misses {
@@ -119,18 +125,21 @@ pub(super) fn rest(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) -> Rest {
             (Moment::Request, Kind::Stub(_)) if passes => {}
             (Moment::Request, Kind::Stub(answers)) => match answers.at_head(&asked(case, &head.request)) {
                 // What nothing answers may be written down.
-                AtHead::Nothing if by_head == ByHead::Fits || !rule.counts() => rest = Rest::IsTold,
-                AtHead::Surely if by_head == ByHead::Fits && rule.is_for_all() => passes = true,
-                AtHead::Nothing | AtHead::Surely | AtHead::Perhaps => return Rest::IsGathered,
+                AtHead::Nothing if by_head == ByHead::Fits || !rule.counts() => {
+                    rest = Rest::IsTold;
+                    unmet.push(Arc::clone(rule));
+                }
+                AtHead::Passes if by_head == ByHead::Fits && rule.is_for_all() => passes = true,
+                AtHead::Nothing | AtHead::Passes | AtHead::Perhaps => return gathered,
             },
             (Moment::Request, Kind::Fault(_)) if by_head != ByHead::Fits || rule.needs_whole() => {
-                return Rest::IsGathered;
+                return gathered;
             }
             (Moment::Reply, _) if by_head == ByHead::OnRequest => rest = Rest::IsTold,
             (Moment::Request | Moment::Reply | Moment::Now | Moment::Connection, _) => {}
         }
     }
-    rest
+    (rest, unmet)
 }
 
 /// What becomes of the rest of a reply of which only the head is known, given with what was asked.
@@ -144,9 +153,11 @@ pub(super) fn rest_of_reply(rules: &[Arc<Rule>], case: &Case<'_>, head: &Parts) 
     if rules.iter().any(may_strike) { Rest::IsGathered } else { Rest::Passes }
 }
 
-/// A request was passed on of which only the head was known; this is all of it.
-pub(super) fn passed(rules: &[Arc<Rule>], case: &Case<'_>, request: &Value) {
-    for rule in rules {
+/// A request was passed on that these stubs could not answer, as its head said; this is all of it.
+pub(super) fn passed(unmet: &[Arc<Rule>], case: &Case<'_>, request: &Value) {
+    let parts = Parts { request: request.clone(), ..Parts::default() };
+    let interaction = told(case.seam, &parts);
+    for rule in unmet.iter().filter(|rule| rule.fits(&interaction)) {
         if let Kind::Stub(answers) = rule.kind() {
             answers.passed(&asked(case, request));
         }
@@ -228,11 +239,18 @@ fn stub(
     let asked = asked(case, said.as_ref().unwrap_or(published));
     for rule in stubs {
         let Kind::Stub(answers) = rule.kind() else { continue };
+        let is_unmet = case.about.unmet.iter().any(|other| Arc::ptr_eq(other, rule));
+        if is_unmet && rule.by_head(interaction) != ByHead::Fits {
+            // Whether it is about it shows with the rest.
+            verdict.unmet.push(Arc::clone(rule));
+            continue;
+        }
         if !rule.applies(interaction, case.at) {
             continue;
         }
-        // That nothing here answers it is told with all of it.
-        if case.about.is_head && answers.at_head(&asked) == AtHead::Nothing {
+        if is_unmet {
+            // That nothing here answers it is told with all of it.
+            verdict.unmet.push(Arc::clone(rule));
             continue;
         }
         unmatched = Some(Arc::clone(rule));

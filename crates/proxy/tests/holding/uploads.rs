@@ -256,8 +256,8 @@ impl Answers for Echo {
     fn at_head(&self, head: &Asked<'_>) -> AtHead {
         assert_eq!(head.request.get("text"), None);
         match head.request.get("path").and_then(Value::as_text) {
-            Some("/up") => AtHead::Perhaps,
-            Some("/pass") => AtHead::Surely,
+            Some("/up" | "/stream") => AtHead::Perhaps,
+            Some("/pass") => AtHead::Passes,
             _ => AtHead::Nothing,
         }
     }
@@ -271,6 +271,7 @@ impl Answers for Echo {
         let say = match asked.request.get("path").and_then(Value::as_text) {
             Some("/up") if text == Value::text("body") => Say::Answer(Arc::new(Value::map([("text", text)]))),
             Some("/pass") => Say::Pass,
+            Some("/stream") => Say::Answer(Arc::new(parse(STREAM).unwrap())),
             _ => {
                 self.passed(asked);
                 return None;
@@ -314,6 +315,70 @@ async fn stubs_need_the_body_only_where_they_may_answer() {
         .collect();
     assert_eq!(missed, [r#""/other" "BODY""#, r#""/up" "none""#]);
     assert_eq!(bed.interactions().await.len(), 3);
+}
+
+const STREAM: &str = r#"{"events":[{"data":1},{"data":2,"after":"150ms"}]}"#;
+
+/// The stub, and a fault that garbles replies to what says `body`.
+async fn garbling() -> (Echo, Ends) {
+    let (bed, listener) = standing().await;
+    let echo = Echo::default();
+    bed.put_rule("the stub", Kind::Stub(Arc::new(echo.clone())), None, Often::default()).await;
+    let spec = seam_proxy::RuleSpec {
+        name: "garble".to_owned(),
+        kind: Kind::Fault(read_fault(&Value::text("garble")).unwrap()),
+        filter: Some(Box::new(|told| {
+            told.get("request").and_then(|request| request.get("text")) == Some(&Value::text("body"))
+        })),
+        filters_replies: false,
+        often: Often::default(),
+        chance: seam_expr::Chance::new(7, "garble"),
+    };
+    assert_eq!(bed.proxy.put(|_| true, &Arc::new(seam_proxy::Rule::new(spec))), 1);
+    bed.proxy.pointed(|_| true).await;
+    (echo, connected(bed, &listener))
+}
+
+const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+/// A rule wants all of a request that a stub passes on: the stub has nothing to note.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lets_a_request_pass_is_not_told_that_nobody_answers_it() {
+    let (echo, Ends { bed: _bed, mut consumer, mut provider }) = garbling().await;
+    for (path, n_missed) in [("/pass", 0), ("/other", 1)] {
+        let head = ASKS.replace("/up", path);
+        say(&mut consumer, &head);
+        assert_eq!(read_to(&mut provider, "\r\n\r\n"), head);
+        say(&mut consumer, "body");
+        read_to(&mut provider, "body");
+        say(&mut provider, HELLO);
+        let reply = read_to(&mut consumer, "\r\n\r\n");
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+        let n_bytes: usize = reply.split("content-length: ").nth(1).unwrap().trim().parse().unwrap();
+        let mut body = vec![0; n_bytes];
+        consumer.read_exact(&mut body).unwrap();
+        assert_ne!(body, b"hello", "{path}");
+        assert_eq!(echo.0.lock().unwrap().len(), n_missed, "{path}");
+    }
+}
+
+/// What waits behind an answer that is said bit by bit is decided about when its turn comes, by all that is there then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_come_while_it_waited_is_looked_at_whole() {
+    let (echo, Ends { bed: _bed, mut consumer, mut provider }) = garbling().await;
+    say(&mut consumer, "GET /stream HTTP/1.1\r\nhost: api\r\n\r\n");
+    read_to(&mut consumer, "data: 1\n\n\r\n");
+    say(&mut consumer, "POST /other HTTP/1.1\r\nhost: api\r\ncontent-length: 4\r\n\r\nbo");
+    assert!(is_silent(&mut provider), "it waits");
+    say(&mut consumer, "dy");
+    read_to(&mut consumer, "0\r\n\r\n");
+    assert!(read_to(&mut provider, "body").starts_with("POST /other"));
+    say(&mut provider, HELLO);
+    let reply = read_to(&mut consumer, "\r\n\r\n");
+    let mut body = [0; 5];
+    consumer.read_exact(&mut body).unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200") && body != *b"hello", "{reply}");
+    assert_eq!(echo.0.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

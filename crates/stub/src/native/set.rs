@@ -251,7 +251,7 @@ impl Group {
             match mounted.stub.asks_by_head(head.request, &scope) {
                 _ if mounted.is_used_up() => None,
                 Some(false) => None,
-                Some(true) if mounted.stub.lets_pass() => Some(AtHead::Surely),
+                Some(true) if mounted.stub.lets_pass() => Some(AtHead::Passes),
                 Some(true) | None => Some(AtHead::Perhaps),
             }
         })

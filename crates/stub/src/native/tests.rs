@@ -461,7 +461,7 @@ stubs:
         ("POST", "/orders", AtHead::Perhaps),
         ("GET", "/orders", AtHead::Nothing),
         ("POST", "/other", AtHead::Nothing),
-        ("POST", "/pass", AtHead::Surely),
+        ("POST", "/pass", AtHead::Passes),
         ("POST", "/all", AtHead::Perhaps),
         ("POST", "/once", AtHead::Perhaps),
         ("PUT", "/other", AtHead::Perhaps),

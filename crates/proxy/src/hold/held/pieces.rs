@@ -24,11 +24,16 @@ impl Held {
         let parts = read.read();
         let about = About { is_whole: false, is_head: true, ..WHOLE };
         let rules = Arc::clone(&self.with.state.borrow().rules);
-        let mut rest = verdict::rest(&rules, &self.case(&[], Moment::Request, about), &parts);
+        let (mut rest, unmet) = verdict::rest(&rules, &self.case(&[], Moment::Request, about), &parts);
         if rest != Rest::IsGathered {
+            let about = About { unmet: &unmet, ..about };
             let verdict = self.decide(&[], Moment::Request, about, Box::new(Read(parts)));
-            if let Some((What::Fault(Effect::Answer(_) | Effect::Say(..)), _)) = verdict.what {
-                rest = Rest::IsGathered;
+            match &verdict.what {
+                // A stub was to let it pass, and has become another in between.
+                Some((What::Fault(Effect::Answer(_) | Effect::Say(..)) | What::Stub(_), _)) => {
+                    rest = Rest::IsGathered;
+                }
+                _ => {}
             }
             self.decided.insert(call, verdict);
         }
@@ -57,8 +62,9 @@ impl Held {
     /// All of a request that was decided about by its head.
     pub(super) fn told(&mut self, call: Call, read: Box<dyn Captured>) {
         let request = read.read().request;
-        let rules = Arc::clone(&self.with.state.borrow().rules);
-        verdict::passed(&rules, &self.case(&[], Moment::Request, WHOLE), &request);
+        if let Some(unmet) = self.unmet.remove(&call) {
+            verdict::passed(&unmet, &self.case(&[], Moment::Request, WHOLE), &request);
+        }
         self.fates.is_told(call, request);
     }
 
@@ -72,11 +78,18 @@ impl Held {
     ) -> Result<(), Ended> {
         // Mostly all of it comes at once.
         let decided = if self.decided.is_empty() { None } else { self.decided.remove(&call) };
-        let mut verdict = match decided {
-            Some(verdict) => verdict,
-            None => self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read),
+        let (mut verdict, read) = match decided {
+            Some(verdict) => (verdict, Some(read)),
+            None => (self.decide(&bytes, Moment::Request, About { is_whole: whole, ..WHOLE }, read), None),
         };
         self.fates.begin(call, whole, verdict.asked.take());
+        if !verdict.unmet.is_empty() && verdict.what.is_none() {
+            self.unmet.insert(call, std::mem::take(&mut verdict.unmet));
+        }
+        if let Some(read) = read.filter(|_| whole) {
+            // It was decided about by its head, and all of it is there: nobody tells it again.
+            self.told(call, read);
+        }
         let due = Instant::now() + verdict.wait;
         let (twice, after) = (verdict.twice.take(), verdict.after.take());
         match verdict.what {
@@ -334,6 +347,7 @@ impl Held {
             return false;
         };
         self.tell_both(broken, due, by);
+        self.unmet.remove(&call);
         self.ready.remove(&call);
         self.streams.forget(call);
         self.answered(call);

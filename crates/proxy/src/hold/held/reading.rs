@@ -204,6 +204,7 @@ impl Held {
                     self.lane(to).push(Act::Bytes(bytes, 0), now, None);
                 }
                 self.decided.remove(&call);
+                self.unmet.remove(&call);
                 self.ready.remove(&call);
                 self.streams.forget(call);
                 self.answered(call);

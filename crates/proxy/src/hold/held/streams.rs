@@ -80,6 +80,12 @@ impl Streams {
         self.parked.push_back(piece);
     }
 
+    /// Has what begins there come by now?
+    fn has_come(&self, begun: &Piece) -> bool {
+        let Of::Begun { call, .. } = begun.of else { return false };
+        self.parked.iter().any(|piece| matches!(piece.of, Of::Request { call: other, .. } if other == call))
+    }
+
     /// Does so much wait that nothing more is to be read?
     pub(super) fn is_full(&self) -> bool {
         self.n_parked >= FULL
@@ -251,7 +257,10 @@ impl Held {
             && let Some(piece) = self.streams.parked.pop_front()
         {
             self.streams.n_parked -= piece.bytes.len();
-            self.take_in_one(piece)?;
+            // All of it may have come meanwhile: then nobody decides by the head alone.
+            if !self.streams.has_come(&piece) {
+                self.take_in_one(piece)?;
+            }
         }
         if self.provider_ended && self.may_end() {
             self.end_to_consumer();
