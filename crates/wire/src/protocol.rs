@@ -122,6 +122,12 @@ pub trait Protocol: Sync {
         false
     }
 
+    /// Is the content of a reply one text, which may be packed, and is said anew with all that is around it? Otherwise its
+    /// characters are changed where they stand.
+    fn says_texts(&self) -> bool {
+        false
+    }
+
     /// What to answer in the provider's place to the opening bytes of a connection, without passing them on,
     /// so that the seam stays legible: PostgreSQL's way of saying that there is no TLS. `None`: pass them on.
     fn declines(&self, opening: &[u8]) -> Option<&'static [u8]> {

@@ -6,7 +6,6 @@ use base64::engine::general_purpose::STANDARD;
 use seam_model::{Shape, Word};
 use seam_value::Value;
 use seam_wire::Deed;
-use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) static KIND: FaultKind = FaultKind {
@@ -39,15 +38,8 @@ impl Fault for Garble {
 
     fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
         let reply = &struck.parts.reply;
-        // HTTP/2 is framed throughout, and by its own.
-        let is_framed =
-            struck.protocol != "http" || (!struck.is_whole && !struck.bytes.starts_with(b"HTTP/"));
-        if struck.is_message || is_framed {
+        if struck.is_message || !struck.is_whole || !struck.says_texts {
             return Some(Effect::Garble);
-        }
-        if !struck.is_whole {
-            let garbled = garbled_from(struck.bytes, body_at(struck.bytes)?);
-            return (garbled != struck.bytes).then_some(Effect::Alter(garbled));
         }
         let text = match (reply.get("text"), reply.get("body")) {
             (Some(Value::Text(text)), _) | (_, Some(Value::Text(text))) => text.clone(),
@@ -91,43 +83,10 @@ pub(crate) fn noise(content: &mut [u8]) {
     }
 }
 
-fn garbled_from(bytes: &[u8], begins: usize) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for range in content(&bytes, begins) {
-        noise(&mut bytes[range]);
-    }
-    bytes
-}
-
 /// The reply with another body in the place of its own.
 fn said_instead(reply: &Value, name: &str, body: Value) -> Effect {
     let mut reply = reply.as_map().cloned().unwrap_or_default();
     reply.shift_remove("body");
     reply.insert(name.to_owned(), body);
     Effect::Change(Value::Map(reply))
-}
-
-/// Where the body of an HTTP reply begins.
-fn body_at(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|end| end + 4)
-}
-
-/// What of the bytes from there on is content: in the chunked coding (RFC 9112, 7.1) all but the lines that say how long
-/// each chunk is.
-fn content(bytes: &[u8], begins: usize) -> Vec<Range<usize>> {
-    let head = String::from_utf8_lossy(&bytes[..begins]).to_ascii_lowercase();
-    if !head.contains("\r\ntransfer-encoding: chunked") {
-        return std::iter::once(begins..bytes.len()).collect();
-    }
-    let (mut at, mut ranges) = (begins, Vec::new());
-    while let Some(line) = bytes[at..].windows(2).position(|window| window == b"\r\n") {
-        let size = std::str::from_utf8(&bytes[at..at + line]).ok();
-        let size = size.and_then(|line| usize::from_str_radix(line.split(';').next()?.trim(), 16).ok());
-        let Some(size) = size.filter(|size| *size > 0) else { break };
-        let data = at + line + 2;
-        let end = data.saturating_add(size).min(bytes.len());
-        ranges.push(data..end);
-        at = end.saturating_add(2).min(bytes.len());
-    }
-    ranges
 }

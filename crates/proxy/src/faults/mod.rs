@@ -150,12 +150,10 @@ pub struct Struck<'a> {
     pub parts: &'a Parts,
     /// Is it a message that nobody answers?
     pub is_message: bool,
-    /// The bytes that are held.
-    pub bytes: &'a [u8],
-    /// Are they all of it? What is too long to be kept passes as it comes.
+    /// Is all of it there? What is too long to be kept passes as it comes.
     pub is_whole: bool,
-    /// The protocol's name.
-    pub protocol: &'static str,
+    /// Is a reply's content one text that is [said anew](seam_wire::Protocol::says_texts) with all that is around it?
+    pub says_texts: bool,
     /// The time since the run began.
     pub at: Duration,
 }
@@ -176,8 +174,6 @@ pub enum Effect {
     Truncate(Option<usize>),
     /// What it says is noise.
     Garble,
-    /// These bytes are said in the place of those that are held, and what follows them follows.
-    Alter(Vec<u8>),
     /// The connection is reset on both sides; nothing of it is passed on.
     Reset(Extent),
     /// It is passed on, and then the connection is reset.
@@ -217,7 +213,6 @@ impl Effect {
             | Self::Change(_)
             | Self::Truncate(_)
             | Self::Garble
-            | Self::Alter(_)
             | Self::Twice => false,
         }
     }

@@ -40,14 +40,9 @@ impl Fault for Truncate {
         &[Deed::BreakReply, Deed::ChangeMessage]
     }
 
-    fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
-        (!changes_over(struck)).then_some(Effect::Truncate(self.0))
+    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
+        Some(Effect::Truncate(self.0))
     }
-}
-
-/// Is it the reply behind which another protocol is spoken? It has no content.
-pub(super) fn changes_over(struck: &Struck<'_>) -> bool {
-    struck.protocol == "http" && struck.parts.reply.get("status").and_then(Value::as_i64) == Some(101)
 }
 
 /// How much is left of so many bytes of which the end is to be missing. All of them, where they are no more.

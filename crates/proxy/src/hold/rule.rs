@@ -153,9 +153,8 @@ impl Rule {
             chance: &self.spec.chance,
             parts: &parts,
             is_message: false,
-            bytes: &[],
             is_whole: true,
-            protocol: "",
+            says_texts: false,
             at: Duration::ZERO,
         })
     }
@@ -314,9 +313,8 @@ impl Rule {
             chance: &self.spec.chance,
             parts: struck.parts,
             is_message: struck.is_message,
-            bytes: struck.bytes,
             is_whole: struck.is_whole,
-            protocol: struck.protocol,
+            says_texts: struck.says_texts,
             at: struck.at,
         })
     }
@@ -326,8 +324,7 @@ impl Rule {
 pub(crate) struct Held<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) is_message: bool,
-    pub(crate) bytes: &'a [u8],
     pub(crate) is_whole: bool,
-    pub(crate) protocol: &'static str,
+    pub(crate) says_texts: bool,
     pub(crate) at: Duration,
 }

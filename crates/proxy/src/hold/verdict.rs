@@ -61,6 +61,8 @@ pub(super) enum What {
 pub(super) struct Case<'a> {
     pub(super) seam: &'a SeamId,
     pub(super) protocol: &'static str,
+    /// Are its replies' contents texts that are said anew?
+    pub(super) says_texts: bool,
     pub(super) at: Duration,
     pub(super) bytes: &'a [u8],
     pub(super) moment: Moment,
@@ -77,9 +79,8 @@ impl<'a> Case<'a> {
         Held {
             parts,
             is_message: self.about.is_message,
-            bytes: self.bytes,
             is_whole: self.about.is_whole,
-            protocol: self.protocol,
+            says_texts: self.says_texts,
             at: self.at,
         }
     }
@@ -383,7 +384,7 @@ fn note(effect: Effect, rule: &Arc<Rule>, case: &Case<'_>, verdict: &mut Verdict
             verdict.struck.push(rule);
         }
         Effect::Twice => verdict.twice = Some(rule),
-        Effect::Change(_) | Effect::Truncate(_) | Effect::Garble | Effect::Alter(_) => {
+        Effect::Change(_) | Effect::Truncate(_) | Effect::Garble => {
             verdict.changes.push((effect, rule));
         }
         Effect::LoseReply(_) | Effect::ResetAfter(_) if is_request => {

@@ -139,10 +139,9 @@ impl Splitter for Cutter {
 
     fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
         let none = || Unanswerable::new("only what is published and delivered can say something else");
-        let (method, behind) = frame::first(message.bytes).ok_or_else(none)?;
+        let (method, _) = frame::first(message.bytes).ok_or_else(none)?;
         let n_method = method.whole();
-        let (mut header, mut body, mut rest) =
-            (behind.get(..0).unwrap_or_default(), Vec::new(), &message.bytes[n_method..]);
+        let (mut header, mut body, mut rest) = (&[][..], Vec::new(), &message.bytes[n_method..]);
         while let Some((head, frame)) = frame::first(rest) {
             let payload = &frame[frame::HEAD..frame.len() - 1];
             match head.kind {

@@ -52,6 +52,10 @@ impl Protocol for Http {
         true
     }
 
+    fn says_texts(&self) -> bool {
+        true
+    }
+
     fn tls_names(&self) -> &'static [&'static [u8]] {
         &[b"h2", b"http/1.1"]
     }

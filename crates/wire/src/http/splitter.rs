@@ -265,6 +265,16 @@ impl Splitter for HttpSplitter {
         self.anew(message, anew)
     }
 
+    fn beginning(&self, reply: &[u8], _most: Option<usize>) -> Option<Vec<u8>> {
+        // What changes over has no content of which a part could be missing.
+        let line = reply.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        line.split(|byte| *byte == b' ').nth(1).filter(|status| *status == b"101").map(|_| reply.to_vec())
+    }
+
+    fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
+        self.with_content(call, reply, change)
+    }
+
     fn is_over(&self) -> bool {
         self.beyond.as_ref().is_some_and(|beyond| beyond.is_over())
     }

@@ -88,6 +88,14 @@ impl Writing {
         }
     }
 
+    /// The same, to be looked at.
+    fn valve_of(&self, to: Direction) -> &Valve {
+        match to {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
+        }
+    }
+
     /// DATA of so many bytes has passed unchanged.
     pub(super) fn passed_by(&mut self, to: Direction, n_bytes: usize) {
         self.valve(to).window -= i64::try_from(n_bytes).unwrap_or(i64::MAX);
@@ -95,10 +103,7 @@ impl Writing {
 
     /// What the receiver of a direction has room for, on all of the connection.
     pub(super) fn window(&self, to: Direction) -> i64 {
-        match to {
-            Direction::ToProvider => self.to_provider.window,
-            Direction::ToConsumer => self.to_consumer.window,
-        }
+        self.valve_of(to).window
     }
 
     /// Is nothing on its way, and is the provider's newest stream none that the consumer has still to open? The
@@ -110,10 +115,7 @@ impl Writing {
 
     /// What is missing of a first window, because the receiver has not said yet that it has read.
     pub(super) fn missing(&self, to: Direction) -> u32 {
-        let valve = match to {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let valve = self.valve_of(to);
         u32::try_from(FIRST_WINDOW - valve.window).unwrap_or_default()
     }
 
@@ -138,10 +140,7 @@ impl Writing {
 
     /// What the receiver of a stream has room for besides its first window, and besides what waits for it.
     pub(super) fn room(&self, to: Direction, stream: u32) -> i64 {
-        let valve = match to {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let valve = self.valve_of(to);
         valve.streams.get(&stream).map_or(0, |outbox| {
             outbox.window - valve.first - i64::try_from(outbox.n_waiting).unwrap_or(i64::MAX)
         })
@@ -177,28 +176,19 @@ impl Writing {
 
     /// Was anything written to this stream that was not its end, or has its receiver said what it has room for?
     pub(super) fn knows(&self, to: Direction, stream: u32) -> bool {
-        let valve = match to {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let valve = self.valve_of(to);
         valve.streams.contains_key(&stream)
     }
 
     /// So many bytes of a stream wait for room.
     pub(super) fn n_waiting(&self, to: Direction, stream: u32) -> usize {
-        let valve = match to {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let valve = self.valve_of(to);
         valve.streams.get(&stream).map_or(0, |outbox| outbox.n_waiting)
     }
 
     /// Does anything wait for room?
     pub(super) fn is_waiting(&self, to: Direction) -> bool {
-        let valve = match to {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let valve = self.valve_of(to);
         valve.streams.values().any(|outbox| !outbox.waiting.is_empty())
     }
 

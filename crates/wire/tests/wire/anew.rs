@@ -250,6 +250,29 @@ fn events_that_come_with_their_end_stay_well_framed() {
     assert!(outcome.lines[0].contains(r#""data":"xxx""#), "{:?}", outcome.lines);
 }
 
+/// The content of a reply in HTTP/1 stands between its head, the lines of its chunks and its trailers.
+#[test]
+fn contents_of_replies() {
+    let http = PROTOCOLS.iter().find(|protocol| protocol.name() == "http").expect("a protocol");
+    let splitter = begin(*http, Behind::Provider, Limits::default());
+    let (ok, chunked) = ("HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n");
+    for (head, reply, expected) in [
+        ("Content-Length: 4\r\n", "aaaa", Some("xxxx")),
+        ("Content-Length: 9000000\r\n", "aaaa", Some("xxxx")),
+        ("", "aaaa\r\n\r\na", Some("xxxxxxxxx")),
+        (chunked, "3\r\naaa\r\n4;x\r\naaaa\r\n8\r\naa\r\na", Some("3\r\nxxx\r\n4;x\r\nxxxx\r\n8\r\nxxxxx")),
+        (chunked, "3\r\naaa\r\n0\r\na: a\r\n\r\n", Some("3\r\nxxx\r\n0\r\na: a\r\n\r\n")),
+        (chunked, "3\r\na", Some("3\r\nx")),
+        (chunked, "aaa", Some("aaa")),
+        (chunked, "z", None),
+    ] {
+        let changed = splitter
+            .with_body(1, format!("{ok}{head}\r\n{reply}").as_bytes(), &mut |content| content.fill(b'x'));
+        let expected = expected.map(|expected| format!("{ok}{head}\r\n{expected}"));
+        assert_eq!(changed.map(|changed| String::from_utf8(changed).expect("text")), expected, "{reply}");
+    }
+}
+
 #[test]
 fn nobody_says_anew_what_is_no_message() {
     for protocol in PROTOCOLS.iter().filter(|protocol| protocol.name() != "tcp") {

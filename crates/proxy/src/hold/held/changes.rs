@@ -36,7 +36,8 @@ impl Said {
     /// What is left where it breaks off, where that is the matter of its call alone, and else of its connection.
     fn broken_off(&mut self, beginning: Option<Vec<u8>>, most: Option<usize>, is_all: bool) -> Vec<u8> {
         if let Some(beginning) = beginning {
-            self.breaks_off = beginning.len() < self.bytes.len();
+            // More is to come of what goes on.
+            self.breaks_off = beginning.len() < self.bytes.len() || !is_all;
             self.goes_on &= !self.breaks_off;
             return beginning;
         }
@@ -206,7 +207,6 @@ impl Held {
         for (effect, rule) in changes {
             let splitter = self.with.splitter.as_ref();
             let changed = match effect {
-                Effect::Alter(bytes) => Ok(bytes),
                 Effect::Truncate(most) => {
                     let beginning = splitter.and_then(|splitter| splitter.beginning(&said.bytes, most));
                     Ok(said.broken_off(beginning, most, is_all))
@@ -216,7 +216,7 @@ impl Held {
                     .ok_or(EMPTY),
             };
             match changed {
-                Ok(bytes) if bytes != said.bytes => {
+                Ok(bytes) if bytes != said.bytes || said.breaks_off => {
                     self.strikes(&rule);
                     (said.bytes, said.by) = (bytes, Some(By::Fault(rule)));
                 }

@@ -216,7 +216,6 @@ impl Held {
             | Effect::Change(_)
             | Effect::Truncate(_)
             | Effect::Garble
-            | Effect::Alter(_)
             | Effect::Refuse
             | Effect::Pace(_)
             | Effect::CloseAfter(_) => {

@@ -246,6 +246,7 @@ impl Held {
         Case {
             seam: &self.with.seam.1,
             protocol: self.with.protocol.name(),
+            says_texts: self.with.protocol.says_texts(),
             at: self.with.observer.pulse().now(),
             bytes,
             moment,

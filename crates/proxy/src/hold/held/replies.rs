@@ -115,7 +115,6 @@ impl Held {
             | Effect::Change(_)
             | Effect::Truncate(_)
             | Effect::Garble
-            | Effect::Alter(_)
             | Effect::Refuse
             | Effect::Pace(_)
             | Effect::CloseAfter(_) => Some(Said::as_it_is(bytes)),

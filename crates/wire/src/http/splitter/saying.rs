@@ -2,10 +2,13 @@
 
 use super::HttpSplitter;
 use super::events::unchunked;
-use crate::conversation::Direction;
+use crate::conversation::{Direction, Limits};
 use crate::http::answer::{self, Open};
 use crate::http::events;
+use crate::http::framing::{Message, Reached, Stream};
+use crate::http::heads::{Heads, Method};
 use crate::http::reading::EventRead;
+use crate::kept::Room;
 use crate::splitter::{Anew, Behind, Call, Of, Piece, Splitter, Splitting, Unanswerable, Underway};
 use crate::websocket::{self, Agreed, WebSocket};
 use seam_value::Value;
@@ -116,6 +119,46 @@ impl HttpSplitter {
             }
             (None, None, _) => Err(Unanswerable::new("there is no open stream to push to")),
         }
+    }
+
+    /// A reply whose content is another of the same length, as far as it is there.
+    pub(super) fn with_content(
+        &self,
+        call: Call,
+        reply: &[u8],
+        change: &mut dyn FnMut(&mut [u8]),
+    ) -> Option<Vec<u8>> {
+        let to = self.asked_in(call).unwrap_or_default();
+        let method = if to.is_head { Method::Head } else { Method::Other };
+        let limits = Limits { kept_body: 0, ..self.limits };
+        let (mut stream, mut message, mut room) = (Stream::new(), Message::default(), Room::new(limits));
+        let (mut changed, mut at) = (reply.to_vec(), stream.n_idle(reply));
+        while at < changed.len() {
+            let n_content = usize::try_from(stream.body_left()).unwrap_or(usize::MAX);
+            if n_content > 0 {
+                let end = at.saturating_add(n_content).min(changed.len());
+                change(&mut changed[at..end]);
+                stream.pass(&mut message, (end - at) as u64);
+                at = end;
+                continue;
+            }
+            // What stands between chunks is looked at byte by byte, so that nothing of these is taken with it.
+            let end = if message.head_end > 0 && !stream.is_in_head() { at + 1 } else { changed.len() };
+            let (n_taken, reached) =
+                stream.advance(&mut message, &changed[at..end], limits, &mut room).ok()?;
+            at += n_taken;
+            let is_over = match reached {
+                Reached::Nothing => false,
+                Reached::HeadEnd => {
+                    stream.begin_body(Heads::default().reply(message.head(), method).ok()?.framing)
+                }
+                Reached::MessageEnd => true,
+            };
+            if is_over {
+                break;
+            }
+        }
+        (message.head_end > 0).then_some(changed)
     }
 
     /// An event that says something else.
