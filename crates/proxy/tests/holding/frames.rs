@@ -7,6 +7,7 @@ use std::net::{TcpListener, TcpStream};
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 
@@ -74,6 +75,51 @@ async fn what_waits_for_room_is_not_overtaken() {
     assert_eq!(next(&mut client), (DATA, 0, b"efghij".to_vec()));
     let (kind, flags, _) = next(&mut client);
     assert_eq!((kind, flags), (HEADERS, 5));
+}
+
+/// Answers with more than is gathered of a reply, and does not end.
+fn long() -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
+        stream.write_all(&[frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 1, 0, &[])].concat()).unwrap();
+        while next(&mut stream).0 != HEADERS {}
+        stream.write_all(&frame(HEADERS, 4, 1, &[0x88])).unwrap();
+        for _ in 0..80 {
+            stream.write_all(&frame(DATA, 0, 1, &[b'x'; 16_000])).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Upstream::Tcp(address)
+}
+
+/// Nobody keeps more of it than a mebibyte: it breaks off there, as in HTTP/1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_reply_breaks_off_behind_what_is_kept() {
+    let bed = bed(|_| long()).await;
+    let rule = bed.put(r#"{"truncate":"2MiB"}"#).await;
+    let mut client = TcpStream::connect(bed.address).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    let room = [0x7f, 0xff, 0, 0];
+    let asks = [
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[&[0, 4][..], &room].concat()),
+        frame(WINDOW_UPDATE, 0, 0, &room),
+        frame(HEADERS, 5, 1, &[0x82, 0x86, 0x84]),
+    ];
+    client.write_all(&asks.concat()).unwrap();
+    assert_eq!(next(&mut client).0, HEADERS);
+    let mut n_bytes = 0;
+    let last = loop {
+        match next(&mut client) {
+            (DATA, _, payload) => n_bytes += payload.len(),
+            (kind, ..) => break kind,
+        }
+    };
+    assert_eq!((last, rule.n_struck()), (RST_STREAM, 1));
+    assert!((1_000_000..1_200_000).contains(&n_bytes), "{n_bytes}");
 }
 
 /// A provider that says nothing until it was asked.

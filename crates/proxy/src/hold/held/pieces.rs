@@ -28,12 +28,12 @@ impl Held {
         if rest != Rest::IsGathered {
             let about = About { unmet: &unmet, ..about };
             let verdict = self.decide(&[], Moment::Request, about, Box::new(Read(parts)));
-            match &verdict.what {
-                // A stub was to let it pass, and has become another in between.
-                Some((What::Fault(Effect::Answer(_) | Effect::Say(..)) | What::Stub(_), _)) => {
-                    rest = Rest::IsGathered;
-                }
-                _ => {}
+            // A stub was to let it pass, and may have become another in between.
+            let is_said = |what: &What| {
+                matches!(what, What::Fault(Effect::Answer(_) | Effect::Say(..)) | What::Stub(_))
+            };
+            if verdict.what.as_ref().is_some_and(|(what, _)| is_said(what)) {
+                rest = Rest::IsGathered;
             }
             self.decided.insert(call, verdict);
         }
