@@ -37,16 +37,17 @@ pub(crate) fn findings(findings: &[Finding], page: &Page<'_>) -> String {
         let heading = failure::heading(finding);
         if heading.is_empty() {
             diagnostic.notes.retain(|(name, text)| !name.is_empty() || *text != diagnostic.title);
-            // The title says it already.
-            if let Some((_, label)) = &mut diagnostic.place
-                && *label == diagnostic.title
-            {
-                label.clear();
-            }
         } else {
             diagnostic.title = heading;
         }
         if finding.grade == Grade::Inconclusive {
+            // What the title says already needs no label.
+            let title = &diagnostic.title;
+            diagnostic
+                .place
+                .iter_mut()
+                .filter(|(_, label)| label == title)
+                .for_each(|(_, label)| label.clear());
             diagnostic.severity = Severity::Warning;
             diagnostic.title.insert_str(0, "inconclusive: ");
         }
