@@ -25,8 +25,11 @@ mod reader;
 mod refusals;
 mod relay;
 mod socket;
+#[cfg(target_os = "linux")]
+mod splice;
 mod stand;
 mod switch;
+mod tap;
 mod tls;
 mod toxics;
 mod unread;

@@ -101,17 +101,21 @@ impl Socket {
         }
     }
 
+    /// The TCP socket, where bytes go over it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Tls(socket) => socket.plain(),
+            Self::Unix(_) | Self::Gone => None,
+        }
+    }
+
     /// Tells the sender at once that its bytes have come, where the kernel would wait for something to say along with
     /// it. Only Linux lets one ask.
     pub(crate) fn acknowledge(&self) {
         #[cfg(target_os = "linux")]
         {
-            let stream = match self {
-                Self::Tcp(stream) => Some(stream),
-                Self::Tls(socket) => socket.plain(),
-                Self::Unix(_) | Self::Gone => None,
-            };
-            if let Some(stream) = stream {
+            if let Some(stream) = self.plain() {
                 let _ = SockRef::from(stream).set_tcp_quickack(true);
             }
         }

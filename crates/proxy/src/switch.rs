@@ -11,7 +11,7 @@
 //! reply. So it waits a moment at most, and then passes for a while as before.
 
 use crate::hold::SeamState;
-use crate::relay::Tap;
+use crate::tap::Tap;
 use seam_wire::Direction;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

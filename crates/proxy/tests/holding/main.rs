@@ -3,6 +3,7 @@
 
 mod apart;
 mod bed;
+mod bulk;
 mod faults;
 mod frames;
 mod handing;

@@ -1,0 +1,114 @@
+//! The rest of a long body passes uncopied: from one socket to the other by a pipe of the kernel's, once the decoder needs
+//! no more of it and it comes in bulk. For short pieces the two calls cost more than the copy that they save.
+
+use crate::relay::{readable, until_written};
+use crate::socket::Socket;
+use crate::switch::{Stance, Switch};
+use crate::tap::Tap;
+use rustix::io::{Errno, read};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use seam_wire::Direction;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// What the pipe holds, as far as the system allows so much.
+const PIPE: usize = 256 * 1024;
+
+/// Less than this is not worth a pipe.
+const LEAST: u64 = PIPE as u64;
+
+/// Where pieces are smaller than this the bulk is over.
+const SMALL: usize = 16 * 1024;
+
+/// Passes what nobody needs to look at, until there is no more of it or it comes in small pieces, or the connection is to
+/// be held: gives what was taken in and not written. The error is the direction whose sender has reset the connection.
+pub(crate) async fn pass_bulk(
+    direction: Direction,
+    (from, to): (&Socket, &Socket),
+    (tap, switch): (&RefCell<Tap>, &Switch),
+) -> Result<Vec<u8>, Direction> {
+    let copies = Ok(Vec::new());
+    if tap.borrow().passable(direction) < LEAST {
+        return copies;
+    }
+    let (Some(source), Some(sink), Ok(pipe)) = (from.plain(), to.plain(), Pipe::new()) else { return copies };
+    loop {
+        // Whatever else there is to know of the sender shows where it is read as usual.
+        let Some(Ok(())) = readable(from, switch).await else { return copies };
+        if switch.stance(direction, &tap.borrow()) != Stance::Pass(usize::MAX) {
+            return copies;
+        }
+        let most = usize::try_from(tap.borrow().passable(direction)).unwrap_or(usize::MAX).min(PIPE);
+        if most == 0 {
+            return copies;
+        }
+        let n_taken = match source.try_io(Interest::READABLE, || pipe.take(source, most)) {
+            Ok(0) => return copies,
+            Ok(n_taken) => n_taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => return Err(direction),
+        };
+        tap.borrow_mut().passed_unseen(direction, n_taken);
+        let mut n_left = n_taken;
+        until_written(direction, from, switch, pipe.write_out(sink, &mut n_left)).await?;
+        if n_left > 0 || n_taken < SMALL {
+            return Ok(pipe.rest(n_left));
+        }
+    }
+}
+
+/// A pipe of the kernel's, which is empty whenever something is taken in.
+struct Pipe {
+    outlet: OwnedFd,
+    inlet: OwnedFd,
+}
+
+impl Pipe {
+    fn new() -> io::Result<Self> {
+        let (outlet, inlet) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        // Where so much is not allowed it holds less.
+        let _ = fcntl_setpipe_size(&inlet, PIPE);
+        Ok(Self { outlet, inlet })
+    }
+
+    /// Takes in what has come, up to so much.
+    fn take(&self, source: &TcpStream, most: usize) -> io::Result<usize> {
+        Ok(splice(source, None, &self.inlet, None, most, SpliceFlags::MOVE | SpliceFlags::NONBLOCK)?)
+    }
+
+    /// Waits until all that is left in it is written; false if the receiver is gone.
+    async fn write_out(&self, sink: &TcpStream, n_left: &mut usize) -> bool {
+        while *n_left > 0 {
+            let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+            let write = || Ok(splice(&self.outlet, None, sink, None, *n_left, flags)?);
+            match sink.try_io(Interest::WRITABLE, write) {
+                Ok(n_written) => *n_left -= n_written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if sink.writable().await.is_err() {
+                        return false;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// What is left in it.
+    fn rest(&self, n_left: usize) -> Vec<u8> {
+        let mut rest = vec![0; n_left];
+        let mut n_read = 0;
+        while n_read < n_left {
+            match read(&self.outlet, &mut rest[n_read..]) {
+                Err(Errno::INTR) => {}
+                Ok(n_now @ 1..) => n_read += n_now,
+                Ok(0) | Err(_) => break,
+            }
+        }
+        rest.truncate(n_read);
+        rest
+    }
+}
