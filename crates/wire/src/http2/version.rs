@@ -5,10 +5,11 @@ use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
 use crate::splitter::{
-    Anew, BrokenOff, Call, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
+    Anew, BrokenOff, Call, InPart, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway, Ways,
 };
 use crate::watching::Watching;
 use seam_value::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// HTTP/1 until the preface of HTTP/2 has come. Generic over what watches HTTP/1, so that it is not called through a
@@ -214,8 +215,25 @@ impl Splitter for Splits {
         self.split.cut(direction, bytes, out)
     }
 
+    fn stands_at(&mut self, ways: Arc<dyn Ways>) {
+        self.split.stands_at(ways);
+    }
+
     fn ended(&mut self, direction: Direction, out: &mut Vec<Piece>) {
         self.split.ended(direction, out);
+    }
+
+    fn follow(&mut self, out: &mut Vec<Piece>) {
+        self.split.follow(out);
+    }
+
+    fn answer_apart(
+        &mut self,
+        call: Call,
+        piece: (Direction, &[u8]),
+        answers: &[(usize, &Value)],
+    ) -> Result<InPart, Unanswerable> {
+        self.split.answer_apart(call, piece, answers)
     }
 
     fn gather_replies(&mut self, gather: bool) {

@@ -5,6 +5,7 @@ mod bytewise;
 mod capture;
 mod captures;
 mod documented;
+mod forwarded;
 mod fuzz;
 mod http2;
 mod http2_live;
