@@ -121,6 +121,10 @@ fn is_refused(call: &Recorded, said: &Value, error: &Value) -> bool {
 /// these as well.
 fn belongs_to_publishing(request: &Value, inboxes: &HashSet<&str>) -> bool {
     let text = |name: &str| request.get(name).and_then(Value::as_text);
+    // What was produced is told record by record; where it is asks each producer by itself.
+    if matches!(text("api"), Some("ApiVersions" | "Metadata" | "Produce" | "InitProducerId")) {
+        return true;
+    }
     match text("method") {
         Some("confirm.select") => return true,
         Some("basic.consume") => return text("queue").is_some_and(|queue| inboxes.contains(queue)),

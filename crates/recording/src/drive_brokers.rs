@@ -8,6 +8,10 @@ use seam_value::{Map, Value};
 
 pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let message = asking.recorded.request.get("message")?;
+    // A batch that is packed is several.
+    if message.get("compression").is_some_and(|by| *by != Value::Null) {
+        return None;
+    }
     let reply = &asking.recorded.reply;
     let mut step = Map::new();
     let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));

@@ -341,3 +341,44 @@ fn what_was_published_to_rabbitmq_is_published_again() {
     );
     assert_eq!(reasons, ["1 no step asks such a thing of amqp"]);
 }
+
+#[test]
+fn what_was_produced_to_kafka_is_produced_again() {
+    let asked = |api: &str| Recorded {
+        request: parse(&format!(r#"{{"api":"{api}","topics":["orders"]}}"#)).unwrap(),
+        reply: parse("{}").unwrap(),
+        ..Recorded::default()
+    };
+    let (text, reasons) = driven(
+        "kafka",
+        vec![
+            asked("ApiVersions"),
+            asked("Metadata"),
+            message(
+                r#"{"kind":"published","topic":"orders","partition":2,"key":"k","headers":{"a":"b"},"body":{"id":7}}"#,
+            ),
+            asked("Produce"),
+            asked("Fetch"),
+            message(r#"{"kind":"published","topic":"orders","compression":"gzip","count":2,"records":[]}"#),
+        ],
+        &[],
+    );
+    assert_eq!(
+        text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: publish to orders
+        publish: bus
+        topic: orders
+        headers:
+          a: b
+        key: k
+        partition: 2
+        json:
+          id: 7
+        expect:
+          error: null
+"
+    );
+    assert_eq!(reasons, ["2 no step asks such a thing of kafka"]);
+}

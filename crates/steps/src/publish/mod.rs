@@ -37,7 +37,7 @@ const ANSWER: &[Field] = &[
 
 static WORD: Word = Word {
     text: "Publishes one message, in the protocol of the component or of its endpoint after a dot, and waits until the \
-           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it), RabbitMQ has confirmed it. The payload is said as it is: a broker knows no type of it. Fields that the \
+           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it), RabbitMQ has confirmed it, Kafka has stored it. The payload is said as it is: a broker knows no type of it. Fields that the \
            protocol does not have are mistakes.\n\n\
            With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
@@ -48,7 +48,7 @@ static WORD: Word = Word {
         Field::required(
             "topic",
             Shape::Text,
-            "where to: the subject of NATS, the topic of MQTT, the routing key of AMQP",
+            "where to: the subject of NATS, the topic of MQTT, the routing key of AMQP, the topic of Kafka",
         ),
         CONTENTS[0],
         CONTENTS[1],
@@ -70,6 +70,12 @@ static WORD: Word = Word {
             "AMQP: the exchange; the one that leads to queues by name where none is said",
         ),
         Field::optional("mandatory", Shape::Boolean, "AMQP: is it an error where it reaches no queue"),
+        Field::optional("key", Shape::Any, "Kafka: the key"),
+        Field::optional(
+            "partition",
+            Shape::Integer,
+            "Kafka: the partition; that of the key where none is said, or the first",
+        ),
         Field::optional("qos", Shape::Integer, "MQTT: 0, 1 or 2; 1 where nothing is said"),
         Field::optional("retain", Shape::Boolean, "MQTT: is it kept for those who subscribe later"),
         Field::optional(
@@ -82,6 +88,8 @@ static WORD: Word = Word {
     ],
     results: &[
         Field::optional("messages", Shape::List(&Shape::Fields(ANSWER)), "the answers, in order"),
+        Field::optional("partition", Shape::Integer, "Kafka: in which partition it is"),
+        Field::optional("offset", Shape::Integer, "Kafka: where in it"),
         Field::optional("elapsed", Shape::Text, "how long it took, like `12.3ms`"),
         Field::optional(
             "error",
@@ -113,7 +121,11 @@ static WORD: Word = Word {
 
 /// Fields of a publication that are maps, and such that are single values.
 const MAPS: &[&str] = &["headers", "properties"];
-const SINGLE: &[&str] = &["reply_to", "exchange", "mandatory", "qos", "retain", "version"];
+const SINGLE: &[&str] =
+    &["reply_to", "key", "partition", "exchange", "mandatory", "qos", "retain", "version"];
+
+/// How often one may be sent on to another broker.
+const MOST_BROKERS: usize = 3;
 
 struct Publish {
     subject: Subject,
@@ -268,7 +280,7 @@ impl Publish {
                 Err(_) => return Ok((Map::new(), Some(timed_out()))),
             }
         };
-        let came = timeout_at(cx.deadline, line.publish(publication)).await;
+        let came = timeout_at(cx.deadline, self.publish(&mut line, publication, cx)).await;
         let told = line.told();
         let error = match came {
             Ok(Ok(Came::Done)) => {
@@ -279,6 +291,28 @@ impl Publish {
             Err(_) => Some(timed_out()),
         };
         Ok((told, error))
+    }
+
+    /// Publishes, and goes to where another broker is in charge.
+    async fn publish(
+        &self,
+        line: &mut Line,
+        publication: &Publication,
+        cx: &StepContext<'_>,
+    ) -> Result<Came, Halt> {
+        let mut came = line.publish(publication).await?;
+        for _ in 0..MOST_BROKERS {
+            let Came::Elsewhere(address) = came else { break };
+            let found = tokio::net::lookup_host(address).await?.next();
+            let Ok(login) = login(&self.subject, cx) else {
+                return Err(Halt::Lost(InteractionError::Refused));
+            };
+            let socket = found.unwrap_or(login.socket);
+            let (other, _) = self.open(Login { socket, ..login }, None).await?;
+            *line = other;
+            came = line.publish(publication).await?;
+        }
+        Ok(came)
     }
 
     async fn open(&self, login: Login, version: Option<String>) -> Result<(Line, Came), Halt> {

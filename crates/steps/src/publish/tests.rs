@@ -14,7 +14,7 @@ fn mistakes_are_told_at_their_place() {
         ("- publish: bus", "the `publish` step needs `topic` [publish: bus]"),
         (
             "- publish: redis\n  topic: a",
-            "`redis` does not speak amqp or mqtt or nats [redis: this speaks redis]",
+            "`redis` does not speak amqp or kafka or mqtt or nats [redis: this speaks redis]",
         ),
         ("- publish: bus\n  topic: a\n  qos: 1", "nats has no `qos` [qos]"),
         ("- publish: bus\n  topic: a\n  headers: [a]", "`headers` must be a map [[a]: this is a list]"),

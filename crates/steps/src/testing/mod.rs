@@ -52,6 +52,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("bus", &[("", "nats")]),
     ("mqtt", &[("", "mqtt")]),
     ("rabbit", &[("", "amqp")]),
+    ("kafka", &[("", "kafka")]),
 ];
 
 impl DeclaredSystem for Small {

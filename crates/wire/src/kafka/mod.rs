@@ -14,6 +14,7 @@ mod bytes;
 mod calls;
 mod groups;
 mod packed;
+mod publisher;
 mod reading;
 mod records;
 mod sessions;
@@ -22,6 +23,7 @@ mod stand_in;
 
 use crate::conversation::{Conversation, Limits};
 use crate::protocol::{Deed, Protocol};
+use crate::publishing::{Publisher, SignIn};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
 use splitter::Cutter;
@@ -58,6 +60,14 @@ impl Protocol for Kafka {
 
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
+    }
+
+    fn published_fields(&self) -> &'static [&'static str] {
+        publisher::FIELDS
+    }
+
+    fn publisher(&self, sign_in: SignIn) -> Option<Box<dyn Publisher>> {
+        Some(Box::new(publisher::Publishing::new(sign_in)))
     }
 }
 

@@ -1,0 +1,372 @@
+//! Producing to Kafka: where the partition is, then the record, which all replicas in step are to have.
+//!
+//! ```text
+//! Metadata of the topic ───▶  ◀─── its partitions, the broker of each
+//! Produce               ───▶  ◀─── the offset, or an error: another broker is the partition's
+//! ```
+
+use super::api::{METADATA, PRODUCE, error_name};
+use super::bytes::{Reader, Writer};
+use super::calls::{Head, each_partition};
+use super::records::{Said, batch};
+use crate::body::from_base64;
+use crate::conversation::Surprise;
+use crate::pending::Pending;
+use crate::publishing::{Came, MOST, Publication, Publisher, SignIn};
+use crate::splitter::Unanswerable;
+use seam_value::{Map, Value};
+
+/// What a publication may have besides its topic and its payload.
+pub(super) const FIELDS: &[&str] = &["headers", "key", "partition"];
+
+/// The versions that are spoken, which every broker from 1.0 on knows.
+const METADATA_SPOKEN: i16 = 4;
+const PRODUCE_SPOKEN: i16 = 3;
+
+/// The topic is being made, or its broker chosen.
+const NO_LEADER: i16 = 5;
+/// The partition is another broker's.
+const ELSEWHERE: i16 = 6;
+/// How often a topic that is being made is asked for.
+const MOST_TRIES: u32 = 500;
+
+/// How long a broker may wait for its replicas, in milliseconds.
+const PATIENCE: i32 = 30_000;
+
+/// One connection.
+pub(super) struct Publishing {
+    sign_in: SignIn,
+    pending: Pending,
+    correlation: i32,
+    n_tries: u32,
+    /// What is to be produced, once its partition is known.
+    asked: Option<(Vec<u8>, Said, Option<i32>)>,
+    /// The partition's broker.
+    leader: String,
+    told: Map,
+    came: Option<Came>,
+}
+
+impl Publishing {
+    pub(super) fn new(sign_in: SignIn) -> Self {
+        Self {
+            sign_in,
+            pending: Pending::default(),
+            correlation: 0,
+            n_tries: 0,
+            asked: None,
+            leader: String::new(),
+            told: Map::new(),
+            came: None,
+        }
+    }
+
+    /// A request with its length and head.
+    fn request(&mut self, (api, version): (i16, i16), put: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        self.correlation += 1;
+        let mut writer = Writer::new(false);
+        writer.i16(api);
+        writer.i16(version);
+        writer.i32(self.correlation);
+        writer.text(self.sign_in.name.as_bytes());
+        put(&mut writer);
+        let length = i32::try_from(writer.out.len()).unwrap_or(i32::MAX).to_be_bytes();
+        [&length[..], &writer.out].concat()
+    }
+
+    fn ask_where(&mut self, out: &mut Vec<u8>) {
+        let Some((topic, ..)) = &self.asked else { return };
+        let topic = topic.clone();
+        let request = self.request((METADATA, METADATA_SPOKEN), |writer| {
+            writer.count(1);
+            writer.text(&topic);
+            // It may be made by being asked for.
+            writer.put(&[1]);
+        });
+        out.extend_from_slice(&request);
+    }
+
+    fn refuse(&mut self, error: i16) {
+        let message = error_name(error).unwrap_or("an error that has no name here").to_owned();
+        self.came = Some(Came::Refused { code: Value::from(i64::from(error)), message });
+    }
+
+    /// What Metadata says: the error, or how many partitions there are, and the broker of each.
+    fn places(mut reader: Reader<'_>) -> Option<(i16, Vec<(i32, String)>)> {
+        reader.i32()?;
+        let mut brokers = Vec::new();
+        for _ in 0..reader.count()? {
+            let (id, host, port) = (reader.i32()?, reader.text()?, reader.i32()?);
+            reader.text()?;
+            brokers.push((id, format!("{}:{port}", String::from_utf8_lossy(host))));
+        }
+        reader.text()?;
+        reader.i32()?;
+        reader.count()?;
+        let mut error = reader.i16()?;
+        reader.text()?;
+        reader.take(1)?;
+        let mut partitions = Vec::new();
+        for _ in 0..reader.count()? {
+            let (own, number, leader) = (reader.i16()?, reader.i32()?, reader.i32()?);
+            for _ in 0..2 {
+                for _ in 0..reader.count()? {
+                    reader.i32()?;
+                }
+            }
+            error = if error == 0 && own == NO_LEADER { own } else { error };
+            let at = brokers.iter().find(|(id, _)| *id == leader);
+            partitions.push((number, at.map_or_else(String::new, |(_, at)| at.clone())));
+        }
+        partitions.sort_unstable();
+        Some((error, partitions))
+    }
+
+    fn reply(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {
+        let unread = || Surprise::new("a reply that can't be read");
+        let mut reader = Reader::new(payload, false);
+        if reader.i32() != Some(self.correlation) {
+            return Err(Surprise::new("a reply to something else"));
+        }
+        let Some((topic, record, wanted)) = self.asked.take() else {
+            return self.produced(reader).ok_or_else(unread);
+        };
+        let (error, places) = Self::places(reader).ok_or_else(unread)?;
+        if error == NO_LEADER && self.n_tries < MOST_TRIES {
+            self.n_tries += 1;
+            self.asked = Some((topic, record, wanted));
+            self.ask_where(out);
+            return Ok(());
+        }
+        if error != 0 || places.is_empty() {
+            self.refuse(if error == 0 { super::api::UNKNOWN_TOPIC_OR_PARTITION } else { error });
+            return Ok(());
+        }
+        let number = wanted.unwrap_or_else(|| match &record.key {
+            Some(key) => places[murmur(key) as usize % places.len()].0,
+            None => places[0].0,
+        });
+        let Some((_, leader)) = places.into_iter().find(|(known, _)| *known == number) else {
+            self.refuse(super::api::UNKNOWN_TOPIC_OR_PARTITION);
+            return Ok(());
+        };
+        self.leader = leader;
+        let records = batch(&[&record]);
+        let request = self.request((PRODUCE, PRODUCE_SPOKEN), |writer| {
+            writer.null_text();
+            writer.i16(-1);
+            writer.i32(PATIENCE);
+            writer.count(1);
+            writer.text(&topic);
+            writer.count(1);
+            writer.i32(number);
+            writer.bytes(&records);
+        });
+        out.extend_from_slice(&request);
+        Ok(())
+    }
+
+    fn produced(&mut self, reader: Reader<'_>) -> Option<()> {
+        let head = Head { api: PRODUCE, version: PRODUCE_SPOKEN, correlation: self.correlation };
+        let mut said = None;
+        each_partition(head, (true, reader), &mut |one| said = Some((one.number, one.offset, one.error)))?;
+        let (number, offset, error) = said?;
+        match error {
+            0 => {
+                self.told.insert("partition".to_owned(), Value::from(i64::from(number)));
+                self.told.insert("offset".to_owned(), Value::from(offset));
+                self.came = Some(Came::Done);
+            }
+            ELSEWHERE if !self.leader.is_empty() => {
+                self.came = Some(Came::Elsewhere(std::mem::take(&mut self.leader)));
+            }
+            error => self.refuse(error),
+        }
+        Some(())
+    }
+}
+
+impl Publisher for Publishing {
+    fn begin(&mut self, _: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        if self.sign_in.password.is_some() {
+            return Err(Unanswerable::new("nobody signs in with Kafka here yet (SASL)"));
+        }
+        self.came = Some(Came::Open);
+        Ok(())
+    }
+
+    fn publish(&mut self, publication: &Publication, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        let Publication { topic, fields, body, n_answers } = publication;
+        if *n_answers > 0 {
+            return Err(Unanswerable::new(
+                "nobody answers to a record of Kafka: `receive` has no meaning there",
+            ));
+        }
+        let field = |name: &str| fields.get(name).filter(|value| **value != Value::Null);
+        let bytes = |value: &Value| from_base64(value).unwrap_or_else(|| value.to_plain_text().into_bytes());
+        let partition = field("partition").map(|value| {
+            let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+            number
+                .filter(|number| *number >= 0)
+                .ok_or_else(|| Unanswerable::new(format!("partition is a whole number, not {value}")))
+        });
+        let headers = field("headers").and_then(Value::as_map).into_iter().flatten();
+        let header = |(name, value): (&String, &Value)| {
+            (name.clone().into_bytes(), (*value != Value::Null).then(|| bytes(value)))
+        };
+        let record = Said {
+            offset: 0,
+            key: field("key").map(bytes),
+            value: Some(body.clone()),
+            headers: headers.map(header).collect(),
+        };
+        self.asked = Some((topic.clone().into_bytes(), record, partition.transpose()?));
+        self.n_tries = 0;
+        self.ask_where(out);
+        Ok(())
+    }
+
+    fn hear(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {
+        self.pending.push(bytes);
+        loop {
+            let held = self.pending.unseen();
+            let Some(length) = held.first_chunk::<4>() else { return Ok(()) };
+            let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            if length > MOST {
+                return Err(Surprise::new("a reply that is longer than 256 MiB"));
+            }
+            if held.len() < 4 + length {
+                return Ok(());
+            }
+            self.pending.see(4 + length);
+            let reply = self.pending.take();
+            self.reply(&reply[4..], out)?;
+        }
+    }
+
+    fn came(&mut self) -> Option<Came> {
+        self.came.take()
+    }
+
+    fn told(&mut self) -> Map {
+        std::mem::take(&mut self.told)
+    }
+}
+
+/// Which partition a key belongs to, as Java's clients have it (Murmur2, without its sign).
+fn murmur(key: &[u8]) -> u32 {
+    const MIX: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c ^ u32::try_from(key.len()).unwrap_or_default();
+    let mut chunks = key.chunks_exact(4);
+    for chunk in &mut chunks {
+        let mut word = u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]).wrapping_mul(MIX);
+        word ^= word >> 24;
+        hash = hash.wrapping_mul(MIX) ^ word.wrapping_mul(MIX);
+    }
+    let rest = chunks.remainder();
+    if !rest.is_empty() {
+        hash ^= rest.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        hash = hash.wrapping_mul(MIX);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(MIX);
+    (hash ^ hash >> 15) & 0x7fff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::splitter::Cutter;
+    use super::*;
+    use crate::conversation::{Direction, Limits};
+    use crate::protocol::Protocol as _;
+    use crate::splitter::{Behind, Of, Splitter, Splitting, Ways};
+    use crate::watching::Resumed;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Those that Kafka's own tests have.
+    #[test]
+    fn keys() {
+        for (key, expect) in
+            [("21", -973_932_308_i32), ("foobar", -790_332_482), ("a-little-bit-long-string", -985_981_536)]
+        {
+            assert_eq!(murmur(key.as_bytes()), expect.cast_unsigned() & 0x7fff_ffff, "{key}");
+        }
+    }
+
+    /// The one broker that there is.
+    struct Alone;
+
+    impl Ways for Alone {
+        fn here(&self) -> SocketAddr {
+            SocketAddr::from(([127, 0, 0, 1], 7001))
+        }
+
+        fn is_here(&self, _: &str, _: u16) {}
+
+        fn to(&self, _: &str, _: u16) -> Option<SocketAddr> {
+            Some(self.here())
+        }
+    }
+
+    /// A stand-in for a broker, which answers Produce by this: what comes of it, and the records that it saw.
+    fn published(publication: &Publication, answer: &str) -> (Option<Came>, Map, Vec<Value>) {
+        let limits = Limits::default();
+        let mut broker = Cutter::watching(limits).resume(Splitting { limits, behind: Behind::Nobody });
+        broker.stands_at(Arc::new(Alone));
+        let mut publisher = Publishing::new(SignIn { name: "shop".to_owned(), ..SignIn::default() });
+        let mut out = Vec::new();
+        publisher.begin(&mut out).unwrap();
+        assert_eq!(publisher.came(), Some(Came::Open));
+        publisher.publish(publication, &mut out).unwrap();
+        let mut heard = super::super::Kafka.begin(limits);
+        let mut exchanges = Vec::new();
+        while !out.is_empty() {
+            let (asked, mut pieces) = (std::mem::take(&mut out), Vec::new());
+            heard.feed(Direction::ToProvider, &asked, Duration::ZERO, &mut exchanges).unwrap();
+            broker.cut(Direction::ToProvider, &asked, &mut pieces).unwrap();
+            let mut said = Vec::new();
+            for piece in pieces {
+                if let Of::Request { call, read, .. } = piece.of {
+                    let asked = read.read().request;
+                    assert_eq!(asked.get("api"), Some(&Value::text("Produce")));
+                    said.extend(broker.answer(call, &seam_value::parse(answer).unwrap()).unwrap());
+                } else if piece.to == Direction::ToConsumer {
+                    said.extend(piece.bytes);
+                }
+            }
+            for byte in said {
+                publisher.hear(&[byte], &mut out).unwrap();
+            }
+        }
+        let records = exchanges.into_iter().map(|one| one.captured.read().message);
+        let records = records.filter(|message| *message != Value::Null).collect();
+        (publisher.came(), publisher.told(), records)
+    }
+
+    #[test]
+    fn a_record_is_produced_or_refused() {
+        let fields = seam_value::parse(r#"{"key":"k","headers":{"a":"b","none":null}}"#).unwrap();
+        let publication = Publication {
+            topic: "orders".to_owned(),
+            fields: fields.as_map().unwrap().clone(),
+            body: br#"{"id":7}"#.to_vec(),
+            n_answers: 0,
+        };
+        let (came, told, records) = published(&publication, r#"{"offset":41}"#);
+        assert_eq!(came, Some(Came::Done));
+        assert_eq!(Value::Map(told).to_string(), r#"{"partition":0,"offset":41}"#);
+        let record = &records[0];
+        let field = |name: &str| record.get(name).unwrap().to_string();
+        assert_eq!(
+            [field("topic"), field("key"), field("headers"), field("body")],
+            [r#""orders""#, r#""k""#, r#"{"a":"b","none":null}"#, r#"{"id":7}"#]
+        );
+        let (came, ..) = published(&publication, r#"{"error":"MESSAGE_TOO_LARGE"}"#);
+        let message = "MESSAGE_TOO_LARGE".to_owned();
+        assert_eq!(came, Some(Came::Refused { code: Value::from(10_i64), message }));
+        let (came, ..) = published(&publication, r#"{"error":6}"#);
+        assert_eq!(came, Some(Came::Elsewhere("127.0.0.1:7001".to_owned())));
+    }
+}
