@@ -3,14 +3,14 @@
 use super::{Page, cause, failure, left_out, moments, notice, row, said};
 use crate::clean::line;
 use crate::time::human;
-use seam_event::Event;
+use seam_event::{Event, What};
 use seam_judge::{Attempt, TestOutcome, TestVerdict};
 use std::fmt::Write as _;
 
 /// An attempt, its test, and what happened meanwhile.
 #[derive(Debug)]
 pub(crate) struct Attempted<'a> {
-    /// The events of its window that are its own or nobody's.
+    /// The events of its window that are its own, or nobody's and no line.
     pub(crate) events: Vec<&'a Event>,
     /// The test.
     pub(crate) test: &'a TestVerdict,
@@ -28,7 +28,11 @@ impl<'a> Attempted<'a> {
         attempt: &'a Attempt,
         page: &'a Page<'a>,
     ) -> Self {
-        let is_ours = |event: &&Event| event.scope.test.as_ref().is_none_or(|id| *id == test.id);
+        let is_ours = |event: &&Event| match &event.scope.test {
+            Some(id) => *id == test.id,
+            // A line that belongs to no test was said before this one, and only heard in it.
+            None => !matches!(event.what, What::Line { .. }),
+        };
         Self { events: events.into_iter().filter(is_ours).collect(), test, attempt, page }
     }
 
