@@ -7,7 +7,8 @@ use std::sync::Arc;
 pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "The request is not passed on and nobody ever answers it; the connection stays open until who asked gives \
-            up. When the fault is taken away what hangs is reset.",
+            up. When the fault is taken away what hangs is reset: in HTTP/2, gRPC and AMQP the call or its channel, \
+            elsewhere the connection.",
         subject: Shape::Nothing,
         example: "hang",
         ..Word::new("hang", "nobody answers, and the connection stays open")

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 mod apart;
 mod changes;
+mod hung;
 mod messages;
 mod pieces;
 mod reading;
@@ -39,6 +40,7 @@ mod stands_in;
 mod streams;
 mod writing;
 
+use hung::Hung;
 use streams::Streams;
 
 /// What became of a connection that was held.
@@ -101,8 +103,8 @@ struct Held {
     close_after: Duration,
     /// Rules about the connection as a whole that nothing has passed under yet.
     unstruck: Vec<Arc<Rule>>,
-    /// Nothing more is ever said, until the rule that did it is gone.
-    hung: Option<Arc<Rule>>,
+    /// What is never answered, until the rule that did it is gone.
+    hung: Hung,
     /// Was its seam cut by what passed here?
     is_cut: bool,
     consumer_ended: bool,
@@ -146,7 +148,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         apart: HashMap::default(),
         close_after: Duration::ZERO,
         unstruck: Vec::new(),
-        hung: None,
+        hung: Hung::default(),
         is_cut: false,
         consumer_ended: false,
         provider_ended: false,
@@ -254,7 +256,7 @@ impl Held {
             && self.others.is_empty()
             && self.streams.is_empty()
             && self.fates.are_settled();
-        let is_whole = self.hung.is_none() && !self.consumer_ended && !self.provider_ended;
+        let is_whole = self.hung.is_empty() && !self.consumer_ended && !self.provider_ended;
         let is_ordinary = self.with.provider.is_some() && !self.with.protocol.is_always_held();
         is_quiet && is_whole && is_ordinary && self.with.tap.borrow().is_between()
     }
@@ -387,12 +389,7 @@ impl Held {
             self.with.tap.borrow_mut().reset_by_fault();
             return Err(Ended(Over::Reset));
         }
-        if let Some(rule) = &self.hung
-            && !state.rules.iter().any(|other| Arc::ptr_eq(other, rule))
-        {
-            self.with.tap.borrow_mut().reset_by_fault();
-            return Err(Ended(Over::Reset));
-        }
+        self.reset_what_hung(&state.rules)?;
         let is_about_connection =
             |rule: &&Arc<Rule>| rule.connection_effect().is_some() && rule.n_struck() == 0;
         self.unstruck = state.rules.iter().filter(is_about_connection).cloned().collect();

@@ -4,6 +4,7 @@ use crate::bed::{LONG, bed};
 use seam_proxy::{Often, Upstream};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Instant;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
@@ -146,4 +147,83 @@ async fn what_is_answered_before_the_provider_says_anything_begins_with_settings
     client.read_exact(&mut first).unwrap();
     assert_eq!(first[3..5], [SETTINGS, 0]);
     assert_eq!(next(&mut client).0, HEADERS);
+}
+
+/// A stream's number and kind, without those of the connection as a whole.
+fn next_of(stream: &mut TcpStream) -> (u8, u8) {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let length = usize::from(head[1]) * 256 + usize::from(head[2]);
+        stream.read_exact(&mut vec![0; length]).unwrap();
+        if head[8] != 0 {
+            return (head[8], head[3]);
+        }
+    }
+}
+
+/// Answers whatever it is asked with 200, but what comes second only after the third.
+fn second_last() -> Upstream {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
+        stream.write_all(&[frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 1, 0, &[])].concat()).unwrap();
+        let mut asked = Vec::new();
+        while asked.len() < 2 {
+            let (number, kind) = next_of(&mut stream);
+            if kind == HEADERS {
+                asked.push(number);
+            }
+        }
+        for number in asked.into_iter().rev() {
+            stream.write_all(&frame(HEADERS, 5, number, &[0x88])).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Upstream::Tcp(address)
+}
+
+/// The headers of a request for this path, in one frame.
+fn ask_for(path: &str, stream: u8) -> Vec<u8> {
+    let block = [&[0x82, 0x86, 4, u8::try_from(path.len()).unwrap()], path.as_bytes()].concat();
+    frame(HEADERS, 5, stream, &block)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hung_is_reset_alone_and_its_neighbours_go_on() {
+    let bed = bed(|_| second_last()).await;
+    let first = bed.put_on(r#""hang""#, Some("/first"), Often::default()).await;
+    let stays = bed.put_on(r#""hang""#, Some("/stays"), Often::default()).await;
+    let mut client = TcpStream::connect(bed.address).unwrap();
+    client.set_read_timeout(Some(LONG)).unwrap();
+    let asks = [
+        PREFACE.to_vec(),
+        frame(SETTINGS, 0, 0, &[]),
+        ask_for("/first", 1),
+        ask_for("/open", 3),
+        ask_for("/stays", 5),
+        // Its consumer gives it up: nobody has to reset it.
+        ask_for("/first", 7),
+        frame(RST_STREAM, 0, 7, &[0, 0, 0, 8]),
+    ];
+    client.write_all(&asks.concat()).unwrap();
+    let deadline = Instant::now() + LONG;
+    while (first.n_struck(), stays.n_struck()) != (2, 1) {
+        assert!(Instant::now() < deadline, "struck {} and {}", first.n_struck(), stays.n_struck());
+        tokio::task::yield_now().await;
+    }
+    bed.proxy.take_away(&first);
+    assert_eq!(next_of(&mut client), (1, RST_STREAM));
+    // What is asked now passes, and what was open all the time is answered.
+    client.write_all(&ask_for("/first", 9)).unwrap();
+    assert_eq!(next_of(&mut client), (9, HEADERS));
+    assert_eq!(next_of(&mut client), (3, HEADERS));
+    bed.proxy.take_away(&stays);
+    assert_eq!(next_of(&mut client), (5, RST_STREAM));
+    let told = bed.interactions().await;
+    let errors: Vec<_> =
+        told.iter().map(|one| (one.request.get("path").cloned(), one.answered_by.clone())).collect();
+    assert_eq!(told.iter().filter(|one| one.error.is_some()).count(), 3, "{errors:?}");
 }

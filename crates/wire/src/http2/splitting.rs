@@ -225,10 +225,8 @@ impl Splitter for Http2 {
         Ok(bytes)
     }
 
-    fn forget(&mut self, call: Call) {
-        if let Some(asked) = self.asked(call) {
-            self.close(asked.number);
-        }
+    fn forget(&mut self, _call: Call) {
+        // It stays open until its consumer resets it, or it is broken off: both are told of what is known.
     }
 
     fn again(&mut self, _call: Call, request: &[u8]) -> Result<Vec<u8>, Unanswerable> {

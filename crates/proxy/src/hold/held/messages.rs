@@ -206,7 +206,9 @@ impl Held {
     /// Says something to the consumer that nobody asked for, where the protocol lets it.
     pub(super) fn push(&mut self, pushed: &Pushed) {
         let said = match &mut self.with.splitter {
-            Some(_) if self.hung.is_some() || self.consumer_ended => Err("nothing is said there".to_owned()),
+            Some(_) if !self.hung.is_empty() || self.consumer_ended => {
+                Err("nothing is said there".to_owned())
+            }
             Some(splitter) => splitter.push(&pushed.message).map_err(|wrong| wrong.reason.into_owned()),
             None => Err("its bytes are not understood".to_owned()),
         };

@@ -204,7 +204,7 @@ impl Held {
                 if let Some(splitter) = &mut self.with.splitter {
                     splitter.forget(call);
                 }
-                self.hung = Some(rule);
+                self.hung.push(Some(call), rule, Passed::Nowhere);
             }
             Effect::Cut(time) => {
                 self.cut_seam(Direction::ToProvider, time, &rule);

@@ -121,7 +121,7 @@ impl Held {
             if let Some((What::Fault(effect), rule)) = verdict.what {
                 match effect {
                     Effect::Hang => {
-                        self.hung = Some(rule);
+                        self.hung.push(None, rule, seam_wire::Passed::Nowhere);
                         return Ok(());
                     }
                     Effect::Reset(_) | Effect::ResetAfter(_) | Effect::LoseReply(_) => {
@@ -136,7 +136,7 @@ impl Held {
                 }
             }
         }
-        if self.hung.is_none() {
+        if self.hung.is_empty() {
             self.lane(direction).push(Act::Bytes(bytes, 0), due, None);
         }
         Ok(())
@@ -145,7 +145,7 @@ impl Held {
     pub(super) fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
         for piece in pieces {
             // Nothing that was said behind a cut passes.
-            if self.is_cut || (self.hung.is_some() && !self.multiplexes()) {
+            if self.is_cut || (!self.hung.is_empty() && !self.multiplexes()) {
                 continue;
             }
             self.take_in_one(piece)?;
@@ -208,6 +208,7 @@ impl Held {
                 self.unmet.remove(&call);
                 self.ready.remove(&call);
                 self.streams.forget(call);
+                self.hung.forget(call);
                 self.answered(call);
                 Ok(())
             }
@@ -299,7 +300,7 @@ impl Held {
     /// Nothing more is said to the consumer.
     pub(super) fn end_to_consumer(&mut self) {
         self.is_left = true;
-        if self.hung.is_none() {
+        if self.hung.is_empty() {
             self.down.push(Act::End, Instant::now() + self.close_after, None);
         }
     }

@@ -103,7 +103,8 @@ impl Held {
                 None
             }
             Effect::Hang => {
-                self.hung = Some(rule);
+                self.fates.set(call, Fate::Replaced);
+                self.hung.push(Some(call), rule, Passed::On);
                 None
             }
             Effect::Cut(time) => {

@@ -172,7 +172,7 @@ impl Held {
 
     /// When the next part of an answer is to be said, if the consumer takes any.
     pub(super) fn next_part(&self) -> Option<Instant> {
-        let is_hung = self.hung.is_some() && !self.multiplexes();
+        let is_hung = !self.hung.is_empty() && !self.multiplexes();
         self.streams.due().filter(|_| !self.down.is_full() && !is_hung)
     }
 

@@ -176,7 +176,7 @@ impl Held {
         let is_said = self.others.is_empty() && !self.streams.has_more();
         let is_answered = self.down.is_empty() && self.ready.is_empty() && is_said;
         let nobody_is_behind = self.with.provider.is_none() && self.consumer_ended;
-        if nobody_is_behind && (self.hung.is_some() || is_answered) {
+        if nobody_is_behind && (!self.hung.is_empty() || is_answered) {
             self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
             return Err(Ended(Over::Closed));
         }
@@ -184,7 +184,7 @@ impl Held {
             self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
             return Err(Ended(Over::Closed));
         }
-        let hung_and_left = self.hung.is_some() && self.consumer_ended;
+        let hung_and_left = !self.hung.is_empty() && self.consumer_ended;
         if hung_and_left {
             // Nobody waits for the answer any more that was never to come.
             self.with.tap.borrow_mut().ended_in_order(Direction::ToConsumer);
