@@ -6,7 +6,7 @@ use crate::socket::Socket;
 use crate::switch::{Stance, Switch};
 use crate::tap::Tap;
 use rustix::io::{Errno, read};
-use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
 use seam_wire::Direction;
 use std::cell::RefCell;
 use std::io;
@@ -14,11 +14,11 @@ use std::os::fd::OwnedFd;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// What the pipe holds, as far as the system allows so much.
-const PIPE: usize = 256 * 1024;
+/// Taken in at once, as far as the pipe holds so much.
+const MOST: usize = 256 * 1024;
 
 /// Less than this is not worth a pipe.
-const LEAST: u64 = PIPE as u64;
+const LEAST: u64 = 256 * 1024;
 
 /// Where pieces are smaller than this the bulk is over.
 const SMALL: usize = 16 * 1024;
@@ -41,7 +41,7 @@ pub(crate) async fn pass_bulk(
         if switch.stance(direction, &tap.borrow()) != Stance::Pass(usize::MAX) {
             return copies;
         }
-        let most = usize::try_from(tap.borrow().passable(direction)).unwrap_or(usize::MAX).min(PIPE);
+        let most = usize::try_from(tap.borrow().passable(direction)).unwrap_or(usize::MAX).min(MOST);
         if most == 0 {
             return copies;
         }
@@ -49,7 +49,12 @@ pub(crate) async fn pass_bulk(
             Ok(0) => return copies,
             Ok(n_taken) => n_taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(_) => return Err(direction),
+            Err(error) if is_of_socket(&error) => return Err(direction),
+            // This system can't, here: nothing was taken.
+            Err(_) => {
+                tap.borrow_mut().copies_all();
+                return copies;
+            }
         };
         tap.borrow_mut().passed_unseen(direction, n_taken);
         let mut n_left = n_taken;
@@ -60,6 +65,17 @@ pub(crate) async fn pass_bulk(
     }
 }
 
+/// Is a socket's other side gone?
+fn is_of_socket(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    let is_gone = matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut
+    );
+    let unreachable = [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable];
+    is_gone || unreachable.contains(&error.kind())
+}
+
 /// A pipe of the kernel's, which is empty whenever something is taken in.
 struct Pipe {
     outlet: OwnedFd,
@@ -68,9 +84,8 @@ struct Pipe {
 
 impl Pipe {
     fn new() -> io::Result<Self> {
+        // As large as any: larger ones use up what all pipes of this user may hold.
         let (outlet, inlet) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        // Where so much is not allowed it holds less.
-        let _ = fcntl_setpipe_size(&inlet, PIPE);
         Ok(Self { outlet, inlet })
     }
 

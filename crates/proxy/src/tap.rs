@@ -25,6 +25,8 @@ pub(crate) struct Tap {
     conversation: Option<Box<dyn Conversation>>,
     /// Has the provider left?
     is_over: bool,
+    /// Does nothing pass unseen?
+    copies_all: bool,
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
@@ -63,6 +65,7 @@ impl Tap {
             conversation: Some(protocol.begin(limits)),
             unopened: true,
             is_over: false,
+            copies_all: false,
             n_open: 0,
             exchanges: Vec::new(),
             meeting,
@@ -205,7 +208,15 @@ impl Tap {
 
     /// How many coming bytes nobody needs to look at.
     pub(crate) fn passable(&self, direction: Direction) -> u64 {
+        if self.copies_all {
+            return 0;
+        }
         self.conversation.as_ref().map_or(u64::MAX, |conversation| conversation.passable(direction))
+    }
+
+    /// Nothing passes unseen from here on.
+    pub(crate) fn copies_all(&mut self) {
+        self.copies_all = true;
     }
 
     /// So many of them have passed.

@@ -6,7 +6,7 @@
 use crate::mail::Attachment;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use mail_parser::{MessageParser, MimeHeaders as _};
 use seam_value::{Map, Value, parse};
 use std::borrow::Cow;
@@ -54,14 +54,26 @@ pub fn decode(content_type: Option<&str>, content_encoding: Option<&str>, bytes:
     Body { value: value.unwrap_or_else(|| Value::text(text.clone())), text: Value::Text(text), cut }
 }
 
-/// A text's bytes as its type says they are sent: by the charset that is said, else UTF-8.
+/// A text's bytes as its type says they are sent: by the charset that is said, else UTF-8. What the charset has no letter for
+/// is a question mark; `utf-16` alone is big-endian behind its mark (RFC 2781, 4.3).
 pub fn in_charset<'a>(text: &'a str, content_type: Option<&str>) -> Cow<'a, [u8]> {
-    if text.is_ascii() {
-        return text.as_bytes().into();
-    }
     let charset = content_type.and_then(|content_type| Media::read(content_type).charset);
-    match charset.and_then(|label| Encoding::for_label(label.as_bytes())) {
-        Some(encoding) => encoding.encode(text).0,
+    let Some(label) = charset else { return text.as_bytes().into() };
+    match Encoding::for_label(label.as_bytes()) {
+        Some(encoding) if encoding == UTF_16LE && label.eq_ignore_ascii_case("utf-16") => {
+            format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect()
+        }
+        Some(encoding) if encoding == UTF_16LE => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        Some(encoding) if encoding == UTF_16BE => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        Some(encoding) => match encoding.encode(text) {
+            (bytes, _, false) => bytes,
+            (.., true) => {
+                let known = |letter: &char| !encoding.encode(letter.encode_utf8(&mut [0; 4])).2;
+                let said: String =
+                    text.chars().map(|letter| if known(&letter) { letter } else { '?' }).collect();
+                encoding.encode(&said).0.into_owned().into()
+            }
+        },
         None => text.as_bytes().into(),
     }
 }
@@ -173,7 +185,8 @@ fn to_text<'a>(bytes: &'a [u8], charset: Option<&str>, cut: bool) -> Option<Cow<
     if let Some(encoding) = charset.and_then(|label| Encoding::for_label(label.as_bytes()))
         && encoding != encoding_rs::UTF_8
     {
-        let (text, had_errors) = encoding.decode_without_bom_handling(bytes);
+        // A mark at the beginning says more than the type does.
+        let (text, _, had_errors) = encoding.decode(bytes);
         return (!had_errors || cut).then_some(text);
     }
     utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes), cut).map(Cow::Borrowed)
@@ -240,6 +253,27 @@ mod tests {
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(bytes).unwrap();
         packer.finish().unwrap()
+    }
+
+    #[test]
+    fn said_in_the_letters_of_its_type() {
+        for (content_type, text, bytes) in [
+            (None, "é☃", "é☃".as_bytes()),
+            (Some("text/plain"), "é", "é".as_bytes()),
+            (Some("text/plain; charset=iso-8859-1"), "é☃x", b"\xe9?x"),
+            (Some("application/json; charset=shift_jis"), "\"ｱ\"", b"\"\xb1\""),
+            (Some("text/plain; charset=utf-16"), "a", b"\xfe\xff\0a"),
+            (Some("text/plain; charset=utf-16le"), "a☃", b"a\0\x03\x26"),
+            (Some("text/plain; charset=utf-16be"), "a", b"\0a"),
+            (Some("text/plain; charset=no-such"), "é", "é".as_bytes()),
+        ] {
+            let said = in_charset(text, content_type);
+            assert_eq!(said, bytes, "{content_type:?} {text}");
+            if !said.contains(&b'?') {
+                let read = decode(content_type, None, &said, 1000);
+                assert_eq!(read.text, Value::text(text), "{content_type:?} {text}");
+            }
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use conversation::{
     Apart, Captured, Conversation, Direction, End, Exchange, Limits, Parts, Position, Surprise,
 };
 pub use http::events::events_of;
-pub use protocol::{Deed, Order, PROTOCOLS, Protocol, protocol};
+pub use protocol::{Deed, Order, PROTOCOLS, Protocol, protocol, protocol_of};
 pub use publishing::{Came, Publication, Publisher, SignIn};
 pub use splitter::{
     Anew, Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable,

@@ -29,6 +29,16 @@ pub fn protocol(name: &str) -> Option<&'static dyn Protocol> {
     PROTOCOLS.iter().copied().find(|protocol| protocol.name() == name)
 }
 
+/// The protocol that addresses of this scheme mean: `nats` of `nats://`, `postgres` of `postgresql://`, `http` of `https://`.
+/// None where the scheme says only how bytes are carried (`tcp`, `tls`), or nothing that is known.
+#[must_use]
+pub fn protocol_of(scheme: &str) -> Option<&'static dyn Protocol> {
+    let means = |protocol: &&dyn Protocol| {
+        [protocol.scheme(), protocol.tls_scheme(), protocol.name()].contains(&scheme)
+    };
+    PROTOCOLS.iter().copied().filter(|_| !matches!(scheme, "tcp" | "tls")).find(means)
+}
+
 /// What a piece of a connection on which calls may overtake each other must not overtake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -214,5 +224,36 @@ pub trait Protocol: Sync {
 impl fmt::Debug for dyn Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Protocol, protocol_of};
+
+    #[test]
+    fn schemes_say_what_is_spoken() {
+        let table = [
+            ("http", Some("http")),
+            ("https", Some("http")),
+            ("grpc", Some("grpc")),
+            ("postgresql", Some("postgres")),
+            ("postgres", Some("postgres")),
+            ("mysql", Some("mysql")),
+            ("rediss", Some("redis")),
+            ("amqps", Some("amqp")),
+            ("mqtt", Some("mqtt")),
+            ("nats", Some("nats")),
+            ("kafka", Some("kafka")),
+            ("smtp", Some("smtp")),
+            ("smtps", Some("smtps")),
+            ("tcp", None),
+            ("tls", None),
+            ("", None),
+            ("gopher", None),
+        ];
+        for (scheme, name) in table {
+            assert_eq!(protocol_of(scheme).map(Protocol::name), name, "{scheme}");
+        }
     }
 }

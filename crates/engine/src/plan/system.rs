@@ -16,7 +16,7 @@ use seam_model::{Component, Node, System};
 use seam_services::Declared;
 use seam_steps::{DeclaredSystem, check_awaited};
 use seam_wire::grpc::Descriptors;
-use seam_wire::{Protocol, protocol};
+use seam_wire::{Protocol, protocol, protocol_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -408,13 +408,20 @@ fn endpoints(component: &Component, made: &Made, found: &mut Diagnostics) -> Vec
             .filter_map(|info| Some(EndpointPlan { name: info.name, protocol: protocol(info.protocol)? }))
             .collect();
     }
-    let main = component.protocol.as_ref().map_or_else(|| Some(http()), &mut known);
+    let main = component.protocol.as_ref().map_or_else(|| Some(spoken(component)), &mut known);
     let further = component
         .endpoints
         .iter()
         .filter_map(|(name, protocol)| Some(EndpointPlan { name: name.clone(), protocol: known(protocol)? }));
     let main = main.map(|protocol| EndpointPlan { name: String::new(), protocol });
     main.into_iter().chain(further).collect()
+}
+
+/// What a component speaks that does not say so: what its address says, where it is somebody else's.
+fn spoken(component: &Component) -> &'static dyn Protocol {
+    let address = component.subject.as_text().filter(|_| component.origin.value == "external");
+    let scheme = address.and_then(|address| address.split_once("://")).map(|(scheme, _)| scheme);
+    scheme.and_then(protocol_of).unwrap_or_else(http)
 }
 
 fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<PlannedFile> {

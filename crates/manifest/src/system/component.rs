@@ -30,7 +30,7 @@ pub const COMPONENT_KEYS: &[Field] = &[
     Field::optional(
         "protocol",
         Shape::Text,
-        "the protocol of its first endpoint; http where nothing is said",
+        "the protocol of its first endpoint; where nothing is said that of an `external` address's scheme (`nats://…`), else http",
     ),
     Field::optional(
         "ready",

@@ -31,7 +31,7 @@ impl Script {
 
     pub(crate) fn tell(&mut self, what: What) {
         let scope = match &what {
-            What::Line { .. } | What::Component { .. } | What::Lost { .. } => Scope::default(),
+            What::Component { .. } | What::Lost { .. } => Scope::default(),
             What::Test { .. } => Scope { step: None, ..self.scope.clone() },
             _ => self.scope.clone(),
         };
