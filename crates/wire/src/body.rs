@@ -65,15 +65,15 @@ pub fn in_charset<'a>(text: &'a str, content_type: Option<&str>) -> Cow<'a, [u8]
         }
         Some(encoding) if encoding == UTF_16LE => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         Some(encoding) if encoding == UTF_16BE => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
-        Some(encoding) => match encoding.encode(text) {
-            (bytes, _, false) => bytes,
-            (.., true) => {
-                let known = |letter: &char| !encoding.encode(letter.encode_utf8(&mut [0; 4])).2;
-                let said: String =
-                    text.chars().map(|letter| if known(&letter) { letter } else { '?' }).collect();
-                encoding.encode(&said).0.into_owned().into()
+        Some(encoding) => {
+            let lacks = |text: &str| encoding.encode(text).2;
+            if !lacks(text) {
+                return encoding.encode(text).0;
             }
-        },
+            let or_mark = |letter: char| if lacks(letter.encode_utf8(&mut [0; 4])) { '?' } else { letter };
+            let said: String = text.chars().map(or_mark).collect();
+            encoding.encode(&said).0.into_owned().into()
+        }
         None => text.as_bytes().into(),
     }
 }
