@@ -71,17 +71,15 @@ pub fn from_har(text: &str, around: &Around<'_>) -> Result<Archive, HarError> {
         let Some((seam, mut recorded)) = read else { continue };
         recorded.number = number;
         let messages = messages(entry, &mut recorded);
-        if let Some(known) = recordings.iter_mut().find(|known| known.seam == seam) {
-            known.interactions.push(recorded);
-            known.interactions.extend(messages);
-        } else {
-            let interactions = [recorded].into_iter().chain(messages).collect();
-            let (protocol, volatile) = ("http".to_owned(), Vec::new());
-            recordings.push(Recording { seam, protocol, volatile, interactions });
-        }
+        let mut read: Vec<Recorded> = [recorded].into_iter().chain(messages).collect();
         if is_ours(entry).is_none() {
-            let all = recordings.iter_mut().flat_map(|known| &mut known.interactions);
-            all.filter(|one| one.number == number).for_each(prefer);
+            read.iter_mut().filter(|one| one.number == number).for_each(prefer);
+        }
+        if let Some(known) = recordings.iter_mut().find(|known| known.seam == seam) {
+            known.interactions.extend(read);
+        } else {
+            let (protocol, volatile) = ("http".to_owned(), Vec::new());
+            recordings.push(Recording { seam, protocol, volatile, interactions: read });
         }
     }
     recordings.iter_mut().for_each(learn_alone);
