@@ -11,6 +11,7 @@ use seam_recording::{
     Archive, Around, HarError, LeftOut, Made, Recording as Kept, from_har, learn, learn_alone, read, record,
     seam_of, write,
 };
+use seam_steps::read_below;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
@@ -19,13 +20,10 @@ use std::path::{Path, PathBuf};
 /// The folder of recordings beside `seam.yaml`, where nothing else is said.
 pub(crate) const USUAL_FOLDER: &str = "recordings";
 
-/// Reads an archive of HTTP, with what it keeps in files beside it.
+/// Reads an archive of HTTP, with what it keeps in files below its folder; others may have written it.
 pub(crate) fn archive_at(path: &Path, text: &str) -> Result<Archive, HarError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read_file = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
-    };
+    let read_file = |name: &str| read_below(folder, &folder.join(name));
     from_har(text, &Around { read_file: &read_file })
 }
 

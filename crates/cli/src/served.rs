@@ -7,7 +7,8 @@ use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_expr::Chance;
 use seam_manifest::parse;
 use seam_proxy::ProxyError;
-use seam_recording::read_stub_file;
+use seam_recording::{is_archive, read_stub_file};
+use seam_steps::read_below;
 use seam_stub::wiremock::Templates;
 use seam_stub::{Reading, Stubs, Surroundings};
 use seam_wire::Protocol;
@@ -293,8 +294,10 @@ fn read_one(
         let path = folder.join(path);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_bytes };
+    let read_archived = |path: &str| read_below(&folder, &folder.join(path));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let read_file: &dyn Fn(&str) -> _ = if is_archive(&name) { &read_archived } else { &read_bytes };
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file };
     read_stub_file((&name, file, text), &reading, found).map(|stubs| (stubs, protocol))
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Note {
     SpoiledResponse,
     /// What it keeps beside the archive can't be read; of several the first reason.
     NoFile(String),
+    /// What it says to keep beside itself would lie elsewhere; of several the first path.
+    Elsewhere(String),
     /// A WebSocket of which no messages were kept.
     SilentSocket,
 }
@@ -68,6 +70,9 @@ impl fmt::Display for Noted {
             }
             Note::NoFile(reason) => {
                 write!(f, "{is} answered without a body that lies beside the archive: {reason}")
+            }
+            Note::Elsewhere(path) => {
+                write!(f, "{is} answered without a body: `{path}` is no path below the archive's own folder")
             }
             Note::SilentSocket => {
                 write!(f, "{opens} a WebSocket on which nothing is said: the archive does not hold it")

@@ -17,6 +17,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use seam_event::{Endpoint, SeamId};
 use seam_value::{Map, Value};
 use seam_wire::body;
+use std::path::{Component, Path};
 use std::time::Duration;
 
 /// Of a browser's many headers those that say what is asked.
@@ -270,6 +271,10 @@ impl Reader<'_> {
     /// What stands in a file beside the archive, where it says so.
     fn beside(&mut self, part: &Value) -> Option<Kept> {
         let path = part.get("_file").and_then(Value::as_text)?;
+        if !is_below(path) {
+            self.noted.push(Note::Elsewhere(path.to_owned()));
+            return Some(Kept::Unknown);
+        }
         Some(match (self.around.read_file)(path) {
             // What is text was written as the browser showed it.
             Ok(bytes) => {
@@ -281,6 +286,12 @@ impl Reader<'_> {
             }
         })
     }
+}
+
+/// Can a path only mean what lies below a folder? What others wrote must not make a body of any file of this machine.
+fn is_below(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty() && parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// A text as the bytes that it was, where their number says that a program took each byte for a letter.

@@ -25,13 +25,18 @@ pub fn is_recording(node: &Node) -> bool {
     node.get("recording").is_some()
 }
 
+/// Is this file an archive of HTTP, by its name?
+pub fn is_archive(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("har"))
+}
+
 /// Reads a file that stands in a provider's place: a recording, or stubs. `path` is as it was written.
 pub fn read_stub_file(
     (path, file, text): (&str, FileId, &str),
     reading: &Reading<'_>,
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
-    if path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("har")) {
+    if is_archive(path) {
         return read_har((path, file, text), reading, found);
     }
     let mut ignored = Diagnostics::default();

@@ -13,6 +13,7 @@ fn beside(path: &str) -> Result<Vec<u8>, String> {
     match path {
         "a.txt" | "hars/a.txt" => Ok("Grüße".into()),
         "hars/b.bin" => Ok(vec![0, 255]),
+        _ if path.contains("secret") => panic!("{path} is read"),
         _ => Err(format!("{path}: no such file")),
     }
 }
@@ -165,6 +166,22 @@ fn what_was_answered() {
         assert_eq!(told, format!(r#"{{"method":"GET","path":"/x"}} {expected}"#), "{response}");
         assert!(what.contains(noted) && what.is_empty() == noted.is_empty(), "{response}: {what}");
     }
+}
+
+/// An archive that somebody else has written names files of whoever reads it.
+#[test]
+fn only_what_lies_below_an_archive_is_read() {
+    for path in ["/secret", "../secret", "a/../../secret", "./../secret", "a/../secret", ""] {
+        let told = format!("`{path}` is no path below the archive's own folder");
+        let (answer, noted) = one(&answered(&format!(r#""status":200,"content":{{"_file":"{path}"}}"#)));
+        assert!(answer.ends_with(r#"{"status":200}"#), "{path}: {answer}");
+        assert!(noted.contains(&format!("entry 1 is answered without a body: {told}")), "{path}: {noted}");
+        let (sent, noted) =
+            one(&asked(&format!(r#""method":"PUT","postData":{{"text":"","_file":"{path}"}}"#)));
+        assert!(!sent.contains("secret") && noted.contains(&told), "{path}: {sent} {noted}");
+    }
+    let (answer, _) = one(&answered(r#""status":200,"content":{"_file":"hars/a.txt"}"#));
+    assert!(answer.contains("Grüße"), "{answer}");
 }
 
 #[test]

@@ -28,6 +28,18 @@ pub(crate) fn read(path: &Path, written: &str) -> Result<Vec<u8>, Trouble> {
         .map_err(|error| Trouble::errored(format!("failed to read `{written}`: {}", reason(&error))))
 }
 
+/// Reads a file that somebody else's file names, which must lie below this folder: a link in its way counts as where it
+/// leads. The error says in one line why not.
+pub fn read_below(folder: &Path, path: &Path) -> Result<Vec<u8>, String> {
+    let told = |error| format!("{}: {}", path.display(), reason(&error));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let found = path.canonicalize().map_err(told)?;
+    if !found.starts_with(folder.canonicalize().map_err(told)?) {
+        return Err(format!("{}: it leads out of the archive's own folder", path.display()));
+    }
+    std::fs::read(&found).map_err(told)
+}
+
 /// Is a file where a step may write? A link in its way counts as where it leads.
 pub(crate) fn may_change(path: &Path, bench: &dyn Bench) -> bool {
     let real = real(path);
@@ -93,5 +105,24 @@ mod tests {
             let resolved = resolve(path, Path::new("/project"), Path::new("/project/tests"));
             assert_eq!(resolved, Path::new(expect), "{path}");
         }
+    }
+
+    #[test]
+    fn a_link_out_of_a_folder_is_not_followed() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |path: &str| base.path().join(path);
+        std::fs::create_dir_all(at("own/below")).unwrap();
+        std::fs::write(at("secret"), "hidden").unwrap();
+        std::fs::write(at("own/below/a"), "shown").unwrap();
+        std::os::unix::fs::symlink(at("secret"), at("own/link")).unwrap();
+        std::os::unix::fs::symlink("..", at("own/up")).unwrap();
+        std::os::unix::fs::symlink("below/a", at("own/inside")).unwrap();
+        let read = |name: &str| read_below(&at("own"), &at("own").join(name));
+        assert_eq!(read("below/a").as_deref(), Ok(&b"shown"[..]));
+        assert_eq!(read("inside").as_deref(), Ok(&b"shown"[..]));
+        for name in ["link", "up/secret", "../secret"] {
+            assert!(read(name).unwrap_err().ends_with("it leads out of the archive's own folder"), "{name}");
+        }
+        assert!(read("gone").unwrap_err().ends_with("it is not there"));
     }
 }

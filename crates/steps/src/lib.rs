@@ -47,6 +47,6 @@ pub use action::{Action, Inner, StepContext, Target, Trouble, Unsaid};
 pub use actor::{Actor, Connections};
 pub use bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
 pub use disturb::{Disturbance, Live, Placed, Spoken, read_live, read_stand_in};
-pub use files::file_meant;
+pub use files::{file_meant, read_below};
 pub use kind::{DeclaredSystem, Kind, Reading, STEPS, kind};
 pub use paths::{check_awaited, check_paths};

@@ -98,6 +98,11 @@ fn read(
         return mappings::read_one(&written, text, protocol, reading);
     }
     let file = reading.sources.borrow_mut().add(path, text.clone());
+    let around = meant.parent().unwrap_or(&root);
+    let read_below = |path: &str| files::read_below(around, &file_meant(path, &root, &folder));
+    let read_file: &dyn Fn(&str) -> _ =
+        if seam_recording::is_archive(path) { &read_below } else { &read_bytes };
+    let stub_reading = seam_stub::Reading { read_file, ..stub_reading };
     seam_recording::read_stub_file((path, file, &text), &stub_reading, reading.found).map(Source::Own)
 }
 

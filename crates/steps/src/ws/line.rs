@@ -3,7 +3,7 @@
 
 use crate::heard::{Heard, Unread};
 use crate::message::Said;
-use crate::socket::{is_silent, seen};
+use crate::socket::{is_silent, seen, until_spoken};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
@@ -180,7 +180,7 @@ impl Line {
             tokio::select! {
                 biased;
                 _ = &mut *wanted => return,
-                is_readable = stream.readable() => if is_readable.is_err() { return },
+                is_spoken_on = until_spoken(stream) => if is_spoken_on.is_err() { return },
             }
             self.take_in().await;
         }

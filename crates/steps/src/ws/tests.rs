@@ -1,9 +1,13 @@
 //! Steps that are read, and talk with a small real server.
 
+use super::line::Line;
+use super::parked::Parked;
 use crate::actor::Actor;
 use crate::testing::{Bed, LIMIT, live, mistakes, run, run_as, step, told, unsaid};
 use seam_value::Value;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 #[test]
 fn mistakes_are_told_at_their_place() {
@@ -147,4 +151,53 @@ async fn what_goes_wrong_is_told() {
     bed.addresses.insert("gateway".to_owned(), "127.0.0.1:1".parse().unwrap());
     let result = run_as(elsewhere.as_ref(), &actor, &bed, "{}", LIMIT).await.unwrap();
     assert_eq!(told(&result, &["error"]), r#""refused""#);
+}
+
+/// What most components change over with; its length counts.
+const SHAKE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// A connection that has changed over, and its other side.
+async fn open() -> (Line, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut line = Line::new(listener.local_addr().unwrap());
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut vec![0; head.len()]).await.unwrap();
+        stream.write_all(SHAKE).await.unwrap();
+        stream
+    };
+    let (opened, stream) = tokio::join!(line.open(head, None), server);
+    opened.unwrap();
+    (line, stream)
+}
+
+/// Pings with so many bytes, and waits for them.
+async fn ping(stream: &mut TcpStream, length: u8) {
+    let payload = vec![b'p'; length.into()];
+    stream.write_all(&[&[0x89, length][..], &payload].concat()).await.unwrap();
+    let mut pong = vec![0; 6 + payload.len()];
+    stream.read_exact(&mut pong).await.unwrap();
+    assert_eq!(pong[..2], [0x8a, 0x80 | length]);
+}
+
+/// Whatever the bytes that come happen to fill: a thread that turns for nothing lets nobody else run, and hears no deadline.
+#[test]
+fn who_waits_between_two_steps_lets_others_run() {
+    assert_eq!(SHAKE.len(), 129);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for length in 0..=125 {
+                let (line, mut stream) = open().await;
+                let _parked = Parked::new(line);
+                ping(&mut stream, length).await;
+                ping(&mut stream, length).await;
+            }
+        });
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(LIMIT).expect("each ping is answered");
 }
