@@ -31,8 +31,11 @@ pub(super) struct Mail {
     pub(super) boundary: String,
 }
 
-/// The addresses in a header's text: `Ann <ann@example.test>, bob@example.test`.
-pub(super) fn addresses(text: &str) -> Vec<String> {
+/// The headers whose texts are addresses, in small letters (RFC 5322, 3.6).
+const OF_PEOPLE: &[&str] = &["from", "sender", "reply-to", "to", "cc", "bcc"];
+
+/// The people in a header's text, each as they are written, by the commas that stand in no quotes.
+fn people(text: &str) -> Vec<String> {
     let (mut quoted, mut parts) = (false, vec![String::new()]);
     for letter in text.chars() {
         match letter {
@@ -45,11 +48,16 @@ pub(super) fn addresses(text: &str) -> Vec<String> {
         }
         parts.last_mut().expect("it begins with one").push(letter);
     }
+    parts
+}
+
+/// The addresses in a header's text: `Ann <ann@example.test>, bob@example.test`.
+pub(super) fn addresses(text: &str) -> Vec<String> {
     let address = |part: &String| {
         let inside = part.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
         inside.map_or(part.as_str(), |(address, _)| address).trim().to_owned()
     };
-    parts.iter().map(address).filter(|address| !address.is_empty()).collect()
+    people(text).iter().map(address).filter(|address| !address.is_empty()).collect()
 }
 
 impl Mail {
@@ -62,7 +70,10 @@ impl Mail {
             if !is_name || value.contains(['\r', '\n']) {
                 return Err(format!("`{name}: {value}` can't be a header"));
             }
-            let _ = write!(out, "{name}: {}\r\n", encoded(value));
+            let plain = name.to_ascii_lowercase();
+            let is_of_people = OF_PEOPLE.contains(&plain.strip_prefix("resent-").unwrap_or(&plain));
+            let value = if is_of_people { encoded_people(value) } else { encoded(value) };
+            let _ = write!(out, "{name}: {value}\r\n");
         }
         out.push_str("MIME-Version: 1.0\r\n");
         let texts = [("plain", &self.text), ("html", &self.html)];
@@ -84,7 +95,19 @@ impl Mail {
     }
 }
 
-/// A header's text in ASCII: words with other letters are encoded, addresses stay.
+/// A header of people in ASCII: each one's name is encoded by itself where it has other letters, addresses stay.
+fn encoded_people(text: &str) -> String {
+    let person = |person: &String| {
+        let person = person.trim();
+        match person.rsplit_once('<') {
+            Some((name, address)) if !name.is_ascii() => format!("{} <{address}", in_words(name.trim())),
+            _ => person.to_owned(),
+        }
+    };
+    people(text).iter().map(person).collect::<Vec<_>>().join(", ")
+}
+
+/// A header's text in ASCII: words with other letters are encoded.
 fn encoded(text: &str) -> String {
     if text.is_ascii() {
         return text.to_owned();
@@ -96,14 +119,18 @@ fn encoded(text: &str) -> String {
     let last = words.iter().rposition(is_other).unwrap_or(first);
     let mut out: Vec<String> = words[..first.min(words.len())].iter().map(ToString::to_string).collect();
     if let Some(others) = words.get(first..=last) {
-        let others = others.join(" ").replace('"', "");
-        let letters: Vec<char> = others.chars().collect();
-        // An encoded word has 75 letters at most.
-        let part = |letters: &[char]| format!("=?utf-8?B?{}?=", STANDARD.encode(String::from_iter(letters)));
-        out.push(letters.chunks(10).map(part).collect::<Vec<_>>().join("\r\n "));
+        out.push(in_words(&others.join(" ")));
         out.extend(words[last + 1..].iter().map(ToString::to_string));
     }
     out.join(" ")
+}
+
+/// A text as encoded words, which stand in no quotes (RFC 2047, 2 and 5).
+fn in_words(text: &str) -> String {
+    let letters: Vec<char> = text.chars().filter(|letter| *letter != '"').collect();
+    // An encoded word has 75 letters at most.
+    let part = |letters: &[char]| format!("=?utf-8?B?{}?=", STANDARD.encode(String::from_iter(letters)));
+    letters.chunks(10).map(part).collect::<Vec<_>>().join("\r\n ")
 }
 
 fn text_part(kind: &str, text: &str) -> String {
@@ -172,6 +199,41 @@ mod tests {
         ] {
             assert_eq!(addresses(text), expect, "{text}");
         }
+    }
+
+    /// The phrase of each stands by itself: a word that is encoded must not swallow an address.
+    #[test]
+    fn all_addresses_stay_whatever_letters_the_names_have() {
+        let header = |name: &str, value: &str| Mail {
+            headers: vec![(name.to_owned(), value.to_owned())],
+            boundary: "b".to_owned(),
+            ..Mail::default()
+        };
+        for (people, expect) in [
+            ("Ä <a@x.test>, Ö <b@x.test>", &["a@x.test", "b@x.test"][..]),
+            ("Ä <a@x.test>, bob@x.test, Carl Ö <c@x.test>", &["a@x.test", "bob@x.test", "c@x.test"]),
+            ("\"Bücher, GmbH\" <a@x.test>, \"Ann, of Sales\" <b@x.test>", &["a@x.test", "b@x.test"]),
+            ("Ä<a@x.test>,b@x.test", &["a@x.test", "b@x.test"]),
+        ] {
+            for name in ["To", "Cc", "reply-to", "Resent-To"] {
+                let bytes = header(name, people).write().unwrap();
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                assert!(text.is_ascii(), "{text}");
+                let written = text.split("MIME-Version").next().unwrap();
+                for one in expect {
+                    assert!(written.contains(one), "{people}: {text}");
+                }
+                assert_eq!(addresses(written.split_once(':').unwrap().1), expect, "{people}: {text}");
+                if name == "To" {
+                    assert_eq!(Read::read(&bytes).to, expect, "{people}: {text}");
+                }
+            }
+        }
+        let bytes = header("To", "Ä <a@x.test>, Carl Ö <c@x.test>").write().unwrap();
+        let read = Read::read(&bytes);
+        assert_eq!(read.headers.get("to"), Some(&Value::text("Ä <a@x.test>, Carl Ö <c@x.test>")));
+        let bytes = header("Subject", "Ä <a@x.test>, Ö <b@x.test>").write().unwrap();
+        assert_eq!(Read::read(&bytes).subject, "Ä <a@x.test>, Ö <b@x.test>");
     }
 
     #[test]

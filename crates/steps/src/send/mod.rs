@@ -143,9 +143,11 @@ impl Action for Send {
 
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
         let mut unsaid = unsaid_error(result, "SMTP", "no mail was sent".to_owned());
-        let status = result.get("status").and_then(Value::as_i64).filter(|status| *status >= 400);
+        let text = |name: &str| result.get(name).and_then(Value::as_text);
+        // Where a command is told, it was not done, whatever else was said to it.
+        let is_bad = |status: &i64| *status >= 300 || text("command").is_some();
+        let status = result.get("status").and_then(Value::as_i64).filter(is_bad);
         if let Some(status) = status {
-            let text = |name: &str| result.get(name).and_then(Value::as_text);
             let to = text("command").map(|command| format!(" to {command}")).unwrap_or_default();
             unsaid.push(Unsaid {
                 path: "status",
@@ -164,8 +166,12 @@ impl Action for Send {
             let login = login(&self.subject, cx)?;
             let (envelope, content) = self.mail(cx.names)?;
             let sent = timeout_at(cx.deadline, send(&login, &envelope, &content)).await;
+            let elapsed = shown(began.elapsed());
             let (answer, error) = match sent {
-                Ok(Ok(answer)) => (answer, None),
+                Ok(Ok((answer, session))) => {
+                    session.leave(cx.deadline).await;
+                    (answer, None)
+                }
                 Ok(Err(Halt::Lost(why))) => (Answer::default(), Some(why.name())),
                 Ok(Err(Halt::Malformed)) => (Answer::default(), Some("malformed")),
                 Ok(Err(Halt::NoWay)) => {
@@ -178,7 +184,7 @@ impl Action for Send {
                 ("status", answer.status),
                 ("text", answer.text),
                 ("command", answer.command),
-                ("elapsed", Value::Text(shown(began.elapsed()))),
+                ("elapsed", Value::Text(elapsed)),
                 ("error", error.map_or(Value::Null, Value::text)),
             ]))
         })

@@ -15,10 +15,13 @@ use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// The most that one reply may have, in bytes.
 const MOST: usize = 64 * 1024;
+
+/// The only reply that lets somebody in (RFC 4954, 4).
+const SIGNED_IN: u16 = 235;
 
 /// How long a server may take to say goodbye, once everything is done.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -56,7 +59,7 @@ pub(super) struct Answer {
 }
 
 /// An open session; dropping it closes the connection.
-struct Session {
+pub(super) struct Session {
     stream: TcpStream,
     heard: Heard,
     input: BytesMut,
@@ -69,13 +72,18 @@ struct Reply {
 }
 
 impl Reply {
+    /// Was it done? 334 and 354 want more first.
     fn is_good(&self) -> bool {
-        self.status < 400
+        self.status < 300
     }
 }
 
-/// Sends one mail, whose content stands as it is, without the dots of SMTP.
-pub(super) async fn send(login: &Login, envelope: &Envelope, content: &[u8]) -> Result<Answer, Halt> {
+/// Sends one mail, whose content stands as it is, without the dots of SMTP. The session is still to be left.
+pub(super) async fn send(
+    login: &Login,
+    envelope: &Envelope,
+    content: &[u8],
+) -> Result<(Answer, Session), Halt> {
     let stream = TcpStream::connect(login.socket).await?;
     stream.set_nodelay(true)?;
     let mut session = Session { stream, heard: Heard::new("smtp", None), input: BytesMut::new() };
@@ -83,19 +91,22 @@ pub(super) async fn send(login: &Login, envelope: &Envelope, content: &[u8]) -> 
     let mut answer = Answer {
         status: Value::from(u64::from(last.status)),
         text: Value::Text(last.text.clone()),
-        command: command.filter(|_| !last.is_good()).map_or(Value::Null, Value::text),
+        command: command.map_or(Value::Null, Value::text),
     };
     if let Some(told) = session.heard.told()?.into_iter().rfind(|told| told.parts.reply != Value::Null) {
         let reply = &told.parts.reply;
         answer.text = reply.get("text").cloned().unwrap_or(answer.text);
     }
-    // What was answered counts, and not how the server takes leave.
-    let _ = timeout(GOODBYE, session.ask("QUIT")).await;
-    Ok(answer)
+    Ok((answer, session))
 }
 
 impl Session {
-    /// Up to the reply that decides, with the command that it answers; none for the mail itself.
+    /// Takes leave, for which a server gets little time, and none beyond this. What was answered counts, and not how it does that.
+    pub(super) async fn leave(mut self, deadline: Instant) {
+        let _ = timeout_at(deadline.min(Instant::now() + GOODBYE), self.ask("QUIT")).await;
+    }
+
+    /// Up to the reply that decides, with the command that it refuses; none for the mail itself.
     async fn talk(
         &mut self,
         login: &Login,
@@ -116,7 +127,7 @@ impl Session {
         let abilities = able.text.to_ascii_uppercase();
         if let (Some(user), Some(password)) = (&login.user, &login.password) {
             let reply = self.sign_in(&abilities, user, password).await?;
-            if !reply.is_good() {
+            if reply.status != SIGNED_IN {
                 return Ok((reply, Some("AUTH")));
             }
         }
@@ -136,8 +147,7 @@ impl Session {
         if reply.status != 354 {
             return Ok((reply, Some("DATA")));
         }
-        self.write(&dotted(content)).await?;
-        Ok((self.reply().await?, None))
+        Ok((self.say(&dotted(content)).await?, None))
     }
 
     async fn sign_in(&mut self, abilities: &str, user: &str, password: &str) -> Result<Reply, Halt> {
@@ -164,13 +174,18 @@ impl Session {
     }
 
     async fn ask(&mut self, command: &str) -> Result<Reply, Halt> {
-        self.write(format!("{command}\r\n").as_bytes()).await?;
-        self.reply().await
+        self.say(format!("{command}\r\n").as_bytes()).await
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Halt> {
+    /// Says this, and hears what is replied.
+    async fn say(&mut self, bytes: &[u8]) -> Result<Reply, Halt> {
         self.heard.hear(Direction::ToProvider, bytes)?;
-        Ok(self.stream.write_all(bytes).await?)
+        let written = self.stream.write_all(bytes).await;
+        match self.reply().await {
+            // A server that closes while it is spoken to may have said why.
+            Ok(reply) if reply.status >= 400 => Ok(reply),
+            other => written.map_err(Halt::from).and(other),
+        }
     }
 
     async fn reply(&mut self) -> Result<Reply, Halt> {

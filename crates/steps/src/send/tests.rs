@@ -6,7 +6,7 @@ use seam_value::Value;
 use seam_wire::mail::Mail;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -138,4 +138,73 @@ async fn what_does_not_answer_as_it_should() {
     drop(silent);
     let result = run(asked, &Actor::new(""), &bed, "{}").await;
     assert_eq!(result.get("error"), Some(&Value::text("refused")));
+}
+
+/// A server that says these lines in turn: the first unasked, each other one when something has come. Then it says nothing
+/// more until the other side leaves.
+async fn saying(lines: &'static [&'static str]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut came = [0; 1024];
+        for line in lines {
+            stream.write_all(line.as_bytes()).await.unwrap();
+            stream.write_all(b"\r\n").await.unwrap();
+            if stream.read(&mut came).await.unwrap() == 0 {
+                return;
+            }
+        }
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    });
+    at
+}
+
+#[tokio::test]
+async fn what_was_taken_is_taken_however_slowly_the_server_leaves() {
+    let at = saying(&["220 a", "250 a", "250 a", "250 a", "354 a", "250 taken"]).await;
+    let asked = step("- send: mail\n  from: a@b\n  to: c@d");
+    let limit = Duration::from_millis(300);
+    let result = run_as(asked.as_ref(), &Actor::new(""), &bed("", at), "{}", limit).await.unwrap();
+    assert_eq!(result.get("status"), Some(&Value::from(250_u64)), "{result}");
+    assert_eq!(result.get("error"), Some(&Value::Null), "{result}");
+    assert!(unsaid(asked.as_ref(), &result).is_empty());
+}
+
+/// Replies that want more are no consent.
+#[tokio::test]
+async fn what_wants_more_is_refused() {
+    let asked = step("- send: mail\n  from: a@b\n  to: c@d");
+    for (user, lines, command) in [
+        ("tester:x@", &["220 a", "250 AUTH PLAIN", "334 more", "250 a", "250 a"][..], "AUTH"),
+        ("", &["220 a", "250 a", "354 go on", "250 a", "250 a"], "MAIL"),
+        ("", &["220 a", "250 a", "250 a", "354 go on", "250 a"], "RCPT"),
+        ("", &["220 a", "250 a", "250 a", "250 a", "250 a", "250 a"], "DATA"),
+    ] {
+        let at = saying(lines).await;
+        let result = run_as(asked.as_ref(), &Actor::new(""), &bed(user, at), "{}", LIMIT).await.unwrap();
+        assert_eq!(result.get("command"), Some(&Value::text(command)), "{result}");
+        assert_eq!(unsaid(asked.as_ref(), &result).len(), 1, "{result}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_the_middle_of_the_content_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut came = [0; 1024];
+        for line in ["220 a", "250 a", "250 a", "250 a", "354 a", "552 too long"] {
+            stream.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+            assert!(stream.read(&mut came).await.unwrap() > 0);
+        }
+        // Closed with most of it unread.
+    });
+    let variables =
+        Value::map([("text", Value::text(format!("{}\n", "x".repeat(900)).repeat(9000)))]).to_string();
+    let asked = "- send: mail\n  from: a@b\n  to: c@d\n  text: $text";
+    let result = run(asked, &Actor::new(""), &bed("", at), &variables).await;
+    assert_eq!(result.get("status"), Some(&Value::from(552_u64)), "{result}");
+    assert_eq!(result.get("error"), Some(&Value::Null));
 }

@@ -76,7 +76,7 @@ pub(crate) struct Line {
     /// Bytes of frames that are not whole, as far as a client must look at them; of long ones only so many are to come.
     input: BytesMut,
     n_to_pass: u64,
-    /// How many bytes came since a step last waited.
+    /// How many bytes came since a step last waited, or since none does.
     n_unasked: usize,
     has_closed: bool,
     is_closed: bool,
@@ -175,6 +175,8 @@ impl Line {
     /// Takes in what comes while no step does, so that pings are answered and the end is known: until somebody wants the
     /// connection, it has ended, or so much has come that the rest is left to whoever sends it.
     pub(super) async fn tend(&mut self, wanted: &mut oneshot::Receiver<()>) {
+        // What came while a step waited was asked for.
+        self.n_unasked = 0;
         while !self.is_closed && !self.has_closed && self.n_unasked < MOST_UNASKED {
             let Some(stream) = &self.stream else { return };
             tokio::select! {

@@ -201,3 +201,17 @@ fn who_waits_between_two_steps_lets_others_run() {
     });
     told.recv_timeout(LIMIT).expect("each ping is answered");
 }
+
+#[tokio::test]
+async fn much_that_was_asked_for_leaves_pings_answered() {
+    let (mut line, mut stream) = open().await;
+    let payload = vec![b'x'; 9 * 1024 * 1024];
+    let length = (payload.len() as u64).to_be_bytes();
+    let sends = async {
+        stream.write_all(&[&[0x82, 127][..], &length, &payload].concat()).await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(line.wait(1), sends);
+    waited.unwrap();
+    let _parked = Parked::new(line);
+    tokio::time::timeout(LIMIT, ping(&mut stream, 5)).await.expect("the ping is answered");
+}
