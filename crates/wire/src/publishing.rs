@@ -11,6 +11,7 @@
 use crate::conversation::{Limits, Surprise};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
+use std::time::Duration;
 
 /// The most that one message of a broker may have; more is a surprise, so that none can fill the memory.
 pub(crate) const MOST: usize = 256 * 1024 * 1024;
@@ -37,8 +38,9 @@ pub struct Publication {
     pub topic: String,
     /// What else is said, by the names in [`published_fields`](crate::Protocol::published_fields).
     pub fields: Map,
-    /// The payload.
-    pub body: Vec<u8>,
+    /// The payload. None is no payload at all, which Kafka tells from an empty one: what was said of the key before is
+    /// deleted.
+    pub body: Option<Vec<u8>>,
     /// So many answers are waited for.
     pub n_answers: usize,
 }
@@ -59,6 +61,8 @@ pub enum Came {
     },
     /// The message has to be published there, `127.0.0.1:9092`: another broker is in charge of it.
     Elsewhere(String),
+    /// It can't be taken yet, and is to be published again after this: its topic is being made.
+    Later(Duration),
 }
 
 /// One connection of somebody who publishes.

@@ -70,9 +70,14 @@ impl Line {
 
     /// Publishes one message, and waits until it was taken and its answers are there.
     pub(super) async fn publish(&mut self, publication: &Publication) -> Result<Came, Halt> {
-        let mut out = Vec::new();
-        self.publisher.publish(publication, &mut out)?;
-        self.say(&out).await
+        loop {
+            let mut out = Vec::new();
+            self.publisher.publish(publication, &mut out)?;
+            match self.say(&out).await? {
+                Came::Later(pause) => tokio::time::sleep(pause).await,
+                came => return Ok(came),
+            }
+        }
     }
 
     /// Can it be used again?
@@ -107,7 +112,12 @@ impl Line {
             }
             let mut out = Vec::new();
             self.publisher.hear(&self.input, &mut out)?;
-            self.stream.write_all(&out).await?;
+            let written = self.stream.write_all(&out).await;
+            // What was heard counts, also where the broker has gone before it was answered.
+            if let Some(came) = self.publisher.came() {
+                return Ok(came);
+            }
+            written?;
         }
     }
 }

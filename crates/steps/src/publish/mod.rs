@@ -37,7 +37,7 @@ const ANSWER: &[Field] = &[
 
 static WORD: Word = Word {
     text: "Publishes one message, in the protocol of the component or of its endpoint after a dot, and waits until the \
-           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it), RabbitMQ has confirmed it, Kafka has stored it. The payload is said as it is: a broker knows no type of it. Fields that the \
+           broker has taken it: NATS has read it, MQTT has acknowledged it (with `qos: 0` it has read it), RabbitMQ has confirmed it, Kafka has stored it. The payload is said as it is: a broker knows no type of it; where none is said it is empty, and Kafka's is null, which deletes its key where the topic is compacted. Fields that the \
            protocol does not have are mistakes.\n\n\
            With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
@@ -255,7 +255,7 @@ impl Publish {
         for (name, input) in &self.single {
             fields.insert((*name).to_owned(), input.value(cx.names)?);
         }
-        let body = self.content.said(cx.names)?.map(crate::message::Said::into_bytes).unwrap_or_default();
+        let body = self.content.said(cx.names)?.map(crate::message::Said::into_bytes);
         Ok(Publication { topic: self.topic.text(cx.names)?, fields, body, n_answers: self.n_answers })
     }
 
@@ -266,7 +266,8 @@ impl Publish {
         publication: &Publication,
         cx: &StepContext<'_>,
     ) -> Result<(Map, Option<Error>), Trouble> {
-        let version = publication.fields.get("version").map(Value::to_plain_text);
+        let version = publication.fields.get("version").filter(|version| **version != Value::Null);
+        let version = version.map(Value::to_plain_text);
         // Each version is spoken on a connection of its own.
         let name = format!("{} {}", self.subject.name(), version.as_deref().unwrap_or_default());
         let free = cx.actor.brokers.take(&name).filter(Line::is_fresh);

@@ -164,6 +164,17 @@ async fn mqtt() {
         let text = format!("- publish: mqtt\n  {text}");
         assert_eq!(gives(&text, &actor, &bed).await, expect, "{text}");
     }
+    // What is retained where the answer is to come is none, in either version.
+    let kept = "- publish: mqtt\n  topic: orders/state\n  text: yesterday\n  retain: true";
+    assert_eq!(gives(kept, &actor, &bed).await, DONE);
+    for version in ["5", "3.1.1"] {
+        let text = format!(
+            "- publish: mqtt\n  topic: orders/state\n  version: {version}\n  text: now\n  receive: 1\n  reply_to: orders/state"
+        );
+        let result = run(&text, &actor, &bed, "{}").await;
+        let first = result.get("messages").and_then(Value::as_list).and_then(|all| all[0].get("text"));
+        assert_eq!(first, Some(&Value::text("now")), "{result}");
+    }
     // Each answer is that of its own question.
     for _ in 0..2 {
         let limit = Duration::from_millis(200);
@@ -220,6 +231,28 @@ async fn amqp() {
     ] {
         let text = format!("- publish: rabbit\n  {text}");
         assert_eq!(gives(&text, &actor, &bed).await, expect, "{text}");
+    }
+    // Who was answered from a queue takes nothing from it afterwards.
+    assert_eq!(gives("- publish: rabbit\n  topic: echo\n  text: left", &actor, &bed).await, DONE);
+    let text = "- publish: rabbit\n  topic: nobody\n  receive: 1\n  reply_to: echo";
+    let result = run(text, &actor, &bed, "{}").await;
+    let left = result.get("messages").and_then(Value::as_list).and_then(|all| all[0].get("text"));
+    assert_eq!(left, Some(&Value::text("left")), "{result}");
+    // Answers without a queue, twice on one connection.
+    let other = Actor::new("");
+    for _ in 0..2 {
+        let asks = run("- publish: rabbit\n  topic: echo\n  receive: 1", &actor, &bed, "{}");
+        let answers = async {
+            let asked = run(text, &other, &bed, "{}").await;
+            let message = &asked.get("messages").and_then(Value::as_list).unwrap()[0];
+            let to = message.get("properties").and_then(|all| all.get("reply_to")).unwrap();
+            let names = Value::map([("to", to.clone())]).to_string();
+            run("- publish: rabbit\n  topic: $to\n  text: here", &other, &bed, &names).await
+        };
+        let (asked, _) = tokio::join!(asks, answers);
+        let messages = asked.get("messages").and_then(Value::as_list).unwrap();
+        assert_eq!(messages.len(), 1, "{asked}");
+        assert_eq!(messages[0].get("text"), Some(&Value::text("here")), "{asked}");
     }
     // An answer that never comes, twice on a connection each.
     let limit = Duration::from_millis(300);

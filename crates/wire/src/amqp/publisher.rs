@@ -7,12 +7,13 @@
 //!              basic.consume amq.rabbitmq.reply-to ───▶  ◀─── consume-ok         only where answers are waited for
 //!              basic.publish, header, body ───▶  ◀─── basic.ack, or basic.nack; before it basic.return of what reached nobody
 //!                                        ◀─── basic.deliver, header, body        an answer
+//!              basic.cancel ───▶  ◀─── cancel-ok                                what is published there later is not ours
 //! ```
 
 use super::content::{Content, encode};
 use super::frame::{self, BODY, HEADER, METHOD};
 use super::method::{
-    self, ACK, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK, CLOSE, CLOSE_OK,
+    self, ACK, CANCEL, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK, CLOSE, CLOSE_OK,
     CONFIRM_SELECT, CONSUME, CONSUME_OK, DELIVER, NACK, OPEN, OPEN_OK, PUBLISH, RETURN, START, START_OK,
     TUNE, TUNE_OK,
 };
@@ -29,11 +30,16 @@ pub(super) const FIELDS: &[&str] = &["headers", "properties", "exchange", "manda
 /// How RabbitMQ calls the answers to whoever asks, without a queue.
 const DIRECT: &str = "amq.rabbitmq.reply-to";
 
+/// basic.cancel-ok.
+const CANCEL_OK: u32 = CANCEL + 1;
 /// confirm.select-ok.
 const CONFIRM_SELECT_OK: u32 = CONFIRM_SELECT + 1;
 
 /// The one channel on which all is said.
 const CHANNEL: u16 = 1;
+
+/// The most bytes that a short text has.
+const SHORT: usize = 255;
 
 /// The most that a frame has, where the broker leaves that open.
 const FRAME: usize = 131_072;
@@ -46,8 +52,9 @@ pub(super) struct Publishing {
     stage: Stage,
     /// What comes in several frames.
     coming: Option<Content>,
-    /// Where answers are heard.
-    listening: Vec<String>,
+    /// As whom answers are heard, while some are waited for.
+    consumer: Option<String>,
+    n_consumers: u64,
     /// What waits until answers are heard.
     waiting: Vec<u8>,
     n_awaited: usize,
@@ -63,6 +70,8 @@ enum Stage {
     Listening,
     Published,
     Confirmed,
+    /// All is there; answers are heard no longer.
+    Leaving,
 }
 
 impl Publishing {
@@ -73,7 +82,8 @@ impl Publishing {
             most_frame: FRAME,
             stage: Stage::Opening,
             coming: None,
-            listening: Vec::new(),
+            consumer: None,
+            n_consumers: 0,
             waiting: Vec::new(),
             n_awaited: 0,
             answers: Vec::new(),
@@ -124,15 +134,23 @@ impl Publishing {
         if let Some(content) = self.coming.take_if(is_whole) {
             let value = content.to_value(&mut false);
             if value.get("method") == Some(&Value::text("basic.deliver")) {
-                self.answers.push(answer(&value));
+                // What an earlier question was answered late is no answer to this one.
+                let to = value.get("consumer").and_then(Value::as_text);
+                if to.is_some() && to == self.consumer.as_deref() {
+                    self.answers.push(answer(&value));
+                }
             } else if let Some(error) = value.get("error") {
                 // It is confirmed all the same.
                 self.refuse(error);
             }
         }
         if self.stage == Stage::Confirmed && self.answers.len() >= self.n_awaited {
-            self.stage = Stage::Free;
-            self.came.get_or_insert(Came::Done);
+            if let Some(tag) = self.consumer.take() {
+                said(CHANNEL, CANCEL, [("consumer_tag", Value::Text(tag))], out);
+                self.stage = Stage::Leaving;
+            } else {
+                self.done();
+            }
         }
         Ok(())
     }
@@ -171,6 +189,7 @@ impl Publishing {
             DELIVER | RETURN => {
                 self.coming = Some(Content { method: payload.to_vec(), ..Content::default() });
             }
+            CANCEL_OK if self.stage == Stage::Leaving => self.done(),
             ACK if self.stage == Stage::Published => self.stage = Stage::Confirmed,
             NACK => self.refuse(&Value::map([
                 ("code", Value::text("nack")),
@@ -188,6 +207,11 @@ impl Publishing {
         Ok(())
     }
 
+    fn done(&mut self) {
+        self.stage = Stage::Free;
+        self.came.get_or_insert(Came::Done);
+    }
+
     fn start(&self, arguments: &Map, out: &mut Vec<u8>) {
         let SignIn { user, password, name, .. } = &self.sign_in;
         let (user, password) = (user.as_deref().unwrap_or("guest"), password.as_deref().unwrap_or("guest"));
@@ -201,11 +225,13 @@ impl Publishing {
             ("capabilities", capabilities),
         ]);
         let locales = arguments.get("locales").map(Value::to_plain_text).unwrap_or_default();
+        let is_sayable = |locale: &&str| (1..=SHORT).contains(&locale.len());
+        let locale = locales.split(' ').find(is_sayable).unwrap_or("en_US");
         let fields = [
             ("client_properties", about),
             ("mechanism", Value::text("PLAIN")),
             ("response", Value::Text(format!("\0{user}\0{password}"))),
-            ("locale", Value::text(locales.split(' ').next().unwrap_or("en_US"))),
+            ("locale", Value::text(locale)),
         ];
         said(0, START_OK, fields, out);
     }
@@ -233,6 +259,9 @@ fn said<const N: usize>(channel: u16, id: u32, fields: [(&str, Value); N], out: 
 
 impl Publisher for Publishing {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        if self.place().len() > SHORT {
+            return Err(Unanswerable::new("a virtual host has at most 255 bytes"));
+        }
         out.extend_from_slice(frame::PROTOCOL);
         Ok(())
     }
@@ -249,6 +278,9 @@ impl Publisher for Publishing {
         let reply_to = field("reply_to").or_else(|| properties.get("reply_to")).map(Value::to_plain_text);
         // Answers come without a queue, or to a queue that is there.
         let source = reply_to.clone().unwrap_or_else(|| DIRECT.to_owned());
+        if source.len() > SHORT {
+            return Err(Unanswerable::new("reply_to has at most 255 bytes"));
+        }
         if *n_answers > 0 || reply_to.is_some() {
             properties.insert("reply_to".to_owned(), Value::text(source.as_str()));
         }
@@ -264,13 +296,25 @@ impl Publisher for Publishing {
         put_arguments(method.arguments, &map, &mut arguments)?;
         let mut bytes = Vec::new();
         frame::put_method(CHANNEL, PUBLISH, &arguments, &mut bytes);
-        frame::put_content(CHANNEL, &properties, body, self.most_frame, &mut bytes);
+        frame::put_content(
+            CHANNEL,
+            &properties,
+            body.as_deref().unwrap_or_default(),
+            self.most_frame,
+            &mut bytes,
+        );
         self.answers.clear();
         self.n_awaited = *n_answers;
-        if *n_answers > 0 && !self.listening.contains(&source) {
-            let consume = [("queue", Value::text(source.as_str())), ("no_ack", Value::Bool(true))];
+        if *n_answers > 0 {
+            self.n_consumers += 1;
+            let tag = format!("seam-{}", self.n_consumers);
+            let consume = [
+                ("queue", Value::Text(source)),
+                ("consumer_tag", Value::text(&tag)),
+                ("no_ack", Value::Bool(true)),
+            ];
             said(CHANNEL, CONSUME, consume, out);
-            self.listening.push(source);
+            self.consumer = Some(tag);
             (self.stage, self.waiting) = (Stage::Listening, bytes);
         } else {
             self.stage = Stage::Published;
@@ -293,5 +337,107 @@ impl Publisher for Publishing {
 
     fn told(&mut self) -> Map {
         Map::from_iter([("messages".to_owned(), Value::List(std::mem::take(&mut self.answers)))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publishing(place: &str) -> Publishing {
+        Publishing::new(SignIn { place: place.to_owned(), ..SignIn::default() })
+    }
+
+    fn said_by<const N: usize>(channel: u16, id: u32, fields: [(&str, Value); N]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        said(channel, id, fields, &mut bytes);
+        bytes
+    }
+
+    fn delivery(tag: &str, body: &[u8]) -> Vec<u8> {
+        let mut bytes = said_by(CHANNEL, DELIVER, [("consumer_tag", Value::text(tag))]);
+        frame::put_content(CHANNEL, &[0, 0], body, FRAME, &mut bytes);
+        bytes
+    }
+
+    /// Hears this, and gives the methods that were said to it.
+    fn hear(publishing: &mut Publishing, bytes: &[u8]) -> Vec<&'static str> {
+        let mut out = Vec::new();
+        publishing.hear(bytes, &mut out).unwrap();
+        methods(&out)
+    }
+
+    fn methods(mut bytes: &[u8]) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        while let Some(head) = frame::Head::read(bytes) {
+            let (one, rest) = bytes.split_at(head.whole());
+            if head.kind == METHOD {
+                let id = frame::method_id(frame::payload(one).unwrap()).unwrap();
+                names.push(method::method(id).unwrap().name);
+            }
+            bytes = rest;
+        }
+        names
+    }
+
+    #[test]
+    fn whatever_a_broker_says_of_its_languages_one_is_said() {
+        for (locales, expect) in [
+            ("de_DE en_US".to_owned(), "de_DE"),
+            (String::new(), "en_US"),
+            ("x".repeat(300), "en_US"),
+            (format!("{} de_DE", "x".repeat(300)), "de_DE"),
+        ] {
+            let mut publishing = publishing("");
+            let start = said_by(0, START, [("locales", Value::text(&locales))]);
+            let mut out = Vec::new();
+            publishing.hear(&start, &mut out).unwrap();
+            assert_eq!(methods(&out), ["connection.start-ok"]);
+            let last = [&[5][..], expect.as_bytes(), &[0xCE]].concat();
+            assert!(out.ends_with(&last), "{locales}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_said_is_no_panic() {
+        let long = "x".repeat(256);
+        let wrong = publishing(&long).begin(&mut Vec::new()).unwrap_err();
+        assert_eq!(wrong.reason, "a virtual host has at most 255 bytes");
+        let fields = Map::from_iter([("reply_to".to_owned(), Value::text(&long))]);
+        let publication = Publication { fields, n_answers: 1, ..Publication::default() };
+        let wrong = publishing("").publish(&publication, &mut Vec::new()).unwrap_err();
+        assert_eq!(wrong.reason, "reply_to has at most 255 bytes");
+    }
+
+    /// Each question has a consumer of its own, who is no longer one once it is answered.
+    #[test]
+    fn a_queue_is_listened_to_only_while_its_answers_are_waited_for() {
+        let mut publishing = publishing("");
+        publishing.stage = Stage::Free;
+        for (tag, late) in [("seam-1", "seam-0"), ("seam-2", "seam-1")] {
+            let fields = Map::from_iter([("reply_to".to_owned(), Value::text("q"))]);
+            let publication = Publication { fields, n_answers: 1, ..Publication::default() };
+            let mut out = Vec::new();
+            publishing.publish(&publication, &mut out).unwrap();
+            assert_eq!(methods(&out), ["basic.consume"]);
+            assert_eq!(hear(&mut publishing, &said_by(CHANNEL, CONSUME_OK, [])), ["basic.publish"]);
+            assert!(hear(&mut publishing, &said_by(CHANNEL, ACK, [])).is_empty());
+            assert!(hear(&mut publishing, &delivery(late, b"late")).is_empty());
+            assert_eq!(publishing.came(), None);
+            assert_eq!(hear(&mut publishing, &delivery(tag, b"now")), ["basic.cancel"]);
+            assert!(hear(&mut publishing, &delivery(tag, b"one more")).is_empty());
+            assert_eq!(publishing.came(), None);
+            assert!(hear(&mut publishing, &said_by(CHANNEL, CANCEL_OK, [])).is_empty());
+            assert_eq!(publishing.came(), Some(Came::Done));
+            let told = publishing.told();
+            let messages = told["messages"].as_list().unwrap();
+            assert_eq!(messages.len(), 1);
+            assert_eq!(messages[0].get("text"), Some(&Value::text("now")));
+        }
+        let mut out = Vec::new();
+        publishing.publish(&Publication::default(), &mut out).unwrap();
+        assert_eq!(methods(&out), ["basic.publish"]);
+        assert!(hear(&mut publishing, &said_by(CHANNEL, ACK, [])).is_empty());
+        assert_eq!(publishing.came(), Some(Came::Done));
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! Metadata of the topic ───▶  ◀─── its partitions, the broker of each
+//!    or no broker yet: the topic is being made, and it is asked again a little later
 //! Produce               ───▶  ◀─── the offset, or an error: another broker is the partition's
 //! ```
 
-use super::api::{METADATA, PRODUCE, error_name};
+use super::api::{METADATA, PRODUCE, UNKNOWN_TOPIC_OR_PARTITION, error_name};
 use super::bytes::{Reader, Writer};
 use super::calls::{Head, each_partition};
 use super::records::{Said, batch};
@@ -15,6 +16,7 @@ use crate::pending::Pending;
 use crate::publishing::{Came, MOST, Publication, Publisher, SignIn};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
+use std::time::Duration;
 
 /// What a publication may have besides its topic and its payload.
 pub(super) const FIELDS: &[&str] = &["headers", "key", "partition"];
@@ -27,18 +29,30 @@ const PRODUCE_SPOKEN: i16 = 3;
 const NO_LEADER: i16 = 5;
 /// The partition is another broker's.
 const ELSEWHERE: i16 = 6;
-/// How often a topic that is being made is asked for.
-const MOST_TRIES: u32 = 500;
+/// How long a topic that is being made is left alone before it is asked for again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often a topic may be unknown. A broker says so of one that it begins to make by being asked, but also of one that it
+/// never makes.
+const MOST_UNKNOWN: u32 = 50;
 
 /// How long a broker may wait for its replicas, in milliseconds.
 const PATIENCE: i32 = 30_000;
+
+/// One partition, as Metadata tells of it.
+#[derive(Clone, Debug)]
+struct Place {
+    number: i32,
+    error: i16,
+    /// Its broker, `127.0.0.1:9092`; empty where there is none.
+    leader: String,
+}
 
 /// One connection.
 pub(super) struct Publishing {
     sign_in: SignIn,
     pending: Pending,
     correlation: i32,
-    n_tries: u32,
+    n_unknown: u32,
     /// What is to be produced, once its partition is known.
     asked: Option<(Vec<u8>, Said, Option<i32>)>,
     /// The partition's broker.
@@ -53,7 +67,7 @@ impl Publishing {
             sign_in,
             pending: Pending::default(),
             correlation: 0,
-            n_tries: 0,
+            n_unknown: 0,
             asked: None,
             leader: String::new(),
             told: Map::new(),
@@ -91,8 +105,8 @@ impl Publishing {
         self.came = Some(Came::Refused { code: Value::from(i64::from(error)), message });
     }
 
-    /// What Metadata says: the error, or how many partitions there are, and the broker of each.
-    fn places(mut reader: Reader<'_>) -> Option<(i16, Vec<(i32, String)>)> {
+    /// What Metadata says: the topic's error, and its partitions.
+    fn places(mut reader: Reader<'_>) -> Option<(i16, Vec<Place>)> {
         reader.i32()?;
         let mut brokers = Vec::new();
         for _ in 0..reader.count()? {
@@ -103,22 +117,22 @@ impl Publishing {
         reader.text()?;
         reader.i32()?;
         reader.count()?;
-        let mut error = reader.i16()?;
+        let error = reader.i16()?;
         reader.text()?;
         reader.take(1)?;
         let mut partitions = Vec::new();
         for _ in 0..reader.count()? {
-            let (own, number, leader) = (reader.i16()?, reader.i32()?, reader.i32()?);
+            let (error, number, leader) = (reader.i16()?, reader.i32()?, reader.i32()?);
             for _ in 0..2 {
                 for _ in 0..reader.count()? {
                     reader.i32()?;
                 }
             }
-            error = if error == 0 && own == NO_LEADER { own } else { error };
             let at = brokers.iter().find(|(id, _)| *id == leader);
-            partitions.push((number, at.map_or_else(String::new, |(_, at)| at.clone())));
+            let leader = at.map_or_else(String::new, |(_, at)| at.clone());
+            partitions.push(Place { number, error, leader });
         }
-        partitions.sort_unstable();
+        partitions.sort_unstable_by_key(|place| place.number);
         Some((error, partitions))
     }
 
@@ -132,25 +146,30 @@ impl Publishing {
             return self.produced(reader).ok_or_else(unread);
         };
         let (error, places) = Self::places(reader).ok_or_else(unread)?;
-        if error == NO_LEADER && self.n_tries < MOST_TRIES {
-            self.n_tries += 1;
-            self.asked = Some((topic, record, wanted));
-            self.ask_where(out);
-            return Ok(());
-        }
-        if error != 0 || places.is_empty() {
-            self.refuse(if error == 0 { super::api::UNKNOWN_TOPIC_OR_PARTITION } else { error });
-            return Ok(());
-        }
-        let number = wanted.unwrap_or_else(|| match &record.key {
-            Some(key) => places[murmur(key) as usize % places.len()].0,
-            None => places[0].0,
-        });
-        let Some((_, leader)) = places.into_iter().find(|(known, _)| *known == number) else {
-            self.refuse(super::api::UNKNOWN_TOPIC_OR_PARTITION);
-            return Ok(());
+        let place = match (wanted, &record.key) {
+            (Some(number), _) => places.into_iter().find(|place| place.number == number),
+            (None, Some(key)) => places.get(murmur(key) as usize % places.len().max(1)).cloned(),
+            (None, None) => places.into_iter().next(),
         };
+        let place = match (error, place) {
+            (0, Some(place)) if place.error != NO_LEADER => place,
+            (NO_LEADER, _) | (0, Some(_)) => {
+                self.came = Some(Came::Later(PAUSE));
+                return Ok(());
+            }
+            (UNKNOWN_TOPIC_OR_PARTITION, _) if self.n_unknown < MOST_UNKNOWN => {
+                self.n_unknown += 1;
+                self.came = Some(Came::Later(PAUSE));
+                return Ok(());
+            }
+            (error, _) => {
+                self.refuse(if error == 0 { UNKNOWN_TOPIC_OR_PARTITION } else { error });
+                return Ok(());
+            }
+        };
+        let Place { number, leader, .. } = place;
         self.leader = leader;
+        self.n_unknown = 0;
         let records = batch(&[&record]);
         let request = self.request((PRODUCE, PRODUCE_SPOKEN), |writer| {
             writer.null_text();
@@ -217,11 +236,10 @@ impl Publisher for Publishing {
         let record = Said {
             offset: 0,
             key: field("key").map(bytes),
-            value: Some(body.clone()),
+            value: body.clone(),
             headers: headers.map(header).collect(),
         };
         self.asked = Some((topic.clone().into_bytes(), record, partition.transpose()?));
-        self.n_tries = 0;
         self.ask_where(out);
         Ok(())
     }
@@ -283,7 +301,6 @@ mod tests {
     use crate::watching::Resumed;
     use std::net::SocketAddr;
     use std::sync::Arc;
-    use std::time::Duration;
 
     /// Those that Kafka's own tests have.
     #[test]
@@ -351,7 +368,7 @@ mod tests {
         let publication = Publication {
             topic: "orders".to_owned(),
             fields: fields.as_map().unwrap().clone(),
-            body: br#"{"id":7}"#.to_vec(),
+            body: Some(br#"{"id":7}"#.to_vec()),
             n_answers: 0,
         };
         let (came, told, records) = published(&publication, r#"{"offset":41}"#);
@@ -368,5 +385,92 @@ mod tests {
         assert_eq!(came, Some(Came::Refused { code: Value::from(10_i64), message }));
         let (came, ..) = published(&publication, r#"{"error":6}"#);
         assert_eq!(came, Some(Came::Elsewhere("127.0.0.1:7001".to_owned())));
+    }
+
+    /// What Metadata says of a topic and of its partitions: `(error, number)`, all of which broker 1 has that have none.
+    fn metadata(publisher: &Publishing, error: i16, partitions: &[(i16, i32)]) -> Vec<u8> {
+        let mut writer = Writer::new(false);
+        writer.i32(publisher.correlation);
+        writer.i32(0);
+        writer.count(1);
+        writer.i32(1);
+        writer.text(b"127.0.0.1");
+        writer.i32(7001);
+        writer.null_text();
+        writer.null_text();
+        writer.i32(1);
+        writer.count(1);
+        writer.i16(error);
+        writer.text(b"orders");
+        writer.put(&[0]);
+        writer.count(partitions.len());
+        for (error, number) in partitions {
+            writer.i16(*error);
+            writer.i32(*number);
+            writer.i32(if *error == 0 { 1 } else { -1 });
+            writer.count(0);
+            writer.count(0);
+        }
+        [&i32::try_from(writer.out.len()).unwrap().to_be_bytes()[..], &writer.out].concat()
+    }
+
+    /// Publishes once to where this is said: what comes of it, and the requests that follow.
+    fn asked(
+        publisher: &mut Publishing,
+        partition: i32,
+        says: (i16, &[(i16, i32)]),
+    ) -> (Option<Came>, Vec<u8>) {
+        let fields = Map::from_iter([("partition".to_owned(), Value::from(i64::from(partition)))]);
+        let publication = Publication { topic: "orders".to_owned(), fields, ..Publication::default() };
+        publisher.publish(&publication, &mut Vec::new()).unwrap();
+        let (reply, mut out) = (metadata(publisher, says.0, says.1), Vec::new());
+        publisher.hear(&reply, &mut out).unwrap();
+        (publisher.came(), out)
+    }
+
+    /// A topic that is being made has no broker yet, or isn't known at all; only the partition that is meant counts.
+    #[test]
+    fn a_topic_that_is_being_made_is_waited_for() {
+        let none = |code: i16| (Some(Came::Later(PAUSE)), code);
+        for (partition, says, expect) in [
+            (0, (UNKNOWN_TOPIC_OR_PARTITION, &[][..]), none(3)),
+            (0, (NO_LEADER, &[]), none(5)),
+            (0, (0, &[(NO_LEADER, 0), (0, 1)]), none(5)),
+        ] {
+            let mut publisher = Publishing::new(SignIn::default());
+            let (came, out) = asked(&mut publisher, partition, says);
+            assert_eq!((came, out.is_empty()), (expect.0, true), "{}", expect.1);
+            // The second time it is there.
+            let (came, out) = asked(&mut publisher, partition, (0, &[(0, 0), (0, 1)]));
+            assert_eq!((came, out.get(4..6)), (None, Some(&PRODUCE.to_be_bytes()[..])));
+        }
+        let mut publisher = Publishing::new(SignIn::default());
+        let (came, out) = asked(&mut publisher, 0, (0, &[(NO_LEADER, 1), (0, 0)]));
+        assert_eq!((came, out.is_empty()), (None, false), "another partition has none");
+        let (came, _) = asked(&mut publisher, 7, (0, &[(0, 0)]));
+        assert!(matches!(came, Some(Came::Refused { .. })), "there is no such partition: {came:?}");
+    }
+
+    #[test]
+    fn a_topic_that_nobody_makes_is_refused() {
+        let mut publisher = Publishing::new(SignIn::default());
+        for _ in 0..MOST_UNKNOWN {
+            let (came, _) = asked(&mut publisher, 0, (UNKNOWN_TOPIC_OR_PARTITION, &[]));
+            assert_eq!(came, Some(Came::Later(PAUSE)));
+        }
+        let (came, _) = asked(&mut publisher, 0, (UNKNOWN_TOPIC_OR_PARTITION, &[]));
+        let message = "UNKNOWN_TOPIC_OR_PARTITION".to_owned();
+        assert_eq!(came, Some(Came::Refused { code: Value::from(3_i64), message }));
+    }
+
+    /// What has no payload deletes its key; an empty one does not.
+    #[test]
+    fn no_payload_is_null() {
+        for (body, expect) in [(None, "null"), (Some(Vec::new()), r#""""#)] {
+            let publication = Publication { topic: "orders".to_owned(), body, ..Publication::default() };
+            let (came, _, records) = published(&publication, r#"{"offset":41}"#);
+            assert_eq!(came, Some(Came::Done));
+            assert_eq!(records[0].get("text").unwrap().to_string(), expect);
+        }
     }
 }

@@ -23,6 +23,13 @@ pub(super) const FIELDS: &[&str] = &["headers", "properties", "qos", "retain", "
 /// Codes from here on refuse.
 const REFUSED: u8 = 0x80;
 
+/// How long a text may be.
+const LONGEST: usize = u16::MAX as usize;
+
+/// With what is subscribed: QoS 1, and with MQTT 5 nothing that is retained.
+const SUBSCRIBED: u8 = 1;
+const WITHOUT_RETAINED: u8 = 0x20;
+
 /// The only things that are ever under way at once: one subscription, one publication.
 const SUBSCRIPTION: u16 = 1;
 const PUBLICATION: u16 = 2;
@@ -112,8 +119,11 @@ impl Publishing {
                 if let Some(id) = publish.id {
                     out.extend_from_slice(&acknowledgement(kinds::PUBACK, id, None));
                 }
-                // What comes to another topic was on its way when that was heard no longer.
-                if self.inbox.as_ref().is_some_and(|(inbox, _)| inbox.as_bytes() == publish.topic) {
+                // What comes to another topic was on its way when that was heard no longer; and what is retained, or
+                // there before anything was asked, answers nothing.
+                let is_asked = !publish.retain && matches!(self.stage, Stage::Published(_));
+                if is_asked && self.inbox.as_ref().is_some_and(|(inbox, _)| inbox.as_bytes() == publish.topic)
+                {
                     let kept = Kept::new(bytes, (true, self.version), limits());
                     self.answers.push(answer(&Box::new(kept).read().message));
                 }
@@ -160,7 +170,7 @@ impl Publishing {
         }
         put_bytes(&mut rest, inbox.as_bytes());
         if kind == kinds::SUBSCRIBE {
-            rest.push(1);
+            rest.push(if self.version >= 5 { SUBSCRIBED | WITHOUT_RETAINED } else { SUBSCRIBED });
         }
         out.extend_from_slice(&packet(kind << 4 | 2, &rest));
     }
@@ -214,6 +224,9 @@ impl Publisher for Publishing {
                 return Err(Unanswerable::new(format!("version is `5` or `3.1.1`, not {other}")));
             }
         };
+        if [user, password].into_iter().flatten().any(|said| said.len() > LONGEST) {
+            return Err(Unanswerable::new("user and password have at most 65,535 bytes"));
+        }
         let mut rest = Vec::new();
         put_bytes(&mut rest, b"MQTT");
         let flags = 2 | u8::from(user.is_some()) << 7 | u8::from(password.is_some()) << 6;
@@ -230,7 +243,8 @@ impl Publisher for Publishing {
 
     fn publish(&mut self, publication: &Publication, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
         let Publication { topic, fields, body, n_answers } = publication;
-        let is_topic = |topic: &str| !topic.is_empty() && !topic.contains(['+', '#', '\0']);
+        let is_topic =
+            |topic: &str| !topic.is_empty() && topic.len() <= LONGEST && !topic.contains(['+', '#', '\0']);
         let field = |name: &str| fields.get(name).filter(|value| **value != Value::Null);
         let mut reply_to = field("reply_to").map(Value::to_plain_text);
         if *n_answers > 0 && reply_to.is_none() {
@@ -259,7 +273,7 @@ impl Publisher for Publishing {
             topic: topic.as_bytes(),
             id: (qos > 0).then_some(PUBLICATION),
             properties: &properties,
-            payload: body,
+            payload: body.as_deref().unwrap_or_default(),
         };
         let publish = publish.write(self.version);
         self.inbox = reply_to.filter(|_| *n_answers > 0).map(|inbox| (inbox, *n_answers));
@@ -296,5 +310,59 @@ impl Publisher for Publishing {
 
     fn told(&mut self) -> Map {
         Map::from_iter([("messages".to_owned(), Value::List(std::mem::take(&mut self.answers)))])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(retain: bool, payload: &[u8], version: u8) -> Vec<u8> {
+        let publish =
+            Publish { is_again: false, qos: 0, retain, topic: b"state", id: None, properties: &[], payload };
+        publish.write(version)
+    }
+
+    /// What is retained where the answer goes, and what was published there before, is none.
+    #[test]
+    fn what_was_there_before_is_no_answer() {
+        for (version, number, options) in [("5", 5, 0x21), ("3.1.1", 4, 1)] {
+            let sign_in = SignIn { version: Some(version.to_owned()), ..SignIn::default() };
+            let mut publishing = Publishing::new(sign_in);
+            publishing.begin(&mut Vec::new()).unwrap();
+            publishing.stage = Stage::Free;
+            let fields = Map::from_iter([("reply_to".to_owned(), Value::text("state"))]);
+            let publication =
+                Publication { topic: "ask".to_owned(), fields, n_answers: 1, ..Publication::default() };
+            let mut out = Vec::new();
+            publishing.publish(&publication, &mut out).unwrap();
+            assert_eq!(out.last(), Some(&options), "{version}");
+            let no_properties: &[u8] = if number == 5 { &[0] } else { &[] };
+            let suback = [&SUBSCRIPTION.to_be_bytes()[..], no_properties, &[1]].concat();
+            for heard in [
+                delivery(true, b"yesterday", number),
+                delivery(false, b"just before", number),
+                packet(kinds::SUBACK << 4, &suback),
+                delivery(true, b"yesterday", number),
+                packet(kinds::PUBACK << 4, &PUBLICATION.to_be_bytes()),
+            ] {
+                publishing.hear(&heard, &mut out).unwrap();
+                assert_eq!((publishing.came(), publishing.answers.len()), (None, 0), "{version}");
+            }
+            publishing.hear(&delivery(false, b"now", number), &mut out).unwrap();
+            publishing.hear(&packet(kinds::UNSUBACK << 4, &suback), &mut out).unwrap();
+            assert_eq!(publishing.came(), Some(Came::Done), "{version}");
+            let told = publishing.told();
+            assert_eq!(told["messages"].as_list().unwrap()[0].get("text"), Some(&Value::text("now")));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_cut() {
+        let long = "x".repeat(LONGEST + 1);
+        let mut publishing = Publishing::new(SignIn { password: Some(long.clone()), ..SignIn::default() });
+        assert!(publishing.begin(&mut Vec::new()).is_err());
+        let publication = Publication { topic: long, ..Publication::default() };
+        assert!(publishing.publish(&publication, &mut Vec::new()).is_err());
     }
 }

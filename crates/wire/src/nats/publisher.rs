@@ -164,7 +164,7 @@ impl Publisher for Publishing {
             n_headers: 0,
             n_bytes: 0,
         };
-        out.extend_from_slice(&head.write(false, &headers, body));
+        out.extend_from_slice(&head.write(false, &headers, body.as_deref().unwrap_or_default()));
         out.extend_from_slice(b"PING\r\n");
         (self.is_read, self.n_awaited) = (false, Some(*n_answers));
         Ok(())
