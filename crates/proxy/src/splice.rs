@@ -68,10 +68,8 @@ pub(crate) async fn pass_bulk(
 /// Is a socket's other side gone?
 fn is_of_socket(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
-    let is_gone = matches!(
-        error.kind(),
-        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut
-    );
+    let is_gone =
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | TimedOut);
     let unreachable = [io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable];
     is_gone || unreachable.contains(&error.kind())
 }
