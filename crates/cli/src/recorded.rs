@@ -23,7 +23,7 @@ pub(crate) const USUAL_FOLDER: &str = "recordings";
 /// Reads an archive of HTTP, with what it keeps in files below its folder; others may have written it.
 pub(crate) fn archive_at(path: &Path, text: &str) -> Result<Archive, HarError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read_file = |name: &str| read_below(folder, &folder.join(name));
+    let read_file = |name: &str| read_below(folder, name);
     from_har(text, &Around { read_file: &read_file })
 }
 

@@ -2,12 +2,12 @@
 
 use crate::screen::{Screen, chain};
 use clap::Args;
-use seam_control::{ControlError, SeamView, Seams, Served, Toxiproxy, serve_wiremock};
+use seam_control::{ControlError, Manner, SeamView, Seams, Served, Toxiproxy, serve_wiremock};
 use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_expr::Chance;
 use seam_manifest::parse;
 use seam_proxy::ProxyError;
-use seam_recording::{is_archive, read_stub_file};
+use seam_recording::{Around, read_stub_file};
 use seam_steps::read_below;
 use seam_stub::wiremock::Templates;
 use seam_stub::{Reading, Stubs, Surroundings};
@@ -36,6 +36,9 @@ pub(crate) struct Stands {
     /// Answers of all WireMock mappings are templates, not only of those with the transformer `response-template`
     #[arg(long)]
     global_response_templating: bool,
+    /// Answers of WireMock mappings are never packed with gzip, also for those who take that
+    #[arg(long)]
+    disable_gzip: bool,
     /// Make the proxies of this configuration file of Toxiproxy's
     #[arg(long, value_name = "FILE")]
     toxiproxy_config: Option<PathBuf>,
@@ -175,9 +178,10 @@ impl Stood {
 }
 
 impl Stands {
-    /// Which mappings are templates, in folders and at the control address.
-    pub(crate) fn templates(&self) -> Templates {
-        if self.global_response_templating { Templates::All } else { Templates::Named }
+    /// How mappings are answered, in folders and at the control address.
+    pub(crate) fn manner(&self) -> Manner {
+        let templates = if self.global_response_templating { Templates::All } else { Templates::Named };
+        Manner { templates, never_packs: self.disable_gzip }
     }
 
     /// Is nothing to stand?
@@ -226,7 +230,7 @@ impl Stands {
             *lines += &line("stub", &seams.stand_stubs((listen, &name), stubs, protocol).await?);
         }
         for (root, listen) in self.wiremocks.iter().zip(self.listens.iter().skip(self.stubs.len())) {
-            let (site, warnings) = serve_wiremock(*listen, root, self.templates()).await?;
+            let (site, warnings) = serve_wiremock(*listen, root, self.manner()).await?;
             let _ = writeln!(lines, "wiremock: http://{} ({})", site.address(), root.display());
             stood.warnings.extend(warnings);
             stood.sites.push(site);
@@ -234,9 +238,13 @@ impl Stands {
         if let Some(path) = &self.toxiproxy_config {
             let failed = |reason: String| StandError::Config { path: path.display().to_string(), reason };
             let config = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            for proxy in toxiproxy.populate(&config).await.map_err(failed)? {
+            let proxies = toxiproxy.populate(&config).await.map_err(failed)?;
+            // One that comes again under its name is in the place of the first.
+            let is_last =
+                |index: usize| proxies[index + 1..].iter().all(|other| other.name != proxies[index].name);
+            for proxy in (0..proxies.len()).filter(|index| is_last(*index)).map(|index| &proxies[index]) {
                 let off = if proxy.is_enabled { "" } else { ", disabled" };
-                let (listen, upstream, name) = (proxy.listen, proxy.upstream, proxy.name);
+                let (listen, upstream, name) = (&proxy.listen, &proxy.upstream, &proxy.name);
                 let _ = writeln!(lines, "toxiproxy: {listen} -> {upstream} ({name}{off})");
             }
         }
@@ -294,11 +302,10 @@ fn read_one(
         let path = folder.join(path);
         std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let read_archived = |path: &str| read_below(&folder, &folder.join(path));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let read_file: &dyn Fn(&str) -> _ = if is_archive(&name) { &read_archived } else { &read_bytes };
-    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file };
-    read_stub_file((&name, file, text), &reading, found).map(|stubs| (stubs, protocol))
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_bytes };
+    let around = Around { read_file: &|path| read_below(&folder, path) };
+    read_stub_file((&name, file, text), &reading, &around, found).map(|stubs| (stubs, protocol))
 }
 
 /// What templates of stubs may ask where there is no system.

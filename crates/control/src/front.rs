@@ -8,6 +8,7 @@
 //! So delays, dribbled bodies, broken connections and requests that are passed on elsewhere are done where they are done
 //! for every other seam.
 
+use crate::packing::{Packing, takes_gzip};
 use crate::wiremock::{Files, jetty};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +20,7 @@ use seam_proxy::{
 };
 use seam_stub::wiremock::{Request, WireMock};
 use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked, Limits, Say};
+use seam_wire::{Answering, Answers, Asked, Glance, Limits, Say};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -79,17 +80,31 @@ pub(crate) struct Mapped {
     /// What is served where no mapping answers.
     pub(crate) files: Arc<Files>,
     pub(crate) reserved: Reserved,
+    /// Packs answers for those who take that; none where nothing is packed.
+    pub(crate) packing: Option<Packing>,
 }
 
 impl Mapped {
+    /// What packs the answer to a request, where whoever asks takes that.
+    fn packing_for(&self, request: &Request) -> Option<&Packing> {
+        self.packing.as_ref().filter(|_| takes_gzip(&request.method, request.header("accept-encoding")))
+    }
+
+    /// Does our own server answer this path?
+    fn is_reserved(&self, path: &str) -> bool {
+        let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
+        self.reserved.contains(&first)
+    }
+
     /// A file of the folder that is asked for by its path.
     fn file(&self, asked: &Asked<'_>, path: &str) -> Option<Answering> {
         let method = asked.request.get("method").and_then(Value::as_text)?;
         if !matches!(method, "GET" | "HEAD") {
             return None;
         }
-        let (status, kind, body) = if let Ok(bytes) = self.files.served(path)? {
-            (StatusCode::OK, media_type(path), bytes)
+        let (status, kind, body) = if let Ok((bytes, is_index)) = self.files.served(path)? {
+            let kind = if is_index { "text/html;charset=utf-8" } else { media_type(path) };
+            (StatusCode::OK, kind, bytes)
         } else {
             let page = jetty(StatusCode::FORBIDDEN, path, "Forbidden");
             (page.status, "text/html;charset=ISO-8859-1", page.body.to_vec())
@@ -103,38 +118,68 @@ impl Mapped {
     }
 }
 
-/// The type of a file by its ending, as WireMock's server knows it.
+/// The type of a file by its ending, as WireMock's server knows it; what it doesn't know it tells as JSON.
 fn media_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase().as_str() {
-        "json" => "application/json",
-        "txt" => "text/plain",
+        "txt" | "java" => "text/plain",
         "html" | "htm" => "text/html",
-        "xml" => "application/xml",
+        "xhtml" => "application/xhtml+xml",
+        "xml" | "xsd" => "application/xml",
         "css" => "text/css",
-        "js" => "text/javascript",
+        "js" | "mjs" => "text/javascript",
         "csv" => "text/csv",
+        "rtf" => "application/rtf",
+        "pdf" => "application/pdf",
+        "doc" => "application/msword",
         "png" => "image/png",
         "jpg" | "jpeg" => "image/jpeg",
         "gif" => "image/gif",
         "svg" => "image/svg+xml",
-        "pdf" => "application/pdf",
+        "bmp" => "image/bmp",
+        "ico" => "image/x-icon",
+        "tiff" => "image/tiff",
+        "webp" => "image/webp",
+        "woff" => "font/woff",
+        "woff2" => "font/woff2",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/x-wav",
+        "mp4" => "video/mp4",
+        "mpeg" => "video/mpeg",
+        "avi" => "video/x-msvideo",
         "zip" => "application/zip",
-        _ => "application/octet-stream",
+        "gz" => "application/gzip",
+        "tar" => "application/x-tar",
+        "jar" => "application/java-archive",
+        "class" => "application/java-vm",
+        "wasm" => "application/wasm",
+        "bin" => "application/octet-stream",
+        _ => "application/json",
     }
 }
 
 impl Answers for Mapped {
+    fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        let request = Request::at_a_glance(glance, jiff::Timestamp::now())?;
+        if self.is_reserved(request.path()) {
+            return Some(answering(Say::Pass));
+        }
+        // What nothing matches is read: it may be a file that is asked for, and it is written down.
+        let packing = self.packing_for(&request);
+        Some(packed(self.wiremock.serve_at_a_glance(request)?, packing))
+    }
+
     fn answer(&self, asked: &Asked<'_>) -> Option<Answering> {
         let path = asked.request.get("path").and_then(Value::as_text).unwrap_or("/");
-        let first = path.trim_start_matches('/').split(['/', '?']).next().unwrap_or_default();
-        if self.reserved.contains(&first) {
+        if self.is_reserved(path) {
             // Who may not control anything is refused by the server. A stub answers whoever asks, by whatever name: it may
             // stand in for a host of another, and mappings can ask for one.
             return Some(answering(Say::Pass));
         }
         let now = jiff::Timestamp::now();
-        if let Some(answer) = self.wiremock.serve(Request::of(asked, now)).answering {
-            return Some(answer);
+        let request = Request::of(asked, now);
+        let packing = self.packing_for(&request);
+        if let Some(answer) = self.wiremock.serve(request).answering {
+            return Some(packed(answer, packing));
         }
         if let Some(file) = self.file(asked, path) {
             return Some(file);
@@ -144,11 +189,24 @@ impl Answers for Mapped {
     }
 }
 
+fn packed(answering: Answering, packing: Option<&Packing>) -> Answering {
+    match packing {
+        Some(packing) => packing.of(answering),
+        None => answering,
+    }
+}
+
 /// What a client is told whom nothing has answered.
 fn not_found(report: &str) -> Value {
     Value::map([
         ("status", Value::from(404_u16)),
-        ("headers", Value::map([("Content-Type", Value::text("text/plain;charset=UTF-8"))])),
+        (
+            "headers",
+            Value::map([
+                ("Content-Type", Value::text("text/plain;charset=UTF-8")),
+                ("Transfer-Encoding", Value::text("chunked")),
+            ]),
+        ),
         ("text", Value::text(report)),
     ])
 }

@@ -5,6 +5,7 @@ use crate::answer::{Answer, Asked};
 use crate::front::{Front, Mapped, Reserved};
 use crate::guard::refusal;
 use crate::own::{House, Own};
+use crate::packing::Packing;
 use crate::toxiproxy::Toxiproxy;
 use crate::wiremock::{Admin, Files, Stands};
 use bytes::{Bytes, BytesMut};
@@ -90,8 +91,17 @@ pub struct Control {
     pub toxiproxy: Arc<Toxiproxy>,
     /// What is up.
     pub house: Arc<dyn House>,
-    /// Which mappings at this address are templates.
+    /// How mappings at this address are answered.
+    pub manner: Manner,
+}
+
+/// How mappings are answered, beyond what they say themselves: some of the words of WireMock's own program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Whose answers are templates.
     pub templates: Templates,
+    /// Are answers sent as they are, also to those who take them packed with gzip?
+    pub never_packs: bool,
 }
 
 /// An address while it is served.
@@ -106,12 +116,12 @@ impl Control {
     /// Listens there, on loopback; must be called within a runtime.
     pub async fn serve(self, address: SocketAddr) -> Result<Served, ControlError> {
         let files = Arc::new(Files::of(None));
-        let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(self.templates);
+        let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(self.manner.templates);
         let wiremock = Arc::new(wiremock);
         let own = Own::new(Arc::clone(&self.house), Arc::clone(&wiremock));
         let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)), began: Instant::now() };
         let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(own), admin };
-        Served::begin(address, serving, OF_CONTROL).await
+        Served::begin(address, serving, (OF_CONTROL, self.manner)).await
     }
 }
 
@@ -119,10 +129,10 @@ impl Control {
 pub async fn serve_wiremock(
     address: SocketAddr,
     root: &Path,
-    templates: Templates,
+    manner: Manner,
 ) -> Result<(Served, Vec<String>), ControlError> {
     let files = Arc::new(Files::of(Some(root.to_owned())));
-    let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(templates);
+    let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(manner.templates);
     let wiremock = Arc::new(wiremock);
     let failed = |reason: String| ControlError::Mappings { root: root.display().to_string(), reason };
     if !root.is_dir() {
@@ -131,11 +141,15 @@ pub async fn serve_wiremock(
     let admin = Admin { wiremock, files, stands: None, began: Instant::now() };
     let warnings = admin.load().map_err(failed)?;
     let serving = Serving { toxiproxy: None, own: None, admin };
-    Ok((Served::begin(address, serving, OF_WIREMOCK).await?, warnings))
+    Ok((Served::begin(address, serving, (OF_WIREMOCK, manner)).await?, warnings))
 }
 
 impl Served {
-    async fn begin(address: SocketAddr, serving: Serving, reserved: Reserved) -> Result<Self, ControlError> {
+    async fn begin(
+        address: SocketAddr,
+        serving: Serving,
+        (reserved, manner): (Reserved, Manner),
+    ) -> Result<Self, ControlError> {
         if !address.ip().is_loopback() {
             return Err(ControlError::NotLoopback(address));
         }
@@ -150,6 +164,7 @@ impl Served {
             wiremock: Arc::clone(&serving.admin.wiremock),
             files: Arc::clone(&serving.admin.files),
             reserved,
+            packing: (!manner.never_packs).then(Packing::default),
         };
         let (front, address) = Front::stand(address, socket.path.clone(), mapped).await?;
         let (stop, stopped) = oneshot::channel();

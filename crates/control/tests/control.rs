@@ -2,10 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use seam_control::{Control, Seams, Served, Toxiproxy};
+use seam_control::{Control, Manner, Seams, Served, Toxiproxy};
 use seam_expr::Chance;
 use seam_stub::Surroundings;
-use seam_stub::wiremock::Templates;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ async fn serve() -> (Served, Arc<Seams>) {
     let control = Control {
         toxiproxy: Arc::new(Toxiproxy::new(1)),
         house: Arc::clone(&seams) as _,
-        templates: Templates::Named,
+        manner: Manner::default(),
     };
     (control.serve("127.0.0.1:0".parse().unwrap()).await.unwrap(), seams)
 }
@@ -53,7 +52,10 @@ async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, Value) {
     );
     let answer = raw(address, (head + body).as_bytes()).await;
     let status = answer[9..12].parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    // What a mapping answers comes in one chunk.
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { body.split("\r\n").nth(1).unwrap_or_default() } else { body };
     (status, serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
@@ -259,6 +261,7 @@ async fn rules_are_put_on_seams_and_taken_away() {
         ),
         (r#"{"seam": "xSEAM", "fault": "reset"}"#, 404, "did you mean `SEAM`?"),
         (r#"{"seam": "SEAM"}"#, 422, "either `fault` or `stub`"),
+        (r#"{"seam": "SEAM", "seam": "SEAM", "fault": "reset"}"#, 422, "`seam` stands here twice"),
         (r#"{"seam": "SEAM", "fault": "reset", "nht": 1}"#, 422, "nht"),
         (r#"{"seam": "SEAM", "stub": {"request": "GET /", "replay": {}}}"#, 422, "replay"),
     ] {
@@ -335,6 +338,18 @@ async fn a_message_is_pushed_to_those_who_have_subscribed() {
         "entry 3 is passed over: a mapping answers no WebSocket; name a `seam`"
     ]);
     assert_eq!((status, &told["warnings"]), (201, &warnings), "{told}");
+    // What asks more is answered as itself, and a form as a browser writes it.
+    let alike = r#"{"log":{"entries":[
+        {"request":{"method":"GET","url":"http://h/q?a=1"},"response":{"status":302}},
+        {"request":{"method":"GET","url":"http://h/q?a=1&b=2"},"response":{"status":203}},
+        {"request":{"method":"POST","url":"http://h/f","postData":{"params":[{"name":"n-a","value":"a b"}]}},
+         "response":{"status":202}}]}}"#;
+    assert_eq!(ask(address, "POST /seam/har", alike).await.0, 201);
+    for (line, body, status) in
+        [("GET /q?a=1", "", 302), ("GET /q?b=2&a=1", "", 203), ("POST /f", "n-a=a+b", 202)]
+    {
+        assert_eq!(ask(address, line, body).await.0, status, "{line}");
+    }
     assert_eq!(ask(address, "POST /seam/push", &push.replace("feed", "none")).await.0, 404);
     served.close().await;
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use seam_control::{Control, Seams, Served, Toxiproxy, serve_wiremock};
+use seam_control::{Control, Manner, Seams, Served, Toxiproxy, serve_wiremock};
 use seam_expr::Chance;
 use seam_stub::Surroundings;
 use seam_stub::wiremock::Templates;
@@ -29,7 +29,7 @@ async fn serve() -> (Served, Arc<Seams>) {
     let control = Control {
         toxiproxy: Arc::new(Toxiproxy::new(1)),
         house: Arc::clone(&seams) as _,
-        templates: Templates::Named,
+        manner: Manner::default(),
     };
     (control.serve("127.0.0.1:0".parse().unwrap()).await.unwrap(), seams)
 }
@@ -46,8 +46,19 @@ async fn ask(address: SocketAddr, line: &str, body: &str) -> (u16, String) {
     if read.is_err() || answer.len() < 12 {
         return (0, answer);
     }
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    (answer[9..12].parse().unwrap(), body.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    (answer[9..12].parse().unwrap(), if is_chunked { unchunked(body) } else { body.to_owned() })
+}
+
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole += &rest[..size];
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
 }
 
 async fn map(address: SocketAddr, mapping: Value) -> Value {
@@ -273,7 +284,7 @@ async fn a_folder_of_mappings_is_served() {
     let mapping = json!({ "request": { "url": "/hi" }, "response": { "bodyFileName": "hi.txt" } });
     std::fs::write(root.path().join("mappings/hi.json"), mapping.to_string()).unwrap();
     let (served, warnings) =
-        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.unwrap();
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Manner::default()).await.unwrap();
     assert_eq!(warnings, Vec::<String>::new());
     assert_eq!(ask(served.address(), "GET /hi", "").await, (200, "from a file".to_owned()));
     assert_eq!(ask(served.address(), "GET /__admin/files", "").await.1, r#"[ "hi.txt" ]"#);
@@ -296,7 +307,7 @@ async fn a_folder_of_mappings_is_served() {
     served.close().await;
     std::fs::write(root.path().join("mappings/wrong.json"), r#"{"requst": {}}"#).unwrap();
     let wrong =
-        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.err().unwrap();
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Manner::default()).await.err().unwrap();
     assert!(wrong.to_string().contains("wrong.json"), "{wrong}");
 }
 
@@ -317,8 +328,13 @@ async fn all_mappings_may_be_templates() {
         ),
         (Templates::All, ["hi GET", "/text", r#"{"m":"GET"}"#, ""]),
     ] {
-        let (served, _) =
-            serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), templates).await.unwrap();
+        let (served, _) = serve_wiremock(
+            "127.0.0.1:0".parse().unwrap(),
+            root.path(),
+            Manner { templates, ..Manner::default() },
+        )
+        .await
+        .unwrap();
         let address = served.address();
         map(address, mapping("/text", &json!({ "body": "{{request.path}}" }))).await;
         map(address, mapping("/json", &json!({ "jsonBody": { "m": "{{request.method}}" } }))).await;
@@ -341,7 +357,7 @@ async fn a_reset_reads_the_folder_again() {
     let folder = root.path().join("mappings/deep");
     std::fs::create_dir_all(&folder).unwrap();
     let (served, _) =
-        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Templates::Named).await.unwrap();
+        serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), Manner::default()).await.unwrap();
     let address = served.address();
     let id = "7a0d8375-6e0e-4c9c-9686-5ef20cde1a84";
     let one = json!({ "id": id, "request": { "url": "/one" }, "response": { "body": "first" } });
@@ -373,5 +389,50 @@ async fn a_reset_reads_the_folder_again() {
     assert_eq!(ask(address, "GET /one", "").await.0, 404);
     // What is not there is told before anything is said of a body.
     assert_eq!(ask(address, &line, "").await.0, 404);
+    served.close().await;
+}
+
+/// Asks with these further lines of the head; the whole answer, as it came.
+async fn ask_raw(address: SocketAddr, line: &str, headers: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    assert!(read.is_ok(), "the connection stays: {}", String::from_utf8_lossy(&answer));
+    answer
+}
+
+#[tokio::test]
+async fn an_answer_is_framed_and_packed_as_wiremocks_server_does() {
+    let (served, _seams) = serve().await;
+    let address = served.address();
+    for (path, headers) in [
+        ("/plain", json!({})),
+        ("/long", json!({ "Content-Length": "5" })),
+        ("/last", json!({ "Connection": "close" })),
+    ] {
+        let response = json!({ "body": "hello", "headers": headers });
+        map(address, json!({ "request": { "url": path }, "response": response })).await;
+    }
+    for (path, asks, has, body) in [
+        (
+            "/plain",
+            "Connection: close\r\n",
+            "transfer-encoding: chunked\r\n",
+            &b"\r\n5\r\nhello\r\n0\r\n\r\n"[..],
+        ),
+        ("/long", "Connection: close\r\n", "Content-Length: 5\r\n", b"\r\n\r\nhello"),
+        // The mapping ends the connection, and not whoever asked.
+        ("/last", "", "Connection: close\r\n", b"\r\n5\r\nhello\r\n0\r\n\r\n"),
+        ("/long", "Connection: close\r\nAccept-Encoding: gzip\r\n", "Content-Encoding: gzip\r\n", b""),
+    ] {
+        let answer = ask_raw(address, &format!("GET {path}"), asks).await;
+        let shown = String::from_utf8_lossy(&answer);
+        assert!(shown.contains(has) && answer.ends_with(body), "{path}: {shown}");
+        assert_eq!(shown.contains('\x1f'), asks.contains("gzip"), "{path}: {shown}");
+    }
+    // What its journal tells is what the mapping said.
+    let (_, journal) = ask(address, "GET /__admin/requests", "").await;
+    assert!(!journal.contains("chunked") && !journal.contains("\"Content-Encoding\""), "{journal}");
     served.close().await;
 }

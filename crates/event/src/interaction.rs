@@ -11,7 +11,8 @@ use std::time::Duration;
 /// does not apply, or never came, is null. Tests reach them by path: `interactions.0.request.body.amount`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interaction {
-    /// Its number in the run, from 1, in the order in which requests began.
+    /// Its number in the run, from 1, in the order in which they are told. A call that was open when a test ended is told
+    /// then, and again when it ends: what is told last under a number counts.
     pub id: u64,
     /// The seam that it passed.
     pub seam: SeamId,

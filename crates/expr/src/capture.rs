@@ -117,15 +117,6 @@ impl Capture {
         self.default.as_ref().map(|default| default.render(names))
     }
 
-    /// The path whose beginning names a field of the result, for whoever checks that there is such a field.
-    pub fn path(&self) -> Option<&Path> {
-        match &self.source {
-            Source::Path(path) => Some(path),
-            Source::Query { of, .. } => of.as_ref(),
-            Source::Expression(_) | Source::Nothing => None,
-        }
-    }
-
     /// Takes the value out of a result.
     pub fn take(&self, result: &Value, names: &dyn Names) -> Result<Value, EvalError> {
         let taken = self.found(result, names).and_then(|value| match &self.matches {

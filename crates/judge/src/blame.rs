@@ -9,7 +9,7 @@
 //! What was done on purpose is nobody's mistake: whom a fault struck, or a stub stood in for, is never named for it. But
 //! whoever made the call had to get over it, and is named where nothing else explains the failure.
 
-use crate::chain::{Side, Trouble, is_refusal, is_within, status};
+use crate::chain::{Side, Trouble, is_refusal, is_within, refused_with, said_status, status, status_number};
 use crate::grade::Grade;
 use crate::scene::Scene;
 use crate::verdict::{Attempt, Finding, Found};
@@ -136,7 +136,7 @@ fn wrong_statuses(judged: &Judged) -> Vec<i64> {
     let expected = list(&judged.expected);
     let actual = list(&judged.actual);
     let wrong = actual.iter().enumerate().filter(|(index, found)| expected.get(*index) != Some(found));
-    wrong.filter_map(|(_, found)| found.as_i64()).collect()
+    wrong.filter_map(|(_, found)| status_number(found)).collect()
 }
 
 /// Follows trouble down the calls that were made meanwhile, as long as one of them went wrong too.
@@ -220,14 +220,10 @@ fn suspect(scene: &Scene<'_>, seq: u64, interaction: &Interaction, trouble: &Tro
                 }
                 None if calls.is_empty() => {}
                 // A refusal is an answer and no trouble, but who got it may have dealt with it badly.
-                None => match calls
-                    .iter()
-                    .rev()
-                    .find_map(|(_, call)| Some((call, status(call)?)).filter(|_| is_refusal(call)))
-                {
-                    Some((call, status)) => {
+                None => match calls.iter().rev().find_map(|(_, call)| Some((call, refused_with(call)?))) {
+                    Some((call, refusal)) => {
                         let who = scene.meddler(call).unwrap_or_else(|| call.to.to_string());
-                        reason = format!("{reason}, after {who} had answered {status}");
+                        reason = format!("{reason}, after {who} had answered {refusal}");
                     }
                     None => reason += ", although its own calls went well",
                 },
@@ -272,6 +268,7 @@ fn first_to_answer(scene: &Scene<'_>, seq: u64, root: &Interaction, given: i64) 
         return list;
     }
     evidence.extend(scene.complaints(&at.to, at, MOST_LINES));
+    let given = said_status(at).unwrap_or_else(|| given.to_string());
     let reason = match given_by {
         Some(who) => format!("passed on {given}, which {who} had answered"),
         None if at.id == root.id => format!("answered {given}"),
@@ -303,7 +300,7 @@ fn swallowed(scene: &Scene<'_>, findings: &[Finding]) -> Vec<Suspect> {
         }
         let mut suspect = suspect(scene, *seq, interaction, trouble);
         if let Some((root_seq, root)) = root.filter(|(_, root)| !is_refusal(root))
-            && let Some(status) = status(root)
+            && let Some(status) = said_status(root)
         {
             suspect.evidence.push(root_seq);
             suspect.reason = format!("{}, and {} answered {status} all the same", suspect.reason, root.to);
@@ -324,7 +321,7 @@ fn struck(scene: &Scene<'_>) -> Vec<Suspect> {
         if let Some((outer_seq, outer)) = around {
             evidence.push(*outer_seq);
             evidence.extend(scene.complaints(&call.from, outer, MOST_LINES));
-            if let Some(status) = status(outer) {
+            if let Some(status) = said_status(outer) {
                 let all_the_same = if is_refusal(outer) { "" } else { " all the same" };
                 let whom = if outer.from.is_test() { "the test" } else { outer.from.as_str() };
                 reason = format!("{reason}, and answered {whom} {status}{all_the_same}");

@@ -43,6 +43,17 @@ fn the_innermost_that_went_wrong_is_named() {
              10-50 pass 1 test -> gateway {\"status\":502}\n 55 failed a/0 status\n 60 ended a",
             &["orders on gateway -> orders: answered 500, although its own calls went well [4, 5, 6]"],
         ),
+        // gRPC says it in words.
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 2 front -> guide {\"status\":\"INTERNAL\"}\n 10-50 pass 1 test -> front {\"status\":502}
+             55 failed a/0 status\n 60 ended a",
+            &["guide on front -> guide: answered INTERNAL [4, 5]"],
+        ),
+        (
+            "0 began a\n 5 step a/0 s\n 20-30 pass 2 front -> guide {\"status\":\"NOT_FOUND\"}\n 10-50 pass 1 test -> front {\"status\":500}
+             55 failed a/0 status\n 60 ended a",
+            &["front on test -> front: answered 500, after guide had answered NOT_FOUND [4, 5]"],
+        ),
         // What it was told was an answer, and no excuse.
         (
             "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> paygate {\"status\":401}\n 10-50 pass 1 test -> orders {\"status\":502}
@@ -113,6 +124,19 @@ fn the_innermost_that_went_wrong_is_named() {
     for (script, expected) in cases {
         assert_eq!(blame(script), expected.map_strings(), "{script}");
     }
+}
+
+/// Its own calls did not go well where no stub answered them.
+#[test]
+fn what_no_stub_answered_is_told_beside_who_fell_over_it() {
+    let script = "0 began a\n 5 step a/0 s\n 20-30 pass 3 orders -> pg.o {\"error\":{\"code\":\"XX000\",\"message\":\"no stub answers this\"}} by stub of pg
+             10-50 pass 1 test -> orders {\"status\":500}\n 55 failed a/0 status\n 60 ended a";
+    assert_eq!(
+        blame(script),
+        [
+            "orders on test -> orders: answered 500, after the stub of pg had answered XX000 no stub answers this [4, 5]"
+        ]
+    );
 }
 
 #[test]
@@ -242,6 +266,18 @@ fn the_dead_and_the_silent_are_named() {
         (
             "0 began a\n 5 step a/0 s\n 20-30 pass 2 orders -> paygate {\"status\":503}\n 10-50 pass 1 test -> orders {\"status\":503}
              55 held a/0 status\n 56 step a/1 sql\n 58 failed a/1 rows\n 60 ended a",
+            &[],
+        ),
+        // Nor is what an earlier test left open, neither where it goes wrong in this one's time,
+        (
+            "100 began a\n 105 step a/0 s\n 20-120 pass 2 orders -> notify {\"status\":500}\n 110-130 pass 3 test -> orders {\"status\":201}
+             155 held a/0 status\n 156 step a/1 mail\n 158 failed a/1 count\n 160 ended a",
+            &[],
+        ),
+        // nor where it is told anew, and seems to go around all that was asked since.
+        (
+            "100 began a\n 105 step a/0 s\n 120-130 pass 3 orders -> paygate {\"status\":503}\n 110-150 pass 2 test -> orders {\"status\":503}
+             155 held a/0 status\n 156 step a/1 sql\n 158 failed a/1 rows\n 20-159 open 1 test -> orders null\n 160 ended a",
             &[],
         ),
         // A unique key that is taken is part of the day's work.

@@ -21,7 +21,7 @@ mod tests;
 mod verdict;
 
 pub use blame::{Suspect, suspects};
-pub use chain::{Side, Trouble, is_within, trouble};
+pub use chain::{Side, Trouble, is_refusal, is_within, trouble};
 pub use fold::{CHECKS_NOTHING, Fold};
 pub use grade::{Exit, Grade, TestOutcome};
 pub use live::{Ended, Live};

@@ -22,6 +22,8 @@ pub(crate) struct Scene<'a> {
     lines: Vec<(u64, Duration, &'a ComponentId, &'a str)>,
     /// Faults that struck: by interaction, the number of the event and the fault.
     struck: HashMap<u64, (u64, &'a str)>,
+    /// Where those of them are that have no end, by their ids: one that was open may be told again.
+    open: HashMap<u64, usize>,
     /// Each time that a fault struck: the number of the event, when, on which seam, the fault.
     strikes: Vec<(u64, Duration, &'a SeamId, &'a str)>,
     /// What components became, in order.
@@ -48,8 +50,13 @@ impl<'a> Scene<'a> {
             }
             let is_ours = match &event.scope.test {
                 Some(id) => id == test,
-                // A line that is heard in a test's time and belongs to none was said before it.
-                None => !matches!(event.what, What::Line { .. }),
+                None => match &event.what {
+                    // A line that is heard in a test's time and belongs to none was said before it.
+                    What::Line { .. } => false,
+                    // What an earlier test left open is told anew as nobody's.
+                    What::Interaction(one) => one.at >= attempt.window.from,
+                    _ => true,
+                },
             };
             if attempt.window.holds(event.seq) && is_ours {
                 scene.take(event);
@@ -60,7 +67,17 @@ impl<'a> Scene<'a> {
 
     fn take(&mut self, event: &'a Event) {
         match &event.what {
-            What::Interaction(interaction) => self.passed.push((event.seq, interaction)),
+            What::Interaction(interaction) => {
+                let known = self.open.get(&interaction.id).copied();
+                if let Some(index) = known {
+                    self.passed[index] = (event.seq, interaction);
+                } else {
+                    if interaction.elapsed.is_none() {
+                        self.open.insert(interaction.id, self.passed.len());
+                    }
+                    self.passed.push((event.seq, interaction));
+                }
+            }
             What::Line { component, text, .. } => self.lines.push((event.seq, event.at, component, text)),
             What::Fault { interaction: Some(id), fault, .. } => {
                 self.struck.entry(*id).or_insert((event.seq, fault));
@@ -148,7 +165,11 @@ impl<'a> Scene<'a> {
             return Some(format!("the fault `{fault}`"));
         }
         let by = interaction.answered_by.as_deref()?;
-        Some(format!("the stub `{}`", by.strip_prefix("stub ").unwrap_or(by)))
+        Some(match by.strip_prefix("stub ") {
+            // What no stub of a component that is not there answers.
+            Some(nobody) if nobody.starts_with("of ") => format!("the stub {nobody}"),
+            name => format!("the stub `{}`", name.unwrap_or(by)),
+        })
     }
 
     /// The fault that struck one of the calls that an interaction led to, while it lasted.

@@ -99,6 +99,12 @@ fn what(line: &str, lasts: (u64, u64)) -> (Scope, What) {
             );
         }
         "pass" => return (Scope::default(), pass(subject, text, lasts)),
+        // Told while it has no end.
+        "open" => {
+            let What::Interaction(mut one) = pass(subject, text, lasts) else { unreachable!() };
+            one.elapsed = None;
+            return (Scope::default(), What::Interaction(one));
+        }
         "lost" => return (Scope::default(), lost(subject, text)),
         "finished" => return (Scope::default(), What::Finished { reason: rest.into() }),
         other => panic!("no such word: {other}"),

@@ -136,6 +136,19 @@ pub(crate) enum Seen {
         /// Who answered or broke it off, where that was not the provider.
         by: Option<By>,
     },
+    /// A call was open when somebody wanted to know, or has ended that was told so.
+    Open {
+        /// The seam's number.
+        seam: usize,
+        /// The connection's number.
+        connection: u64,
+        /// What was captured of it so far.
+        exchange: Exchange,
+        /// Who answered or broke it off, where that was not the provider.
+        by: Option<By>,
+        /// Its number among those of its connection that were told like this: the same each time.
+        number: u64,
+    },
     /// A fault struck.
     Struck {
         /// The seam's number.
@@ -325,7 +338,7 @@ impl Observer {
     pub(crate) fn tell(&self, mut seen: Seen) {
         let mut queue = self.lock();
         match &mut seen {
-            Seen::Exchange { seam, exchange, .. } => {
+            Seen::Exchange { seam, exchange, .. } | Seen::Open { seam, exchange, .. } => {
                 let size = exchange.captured.size();
                 if queue.bytes + size > QUEUE_BYTES {
                     *queue.lost.entry(*seam).or_default() += 1;

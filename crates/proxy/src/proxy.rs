@@ -137,7 +137,7 @@ impl Proxy {
             let changes = state.upstream != *upstream;
             state.upstream.clone_from(upstream);
             if changes {
-                state.tls.provider_speaks_none = Arc::default();
+                state.tls.seen = Arc::default();
             }
             changes
         });
@@ -235,7 +235,7 @@ impl Proxy {
     }
 
     /// Lets the calls that are open be told to the witness, as interactions without an end. They stay open, and are
-    /// told again when they end.
+    /// told again when they end, as the same interaction: with the same id.
     pub async fn tell_open(&self) {
         let (answer, answered) = oneshot::channel();
         // A proxy that is gone has nothing open.
@@ -309,7 +309,7 @@ async fn take_orders(
         let (number, spec, state, listens, answer) = match order {
             Order::Stand { number, spec, state, listens, answer } => (number, spec, state, listens, answer),
             Order::TellOpen(answer) => {
-                shared.taps.borrow().values().for_each(|tap| tap.borrow().tell_open());
+                shared.taps.borrow().values().for_each(|tap| tap.borrow_mut().tell_open());
                 let _ = answer.send(());
                 continue;
             }

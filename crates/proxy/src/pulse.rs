@@ -16,6 +16,8 @@ pub struct Pulse {
     n_open: AtomicI64,
     /// Connections that are open now on all seams.
     n_connections: AtomicI64,
+    /// Bytes that passed without being copied here.
+    n_uncopied: AtomicU64,
 }
 
 impl Pulse {
@@ -27,6 +29,7 @@ impl Pulse {
             n_inside: AtomicU64::new(0),
             n_open: AtomicI64::new(0),
             n_connections: AtomicI64::new(0),
+            n_uncopied: AtomicU64::new(0),
         }
     }
 
@@ -54,6 +57,15 @@ impl Pulse {
     /// has asked anybody for anything.
     pub fn n_inside(&self) -> u64 {
         self.n_inside.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes have passed without being copied here: of the rest of long bodies, where they come in bulk.
+    pub fn n_uncopied(&self) -> u64 {
+        self.n_uncopied.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn passed_uncopied(&self, n_bytes: usize) {
+        self.n_uncopied.fetch_add(n_bytes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn beat(&self, at: Duration, of_test: bool) {

@@ -87,6 +87,17 @@ pub enum ExternalError {
         /// How that is mended.
         hint: Option<String>,
     },
+    /// It wants to be shown a certificate.
+    #[error("it wants to be shown a certificate that it accepts")]
+    Unshown,
+    /// What it is to be shown can't be.
+    #[error("the certificate in {} can't be shown: {reason}", file.display())]
+    NotShown {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// It closed the connection before its answer had ended.
     #[error("it closed the connection {when}")]
     Closed {
@@ -113,6 +124,9 @@ pub enum ExternalError {
         /// Why not.
         reason: String,
     },
+    /// It was asked over HTTP/2, and doesn't speak that.
+    #[error("it speaks no HTTP/2")]
+    NoHttp2,
     /// What came from it is no HTTP/1.1.
     #[error("its answer can't be read as HTTP/1.1: {reason}")]
     NoHttp {
@@ -141,6 +155,14 @@ impl ExternalError {
                 "look whether it speaks TLS on that port; one that does not is `http://…`".to_owned()
             }
             Self::NoTls { hint, .. } => return hint.clone(),
+            Self::Unshown => {
+                "write `client: { certificate: FILE, key: FILE }` beside `external`; the one of a consumer ends at the seam"
+                    .to_owned()
+            }
+            Self::NotShown { .. } => {
+                "`client` names two files in PEM, the certificate with its chain and its key".to_owned()
+            }
+            Self::NoHttp2 => "leave `version: 2` out, or ask one that speaks it".to_owned(),
             Self::Closed { .. }
             | Self::Reset { .. }
             | Self::Astray { .. }

@@ -19,6 +19,8 @@ pub(crate) struct Reader {
     /// Who holds each open connection, where that is known.
     holders: HashMap<u64, Option<ComponentId>>,
     next_id: u64,
+    /// Under which id calls of open connections were told that were open, by their number on the connection.
+    told_open: HashMap<(u64, u64), u64>,
     /// All seams by number, as far as they are known here.
     seams: Vec<Arc<Place>>,
     /// What was read last, emptied: the queue grows into it again.
@@ -33,6 +35,7 @@ impl Reader {
             callers,
             holders: HashMap::default(),
             next_id: 1,
+            told_open: HashMap::default(),
             seams: Vec::new(),
             emptied: Vec::new(),
         }
@@ -97,6 +100,9 @@ impl Reader {
             Seen::Closed { seam, connection, state } => {
                 self.witness.connection(&self.seams[seam].0, connection, state, None);
                 self.holders.remove(&connection);
+                if !self.told_open.is_empty() {
+                    self.told_open.retain(|(other, _), _| *other != connection);
+                }
             }
             Seen::Degraded { seam, connection, reason } => {
                 self.witness.degraded(&self.seams[seam].0, connection, &reason);
@@ -118,6 +124,12 @@ impl Reader {
             }
             Seen::Exchange { seam, connection, exchange, by } => {
                 let passing = self.passing(seam, connection);
+                self.witness.unread(Unread::new(passing, exchange, by));
+            }
+            Seen::Open { seam, connection, exchange, by, number } => {
+                let mut passing = self.passing(seam, connection);
+                let known = self.told_open.entry((connection, number));
+                passing.id = *known.or_insert(passing.id);
                 self.witness.unread(Unread::new(passing, exchange, by));
             }
         }

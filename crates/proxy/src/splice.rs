@@ -1,21 +1,31 @@
 //! The rest of a long body passes uncopied: from one socket to the other by a pipe of the kernel's, once the decoder needs
-//! no more of it and it comes in bulk. For short pieces the two calls cost more than the copy that they save.
+//! no more of it and it comes in bulk. For short pieces the two calls cost more than the copy that they save, and through a
+//! pipe of the usual 64 KiB hardly less: it is the larger one that makes it worth while. CPU for a GiB over loopback,
+//! beside a plain copying relay: 0.8 with 64 KiB, 0.6 with 256 KiB, 0.5 with 512 KiB and hardly less with a MiB.
 
 use crate::relay::{readable, until_written};
 use crate::socket::Socket;
 use crate::switch::{Stance, Switch};
 use crate::tap::Tap;
 use rustix::io::{Errno, read};
-use rustix::pipe::{PipeFlags, SpliceFlags, pipe_with, splice};
+use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use seam_wire::Direction;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Taken in at once, as far as the pipe holds so much.
-const MOST: usize = 256 * 1024;
+const MOST: usize = 512 * 1024;
+
+/// All pipes of a user together may hold 64 MiB, whoever's they are: so many of ours are large at a time, and further ones as
+/// any.
+const MOST_LARGE: usize = 16;
+
+/// How many of ours are large.
+static N_LARGE: AtomicUsize = AtomicUsize::new(0);
 
 /// Less than this is not worth a pipe.
 const LEAST: u64 = 256 * 1024;
@@ -78,13 +88,34 @@ fn is_of_socket(error: &io::Error) -> bool {
 struct Pipe {
     outlet: OwnedFd,
     inlet: OwnedFd,
+    /// Counts as long as it is there, if it is a large one.
+    _large: Option<Large>,
+}
+
+/// One of the large pipes.
+struct Large;
+
+impl Large {
+    fn make(inlet: &OwnedFd) -> Option<Self> {
+        let n_before = N_LARGE.fetch_add(1, Ordering::Relaxed);
+        // Counted from here on, and no more if it comes to nothing.
+        let counted = Self;
+        let is_made = n_before < MOST_LARGE && fcntl_setpipe_size(inlet, MOST).is_ok();
+        is_made.then_some(counted)
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        N_LARGE.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pipe {
     fn new() -> io::Result<Self> {
-        // As large as any: larger ones use up what all pipes of this user may hold.
         let (outlet, inlet) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self { outlet, inlet })
+        let large = Large::make(&inlet);
+        Ok(Self { outlet, inlet, _large: large })
     }
 
     /// Takes in what has come, up to so much.

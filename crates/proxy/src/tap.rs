@@ -8,6 +8,7 @@ use seam_wire::grpc::Descriptors;
 use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What looks at one connection's bytes.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that is known of the connection")]
@@ -30,6 +31,9 @@ pub(crate) struct Tap {
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
+    /// When those calls began that were told while they were open, and under which number of this connection's.
+    told_open: Vec<(Duration, u64)>,
+    n_told_open: u64,
     /// How TLS stands on it.
     meeting: Meeting,
     /// Does the consumer speak TLS?
@@ -68,6 +72,8 @@ impl Tap {
             copies_all: false,
             n_open: 0,
             exchanges: Vec::new(),
+            told_open: Vec::new(),
+            n_told_open: 0,
             meeting,
             is_encrypted: false,
             insists: false,
@@ -223,6 +229,7 @@ impl Tap {
     pub(crate) fn passed_unseen(&mut self, direction: Direction, n_bytes: usize) {
         let at = self.pulse.now();
         self.pulse.beat(at, self.of_test);
+        self.pulse.passed_uncopied(n_bytes);
         if self.is_over {
             return;
         }
@@ -258,12 +265,21 @@ impl Tap {
         self.tell();
     }
 
-    /// Tells what is open, as far as it has come.
-    pub(crate) fn tell_open(&self) {
+    /// Tells what is open, as far as it has come. What was told before is told anew.
+    pub(crate) fn tell_open(&mut self) {
         let unfinished = self.conversation.as_ref().map(|conversation| conversation.unfinished());
+        let mut before = std::mem::take(&mut self.told_open);
         for exchange in unfinished.into_iter().flatten() {
+            let known = before.iter().position(|(began, _)| *began == exchange.began);
+            let number = if let Some(index) = known {
+                before.remove(index).1
+            } else {
+                self.n_told_open += 1;
+                self.n_told_open
+            };
+            self.told_open.push((exchange.began, number));
             let (seam, connection, by) = (self.seam, self.connection, self.harm.clone());
-            self.observer.tell(Seen::Exchange { seam, connection, exchange, by });
+            self.observer.tell(Seen::Open { seam, connection, exchange, by, number });
         }
     }
 
@@ -291,7 +307,11 @@ impl Tap {
         for exchange in self.exchanges.drain(..) {
             let (seam, connection) = (self.seam, self.connection);
             let by = self.by.clone().or_else(|| self.harm.clone().filter(|_| exchange.error.is_some()));
-            self.observer.tell(Seen::Exchange { seam, connection, exchange, by });
+            let told = self.told_open.iter().position(|(began, _)| *began == exchange.began);
+            self.observer.tell(match told.map(|index| self.told_open.remove(index).1) {
+                None => Seen::Exchange { seam, connection, exchange, by },
+                Some(number) => Seen::Open { seam, connection, exchange, by, number },
+            });
         }
         if n_open == 0 {
             self.harm = None;

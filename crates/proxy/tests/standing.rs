@@ -147,37 +147,98 @@ async fn the_tests_own_connections_need_no_looking_up() {
     assert_eq!(standing.interactions().await[0].from.as_str(), "test");
 }
 
+/// What is asked and answered in a protocol, and what is told of it.
+type Call = (&'static str, &'static [u8], &'static [u8], (&'static str, &'static str));
+
 #[tokio::test]
-async fn a_call_that_nobody_has_answered_yet_can_be_told_and_stays_open() {
-    let (answer, answers) = std::sync::mpsc::channel::<()>();
-    let answers = Mutex::new(answers);
-    let standing = stand(
-        "consumer",
+async fn a_call_that_nobody_has_answered_yet_can_be_told_and_is_the_same_at_its_end() {
+    let http: Call = (
         "http",
-        provider(move |mut stream| {
-            let mut asked = [0; 64];
-            let _ = stream.read(&mut asked);
-            let _ = answers.lock().unwrap().recv_timeout(LONG);
-            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
-        }),
-    )
-    .await;
-    let mut client = connect(standing.address);
-    client.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    let deadline = Instant::now() + LONG;
-    while standing.proxy.pulse().n_open_calls() == 0 {
-        assert!(Instant::now() < deadline, "it never came");
-        tokio::task::yield_now().await;
+        b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        ("path", "/slow"),
+    );
+    let redis: Call = ("redis", b"*2\r\n$4\r\nLLEN\r\n$1\r\na\r\n", b":1\r\n", ("command", "LLEN"));
+    let postgres: Call = (
+        "postgres",
+        b"Q\0\0\0\x0dselect 1\0",
+        b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I",
+        ("statement", "select 1"),
+    );
+    for (protocol, asked, answered, (field, value)) in [http, redis, postgres] {
+        let (answer, answers) = std::sync::mpsc::channel::<()>();
+        let answers = Mutex::new(answers);
+        let provider = provider(move |mut stream| {
+            let answers = answers.lock().unwrap();
+            for begins in [protocol == "postgres", false, false, false] {
+                if begins {
+                    stream.read_exact(&mut [0; 8]).unwrap();
+                    stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").unwrap();
+                    continue;
+                }
+                let _ = stream.read(&mut [0; 64]).unwrap();
+                let _ = answers.recv_timeout(LONG);
+                let _ = stream.write_all(answered);
+            }
+        });
+        let standing = stand("consumer", protocol, provider).await;
+        let mut client = connect(standing.address);
+        if protocol == "postgres" {
+            client.write_all(b"\0\0\0\x08\0\x03\0\0").unwrap();
+            client.read_exact(&mut [0; 15]).unwrap();
+        }
+        let n_before = standing.interactions().await.len();
+        client.write_all(asked).unwrap();
+        let deadline = Instant::now() + LONG;
+        while standing.proxy.pulse().n_open_calls() == 0 {
+            assert!(Instant::now() < deadline, "{protocol}: it never came");
+            tokio::task::yield_now().await;
+        }
+        for n_told in 1..3 {
+            standing.proxy.tell_open().await;
+            let told = standing.interactions().await;
+            assert_eq!(told.len(), n_before + n_told, "{protocol}: {told:?}");
+            let open = &told[n_before + n_told - 1];
+            assert_eq!((open.elapsed, open.error, open.id), (None, None, told[n_before].id), "{protocol}");
+            assert_eq!(open.request.get(field), Some(&Value::text(value)), "{protocol}");
+            assert_eq!(standing.proxy.pulse().n_open_calls(), 1, "{protocol}");
+        }
+        for _ in 0..2 {
+            answer.send(()).unwrap();
+            client.read_exact(&mut vec![0; answered.len()]).unwrap();
+            client.write_all(asked).unwrap();
+        }
+        let told = standing.interactions().await;
+        let [first, _, ended, next] = &told[n_before..] else { panic!("{protocol}: {told:?}") };
+        assert!(ended.elapsed.is_some() && next.elapsed.is_some(), "{protocol}: {told:?}");
+        assert_eq!(ended.id, first.id, "{protocol}: it is the same");
+        assert!(next.id > first.id, "{protocol}: and the next is another");
     }
-    standing.proxy.tell_open().await;
-    let open = standing.interactions().await;
-    assert_eq!((open.len(), open[0].elapsed, open[0].error), (1, None, None));
-    assert_eq!(open[0].request.get("path"), Some(&Value::text("/slow")));
-    assert_eq!(standing.proxy.pulse().n_open_calls(), 1);
-    answer.send(()).unwrap();
-    client.read_exact(&mut [0; 26]).unwrap();
-    let told = standing.interactions().await;
-    assert!(told[1].elapsed.is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_rest_of_a_long_body_passes_uncopied_and_as_it_is() {
+    const LENGTH: usize = 48 * 1024 * 1024;
+    let at = |place: usize| u8::try_from(place % 251).unwrap();
+    let body: Arc<Vec<u8>> = Arc::new((0..LENGTH).map(at).collect());
+    let sent = Arc::clone(&body);
+    let provider = provider(move |mut stream| {
+        let _ = stream.read(&mut [0; 512]).unwrap();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n").as_bytes()).unwrap();
+        stream.write_all(&sent).unwrap();
+    });
+    let standing = stand("consumer", "http", provider).await;
+    let mut client = connect(standing.address);
+    client.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut came = Vec::new();
+    client.read_to_end(&mut came).unwrap();
+    let begins = came.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    assert!(came[begins..] == body[..], "{} bytes came, or others", came.len() - begins);
+    let n_uncopied = standing.proxy.pulse().n_uncopied();
+    assert!(n_uncopied > LENGTH as u64 / 4, "{n_uncopied} bytes of {LENGTH} passed uncopied");
+    let [interaction] = standing.interactions().await.try_into().unwrap();
+    assert!(interaction.cut && interaction.elapsed.is_some());
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
@@ -11,8 +11,10 @@ use seam_proxy::{
 };
 use seam_value::{Value, parse};
 use seam_wire::{Limits, protocol};
+use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -206,4 +208,51 @@ async fn what_is_still_on_its_way_when_the_provider_ends_arrives_and_so_does_the
     // Without an end that was said this is an error, and without any it lasts too long.
     client.read_to_end(&mut answer).unwrap();
     assert_eq!(answer.len(), MUCH + b"HTTP/1.0 200 OK\r\n\r\n".len());
+}
+
+/// A server that speaks TLS, and resets or closes the connections of these numbers in the handshake.
+fn cuts(resets: &'static [usize], closes: &'static [usize]) -> impl Fn(TcpStream) + Send + Sync + 'static {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let (config, n_came) = (Arc::new(config), AtomicUsize::new(0));
+    move |mut stream| {
+        let number = n_came.fetch_add(1, Ordering::SeqCst);
+        if resets.contains(&number) || closes.contains(&number) {
+            let _ = stream.read(&mut [0; 4096]);
+            if resets.contains(&number) {
+                SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+            return;
+        }
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+        if stream.conn.complete_io(&mut stream.sock).is_ok() {
+            let _ = read_message(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_cut_off_in_the_handshake_speaks_tls_all_the_same() {
+    // The first of all is asked without TLS after that, on a second connection.
+    for (resets, closes, answered) in [
+        (&[1][..], &[][..], [true, false, true, true]),
+        (&[], &[1, 2], [true, false, false, true]),
+        (&[0], &[], [false, true, true, true]),
+    ] {
+        let bed = bed("http", cuts(resets, closes)).await;
+        for (number, is_answered) in answered.into_iter().enumerate() {
+            let mut client = bed.connect("api");
+            let asked = client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+            let mut came = [0; 12];
+            let came = asked.and_then(|()| client.read_exact(&mut came)).is_ok() && came.ends_with(b"204");
+            assert_eq!(came, is_answered, "{number} with {resets:?}, {closes:?}");
+        }
+    }
 }

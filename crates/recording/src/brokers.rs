@@ -5,7 +5,8 @@
 //! recorded    SUB inbox   published: orders.get, reply_to inbox   delivered: inbox, {…}   published: orders.new
 //! as asked                orders.get ─▶ {…}                                               orders.new ─▶ taken
 //! ```
-//! What is delivered to subscriptions stays a message, and what a consumer publishes to answer one of these does too.
+//! Queues and exchanges that were declared are declared again: what is published goes nowhere without them. What is
+//! delivered to subscriptions stays a message, and what a consumer publishes to answer one of these does too.
 
 use crate::recording::{Recorded, Recording};
 use crate::sockets::translated;
@@ -75,6 +76,18 @@ pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
             if let Value::Map(reply) = &mut call.reply {
                 reply.insert("error".to_owned(), error.clone());
             }
+        } else if let Some(call) = declared(one) {
+            // One step declares all that comes one after the other.
+            let before =
+                asked.last_mut().filter(|before| before.test == one.test).map(|call| &mut call.request);
+            if let Some(Value::Map(request)) = before
+                && let Some(Value::List(calls)) = request.get_mut("declare")
+            {
+                calls.push(call);
+            } else {
+                let request = Value::map([("declare", Value::List(vec![call]))]);
+                asked.push(Recorded { request, reply: Value::Map(Map::default()), ..one.clone() });
+            }
         } else if !belongs_to_publishing(&one.request, &inboxes) {
             wanted.extend(reply_to(said).filter(|_| !is_published(said)));
             asked.push(one.clone());
@@ -82,6 +95,31 @@ pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
     }
     let volatile = translated(&recording.volatile);
     Cow::Owned(Recording { volatile, interactions: asked, ..recording.clone() })
+}
+
+/// What a queue, an exchange or a way between them was declared by, as far as it says anything. Names that the broker
+/// makes are others the next time.
+fn declared(one: &Recorded) -> Option<Value> {
+    let text = |name: &str| one.request.get(name).and_then(Value::as_text);
+    let is_known = |name: &str| text(name).is_some_and(|name| !name.is_empty() && !name.starts_with("amq."));
+    let is_made_by_us = match text("method")? {
+        "queue.declare" | "queue.bind" => is_known("queue"),
+        "exchange.declare" => is_known("exchange"),
+        "exchange.bind" => is_known("destination"),
+        _ => false,
+    };
+    let is_refused = one.reply.get("error").is_some_and(|error| *error != Value::Null);
+    if !is_made_by_us || is_refused || one.reply == Value::Null {
+        return None;
+    }
+    let entries = one.request.as_map().into_iter().flatten().filter(|(_, value)| is_said(value));
+    Some(Value::map(entries.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()))
+}
+
+/// Does a field say anything that would not be so without it?
+pub(crate) fn is_said(value: &Value) -> bool {
+    let is_empty = value.as_map().is_some_and(Map::is_empty) || value.as_text() == Some("");
+    !is_empty && !matches!(value, Value::Null | Value::Bool(false))
 }
 
 /// What is told of an answer.
@@ -126,7 +164,7 @@ fn belongs_to_publishing(request: &Value, inboxes: &HashSet<&str>) -> bool {
         return true;
     }
     match text("method") {
-        Some("confirm.select") => return true,
+        Some("confirm.select" | "basic.qos") => return true,
         Some("basic.consume") => return text("queue").is_some_and(|queue| inboxes.contains(queue)),
         _ => {}
     }

@@ -106,8 +106,9 @@ pub fn as_tests(
     let mut drivers = Drivers::default();
     for ((test, own), mut list) in groups.into_iter().zip(before) {
         list.extend(own);
+        let list = declared_first(list);
         let mut steps = Vec::new();
-        let mut vars = Map::new();
+        let mut vars = Map::default();
         let mut threads = Threads::default();
         // What only answers gave that are not asked for.
         let mut missing: Vec<String> = Vec::new();
@@ -142,7 +143,7 @@ pub fn as_tests(
         }
         for (index, name, path) in threads.saved() {
             if let Value::Map(save) =
-                steps[*index].entry("save".to_owned()).or_insert_with(|| Value::Map(Map::new()))
+                steps[*index].entry("save".to_owned()).or_insert_with(|| Value::Map(Map::default()))
             {
                 save.insert(name.clone(), Value::text(path));
             }
@@ -194,8 +195,54 @@ fn what_comes_before<'a>(
         let new: Vec<Passed<'a>> = new.filter(is_new).copied().collect();
         before.extend(new);
     }
+    before.extend(declared_before(test, list, groups));
     before.sort_by_key(|(_, one)| one.number);
     before
+}
+
+/// The first that is published to each broker.
+fn published<'a>(list: &[Passed<'a>]) -> Vec<Passed<'a>> {
+    let mut firsts: Vec<Passed<'a>> = Vec::new();
+    for (on, one) in list {
+        let is_known = firsts.iter().any(|(known, _)| known.seam.provider == on.seam.provider);
+        // What is said on a WebSocket is a message as well.
+        if is_broker(&on.protocol) && one.request.get("message").is_some() && !is_known {
+            firsts.push((*on, *one));
+        }
+    }
+    firsts
+}
+
+/// What others declared at the brokers to which a test publishes: a component does so when it starts, which belongs to no test.
+fn declared_before<'a>(
+    test: Option<&str>,
+    list: &[Passed<'a>],
+    groups: &[(Option<&str>, Vec<Passed<'a>>)],
+) -> Vec<Passed<'a>> {
+    let published = published(list);
+    let declares = |(other, one): &&Passed<'_>| {
+        // The numbers of one recording alone tell what was before.
+        let is_before = |(on, first): &Passed<'_>| {
+            other.seam.provider == on.seam.provider
+                && (!std::ptr::eq(*other, *on) || one.number < first.number)
+        };
+        one.request.get("declare").is_some() && published.iter().any(is_before)
+    };
+    let others = groups.iter().filter(|(other, _)| *other != test);
+    others.flat_map(|(_, list)| list.iter().filter(declares).copied()).collect()
+}
+
+/// What others declared stands before all that is published: which of both was first is not known.
+fn declared_first(list: Vec<Passed<'_>>) -> Vec<Passed<'_>> {
+    let published = published(&list);
+    let is_others = |(other, one): &Passed<'_>| {
+        let is_of_another =
+            |(on, _): &Passed<'_>| other.seam.provider == on.seam.provider && !std::ptr::eq(*other, *on);
+        one.request.get("declare").is_some() && published.iter().any(is_of_another)
+    };
+    let (mut first, rest): (Vec<_>, Vec<_>) = list.into_iter().partition(is_others);
+    first.extend(rest);
+    first
 }
 
 /// Who asks, where there are several: each session, which a cookie opened, is somebody's. None is the test's own actor.
@@ -245,7 +292,7 @@ pub fn written_tests(head: &str, drivers: &[Driver]) -> String {
 }
 
 fn written(name: &str, vars: Map, steps: Vec<Map>) -> String {
-    let mut test = Map::new();
+    let mut test = Map::default();
     test.insert("name".to_owned(), Value::text(name));
     if !vars.is_empty() {
         test.insert("vars".to_owned(), Value::Map(vars));

@@ -1,19 +1,22 @@
 //! What was published to a broker, as a step of a test.
 
-use crate::brokers::reply_to;
+use crate::brokers::{is_said, reply_to};
 use crate::drive::Thoroughness;
 use crate::drive_step::{Asking, Expecting, provider, threaded, title};
 use crate::thread::Threads;
 use seam_value::{Map, Value};
 
 pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
+    if let Some(calls) = asking.recorded.request.get("declare") {
+        return Some(declare(asking, calls, threads));
+    }
     let message = asking.recorded.request.get("message")?;
     // A batch that is packed is several.
     if message.get("compression").is_some_and(|by| *by != Value::Null) {
         return None;
     }
     let reply = &asking.recorded.reply;
-    let mut step = Map::new();
+    let mut step = Map::default();
     let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
     put("name", Value::Text(title(asking)));
     put("publish", Value::text(provider(asking)));
@@ -25,6 +28,9 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
             // That is said by `receive`, or by `reply_to`.
             properties.shift_remove("response_topic");
             properties.shift_remove("reply_to");
+        }
+        if *name == "version" {
+            value = spoken(&value);
         }
         if is_said(&value) {
             put(name, threaded(&value, name, asking, threads));
@@ -44,7 +50,7 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
     {
         put("reply_to", threaded(&Value::text(inbox), "reply_to", asking, threads));
     }
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     match reply.get("error") {
         None => drop(expecting.expect.insert("error".to_owned(), Value::Null)),
         Some(error) => match error.get("code") {
@@ -67,15 +73,36 @@ pub(crate) fn publish(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map>
     Some(step)
 }
 
+/// What has to be there before anything is published.
+fn declare(asking: &Asking<'_>, calls: &Value, threads: &mut Threads) -> Map {
+    let name = |call: &Value| {
+        let name = ["queue", "destination", "exchange"].iter().find_map(|name| call.get(name));
+        name.map(Value::to_plain_text)
+    };
+    let mut names: Vec<String> = calls.as_list().unwrap_or_default().iter().filter_map(name).collect();
+    names.dedup();
+    let title = format!("declare {}", names.join(", ")).replace('$', "$$");
+    let expect = Value::map([("error", Value::Null)]);
+    let entries = [
+        ("name", Value::Text(title)),
+        ("publish", Value::text(provider(asking))),
+        ("declare", threaded(calls, "declare", asking, threads)),
+        ("expect", expect),
+    ];
+    entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The version of MQTT, where it is not the one that is spoken anyway.
+fn spoken(version: &Value) -> Value {
+    match version.as_text() {
+        Some(_) => Value::text("3.1.1"),
+        None => Value::Null,
+    }
+}
+
 /// Is it a name that clients make for one answer?
 fn is_made_up(inbox: &str) -> bool {
     ["_INBOX.", "seam/answers/", "amq."].iter().any(|begin| inbox.starts_with(begin))
-}
-
-/// Does a field say anything that would not be so without it?
-fn is_said(value: &Value) -> bool {
-    let is_empty = value.as_map().is_some_and(Map::is_empty) || value.as_text() == Some("");
-    !is_empty && !matches!(value, Value::Null | Value::Bool(false))
 }
 
 /// The payload, and under which name a step takes it.

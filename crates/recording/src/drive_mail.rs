@@ -25,7 +25,7 @@ pub(crate) fn send(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     if command.is_some_and(|command| !matches!(command.as_text(), Some("MAIL" | "RCPT" | "DATA"))) {
         return None;
     }
-    let mut step = Map::new();
+    let mut step = Map::default();
     step.insert("name".to_owned(), Value::Text(title(asking)));
     step.insert("send".to_owned(), Value::text(provider(asking)));
     let headers = request.get("headers").and_then(Value::as_map);
@@ -63,7 +63,7 @@ pub(crate) fn send(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
             step.insert(name.to_owned(), threaded(value, name, asking, threads));
         }
     }
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     if let Some(command) = command {
         expecting.expect.insert("command".to_owned(), command.clone());
     }

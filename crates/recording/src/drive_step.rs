@@ -107,14 +107,14 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
             return Err(NotAsked::Upgrade);
         }
     }
-    let (mut tried, mut values) = (threads.clone(), Map::new());
+    let (mut tried, mut values) = (threads.clone(), Map::default());
     let step = match protocol {
         _ if is_http(protocol) && is_talk(asking.recorded) => ws(asking, &mut tried),
         _ if is_http(protocol) => http(asking, &mut tried),
         "redis" => redis(asking, &mut tried),
         "grpc" => grpc(asking, &mut tried),
         _ if is_broker(protocol) => publish(asking, &mut tried),
-        "smtp" => send(asking, &mut tried),
+        "smtp" | "smtps" => send(asking, &mut tried),
         "postgres" | "mysql" => sql(asking, &mut tried, &mut values),
         _ => None,
     };
@@ -153,7 +153,7 @@ pub(crate) fn provider(asking: &Asking<'_>) -> String {
 fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let request = &asking.recorded.request;
     let (method, path) = (request.get("method")?.as_text()?, request.get("path")?.as_text()?);
-    let mut step = Map::new();
+    let mut step = Map::default();
     let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
     put("name", Value::Text(title(asking)));
     let is_usual =
@@ -173,7 +173,7 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     }
     let media = header(request, "content-type").unwrap_or_default().to_owned();
     let body = body(request, &media)?;
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     for (name, value) in request.get("headers").and_then(Value::as_map).into_iter().flatten() {
         let is_noise = lists::is_left_out(name);
         let is_said = match name.as_str() {
@@ -199,7 +199,7 @@ fn http(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
         put(kind, threaded(&body, "", asking, threads));
     }
     let reply = &asking.recorded.reply;
-    let mut expect = Map::new();
+    let mut expect = Map::default();
     if let Some(status) = reply.get("status") {
         expect.insert("status".to_owned(), status.clone());
     }
@@ -282,11 +282,11 @@ fn redis(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     }
     let mut words = vec![Value::text(command)];
     words.extend(args.iter().map(|arg| threaded(arg, "", asking, threads)));
-    let mut step = Map::new();
+    let mut step = Map::default();
     step.insert("name".to_owned(), Value::Text(title(asking)));
     step.insert("redis".to_owned(), Value::text(provider(asking)));
     step.insert("command".to_owned(), Value::List(words));
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     for name in ["value", "error"] {
         if let Some(value) = asking.recorded.reply.get(name) {
             expecting.value(name, value);
@@ -318,12 +318,12 @@ fn sql(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -> Option<Map
             query.replace(&format!("${}", index + 1), &references[index])
         }),
     };
-    let mut step = Map::new();
+    let mut step = Map::default();
     step.insert("name".to_owned(), Value::Text(title(asking)));
     step.insert("sql".to_owned(), Value::text(provider(asking)));
     step.insert("query".to_owned(), Value::Text(query));
     let reply = &asking.recorded.reply;
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     match reply.get("error").and_then(|error| error.get("code")) {
         Some(code) => expecting.value("error.code", code),
         None if first == "select"

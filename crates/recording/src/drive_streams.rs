@@ -18,7 +18,7 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let Recorded { request, reply, connection, .. } = asking.recorded;
     let said = request.get("message");
     let path = said.unwrap_or(request).get("path")?.as_text()?;
-    let mut step = Map::new();
+    let mut step = Map::default();
     let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
     put("name", Value::Text(title(asking)));
     put("ws", Value::Text(format!("{}{}", provider(asking), threads.address(path))));
@@ -28,7 +28,7 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     if let Some(query) = request.get("query") {
         put("query", threaded(query, "", asking, threads));
     }
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     for (name, value) in request.get("headers").and_then(Value::as_map).into_iter().flatten() {
         let is_its_own = matches!(name.as_str(), "upgrade" | "cookie" | "sec-websocket-version");
         if !is_its_own && !lists::is_left_out(name) {
@@ -62,7 +62,7 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     if !says_close {
         put("receive", Value::from(messages.len()));
     }
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     if let Some(status) = reply.get("status") {
         expecting.expect.insert("status".to_owned(), status.clone());
     }
@@ -88,7 +88,7 @@ pub(crate) fn ws(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
 pub(crate) fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     let Recorded { request, reply, .. } = asking.recorded;
     let text = |name: &str| request.get(name).and_then(Value::as_text);
-    let mut step = Map::new();
+    let mut step = Map::default();
     let mut put = |name: &str, value: Value| drop(step.insert(name.to_owned(), value));
     put("name", Value::Text(title(asking)));
     put("grpc", Value::Text(format!("{}/{}/{}", provider(asking), text("service")?, text("method")?)));
@@ -97,7 +97,7 @@ pub(crate) fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
         (Some(body), _) => put("body", threaded(body, "", asking, threads)),
         (None, None) => {}
     }
-    let mut metadata = Map::new();
+    let mut metadata = Map::default();
     for (name, value) in request.get("metadata").and_then(Value::as_map).into_iter().flatten() {
         if !lists::is_left_out(name) && !lists::OF_THE_CONNECTION.contains(&name.as_str()) {
             metadata.insert(name.clone(), threaded(value, name, asking, threads));
@@ -111,7 +111,7 @@ pub(crate) fn grpc(asking: &Asking<'_>, threads: &mut Threads) -> Option<Map> {
     if *status == Value::text("DEADLINE_EXCEEDED") {
         put("deadline", Value::Text(waited(text("timeout")?)?));
     }
-    let mut expecting = Expecting { asking, threads, expect: Map::new() };
+    let mut expecting = Expecting { asking, threads, expect: Map::default() };
     expecting.value("status", status);
     let said = |name: &str| reply.get(name).filter(|value| **value != Value::Null);
     for name in ["message", "body"] {

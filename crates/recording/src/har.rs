@@ -1,6 +1,7 @@
 //! HAR 1.2, the archive of HTTP that browsers and proxies read and write, out of what happened.
 
 use crate::normal::is_http;
+use crate::record::passed;
 use jiff::Timestamp;
 use seam_event::{Event, Interaction, TestId, What};
 use seam_value::{Map, Value};
@@ -11,10 +12,7 @@ pub fn to_har(events: &[Event], version: &str) -> Value {
         What::Plan { began, .. } => began.parse().ok(),
         _ => None,
     });
-    let passed = events.iter().filter_map(|event| match &event.what {
-        What::Interaction(passed) => Some((passed, event.scope.test.as_ref())),
-        _ => None,
-    });
+    let passed = passed(events).map(|(one, scope)| (one, scope.test.as_ref()));
     archive(passed, began.unwrap_or(Timestamp::UNIX_EPOCH), version)
 }
 
@@ -45,13 +43,13 @@ fn entry(passed: &Interaction, test: Option<&TestId>, began: Timestamp) -> Value
         seam_value::Number::parse(&format!("{:.3}", millis.max(0.0))).map_or(Value::Null, Value::Number);
     let timings =
         Value::map([("send", Value::from(0_i64)), ("wait", millis.clone()), ("receive", Value::from(0_i64))]);
-    let mut entry = Map::new();
+    let mut entry = Map::default();
     let mut put = |name: &str, value: Value| drop(entry.insert(name.to_owned(), value));
     put("startedDateTime", Value::Text(started.to_string()));
     put("time", millis);
     put("request", request(passed));
     put("response", response(passed));
-    put("cache", Value::Map(Map::new()));
+    put("cache", Value::Map(Map::default()));
     put("timings", timings);
     put("connection", Value::Text(passed.connection.to_string()));
     put("_seam", Value::Text(passed.seam.to_string()));
@@ -83,7 +81,7 @@ fn request(passed: &Interaction) -> Value {
     let cookies = request.get("cookies").and_then(Value::as_map);
     let cookies =
         cookies.into_iter().flatten().map(|(name, value)| pair(name, &value.to_plain_text())).collect();
-    let mut out = Map::new();
+    let mut out = Map::default();
     let mut put = |name: &str, value: Value| drop(out.insert(name.to_owned(), value));
     put("method", Value::text(text("method")));
     put("url", Value::Text(format!("http://{host}{}{query}", text("path"))));

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use seam_event::{Endpoint, SeamId};
 use seam_value::{Map, Value};
 use seam_wire::body;
@@ -170,7 +171,7 @@ impl Reader<'_> {
             provider: slug(authority).as_str().into(),
             endpoint: Endpoint::main(),
         });
-        let mut asked = Map::new();
+        let mut asked = Map::default();
         let method = request.get("method")?.as_text().filter(|method| !method.is_empty())?;
         asked.insert("method".to_owned(), Value::text(method));
         asked.insert("path".to_owned(), Value::text(if path.is_empty() { "/" } else { path }));
@@ -224,7 +225,7 @@ impl Reader<'_> {
         let Some(status) = status.parse::<u64>().ok().filter(|status| (100..1000).contains(status)) else {
             return Value::Null;
         };
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("status".to_owned(), Value::from(status));
         let mut headers = read_headers(response);
         if headers.is_empty() {
@@ -314,11 +315,14 @@ fn unpacked(text: &str) -> Kept {
     BASE64.decode(text).map_or(Kept::Unknown, Kept::Bytes)
 }
 
-/// A form of which only the fields were kept.
+/// What stands in a form as it is, as browsers write one.
+const AS_IS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+
+/// A form of which only the fields were kept, as a browser sends it.
 fn form(params: &[Value]) -> String {
     let part = |param: &Value, name: &str| {
         let text = param.get(name).map(Value::to_plain_text).unwrap_or_default();
-        percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string()
+        percent_encoding::utf8_percent_encode(&text, AS_IS).to_string().replace("%20", "+")
     };
     let pair = |param: &Value| format!("{}={}", part(param, "name"), part(param, "value"));
     params.iter().map(pair).collect::<Vec<_>>().join("&")
@@ -326,7 +330,7 @@ fn form(params: &[Value]) -> String {
 
 /// What headers would say, where none were kept.
 fn told_otherwise(response: &Value) -> Map {
-    let mut map = Map::new();
+    let mut map = Map::default();
     let media = response.get("content").and_then(|content| content.get("mimeType"));
     let says = |value: Option<&Value>| value.and_then(Value::as_text).map(str::to_owned);
     if let Some(media) = says(media).filter(|media| media.contains('/')) {
@@ -339,7 +343,7 @@ fn told_otherwise(response: &Value) -> Map {
 }
 
 fn read_headers(part: &Value) -> Map {
-    let mut map = Map::new();
+    let mut map = Map::default();
     for header in part.get("headers").and_then(Value::as_list).unwrap_or_default() {
         let (Some(name), Some(value)) = (header.get("name"), header.get("value")) else { continue };
         let name = name.to_plain_text().to_ascii_lowercase();
@@ -408,7 +412,7 @@ fn messages(entry: &Value, opening: &mut Recorded) -> Vec<Recorded> {
             _ => return None,
         };
         let data = said.get("data").and_then(Value::as_text)?;
-        let mut message = Map::new();
+        let mut message = Map::default();
         message.insert("path".to_owned(), path.clone());
         message.insert("from".to_owned(), Value::text(from));
         if said.get("opcode").and_then(Value::as_i64) == Some(2) {

@@ -55,7 +55,7 @@ pub use har_read::{Archive, HarError, from_har};
 pub use learn::{learn, learn_alone};
 pub use marks::{has_marks, names_in, without_marks};
 pub use normal::normal;
-pub use read::{Around, is_archive, is_recording, read, read_stub_file};
+pub use read::{Around, is_recording, read, read_stub_file};
 pub use record::{LeftOut, Made, record, record_passed};
 pub use recording::{Recorded, Recording, VERSION, seam_of};
 pub use stubs::as_stubs;

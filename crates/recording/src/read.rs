@@ -13,10 +13,11 @@ use seam_model::{Entry, Fields, Node, NodeKind};
 use seam_stub::{Reading, Stubs};
 use seam_value::{Map, Value};
 
-/// What stands around a recording.
+/// What stands around a recording or an archive.
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
-    /// The bytes of a file beside it, by its path from the recording's folder; the error says in one line why not.
+    /// The bytes of a file that it names, by the path from its own folder; the error says in one line why not. Others may
+    /// have written it, so what does not lie below that folder is none of its files.
     pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
 }
 
@@ -26,18 +27,20 @@ pub fn is_recording(node: &Node) -> bool {
 }
 
 /// Is this file an archive of HTTP, by its name?
-pub fn is_archive(path: &str) -> bool {
+fn is_archive(path: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case("har"))
 }
 
-/// Reads a file that stands in a provider's place: a recording, or stubs. `path` is as it was written.
+/// Reads a file that stands in a provider's place: a recording, an archive, or stubs. `path` is as it was written; `around`
+/// is what lies beside the file.
 pub fn read_stub_file(
     (path, file, text): (&str, FileId, &str),
     reading: &Reading<'_>,
+    around: &Around<'_>,
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
     if is_archive(path) {
-        return read_har((path, file, text), reading, found);
+        return read_har((file, text), reading, around, found);
     }
     let mut ignored = Diagnostics::default();
     // Only a head makes a recording; whatever is wrong in anything else is told by whoever reads that.
@@ -47,9 +50,7 @@ pub fn read_stub_file(
     };
     let before = found.n_errors();
     found.append(ignored);
-    let folder = path.rfind('/').map_or("", |at| &path[..=at]);
-    let read_file = |name: &str| (reading.read_file)(&format!("{folder}{name}"));
-    let recording = read_node(&node, &Around { read_file: &read_file }, found)?;
+    let recording = read_node(&node, around, found)?;
     if recording.protocol != reading.protocol.name() {
         let title = format!(
             "this recording speaks `{}`, the seam speaks `{}`",
@@ -63,14 +64,13 @@ pub fn read_stub_file(
 
 /// An archive of HTTP in a provider's place, whichever of its hosts was asked.
 fn read_har(
-    (path, file, text): (&str, FileId, &str),
+    (file, text): (FileId, &str),
     reading: &Reading<'_>,
+    around: &Around<'_>,
     found: &mut Diagnostics,
 ) -> Option<Stubs> {
     let span = Span::at_start(file);
-    let folder = path.rfind('/').map_or("", |at| &path[..=at]);
-    let read_file = |name: &str| (reading.read_file)(&format!("{folder}{name}"));
-    let Archive { recordings, noted } = match from_har(text, &Around { read_file: &read_file }) {
+    let Archive { recordings, noted } = match from_har(text, around) {
         Ok(archive) => archive,
         Err(error) => {
             found.push(Diagnostic::error("this is no HAR").at(span, error.to_string()));
@@ -246,7 +246,7 @@ fn read_interaction(
 /// A part with what stands in files beside put back.
 fn read_part(node: &Node, around: &Around<'_>, found: &mut Diagnostics) -> Value {
     let NodeKind::Map(entries) = &node.kind else { return node.to_value() };
-    let mut map = Map::new();
+    let mut map = Map::default();
     for entry in entries {
         match entry.key.value.strip_suffix("_file") {
             Some(name) if !name.is_empty() => {

@@ -31,13 +31,20 @@ pub struct LeftOut {
 /// Records the chosen seams. Of a test that was tried several times the last try is taken.
 pub fn record(events: &[Event], chosen: &dyn Fn(&SeamId) -> bool) -> Made {
     let last = last_attempts(events);
-    let passed = events.iter().filter_map(|event| match &event.what {
-        What::Interaction(passed) if is_of_last(&event.scope, &last) => {
-            Some((passed, event.scope.test.as_ref()))
+    let passed = passed(events).filter(|(_, scope)| is_of_last(scope, &last));
+    record_passed(passed.map(|(one, scope)| (one, scope.test.as_ref())), chosen)
+}
+
+/// All that passed, each with where it belongs. What was open when its test ended is told again when it ends, and belongs
+/// to that test all the same.
+pub(crate) fn passed(events: &[Event]) -> impl Iterator<Item = (&Interaction, &Scope)> {
+    let mut passed: BTreeMap<u64, (&Interaction, &Scope)> = BTreeMap::new();
+    for event in events {
+        if let What::Interaction(one) = &event.what {
+            passed.entry(one.id).or_insert((one, &event.scope)).0 = one;
         }
-        _ => None,
-    });
-    record_passed(passed, chosen)
+    }
+    passed.into_values()
 }
 
 /// Records the chosen seams of interactions, each with the test in which it passed, where it was in one.

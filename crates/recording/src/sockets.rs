@@ -64,7 +64,7 @@ fn with_turns(recording: &Recording, form: Form) -> Cow<'_, Recording> {
                 open.insert(whose, calls.len());
                 calls.push(Recorded {
                     request: Value::map([("message", asked(said, form))]),
-                    reply: with_messages(&Value::Map(Map::new())),
+                    reply: with_messages(&Value::Map(Map::default())),
                     message: Value::Null,
                     volatile: translated(&one.volatile),
                     ..one.clone()

@@ -29,6 +29,9 @@ const MASKED: u64 = 5;
 /// What comes after those: whatever is sent, because nobody kept what was.
 const WHATEVER_IS_SENT: u64 = 6;
 
+/// What comes last: a statement that a driver has only prepared, and of which it wants to know what it takes and gives.
+const ONLY_PREPARED: u64 = 7;
+
 /// Headers whose absence was a part of what was asked.
 const SAYS_WHO: &[&str] = &["authorization", "cookie"];
 
@@ -44,7 +47,8 @@ pub fn as_stubs(
 ) -> Option<Stubs> {
     let recording = as_calls(recording);
     let making = Making::new(&recording, span, reading);
-    let list = making.groups().into_iter().flat_map(|group| making.stubs(&group)).collect();
+    let list = making.groups().into_iter().flat_map(|group| making.stubs(&group));
+    let list = list.chain(making.only_prepared()).collect();
     let stubs = seam_stub::read_stubs(&Node { span, kind: NodeKind::List(list) }, reading, found)?;
     Some(Stubs { state: making.remembered.initial(), ..stubs })
 }
@@ -143,6 +147,39 @@ impl<'a> Making<'a> {
         stubs
     }
 
+    /// For drivers that prepare a statement, and ask what it takes and gives before they bind anything: the recorded
+    /// columns and types, whatever was bound then.
+    fn only_prepared(&self) -> Vec<Node> {
+        let mut prepared: Vec<Recorded> = Vec::new();
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        for recorded in self.recording.interactions.iter().filter(|_| self.recording.protocol == "postgres") {
+            let statement = recorded.request.get("statement").and_then(Value::as_text);
+            let is_bound = recorded
+                .request
+                .get("parameters")
+                .and_then(Value::as_list)
+                .is_some_and(|list| !list.is_empty());
+            let is_answered = recorded.error.is_none() && recorded.reply.get("rows").is_some();
+            let Some(statement) = statement.filter(|_| is_bound && is_answered) else { continue };
+            if !known.insert(statement) {
+                continue;
+            }
+            let described = ["columns", "parameters"].into_iter();
+            let described = described.filter_map(|name| Some((name, recorded.reply.get(name)?.clone())));
+            prepared.push(Recorded {
+                test: None,
+                request: Value::map([
+                    ("statement", Value::text(statement)),
+                    ("parameters", Value::List(Vec::new())),
+                ]),
+                reply: Value::map(described.chain([("rows", Value::List(Vec::new()))])),
+                ..recorded.clone()
+            });
+        }
+        let stub = |one: &Recorded| self.stub(ONLY_PREPARED, &self.conditions(one, &Mask::default()), &[one]);
+        prepared.iter().map(stub).collect()
+    }
+
     /// Stubs for single tests, where the tests together were answered otherwise than each alone.
     fn of_tests(&self, priority: u64, group: &Group<'_>) -> Vec<Node> {
         let mut by_test: Vec<(&str, Vec<&Recorded>)> = Vec::new();
@@ -153,7 +190,9 @@ impl<'a> Making<'a> {
                 None => by_test.push((test, vec![recorded])),
             }
         }
-        if by_test.len() < 2 || self.turns(&group.list).len() < 2 {
+        // What was asked before the tests (by a readiness, a pool) counts like one more test: each test begins anew.
+        let is_before = group.list.iter().any(|recorded| recorded.test.is_none());
+        if by_test.len() + usize::from(is_before) < 2 || self.turns(&group.list).len() < 2 {
             return Vec::new();
         }
         let of_test = |(test, list): &(&str, Vec<&Recorded>)| {
@@ -267,7 +306,7 @@ impl<'a> Making<'a> {
 
     fn what_is_not_there(&self, request: &seam_value::Map, list: &mut Vec<(String, Node)>) {
         if !request.contains_key("query") {
-            list.push(("query".to_owned(), self.equals(&Value::Map(seam_value::Map::new()))));
+            list.push(("query".to_owned(), self.equals(&Value::Map(seam_value::Map::default()))));
         }
         if !request.contains_key("body") && !request.contains_key("text") {
             list.push(("body".to_owned(), Node { span: self.span, kind: NodeKind::Null }));

@@ -213,8 +213,23 @@ pub(crate) fn replay(recording: &Recording, asked: &[&str]) -> Vec<String> {
     said(recording, asked).into_iter().map(answer).collect()
 }
 
-/// What a recording's stubs say.
-pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
+/// What others may have written names only what lies beside it.
+#[test]
+fn a_recording_reads_through_what_stands_around_it_and_nothing_else() {
+    let text = "recording: 1\nseam: web -> api\nprotocol: http\ninteractions:\n  - request: { method: GET, path: /a }\n    \
+                reply: { status: 200, body_file: ../secret.json }\n";
+    let file = Sources::default().add("recordings/web-api.yaml", text.to_owned());
+    let read_file = |path: &str| panic!("{path} is read as a stub's");
+    let protocol = seam_wire::protocol("http").unwrap();
+    let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_file };
+    let mut found = Diagnostics::default();
+    let path = "recordings/web-api.yaml";
+    assert!(read_stub_file((path, file, text), &reading, &NOTHING_BESIDE, &mut found).is_none());
+    assert!(format!("{found:?}").contains("no ../secret.json"), "{found:?}");
+}
+
+/// The stubs that a recording becomes, read from its file.
+pub(crate) fn stubs_of(recording: &Recording) -> seam_stub::Stubs {
     let written = write(recording);
     let mut found = Diagnostics::default();
     let file = Sources::default().add("recordings/web-api.yaml", written.text.clone());
@@ -222,8 +237,14 @@ pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
     let protocol = seam_wire::protocol(&recording.protocol).unwrap();
     let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &read_file };
     let path = "recordings/web-api.yaml";
-    let stubs = read_stub_file((path, file, &written.text), &reading, &mut found);
+    let stubs = read_stub_file((path, file, &written.text), &reading, &NOTHING_BESIDE, &mut found);
     assert!(found.is_empty(), "{found:?}\n{}", written.text);
+    stubs.unwrap()
+}
+
+/// What a recording's stubs say.
+pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
+    let protocol = seam_wire::protocol(&recording.protocol).unwrap();
     let set = StubSet::new();
     let names: Arc<dyn seam_expr::Names + Send + Sync> = Arc::new(seam_stub::Surroundings {
         chance: seam_expr::Chance::new(1, "x"),
@@ -232,7 +253,7 @@ pub(crate) fn said(recording: &Recording, asked: &[&str]) -> Vec<Option<Say>> {
         file: Box::new(|_| Err("not there".to_owned())),
         hostname: "here".to_owned(),
     });
-    set.put(stubs.unwrap(), &names);
+    set.put(stubs_of(recording), &names);
     let seam = seam_of("web -> api").unwrap();
     let answer = |request: &&str| {
         let request = parse(request).unwrap();
@@ -518,4 +539,24 @@ fn what_is_said_on_a_websocket_is_answered_again() {
             "None",
         ]
     );
+}
+
+#[test]
+fn what_was_open_when_its_test_ended_is_one_interaction() {
+    let reply = r#"{"status":200,"headers":{},"body":null,"text":"","length":0}"#;
+    let (one, other) = (get("/slow"), get("/other"));
+    let mut events = run(&[("a > b", &one, "null"), ("", &other, reply), ("", &one, reply)]);
+    for (index, id) in [(0, 1), (2, 1)] {
+        let What::Interaction(passed) = &mut events[index].what else { unreachable!() };
+        (passed.id, passed.at) = (id, Duration::from_millis(1));
+        passed.elapsed.take_if(|_| index == 0);
+    }
+    let made = record(&events, &|_| true);
+    assert_eq!((made.left_out.open, made.recordings[0].interactions.len()), (0, 2));
+    assert_eq!(made.recordings[0].interactions[0].test.as_deref(), Some("a > b"));
+    let har = to_har(&events, "1");
+    let entries = har.get("log").and_then(|log| log.get("entries")).and_then(Value::as_list).unwrap();
+    let status = |entry: &Value| entry.get("response").and_then(|said| said.get("status")).cloned();
+    assert_eq!((entries.len(), status(&entries[0])), (2, Some(Value::from(200_u16))));
+    assert_eq!(entries[0].get("_test"), Some(&Value::text("a > b")));
 }

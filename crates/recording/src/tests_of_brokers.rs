@@ -166,7 +166,8 @@ fn what_was_published_to_mqtt_is_published_again() {
     let (text, reasons) = driven(
         "mqtt",
         vec![
-            said(r#""reply_to":null,"qos":0,"retain":true,"properties":{},"body":"on""#),
+            said(r#""reply_to":null,"version":5,"qos":0,"retain":true,"properties":{},"body":"on""#),
+            said(r#""reply_to":null,"version":"3.1.1","qos":1,"retain":false,"properties":{},"body":"off""#),
             said(
                 r#""reply_to":"r/1","qos":2,"retain":false,
                     "properties":{"response_topic":"r/1","content_type":"application/json"},"body":{"id":7}"#,
@@ -187,6 +188,14 @@ fn what_was_published_to_mqtt_is_published_again() {
         qos: 0
         retain: true
         text: \"on\"
+        expect:
+          error: null
+      - name: publish to orders/new
+        publish: bus
+        topic: orders/new
+        qos: 1
+        version: \"3.1.1\"
+        text: \"off\"
         expect:
           error: null
       - name: publish to orders/new
@@ -276,7 +285,7 @@ fn what_was_published_to_rabbitmq_is_published_again() {
         vec![
             call(r#"{"method":"confirm.select"}"#),
             call(r#"{"method":"basic.consume","queue":"amq.rabbitmq.reply-to"}"#),
-            call(r#"{"method":"queue.declare","queue":"orders"}"#),
+            call(r#"{"method":"queue.declare","queue":""}"#),
             said(
                 r#""exchange":"events","topic":"orders.new","headers":{},"properties":{"delivery_mode":2},"body":{"id":7}"#,
             ),
@@ -340,6 +349,121 @@ fn what_was_published_to_rabbitmq_is_published_again() {
 "
     );
     assert_eq!(reasons, ["1 no step asks such a thing of amqp"]);
+}
+
+#[test]
+fn what_was_declared_at_rabbitmq_is_declared_again() {
+    let call = |request: &str| Recorded {
+        request: parse(request).unwrap(),
+        reply: parse("{}").unwrap(),
+        ..Recorded::default()
+    };
+    let (text, reasons) = driven(
+        "amqp",
+        vec![
+            call(r#"{"method":"basic.qos","prefetch_count":1}"#),
+            call(
+                r#"{"method":"queue.declare","queue":"orders","passive":false,"durable":true,"arguments":{"x-max-length":5}}"#,
+            ),
+            call(
+                r#"{"method":"queue.bind","queue":"orders","exchange":"amq.topic","routing_key":"orders.$x"}"#,
+            ),
+        ],
+        &[],
+    );
+    assert_eq!(
+        text.trim_start(),
+        "- name: Outside of tests
+    steps:
+      - name: declare orders
+        publish: bus
+        declare:
+          - method: queue.declare
+            queue: orders
+            durable: true
+            arguments:
+              x-max-length: 5
+          - method: queue.bind
+            queue: orders
+            exchange: amq.topic
+            routing_key: orders.$$x
+        expect:
+          error: null
+"
+    );
+    assert!(reasons.is_empty(), "{reasons:?}");
+}
+
+/// A consumer declares its queue when it starts, outside of all tests, in a recording of its own: whatever is published goes
+/// there only where it is.
+#[test]
+fn what_others_declared_is_there_before_anything_is_published() {
+    let published = message(
+        r#"{"method":"basic.publish","exchange":"","topic":"orders","headers":{},"properties":{},"body":"1"}"#,
+    );
+    let published = Recorded { test: Some("a::Orders".to_owned()), number: 1, ..published };
+    let declare = |queue: &str, number| Recorded {
+        request: parse(&format!(r#"{{"method":"queue.declare","queue":"{queue}"}}"#)).unwrap(),
+        reply: parse("{}").unwrap(),
+        number,
+        ..Recorded::default()
+    };
+    let refused =
+        Recorded { reply: parse(r#"{"error":{"code":406,"text":"no"}}"#).unwrap(), ..declare("b", 8) };
+    let consumer = Recording {
+        seam: seam_of("mailer -> bus").unwrap(),
+        ..of("amqp", vec![declare("orders", 7), refused])
+    };
+    let elsewhere =
+        Recording { seam: seam_of("mailer -> other").unwrap(), ..of("amqp", vec![declare("x", 2)]) };
+    let all = [of("amqp", vec![published]), consumer, elsewhere];
+    let drivers = as_tests(&all, Thoroughness::Whole, &|_| false);
+    let of_test = drivers.list.iter().find(|driver| driver.name == "Orders").unwrap();
+    let names: Vec<&str> =
+        of_test.text.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
+    assert_eq!(names, ["Orders", "declare orders", "publish to orders"], "{}", of_test.text);
+}
+
+/// Each broker has what it needs, whatever was talked of before.
+#[test]
+fn what_others_declared_is_there_at_each_broker() {
+    let publish = |number| Recorded {
+        test: Some("a::Orders".to_owned()),
+        number,
+        ..message(
+            r#"{"method":"basic.publish","exchange":"","topic":"orders","headers":{},"properties":{},"body":"1"}"#,
+        )
+    };
+    let declare = |queue: &str, number| Recorded {
+        request: parse(&format!(r#"{{"method":"queue.declare","queue":"{queue}"}}"#)).unwrap(),
+        reply: parse("{}").unwrap(),
+        number,
+        ..Recorded::default()
+    };
+    let seam = |seam: &str, one| Recording { seam: seam_of(seam).unwrap(), ..of("amqp", vec![one]) };
+    let all = [
+        seam("web -> bus", publish(1)),
+        seam("web -> other", publish(2)),
+        seam("mailer -> bus", declare("orders", 7)),
+        seam("mailer -> other", declare("x", 8)),
+    ];
+    let drivers = as_tests(&all, Thoroughness::Whole, &|_| false);
+    let text = &drivers.list.iter().find(|driver| driver.name == "Orders").unwrap().text;
+    let names: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("- name: ")).collect();
+    assert_eq!(names[1..3], ["declare orders", "declare x"], "{text}");
+}
+
+/// A mail that came by TLS is a mail.
+#[test]
+fn mails_of_smtps_are_sent_again() {
+    let refused = Recorded {
+        request: parse(r#"{"command":"RCPT","sender":"a@b","recipients":["c@d"],"from":"a@b","to":["c@d"]}"#)
+            .unwrap(),
+        reply: parse(r#"{"status":550,"text":"no such person"}"#).unwrap(),
+        ..Recorded::default()
+    };
+    let (text, reasons) = driven("smtps", vec![refused], &[]);
+    assert!(text.contains("send: bus") && reasons.is_empty(), "{text} {reasons:?}");
 }
 
 #[test]

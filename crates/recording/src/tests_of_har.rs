@@ -12,7 +12,7 @@ use std::time::Duration;
 fn beside(path: &str) -> Result<Vec<u8>, String> {
     match path {
         "a.txt" | "hars/a.txt" => Ok("Grüße".into()),
-        "hars/b.bin" => Ok(vec![0, 255]),
+        "b.bin" | "hars/b.bin" => Ok(vec![0, 255]),
         _ if path.contains("secret") => panic!("{path} is read"),
         _ => Err(format!("{path}: no such file")),
     }
@@ -50,7 +50,12 @@ fn what_was_sent() {
         // Of a form only the fields.
         (
             r#""method":"POST","postData":{"params":[{"name":"a b","value":"1&2"}]}"#,
-            r#","body":{"a b":"1&2"},"text":"a%20b=1%262""#,
+            r#","body":{"a b":"1&2"},"text":"a+b=1%262""#,
+            "",
+        ),
+        (
+            r#""method":"POST","postData":{"params":[{"name":"q-t","value":"-0.9_*~"}]}"#,
+            r#","body":{"q-t":"-0.9_*~"},"text":"q-t=-0.9_*%7E""#,
             "",
         ),
         // What is no text: each byte a letter, in base64, beside the archive, or not at all.
@@ -221,7 +226,9 @@ fn said(entries: &str, requests: &[&str]) -> (Vec<String>, Vec<String>) {
     let file = Sources::default().add("hars/x.har", text.clone());
     let protocol = seam_wire::protocol("http").unwrap();
     let reading = Reading { protocol, descriptors: None, knows: &|_| false, read_file: &beside };
-    let stubs = read_stub_file(("hars/x.har", file, &text), &reading, &mut found).unwrap();
+    let stubs =
+        read_stub_file(("hars/x.har", file, &text), &reading, &Around { read_file: &beside }, &mut found)
+            .unwrap();
     let set = StubSet::new();
     let names: Arc<dyn seam_expr::Names + Send + Sync> = Arc::new(seam_stub::Surroundings {
         chance: seam_expr::Chance::new(1, "x"),

@@ -1,7 +1,7 @@
 //! Stand-ins that keep the thread: what is asked again, what a consumer made itself, and what is said on a WebSocket. And
 //! drivers that say what they don't ask.
 
-use crate::tests::{get, json, post, recorded, replay, said};
+use crate::tests::{get, json, post, recorded, replay, said, stubs_of};
 use crate::*;
 use seam_value::{Value, parse};
 use seam_wire::Say;
@@ -231,6 +231,42 @@ fn a_database_answers_in_the_types_that_it_had() {
         other => panic!("{other:?}"),
     };
     assert_eq!(answer.get("columns"), Some(&Value::List(vec![Value::text("price float8")])));
+}
+
+/// What a readiness or a pool asked before the first test was answered from another state.
+#[test]
+fn a_test_is_answered_as_it_was_and_not_as_whoever_asked_before_it() {
+    let (asked, reply) = (get("/tags"), |body: &str| json(200, body));
+    for (before, n_stubs) in [(r"[]", 2), (r#"["a"]"#, 1)] {
+        let recording = recorded(&[("", &asked, &reply(before)), ("t", &asked, &reply(r#"["a"]"#))]);
+        assert_eq!(stubs_of(&recording).list.len(), n_stubs, "{before}");
+    }
+}
+
+/// As asyncpg, pgx, sqlx and JDBC ask: prepared and described first, bound then.
+#[test]
+fn what_a_driver_only_prepares_is_described_as_it_was() {
+    let asked = |parameters: &str| {
+        format!(r#"{{"statement":"select a from t where b = $1","parameters":{parameters}}}"#)
+    };
+    let reply = r#"{"columns":["a int4"],"parameters":["uuid"],"rows":[{"a":1}],"count":1,"tag":"SELECT 1"}"#;
+    let bound = asked(r#"["5f0c"]"#);
+    let mut recording = recorded(&[("", &bound, reply)]);
+    recording.protocol = "postgres".to_owned();
+    let prepared = asked("[]");
+    let answers: Vec<_> = said(&recording, &[&prepared, &bound, &prepared])
+        .into_iter()
+        .map(|said| match said {
+            Some(Say::Answer(value)) => value,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let n_rows = |answer: &Value| answer.get("rows").and_then(Value::as_list).map(<[Value]>::len);
+    assert_eq!(answers.iter().map(|answer| n_rows(answer)).collect::<Vec<_>>(), [Some(0), Some(1), Some(0)]);
+    for answer in &answers {
+        assert_eq!(answer.get("columns"), Some(&Value::List(vec![Value::text("a int4")])));
+        assert_eq!(answer.get("parameters"), Some(&Value::List(vec![Value::text("uuid")])));
+    }
 }
 
 #[test]

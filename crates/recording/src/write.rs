@@ -46,7 +46,7 @@ pub fn write(recording: &Recording) -> Written {
 }
 
 fn to_map(recorded: &Recorded, stem: &str, beside: &mut Vec<(String, Vec<u8>)>) -> Map {
-    let mut map = Map::new();
+    let mut map = Map::default();
     let mut add = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             map.insert(name.to_owned(), value);

@@ -18,13 +18,22 @@ pub(crate) fn asked(interaction: &Interaction) -> String {
         if statement.trim().is_empty() { "an empty statement".to_owned() } else { statement }
     } else if let Some(command) = field("command") {
         let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
-        [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
+        let args = args.iter().map(Value::to_plain_text).chain(field("topic"));
+        [command].into_iter().chain(args).collect::<Vec<_>>().join(" ")
+    } else if let Some(verb) = field("method").or_else(|| field("api")) {
+        // A service's method, a broker's method or request: with what it is about, where that is one thing.
+        let topics = request.get("topics").and_then(Value::as_list).unwrap_or_default();
+        let topics = topics.iter().map(Value::to_plain_text);
+        let about = ["queue", "exchange", "group"]
+            .into_iter()
+            .find_map(|name| field(name).filter(|about| !about.is_empty()));
+        [verb].into_iter().chain(about).chain(topics).collect::<Vec<_>>().join(" ")
     } else if let Some(subject) = field("subject") {
         format!("mail to {}: {subject}", field("to").unwrap_or_default())
     } else if let Some(user) = field("user") {
         format!("log-in as {user}")
-    } else if let Some(topic) = message.get("topic") {
-        format!("message on {}", topic.to_plain_text())
+    } else if let Some(about) = ["topic", "path", "method"].into_iter().find_map(|name| message.get(name)) {
+        format!("message on {}", about.to_plain_text())
     } else {
         interaction.protocol.clone()
     };
@@ -57,8 +66,7 @@ pub(crate) fn sent(interaction: &Interaction) -> Option<String> {
 
 /// Did it go wrong, or was it refused?
 pub(crate) fn is_bad(interaction: &Interaction) -> bool {
-    let status = interaction.reply.get("status").and_then(Value::as_i64);
-    status.is_some_and(|status| status >= 400) || seam_judge::trouble(interaction).is_some()
+    seam_judge::is_refusal(interaction)
 }
 
 /// What was answered: `402 {"reason":"card_declined"}`, `3 rows`, `error 23505 …`, `refused`; and where that was not the
@@ -80,7 +88,7 @@ fn answer(interaction: &Interaction) -> String {
         format!("{} {}", status.to_plain_text(), body(reply).unwrap_or_default())
     } else if let Some(error) = reply.get("error").filter(|error| **error != Value::Null) {
         let part = |name: &str| error.get(name).map(Value::to_plain_text);
-        match (part("code"), part("message")) {
+        match (part("code"), part("message").or_else(|| part("text"))) {
             (None, None) => format!("error {}", error.to_plain_text()),
             (code, message) => format!("error {} {}", code.unwrap_or_default(), message.unwrap_or_default()),
         }
@@ -125,4 +133,79 @@ fn one_line(text: &str) -> String {
         words.push_str(word);
     }
     line(&cut(&words, LONGEST)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam_event::{Caller, Endpoint};
+    use std::time::Duration;
+
+    fn interaction(request: &str, message: &str, reply: &str) -> Interaction {
+        let [request, message, reply] =
+            [request, message, reply].map(|text| seam_value::parse(text).unwrap());
+        let seam = SeamId { consumer: "a".into(), provider: "b".into(), endpoint: Endpoint::main() };
+        Interaction {
+            id: 1,
+            from: seam.consumer.clone(),
+            to: seam.provider.clone(),
+            seam,
+            via: None,
+            caller: Caller::Known,
+            protocol: "spoken".to_owned(),
+            connection: 1,
+            at: Duration::ZERO,
+            elapsed: Some(Duration::ZERO),
+            error: None,
+            request,
+            reply,
+            message,
+            answered_by: None,
+            cut: false,
+        }
+    }
+
+    #[test]
+    fn what_was_asked_is_told_in_the_words_of_each_protocol() {
+        for (request, message, expected) in [
+            (r#"{"method":"GET","path":"/x"}"#, "null", "GET /x"),
+            (r#"{"statement":"select 1"}"#, "null", "select 1"),
+            (r#"{"command":"GET","args":["k"]}"#, "null", "GET k"),
+            (r#"{"command":"SUB","topic":"orders.*"}"#, "null", "SUB orders.*"),
+            (r#"{"service":"shop.Orders","method":"Place"}"#, "null", "Place"),
+            (r#"{"method":"queue.declare","queue":"orders"}"#, "null", "queue.declare orders"),
+            (
+                r#"{"method":"exchange.declare","exchange":"celery","queue":""}"#,
+                "null",
+                "exchange.declare celery",
+            ),
+            (r#"{"api":"Produce","topics":["orders"]}"#, "null", "Produce orders"),
+            (r#"{"api":"JoinGroup","group":"g","topics":[]}"#, "null", "JoinGroup g"),
+            (r#"{"to":["ann@x.test"],"subject":"Hi"}"#, "null", r#"mail to ["ann@x.test"]: Hi"#),
+            ("null", r#"{"topic":"orders","body":1}"#, "message on orders"),
+            ("null", r#"{"path":"/live","data":1}"#, "message on /live"),
+            ("null", r#"{"service":"shop.Orders","method":"Watch"}"#, "message on Watch"),
+            ("null", r#"{"method":"channel.close"}"#, "message on channel.close"),
+            ("null", "null", "spoken"),
+        ] {
+            assert_eq!(asked(&interaction(request, message, "null")), expected, "{request} {message}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_words_whatever_they_are_called() {
+        for (reply, expected, is_wrong) in [
+            (r#"{"error":{"code":"23505","message":"taken"}}"#, "error 23505 taken", true),
+            (r#"{"error":{"code":404,"text":"NOT_FOUND"}}"#, "error 404 NOT_FOUND", false),
+            (r#"{"status":"NOT_FOUND"}"#, "NOT_FOUND", true),
+            (r#"{"status":"OK","body":{"n":1}}"#, r#"OK {"n":1}"#, false),
+        ] {
+            let interaction = interaction("null", "null", reply);
+            assert_eq!(
+                (answered(&interaction).as_str(), is_bad(&interaction)),
+                (expected, is_wrong),
+                "{reply}"
+            );
+        }
+    }
 }

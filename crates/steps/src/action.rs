@@ -20,8 +20,11 @@ pub trait Action: Send + Sync {
         Vec::new()
     }
 
-    /// May `within` repeat it without changing anything? Steps that hold steps answer for themselves only.
-    fn only_reads(&self) -> bool;
+    /// May `within` repeat it without changing anything? Steps that hold steps answer for themselves only; one that does not
+    /// say so changes things.
+    fn only_reads(&self) -> bool {
+        false
+    }
 
     /// What did not hold although nobody had to write it: a status of 4xx, an SQL error. The runner passes over
     /// those whose path an expectation of the step names.

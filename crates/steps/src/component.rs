@@ -118,10 +118,6 @@ impl Action for Doing {
         }
     }
 
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
         Box::pin(async move {
             let component = match &self.whom {

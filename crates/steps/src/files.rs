@@ -28,14 +28,15 @@ pub(crate) fn read(path: &Path, written: &str) -> Result<Vec<u8>, Trouble> {
         .map_err(|error| Trouble::errored(format!("failed to read `{written}`: {}", reason(&error))))
 }
 
-/// Reads a file that somebody else's file names, which must lie below this folder: a link in its way counts as where it
-/// leads. The error says in one line why not.
-pub fn read_below(folder: &Path, path: &Path) -> Result<Vec<u8>, String> {
+/// Reads a file that somebody else's file names, by its path from that file's folder, below which it must lie: a link in its
+/// way counts as where it leads. The error says in one line why not.
+pub fn read_below(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
+    let path = &folder.join(path);
     let told = |error| format!("{}: {}", path.display(), reason(&error));
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let found = path.canonicalize().map_err(told)?;
     if !found.starts_with(folder.canonicalize().map_err(told)?) {
-        return Err(format!("{}: it leads out of the archive's own folder", path.display()));
+        return Err(format!("{}: it leads out of the folder of the file that names it", path.display()));
     }
     std::fs::read(&found).map_err(told)
 }
@@ -117,11 +118,15 @@ mod tests {
         std::os::unix::fs::symlink(at("secret"), at("own/link")).unwrap();
         std::os::unix::fs::symlink("..", at("own/up")).unwrap();
         std::os::unix::fs::symlink("below/a", at("own/inside")).unwrap();
-        let read = |name: &str| read_below(&at("own"), &at("own").join(name));
+        let read = |name: &str| read_below(&at("own"), name);
         assert_eq!(read("below/a").as_deref(), Ok(&b"shown"[..]));
         assert_eq!(read("inside").as_deref(), Ok(&b"shown"[..]));
-        for name in ["link", "up/secret", "../secret"] {
-            assert!(read(name).unwrap_err().ends_with("it leads out of the archive's own folder"), "{name}");
+        let absolute = at("secret");
+        for name in ["link", "up/secret", "../secret", absolute.to_str().unwrap()] {
+            assert!(
+                read(name).unwrap_err().ends_with("it leads out of the folder of the file that names it"),
+                "{name}"
+            );
         }
         assert!(read("gone").unwrap_err().ends_with("it is not there"));
     }

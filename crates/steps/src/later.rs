@@ -47,10 +47,6 @@ impl Kind for Later {
 struct NotThere(&'static str);
 
 impl Action for NotThere {
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn run<'a>(&'a self, _: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
         let name = self.0;
         Box::pin(async move { Err(Trouble::errored(format!("`{name}` steps are not there yet"))) })

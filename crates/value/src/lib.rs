@@ -13,4 +13,4 @@ mod value;
 
 pub use json::{JsonError, parse};
 pub use number::Number;
-pub use value::{Kind, Map, Value};
+pub use value::{Kind, Map, Value, map_with_room};

@@ -7,8 +7,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// A map that keeps the order in which it was written; equality ignores that order.
-pub type Map = IndexMap<String, Value>;
+/// A map that keeps the order in which it was written; equality ignores that order. Each interaction makes several, and the
+/// usual hasher took more time than all else about them.
+pub type Map = IndexMap<String, Value, foldhash::fast::RandomState>;
+
+/// An empty map with room for so many fields.
+pub fn map_with_room(n_fields: usize) -> Map {
+    Map::with_capacity_and_hasher(n_fields, foldhash::fast::RandomState::default())
+}
 
 /// Anything JSON can say, with numbers as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

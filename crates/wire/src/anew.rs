@@ -26,7 +26,7 @@ impl Anew<'_> {
 /// Fields besides the content, and but these, stay as they are: whoever is told of a message was told of these before, or
 /// counts by them.
 pub(crate) fn only(before: &Value, now: &Value, fields: &[&str]) -> Result<(), Unanswerable> {
-    let (empty, known) = (Map::new(), |name: &str| CONTENT.contains(&name) || fields.contains(&name));
+    let (empty, known) = (Map::default(), |name: &str| CONTENT.contains(&name) || fields.contains(&name));
     let (before, now) = (before.as_map().unwrap_or(&empty), now.as_map().unwrap_or(&empty));
     let names = before.keys().chain(now.keys());
     let other = names.filter(|name| !known(name)).find(|name| before.get(*name) != now.get(*name));

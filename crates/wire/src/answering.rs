@@ -126,14 +126,18 @@ pub enum Then {
     Reset,
 }
 
-/// A request that nobody has read yet: its seam, and those of its fields that can be told without reading
+/// A request that nobody has read yet: its seam, and what of it can be told without reading it
 /// ([`Captured::glance`](crate::Captured::glance)).
 #[derive(Clone, Copy)]
 pub struct Glance<'a> {
     /// The seam on which it was asked.
     pub seam: &'a SeamId,
-    /// The text of a field.
-    pub field: &'a dyn Fn(&str) -> Option<&'a str>,
+    /// Its method, as it was sent.
+    pub method: &'a str,
+    /// Its path, without the query.
+    pub path: &'a str,
+    /// Its bytes, as they came; none where some are still to come.
+    pub bytes: Option<&'a [u8]>,
 }
 
 /// What the head of a request tells of whether it is answered.

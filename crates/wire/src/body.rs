@@ -80,7 +80,7 @@ pub fn in_charset<'a>(text: &'a str, content_type: Option<&str>) -> Cow<'a, [u8]
 
 /// `a=1&b=2` as a map, decoded; a key that comes again has a list.
 pub fn pairs(text: &str) -> Value {
-    let mut map = Map::new();
+    let mut map = Map::default();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         add(&mut map, unescape(key), Value::Text(unescape(value)));
@@ -121,7 +121,7 @@ fn add(map: &mut Map, key: String, value: Value) {
 /// The fields of `multipart/form-data`: texts, and files as `name`, `content_type` and `content`.
 fn fields(content_type: &str, body: &[u8]) -> Map {
     let mail = [b"Content-Type: ", content_type.as_bytes(), b"\r\n\r\n", body].concat();
-    let mut map = Map::new();
+    let mut map = Map::default();
     let Some(message) = MessageParser::default().parse(&mail) else { return map };
     for part in &message.parts {
         let Some(found) = part.content_disposition() else { continue };

@@ -144,7 +144,8 @@ pub trait Conversation: Send {
     /// subscription, a stream of events) is not a call.
     fn n_open(&self) -> usize;
 
-    /// What is open, as far as it has come: without an end, and without an error. It stays open.
+    /// What is open, as far as it has come: without an end, and without an error. It stays open, and what it is told as
+    /// at its end has the same beginning.
     fn unfinished(&self) -> Vec<Exchange> {
         Vec::new()
     }
@@ -224,10 +225,9 @@ pub trait Captured: Send {
     /// About how many bytes of memory it holds, for budgets.
     fn size(&self) -> usize;
 
-    /// A field of the request whose value is a text, where that can be told without reading the rest: what
+    /// The method and the path of a request, where these can be told without reading the rest: what
     /// [`read`](Self::read) would give there, or nothing.
-    fn glance(&self, field: &str) -> Option<&str> {
-        let _ = field;
+    fn glance(&self) -> Option<(&str, &str)> {
         None
     }
 
@@ -239,8 +239,20 @@ pub trait Captured: Send {
         Vec::new()
     }
 
+    /// Is what comes after it was told kept as well, so that [`read`](Self::read) gives all of it in the end, and says itself
+    /// where that is not so?
+    fn keeps_on(&self) -> bool {
+        false
+    }
+
     /// Is it a request whose reply may hold messages, or such a reply?
     fn is_about_messages(&self) -> bool {
+        false
+    }
+
+    /// Does it carry messages that can each [say something else](crate::Splitter::say_carried_anew), and of which
+    /// [`apart`](Self::apart) tells?
+    fn carries_messages(&self) -> bool {
         false
     }
 

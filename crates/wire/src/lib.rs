@@ -41,8 +41,8 @@ pub use http::events::events_of;
 pub use protocol::{Deed, Order, PROTOCOLS, Protocol, protocol, protocol_of};
 pub use publishing::{Came, Publication, Publisher, SignIn};
 pub use splitter::{
-    Anew, Behind, BrokenOff, Call, InPart, Of, Passed, Piece, Read, Rest, Splitter, Splitting, Unanswerable,
-    Underway, Ways,
+    Anew, Behind, BrokenOff, Call, Carried, InPart, Of, Passed, Piece, Read, Rest, SaidAnew, Splitter,
+    Splitting, Unanswerable, Underway, Ways,
 };
 pub use unrolled::{Ends, Unrolled, unroll};
 pub use upgrade::{NoTls, Turn, Upgrade, Urge};

@@ -94,7 +94,7 @@ fn addresses(address: Option<&Address<'_>>) -> Vec<String> {
 }
 
 fn headers(message: &Message<'_>) -> Map {
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     for header in message.headers() {
         let name = header.name.as_str().to_ascii_lowercase();
         if headers.contains_key(&name) {

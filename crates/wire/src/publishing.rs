@@ -9,6 +9,7 @@
 //! that an interaction has.
 
 use crate::conversation::{Limits, Surprise};
+use crate::pending::Pending;
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct SignIn {
     pub name: String,
     /// The version in which it is spoken, where there are several; none for the usual one.
     pub version: Option<String>,
+    /// Where this is, `127.0.0.1:9092`, as whoever sent here calls it.
+    pub at: String,
 }
 
 /// One message that is to be published.
@@ -61,8 +64,15 @@ pub enum Came {
     },
     /// The message has to be published there, `127.0.0.1:9092`: another broker is in charge of it.
     Elsewhere(String),
-    /// It can't be taken yet, and is to be published again after this: its topic is being made.
-    Later(Duration),
+    /// It can't be taken yet, and is to be published again: its topic is being made, or goes to another broker.
+    Later {
+        /// After this.
+        pause: Duration,
+        /// The broker's code for it.
+        code: Value,
+        /// Its words.
+        message: String,
+    },
 }
 
 /// One connection of somebody who publishes.
@@ -71,6 +81,12 @@ pub trait Publisher: Send {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
         let _ = out;
         Ok(())
+    }
+
+    /// Asks for what has to be there before anything is published, by the fields that an interaction has.
+    fn declare(&mut self, calls: &[Value], out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        let _ = (calls, out);
+        Err(Unanswerable::new("there is nothing that could be declared"))
     }
 
     /// Publishes, once the connection is open and nothing else is under way.
@@ -84,6 +100,25 @@ pub trait Publisher: Send {
 
     /// What the broker told of the last publication, taken: `messages` are its answers.
     fn told(&mut self) -> Map;
+}
+
+/// Takes what comes next, once it is whole. `whole` says by its beginning how many bytes it has; none where that is not there
+/// yet. `name` is what it is: `a frame`.
+pub(crate) fn next(
+    pending: &mut Pending,
+    whole: impl FnOnce(&[u8]) -> Result<Option<usize>, Surprise>,
+    name: &str,
+) -> Result<Option<Vec<u8>>, Surprise> {
+    let held = pending.unseen();
+    let Some(whole) = whole(held)? else { return Ok(None) };
+    if whole > MOST {
+        return Err(Surprise::new(format!("{name} that is longer than 256 MiB")));
+    }
+    if held.len() < whole {
+        return Ok(None);
+    }
+    pending.see(whole);
+    Ok(Some(pending.take()))
 }
 
 /// How much is kept of an answer: all of it.

@@ -107,7 +107,7 @@ pub enum Of {
         call: Call,
         /// Has its request passed to the end?
         whole: bool,
-        /// Does the consumer wait for the answer?
+        /// Is an answer owed to the consumer, which answers to what it asks behind it have to wait for?
         awaited: bool,
         /// What it asks, as far as it has passed; none where its reply has begun.
         read: Option<Box<dyn Captured>>,
@@ -191,6 +191,26 @@ pub enum Anew<'a> {
     Fields(&'a Value, &'a Value),
     /// Its content, without all that is around it.
     Content(&'a mut dyn FnMut(&mut Vec<u8>)),
+}
+
+/// What becomes of one of the messages that a call carries: of those that are told of it
+/// [apart](crate::Captured::apart), with a message.
+pub struct Carried<'a> {
+    /// Where it stands, as that says.
+    pub place: usize,
+    /// How manieth it is among those of its place, from 0.
+    pub message: usize,
+    /// What it is to say; none where it is left out.
+    pub anew: Option<Anew<'a>>,
+}
+
+/// Some of the messages that a call carries say something else now.
+#[derive(Debug, Default)]
+pub struct SaidAnew {
+    /// The request or reply around them.
+    pub bytes: Vec<u8>,
+    /// Of which, by their index, nothing has become, and why; no reason where they would be the same.
+    pub refused: Vec<(usize, Option<Unanswerable>)>,
 }
 
 /// Why nothing arrives twice where nobody is behind.
@@ -365,6 +385,18 @@ pub trait Splitter: Send {
         Err(Unanswerable::new("nothing is answered in part in this protocol"))
     }
 
+    /// A request or reply, given as above, some of whose messages say something else or are left out; all around them
+    /// fits that.
+    fn say_carried_anew(
+        &mut self,
+        call: Call,
+        (to, bytes): (Direction, &[u8]),
+        carried: &mut [Carried<'_>],
+    ) -> Result<SaidAnew, Unanswerable> {
+        let _ = (call, to, bytes, carried);
+        Err(Unanswerable::new("no call carries messages in this protocol"))
+    }
+
     /// What besides itself the bytes of an answer to this call depend on, as a number: the same answer to two calls with
     /// the same number has the same bytes, and may be said again without being asked for. None where it may depend on
     /// the call.
@@ -373,10 +405,10 @@ pub trait Splitter: Send {
         None
     }
 
-    /// Does the connection end with the answer to this call, because its consumer said so when it asked? Known until
-    /// [`answer`](Self::answer) is called; of an answer that stays open, until its end.
-    fn ends_with(&self, call: Call) -> bool {
-        let _ = call;
+    /// Does the connection end with this answer to this call, because its consumer said so when it asked, or the answer
+    /// itself does? Known until [`answer`](Self::answer) is called; of an answer that stays open, until its end.
+    fn ends_with(&self, call: Call, answer: &Value) -> bool {
+        let _ = (call, answer);
         false
     }
 

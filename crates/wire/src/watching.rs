@@ -81,19 +81,19 @@ impl<S: Resumed> Watching<S> {
                 let open = Open {
                     began: at,
                     awaited,
+                    // What is streamed is told message by message.
+                    cut: !whole && awaited && !read.keeps_on(),
                     request: read,
                     reply: None,
                     request_is_whole: whole,
-                    // What is streamed is told message by message.
-                    cut: !whole && awaited,
                 };
                 self.open.insert(call, open);
             }
             Of::Reply { call, whole, awaited, read } => {
                 if let Some(open) = self.open.get_mut(&call) {
-                    open.reply = Some(read);
                     open.awaited &= awaited;
-                    open.cut |= !whole && awaited;
+                    open.cut |= !whole && awaited && !read.keeps_on();
+                    open.reply = Some(read);
                 }
                 if whole {
                     self.ended(call, at, out);

@@ -14,6 +14,7 @@ use seam_diag::{Diagnostic, Diagnostics, Sources};
 use seam_judge::Exit;
 use seam_manifest::find_project;
 use seam_recording::{Around, NotAsked, Recording, Thoroughness, as_tests, read, written_tests};
+use seam_steps::read_below;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -207,7 +208,7 @@ fn read_all(files: &[&PathBuf], screen: &mut Screen) -> Option<Vec<Recording>> {
             continue;
         }
         let folder = path.parent().unwrap_or(Path::new(""));
-        let read_file = |name: &str| std::fs::read(folder.join(name)).map_err(|error| error.to_string());
+        let read_file = |name: &str| read_below(folder, name);
         let file = sources.add(path.as_path(), text.clone());
         all.extend(read(file, &text, &Around { read_file: &read_file }, &mut found));
     }

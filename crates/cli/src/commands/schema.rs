@@ -51,8 +51,8 @@ impl Act for Schema {
 /// same in both, so that it can stand once.
 fn both(system: Value, tests: Value) -> Value {
     let (Value::Map(mut system), Value::Map(mut tests)) = (system, tests) else { return Value::Null };
-    let mut whole = Map::new();
-    let mut definitions = Map::new();
+    let mut whole = Map::default();
+    let mut definitions = Map::default();
     for schema in [&mut tests, &mut system] {
         if let Some(dialect) = schema.shift_remove("$schema") {
             whole.insert("$schema".to_owned(), dialect);

@@ -156,8 +156,8 @@ impl Serve {
             None => seams,
         };
         let seams = Arc::new(if self.record.is_some() { seams.keeping_all() } else { seams });
-        let (house, templates) = (Arc::clone(&seams) as _, self.stands.templates());
-        let control = Control { toxiproxy: Arc::clone(&toxiproxy), house, templates };
+        let (house, manner) = (Arc::clone(&seams) as _, self.stands.manner());
+        let control = Control { toxiproxy: Arc::clone(&toxiproxy), house, manner };
         let served = control.serve(self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await?;
         let stood = self.stands.stand(standing, &seams, &toxiproxy).await?;
         for warning in &stood.warnings {

@@ -110,7 +110,7 @@ impl Up {
             move |up: Addresses| -> seam_engine::Raised {
                 Box::pin(async move {
                     let table = table(&up, &system, &secrets);
-                    let templates = stands.templates();
+                    let manner = stands.manner();
                     let toxiproxy = Arc::new(Toxiproxy::new(seed));
                     let (beside, stood) = if stands.is_empty() {
                         (None, Stood::default())
@@ -120,7 +120,7 @@ impl Up {
                         (Some(Arc::new(seams)), stood.map_err(|error| chain(&error))?)
                     };
                     let house = Arc::new(Controlled { system: up.system, masker, beside });
-                    let control_of = Control { toxiproxy, house, templates };
+                    let control_of = Control { toxiproxy, house, manner };
                     let served = control_of.serve(control).await.map_err(|error| chain(&error))?;
                     is_up.store(true, Ordering::Relaxed);
                     let line = format!("control: http://{}", served.address());

@@ -1,11 +1,12 @@
 //! Somebody else's components: with TLS, far away, not there, and without TLS.
 
-use crate::place::{Done, Place};
+use crate::place::{Done, Place, skipped};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned, crypto};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Says which path it was asked for, and by what name it was called; `/moved` leads to another path of its own.
@@ -166,6 +167,93 @@ fn an_authority_is_trusted_where_the_system_says_so() {
     place.write("seam.yaml", &system("trusted.pem").replace("https", "http"));
     let done = plain().exits(2);
     assert!(done.err.contains("`ca` of `rates` is of no use"), "{}", done.err);
+}
+
+/// Speaks HTTP/2 alone, gRPC too, over TLS; and wants to be shown a certificate.
+const TWO: &str = r"
+const [, folder] = process.argv, fs = require('fs'), read = name => fs.readFileSync(`${folder}/${name}`);
+const server = require('http2').createSecureServer({ key: read('trusted.key'), cert: read('trusted.pem'), ca: read('client.pem'), requestCert: true });
+server.on('stream', (stream, headers) => {
+  const body = [];
+  stream.on('data', bytes => body.push(bytes));
+  stream.on('end', () => {
+    const asked = Buffer.concat(body), shown = stream.session.socket.getPeerCertificate().subject.CN;
+    if (headers['content-type'] === 'application/grpc') {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      return stream.end(asked);
+    }
+    stream.respond({ ':status': 200, 'content-type': 'application/json' });
+    stream.end(JSON.stringify({ path: headers[':path'], host: headers[':authority'], shown, asked: String(asked) }));
+  });
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+process.stdin.on('end', () => process.exit()).resume();
+";
+
+#[test]
+fn http_2_and_grpc_go_on_with_tls_and_a_certificate_is_shown() {
+    let place = Place::new();
+    for (name, file) in [("localhost", "trusted"), ("ann", "client")] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut of = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        of.distinguished_name.push(rcgen::DnType::CommonName, name);
+        place.write(&format!("{file}.pem"), &of.self_signed(&key).unwrap().pem());
+        place.write(&format!("{file}.key"), &key.serialize_pem());
+    }
+    let node = Command::new("node")
+        .args(["-e", TWO, &place.path().display().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut node) = node else {
+        skipped("needs node");
+        return;
+    };
+    let mut port = String::new();
+    BufReader::new(node.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let port = port.trim();
+    let system = |client: &str| {
+        format!(
+            "system: demo\ncomponents:\n  rates:\n    external: https://localhost:{port}\n    ca: trusted.pem\n{client}    \
+             endpoints: {{ rpc: grpc }}\n"
+        )
+    };
+    let shown = "    client: { certificate: client.pem, key: client.key }\n";
+    place.write("seam.yaml", &system(shown));
+    place.write(
+        "tests/rates.seam.yaml",
+        &format!(
+            "tests:
+  - name: Rates
+    steps:
+      - http: POST rates/eur
+        version: 2
+        json: [1]
+        expect: {{ status: 200, body: {{ like: {{ path: /eur, host: \"localhost:{port}\", shown: ann, asked: \"[1]\" }} }} }}
+      - grpc: rates.rpc/shop.Rates/Of
+        body: {{ base64: CAE= }}
+        expect: {{ status: OK, body.base64: CAE= }}
+      - seam: test -> rates
+        where: {{ request.path: /eur }}
+        expect: {{ count: 1, interactions.0.reply.body.shown: ann }}
+"
+        ),
+    );
+    let plain = || Done::of(&place.command(&["run"]).output().unwrap(), &place);
+    plain().exits(0);
+    place.write("seam.yaml", &system(""));
+    // With TLS 1.3 it says so only when the request is under way, and its reset may overtake that.
+    let is_overtaken = |done: &Done| done.out.contains("it reset the connection before it answered");
+    let done = (0..5).map(|_| plain().exits(1)).find(|done| !is_overtaken(done));
+    let done = done.expect("it tells why at least once");
+    assert!(done.out.contains("it wants to be shown a certificate"), "{}", done.out);
+    assert!(done.out.contains("write `client: { certificate: FILE, key: FILE }`"), "{}", done.out);
+    place.write("seam.yaml", &system(shown).replace(", key: client.key", ""));
+    let done = plain().exits(2);
+    assert!(done.err.contains("key"), "{}", done.err);
+    drop(node.stdin.take());
+    node.wait().unwrap();
 }
 
 #[test]

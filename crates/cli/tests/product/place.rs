@@ -119,11 +119,16 @@ impl Place {
 pub(crate) fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").output().is_ok();
     if !found {
-        // Past the test harness, which shows nothing of a test that passes: `cargo xtask test` counts these lines.
-        let test = std::thread::current();
-        let _ = writeln!(io::stdout(), "SKIPPED: needs python3 | {}", test.name().unwrap_or_default());
+        skipped("needs python3");
     }
     found
+}
+
+/// Says loudly that a test was skipped.
+pub(crate) fn skipped(why: &str) {
+    // Past the test harness, which shows nothing of a test that passes: `cargo xtask test` counts these lines.
+    let test = std::thread::current();
+    let _ = writeln!(io::stdout(), "SKIPPED: {why} | {}", test.name().unwrap_or_default());
 }
 
 /// What a run of the program came to.

@@ -19,6 +19,7 @@ use seam_stub::{Reading, StubSet};
 use seam_value::Value as Plain;
 use seam_wire::body::in_charset;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -184,8 +185,12 @@ fn rule(
 fn map(wiremock: &WireMock, recording: &Recording) -> Result<Vec<String>, Answer> {
     let is_answered = |one: &&Recorded| one.reply != Plain::Null && !is_change_over(one);
     let answered = recording.interactions.iter().filter(is_answered);
-    let exchanges: Vec<_> =
+    let mut exchanges: Vec<_> =
         answered.map(|one| (one.request.clone(), as_sent(without(&one.reply, OF_SENDING)))).collect();
+    // A mapping is content with a query that says more than it asks, so those that ask more come first.
+    let n_asked =
+        |request: &Plain| request.get("query").and_then(Plain::as_map).map_or(0, seam_value::Map::len);
+    exchanges.sort_by_key(|(request, _)| Reverse(n_asked(request)));
     wiremock
         .add_exchanges(&exchanges)
         .map_err(|wrong| Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &wrong.to_string(), ""))

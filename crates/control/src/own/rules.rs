@@ -197,7 +197,8 @@ fn read(house: &dyn House, views: &[SeamView], text: &str) -> Result<Live, Answe
     let names = house.names();
     let live =
         parse(file, text, &mut found).and_then(|node| read_live(&node, &protocols, &names, &mut found));
-    live.ok_or_else(|| wrong(&found))
+    // What stands twice is a mistake although it can be read.
+    live.filter(|_| !found.has_errors()).ok_or_else(|| wrong(&found))
 }
 
 /// All that is wrong with a rule: the first in the message, all of it as a list.

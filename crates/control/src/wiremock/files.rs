@@ -134,16 +134,19 @@ impl Files {
         *origins = alone.iter().map(|one| (one.id.clone(), below(&one.path))).collect();
     }
 
-    /// A file that is asked for by its path, where no mapping answers: its bytes; none where there is no such file, an error
-    /// where it is a folder.
-    pub(crate) fn served(&self, path: &str) -> Option<Result<Vec<u8>, NoFile>> {
+    /// A file that is asked for by its path, where no mapping answers: its bytes, and is it a folder's `index.html`? None
+    /// where there is no such file, an error where it is a folder without one.
+    pub(crate) fn served(&self, path: &str) -> Option<Result<(Vec<u8>, bool), NoFile>> {
         self.root.as_ref()?;
         let decoded = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
         let file = self.path(&decoded).ok()??;
         if file.is_dir() {
-            return Some(Err(NoFile));
+            let index = std::fs::read(file.join("index.html"));
+            return Some(index.map(|bytes| (bytes, true)).map_err(|_| NoFile));
         }
-        std::fs::read(file).ok().map(Ok)
+        // What has a slash behind it is a folder or nothing.
+        let bytes = std::fs::read(file).ok().filter(|_| !decoded.ends_with('/'))?;
+        Some(Ok((bytes, false)))
     }
 
     /// All mapping files of the folder, with their paths below it.

@@ -89,7 +89,7 @@ fn csv_rows(text: &str) -> Result<Vec<Map>, String> {
     let mut rows = Vec::new();
     for (index, record) in reader.records().enumerate() {
         let record = record.map_err(|error| error.to_string())?;
-        let mut row = Map::new();
+        let mut row = Map::default();
         for ((name, kind), cell) in head.iter().zip(&record) {
             let value =
                 typed(cell, kind).map_err(|reason| format!("row {}, `{name}`: {reason}", index + 1))?;

@@ -6,7 +6,7 @@ use seam_expr::ReferenceText;
 use seam_launch::parse_external;
 use seam_model::{Component, Fields, NodeKind, Spanned};
 use seam_wire::grpc::Descriptors;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How a component listens with TLS.
@@ -153,13 +153,59 @@ fn from_sources(files: &[Spanned<String>], root: &Path) -> Result<Descriptors, (
         return Err((set.span, "beside `.proto` files, or another set, none can be read".to_owned()));
     }
     let mut folders = vec![root.to_owned()];
+    let mut named: Vec<(String, PathBuf)> = Vec::new();
     for file in files {
         let path = root.join(&file.value);
         std::fs::metadata(&path).map_err(|error| (file.span, error.to_string()))?;
         folders.extend(path.ancestors().skip(1).take_while(|folder| *folder != root).map(Path::to_owned));
+        named.push((name_of(&file.value), path));
     }
-    let read =
-        move |name: &str| folders.iter().find_map(|folder| std::fs::read_to_string(folder.join(name)).ok());
-    let names: Vec<&str> = files.iter().map(|file| file.value.trim_start_matches("./")).collect();
+    let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+    let read = move |name: &str| {
+        // What was named is this file, whatever else lies under its name elsewhere.
+        let own = named.iter().filter(|(own, _)| own == name).map(|(_, path)| path.clone());
+        let paths = own.chain(folders.iter().map(|folder| folder.join(name)));
+        paths.into_iter().find_map(|path| std::fs::read_to_string(path).ok())
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Descriptors::from_protos(&names, read).map_err(|error| (files[0].span, error.to_string()))
+}
+
+/// The name of a file as an import would have it: without the way up to where it lies, which names can't have.
+fn name_of(path: &str) -> String {
+    use std::path::Component::{CurDir, ParentDir, Prefix, RootDir};
+    let leads_up = |part: &std::path::Component<'_>| matches!(part, CurDir | ParentDir | Prefix(_) | RootDir);
+    let rest: PathBuf = Path::new(path).components().skip_while(leads_up).collect();
+    rest.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam_diag::FileId;
+
+    #[test]
+    fn descriptions_lie_wherever_they_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("shop/protos/a.proto", "syntax = \"proto3\"; package own; service Own {}");
+        write("protos/b.proto", "syntax = \"proto3\"; package common; message B {}");
+        write(
+            "protos/a.proto",
+            "syntax = \"proto3\"; package common; import \"protos/b.proto\"; service S { rpc M(B) returns (B); }",
+        );
+        let root = folder.path().join("shop");
+        let absolute = folder.path().join("protos/a.proto").to_string_lossy().into_owned();
+        for (path, expect) in
+            [("protos/a.proto", 0), ("./protos/a.proto", 0), ("../protos/a.proto", 1), (absolute.as_str(), 1)]
+        {
+            let described = from_sources(&[Spanned::new(path.to_owned(), Span::at_start(FileId(0)))], &root);
+            let described = described.unwrap_or_else(|(_, reason)| panic!("{path}: {reason}"));
+            assert_eq!(described.methods().len(), expect, "{path}");
+        }
+    }
 }

@@ -2,10 +2,10 @@
 
 use crate::plan::system::SystemPlan;
 use crate::plan::test::PlannedStep;
-use seam_diag::{Diagnostic, Diagnostics, Sources, Span};
+use seam_diag::{Diagnostics, Sources};
 use seam_expr::{Capture, Expression, Template};
 use seam_matcher::Statement;
-use seam_model::{Flow, Node, Step, TestDefaults, Word};
+use seam_model::{Flow, Node, Step, TestDefaults};
 use seam_steps::{Disturbance, Reading, Target, file_meant};
 use seam_stub::Source;
 use std::cell::RefCell;
@@ -76,15 +76,6 @@ impl StepReading<'_> {
             .iter()
             .map(|save| (save.name.value.clone(), Capture::read(&save.from, self.found)))
             .collect();
-        let entries = step.expect.iter().chain(&step.pacing.unless).zip(expect.iter().chain(&unless));
-        for (entry, statement) in entries {
-            statement.fields().for_each(|field| self.check_field(kind.word(), field, entry.path.span));
-        }
-        for (_, capture) in &save {
-            if let Some(path) = capture.path() {
-                self.check_field(kind.word(), path.first(), capture.span());
-            }
-        }
         let when = step.when.as_ref().and_then(|node| Expression::read(node, "`when`", self.found));
         let signs_in = step.signs_in.as_ref().map(|node| Template::read(node, self.found));
         let children = self.steps(&step.children);
@@ -112,18 +103,6 @@ impl StepReading<'_> {
             soft: step.soft,
             signs_in,
         })
-    }
-
-    /// Tells a path that begins with what this kind of step never gives: with `exists: false` it would hold for ever.
-    fn check_field(&mut self, word: &Word, field: &str, span: Span) {
-        let fields = || word.results.iter().map(|result| result.name);
-        // What YAML forbids was told already, and stands here as a row of `x`.
-        let is_told = field.bytes().all(|byte| byte == b'x');
-        if field == "*" || is_told || word.results.is_empty() || fields().any(|name| name == field) {
-            return;
-        }
-        let error = Diagnostic::error(format!("`{}` gives no `{field}`", word.name)).at(span, "");
-        self.found.push(error.suggest(field, fields()));
     }
 
     /// Looks into the files that statements will read.

@@ -7,7 +7,7 @@ use crate::run::lane::{Actors, Lane};
 use crate::run::step::{Ended, fail_by_eval, run_steps};
 use crate::run::variables::Variables;
 use seam_event::{Level, Notice, Phase, Scope as At, TestId, What};
-use seam_expr::{EvalError, Names as _};
+use seam_expr::{EvalError, Names as _, Template};
 use seam_model::Scope;
 use seam_value::{Map, Value};
 use std::sync::Arc;
@@ -22,17 +22,26 @@ const QUIET_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Fixtures {
     standing: Vec<Standing>,
     /// Those that were made for the present test: each once for the same values.
-    of_test: Vec<(Arc<PlannedFixture>, Map, Made)>,
+    of_test: Vec<(Key, Made)>,
+}
+
+/// One fixture, made with these values.
+#[derive(Clone)]
+struct Key {
+    fixture: Arc<PlannedFixture>,
+    with: Map,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.fixture, &other.fixture) && self.with == other.with
+    }
 }
 
 /// A fixture that was set up for more than one test.
 struct Standing {
-    fixture: Arc<PlannedFixture>,
-    /// The values it was made with.
-    with: Map,
-    gives: Map,
-    /// What its actor sends from then on.
-    signs_in: Option<Value>,
+    key: Key,
+    made: Made,
     /// Its own, and those of narrower ones that it needed.
     clean_ups: Vec<CleanUp>,
     /// What it has put on seams: that stays as long as it does, whichever test was the first to need it.
@@ -51,23 +60,13 @@ impl Standing {
             unproved.unreached.clear();
         }
         for notice in &mut unproved.unreached {
-            notice.text.extend([" in any test that needs `", &self.fixture.name, "`"]);
+            notice.text.extend([" in any test that needs `", &self.key.fixture.name, "`"]);
             let tests = self.needed_by.iter().map(|test| ("needed by".to_owned(), name(test).to_owned()));
             notice.notes.extend(tests);
         }
         // Those tests have been told already, and which of them should have met it nobody knows: it is the run's.
         unproved.tell(&lane.bed, &At::default(), Ended::Well);
         clean_up(&self.clean_ups, &self.bench, lane).await;
-    }
-
-    /// Is it this fixture, made with these values?
-    fn is(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> bool {
-        Arc::ptr_eq(&self.fixture, fixture) && self.with == *with
-    }
-
-    /// Does one that stands rest on this one?
-    fn carries(&self, other: &Standing) -> bool {
-        other.fixture.needs.iter().any(|need| Arc::ptr_eq(&need.fixture, &self.fixture))
     }
 }
 
@@ -146,11 +145,11 @@ impl Fixtures {
         if need.fixture.scope != wanted {
             return Ended::Well;
         }
-        let with = match values(lane, need) {
-            Ok(with) => with,
-            Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
+        let key = match key(lane, need) {
+            Ok(key) => key,
+            Err(ended) => return ended,
         };
-        if self.standing.iter().any(|standing| standing.is(&need.fixture, &with)) {
+        if self.standing.iter().any(|standing| standing.key == key) {
             return Ended::Well;
         }
         // It is made on top of the state of those as wide as it is, not of what a test has left.
@@ -158,7 +157,7 @@ impl Fixtures {
             self.forget_files(lane).await;
         }
         let kept = match clean_state(&lane.bed, lane).await {
-            Ok(()) => self.make_standing(lane, need, with).await,
+            Ok(()) => self.make_standing(lane, key).await,
             Err(reason) => Err(reason),
         };
         match kept {
@@ -170,30 +169,27 @@ impl Fixtures {
         }
     }
 
-    async fn make_standing(&mut self, lane: &Lane, need: &PlannedNeed, with: Map) -> Result<Ended, String> {
+    async fn make_standing(&mut self, lane: &Lane, key: Key) -> Result<Ended, String> {
         let mut clean_ups = Vec::new();
         // An actor of its own, so that the first test that needs it has no cookies that the others have not.
         let actors = Arc::new(Actors::over(lane.bed.connections()));
         let bench = Arc::new(AttemptBench::new(&lane.bed, lane.bench.quiet));
         let own = Lane { actor: actors.get(""), actors, bench: Arc::clone(&bench), ..lane.clone() };
-        let (ended, made) = self.make(&own, need, with.clone(), &mut clean_ups).await;
+        let (ended, made) = self.make(&own, &key, &mut clean_ups).await;
         let Some(made) = made.filter(|_| ended.goes_on()) else {
             put_back(&bench, lane).await;
             clean_up(&clean_ups, &bench, &own).await;
             return Ok(ended);
         };
         let _ = lane.bed.until_quiet(lane.bench.quiet, Instant::now() + QUIET_WITHIN).await;
-        let depth = usize::from(need.fixture.scope == Scope::File) + 1;
+        let depth = usize::from(key.fixture.scope == Scope::File) + 1;
         if let Err(error) = lane.bed.keep_state(depth).await {
             // It will not stand, so nothing of it may.
             put_back(&bench, lane).await;
             clean_up(&clean_ups, &bench, &own).await;
             return Err(error);
         }
-        let fixture = Arc::clone(&need.fixture);
-        let Made { gives, signs_in } = made;
-        let needed_by = Vec::new();
-        self.standing.push(Standing { fixture, with, gives, signs_in, clean_ups, bench, needed_by });
+        self.standing.push(Standing { key, made, clean_ups, bench, needed_by: Vec::new() });
         Ok(ended)
     }
 
@@ -204,48 +200,49 @@ impl Fixtures {
         need: &PlannedNeed,
         clean_ups: &mut Vec<CleanUp>,
     ) -> Ended {
-        let with = match values(lane, need) {
-            Ok(with) => with,
-            Err(error) => return fail_by_eval(lane, &lane.scope, &error).ended,
-        };
+        self.provide(lane, need, clean_ups).await.err().unwrap_or(Ended::Well)
+    }
+
+    /// The same; gives the wider ones on which it rests.
+    async fn provide(
+        &mut self,
+        lane: &Lane,
+        need: &PlannedNeed,
+        clean_ups: &mut Vec<CleanUp>,
+    ) -> Result<Vec<Key>, Ended> {
+        let key = key(lane, need)?;
         let actor = need.alias.as_deref().unwrap_or("");
-        let found = self.standing.iter_mut().find(|standing| standing.is(&need.fixture, &with));
+        let found = self.standing.iter_mut().find(|standing| standing.key == key);
         let made = if let Some(standing) = found {
             standing.needed_by.extend(lane.scope.test.clone());
-            Made { gives: standing.gives.clone(), signs_in: standing.signs_in.clone() }
-        } else if let Some(made) = self.of_test(&need.fixture, &with) {
-            made
+            Made { rests_on: vec![key], ..standing.made.clone() }
+        } else if let Some((_, made)) = self.of_test.iter().find(|(other, _)| *other == key) {
+            made.clone()
         } else {
             let own = lane.with_actor(need.alias.as_deref());
-            let (ended, made) = Box::pin(self.make(&own, need, with.clone(), clean_ups)).await;
-            match made {
-                Some(made) if ended.goes_on() => {
-                    self.of_test.push((Arc::clone(&need.fixture), with, made.clone()));
-                    made
-                }
-                _ => return ended,
-            }
+            let (ended, made) = Box::pin(self.make(&own, &key, clean_ups)).await;
+            let made = made.filter(|_| ended.goes_on()).ok_or(ended)?;
+            self.of_test.push((key, made.clone()));
+            made
         };
         if let Some(signs_in) = &made.signs_in {
             lane.actors.get(actor).sign_in(signs_in);
         }
         let name = need.alias.as_ref().unwrap_or(&need.fixture.name);
         lane.variables.set(name, Value::Map(made.gives));
-        Ended::Well
+        Ok(made.rests_on)
     }
 
     /// Runs a fixture's own needs and steps. Its clean-up is remembered even where it came only half way.
     async fn make(
         &mut self,
         lane: &Lane,
-        need: &PlannedNeed,
-        with: Map,
+        Key { fixture, with }: &Key,
         clean_ups: &mut Vec<CleanUp>,
     ) -> (Ended, Option<Made>) {
-        let fixture = &need.fixture;
         let chance = lane.variables.chance().branch(&format!("{}{}", fixture.name, Value::Map(with.clone())));
         let folder = lane.bed.folder_of(fixture.file);
-        let variables = Arc::new(Variables::new(Map::new(), chance, &lane.bed, &folder));
+        let variables = Arc::new(Variables::new(Map::default(), chance, &lane.bed, &folder));
         let own = Lane { variables: Arc::clone(&variables), ..lane.clone() };
         for (name, template) in lane.bed.file_variables(fixture.file) {
             match template.render(&*variables) {
@@ -253,11 +250,12 @@ impl Fixtures {
                 Err(error) => return (fail_by_eval(lane, &lane.scope, &error).ended, None),
             }
         }
-        variables.extend(with);
+        variables.extend(with.clone());
+        let mut rests_on = Vec::new();
         for inner in &fixture.needs {
-            let ended = Box::pin(self.set_up(&own, inner, clean_ups)).await;
-            if !ended.goes_on() {
-                return (ended, None);
+            match Box::pin(self.provide(&own, inner, clean_ups)).await {
+                Ok(wider) => rests_on.extend(wider),
+                Err(ended) => return (ended, None),
             }
         }
         tell(lane, &fixture.name, Phase::Began, false);
@@ -272,7 +270,7 @@ impl Fixtures {
             return (ended, None);
         }
         match outcome(fixture, &variables) {
-            Ok(made) => (ended, Some(made)),
+            Ok((gives, signs_in)) => (ended, Some(Made { gives, signs_in, rests_on })),
             Err(error) => (fail_by_eval(lane, &lane.scope, &error).ended, None),
         }
     }
@@ -294,7 +292,7 @@ impl Fixtures {
     }
 
     async fn forget_files(&mut self, lane: &Lane) {
-        if self.standing.iter().any(|standing| standing.fixture.scope == Scope::File) {
+        if self.standing.iter().any(|standing| standing.key.fixture.scope == Scope::File) {
             self.clean_up(lane, Scope::File).await;
         }
     }
@@ -302,7 +300,7 @@ impl Fixtures {
     async fn clean_up(&mut self, lane: &Lane, scope: Scope) {
         let standing = std::mem::take(&mut self.standing);
         let (mut over, still): (Vec<_>, Vec<_>) =
-            standing.into_iter().partition(|one| one.fixture.scope == scope);
+            standing.into_iter().partition(|one| one.key.fixture.scope == scope);
         self.standing = still;
         if over.is_empty() {
             return;
@@ -310,7 +308,8 @@ impl Fixtures {
         while let Some(mut standing) = over.pop() {
             standing.needed_by.sort();
             standing.needed_by.dedup();
-            for beneath in over.iter_mut().chain(&mut self.standing).filter(|one| one.carries(&standing)) {
+            let beneath = over.iter_mut().chain(&mut self.standing);
+            for beneath in beneath.filter(|one| standing.made.rests_on.contains(&one.key)) {
                 beneath.needed_by.extend_from_slice(&standing.needed_by);
             }
             standing.end(lane).await;
@@ -334,33 +333,37 @@ impl Fixtures {
     pub(crate) fn failures(&self) -> Vec<(At, Notice)> {
         self.standing.iter().flat_map(|standing| standing.bench.failures()).collect()
     }
-
-    fn of_test(&self, fixture: &Arc<PlannedFixture>, with: &Map) -> Option<Made> {
-        let made =
-            self.of_test.iter().find(|(other, values, _)| Arc::ptr_eq(other, fixture) && values == with);
-        made.map(|(_, _, made)| made.clone())
-    }
 }
 
 /// What came out of a fixture.
 #[derive(Clone)]
 struct Made {
     gives: Map,
+    /// What its actor sends from then on.
     signs_in: Option<Value>,
+    /// The wider ones that it needed, by itself or through narrower ones.
+    rests_on: Vec<Key>,
 }
 
-fn outcome(fixture: &PlannedFixture, variables: &Variables) -> Result<Made, EvalError> {
-    let mut gives = Map::new();
+/// What a fixture gives, and what its actor sends from then on.
+fn outcome(fixture: &PlannedFixture, variables: &Variables) -> Result<(Map, Option<Value>), EvalError> {
+    let mut gives = Map::default();
     for (name, template) in &fixture.gives {
         gives.insert(name.clone(), template.render(variables)?);
     }
     let signs_in = fixture.signs_in.as_ref().map(|template| template.render(variables)).transpose()?;
-    Ok(Made { gives, signs_in })
+    Ok((gives, signs_in))
 }
 
-/// The values that a fixture is to be made with.
-fn values(lane: &Lane, need: &PlannedNeed) -> Result<Map, EvalError> {
-    need.with.iter().map(|(name, template)| Ok((name.clone(), template.render(&*lane.variables)?))).collect()
+/// The fixture that is needed, with the values that it is to be made with.
+fn key(lane: &Lane, need: &PlannedNeed) -> Result<Key, Ended> {
+    let value =
+        |(name, template): &(String, Template)| Ok((name.clone(), template.render(&*lane.variables)?));
+    let with: Result<Map, EvalError> = need.with.iter().map(value).collect();
+    match with {
+        Ok(with) => Ok(Key { fixture: Arc::clone(&need.fixture), with }),
+        Err(error) => Err(fail_by_eval(lane, &lane.scope, &error).ended),
+    }
 }
 
 fn tell(lane: &Lane, name: &str, phase: Phase, cleanup: bool) {

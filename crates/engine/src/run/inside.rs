@@ -45,8 +45,8 @@ impl Inner for Inside<'_> {
             };
             let chance = self.lane.variables.chance().branch(self.at);
             let folder = self.lane.bed.folder_of(flow.file);
-            let mut values = Map::new();
-            let variables = Arc::new(Variables::new(Map::new(), chance, &self.lane.bed, &folder));
+            let mut values = Map::default();
+            let variables = Arc::new(Variables::new(Map::default(), chance, &self.lane.bed, &folder));
             let file_vars = self.lane.bed.file_variables(flow.file);
             for (name, template) in file_vars {
                 let value = template.render(&*variables).map_err(eval_trouble)?;

@@ -65,7 +65,7 @@ impl Lane {
         Self {
             bench: Arc::new(AttemptBench::new(bed, bed.system().quiet)),
             scope,
-            variables: Arc::new(Variables::new(Map::new(), chance, bed, bed.root())),
+            variables: Arc::new(Variables::new(Map::default(), chance, bed, bed.root())),
             actor: actors.get(""),
             actors,
             flows: Arc::default(),

@@ -10,10 +10,11 @@ use seam_launch::STOP_WITHIN;
 use seam_proxy::Upstream;
 use seam_services::StopHow;
 use seam_steps::{Act, Trouble};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How long it may take from a component's closing of its connections to its end, where it is dying.
 const DYING: Duration = Duration::from_millis(100);
@@ -191,13 +192,30 @@ impl Testbed {
         Ok(())
     }
 
-    /// Ends all components, consumers before providers where that is known, all within their own deadlines.
+    /// Ends all components, each once those that needed it to start have ended: what a consumer still says at its end
+    /// (a queue emptied, a transaction taken back) finds its provider there. All have deadlines of their own.
     pub(crate) async fn strike_all(&self) {
-        let striking = self.components.keys().map(|name| async move {
-            // What can't be stopped here the watcher ends.
-            let _ = self.end(name, StopHow::Asked(self.stop_within(name))).await;
+        let over: BTreeMap<&str, watch::Sender<bool>> =
+            self.components.keys().map(|name| (name.as_str(), watch::Sender::new(false))).collect();
+        let striking = over.iter().map(|(name, is_over)| {
+            let consumers: Vec<_> = self.consumers(name).filter_map(|consumer| over.get(consumer)).collect();
+            async move {
+                for consumer in consumers {
+                    // Its sender lives as long as this does.
+                    let _ = consumer.subscribe().wait_for(|is_over| *is_over).await;
+                }
+                // What can't be stopped here the watcher ends.
+                let _ = self.end(name, StopHow::Asked(self.stop_within(name))).await;
+                is_over.send_replace(true);
+            }
         });
         join_all(striking).await;
+    }
+
+    /// Who waited for this component before it was started. Nobody waits for itself, however long the way.
+    fn consumers(&self, provider: &str) -> impl Iterator<Item = &str> {
+        let waits_for = self.system().waits_for.iter();
+        waits_for.filter(move |(_, providers)| providers.contains(provider)).map(|(name, _)| name.as_str())
     }
 
     fn stop_within(&self, name: &str) -> Duration {

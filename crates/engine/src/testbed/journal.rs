@@ -279,6 +279,8 @@ pub(crate) fn shown_request(request: &Value) -> String {
     } else if let Some(command) = text("command") {
         let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
         [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
+    } else if let (Some(service), Some(method)) = (text("service"), text("method")) {
+        format!("{service}/{method}")
     } else {
         request.to_string()
     };

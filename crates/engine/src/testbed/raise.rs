@@ -203,7 +203,7 @@ impl Testbed {
             journal: Arc::clone(self.journal()),
             since,
             filter: &planned.ready_where,
-            names: Variables::new(Map::new(), Chance::new(self.plan().seed, name), self, self.root()),
+            names: Variables::new(Map::default(), Chance::new(self.plan().seed, name), self, self.root()),
         };
         let address = self.wiring().listens(name, "");
         let door =

@@ -192,7 +192,7 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn map(&self, entries: &'a [(Tree, Tree)], frame: Option<&Frame<'_, 'a>>) -> Evaluated<'a> {
-        let mut map = Map::new();
+        let mut map = Map::default();
         for (key, value) in entries {
             let item = self.value(key, frame)?;
             let Some(name) = item.as_text() else {

@@ -136,9 +136,10 @@ fn jwt<'a>(called: &Arguments<'_, 'a>) -> Result<Item<'a>, Problem> {
         return Err(Problem::new("the key is missing").hint("write `jwt(claims, key)`"));
     }
     let key = called.plain_text(1)?;
-    let mut head: Map = [("alg", Value::from("HS256")), ("typ", Value::from("JWT"))]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
+    let mut head: Map = [("alg", "HS256"), ("typ", "JWT")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect();
     if called.has(2) {
         let Some(Value::Map(over)) = called.item(2)?.as_value() else { return Err(called.wrong(2, "a map")) };
         head.extend(over.clone());

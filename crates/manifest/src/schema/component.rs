@@ -66,7 +66,7 @@ fn of_service(origin: &Word, service: &Word) -> Value {
 }
 
 fn variant(title: &str, (key, subject): (&str, Value), settings: &[&[Field]], is_open: bool) -> Value {
-    let mut properties = Map::new();
+    let mut properties = Map::default();
     properties.insert(key.to_owned(), subject);
     for field in settings.iter().flat_map(|fields| fields.iter()) {
         properties.entry(field.name.to_owned()).or_insert_with(|| of_field(field));
@@ -88,7 +88,7 @@ fn ready(vocabulary: &Vocabulary<'_>) -> Value {
     if vocabulary.readiness.is_empty() {
         return object([]);
     }
-    let mut properties = Map::new();
+    let mut properties = Map::default();
     for word in vocabulary.readiness {
         properties.insert(word.name.to_owned(), of_word(word));
         for field in word.fields {

@@ -36,14 +36,14 @@ pub fn tests_schema(vocabulary: &Vocabulary<'_>) -> Value {
 
 /// What both files refer to.
 fn shared(vocabulary: &Vocabulary<'_>) -> Map {
-    let mut definitions = Map::new();
+    let mut definitions = Map::default();
     shape::define(vocabulary, &mut definitions);
     step::define(vocabulary, &mut definitions);
     definitions
 }
 
 fn whole(title: &str, top: Value, definitions: Map) -> Value {
-    let mut schema = Map::new();
+    let mut schema = Map::default();
     schema.insert("$schema".to_owned(), DIALECT.into());
     schema.insert("title".to_owned(), title.into());
     if let Value::Map(top) = top {
@@ -75,7 +75,7 @@ fn property_of(definition: &str, name: &str) -> Value {
 
 /// The schema of a field, with its description.
 fn of_field(field: &Field) -> Value {
-    let mut schema = Map::new();
+    let mut schema = Map::default();
     schema.insert("description".to_owned(), field.line.into());
     if let Value::Map(shape) = of_shape(&field.shape) {
         schema.extend(shape);

@@ -51,7 +51,7 @@ pub(super) fn fields_schema(fields: &[Field]) -> Value {
         .filter(|field| field.need == FieldNeed::Required)
         .map(|field| field.name.into())
         .collect();
-    let mut schema = Map::new();
+    let mut schema = Map::default();
     // Where nothing is needed, nothing may stand.
     let kinds = if required.is_empty() { types(&["object", "null"]) } else { "object".into() };
     schema.insert("type".to_owned(), kinds);
@@ -74,7 +74,7 @@ pub(super) fn types(names: &[&str]) -> Value {
 
 /// A word's subject, described by its line and text.
 pub(super) fn of_word(word: &Word) -> Value {
-    let mut schema = Map::new();
+    let mut schema = Map::default();
     schema.insert("description".to_owned(), word.line.into());
     if let Value::Map(shape) = of_shape(&word.subject) {
         schema.extend(shape);

@@ -18,7 +18,7 @@ pub(super) fn define(vocabulary: &Vocabulary<'_>, definitions: &mut Map) {
 
 /// One kind of step: its key, its inputs, and what every step has.
 fn variant(word: &Word, is_later: bool) -> Value {
-    let mut properties = Map::new();
+    let mut properties = Map::default();
     properties.insert(word.name.to_owned(), of_word(word));
     for field in word.fields {
         properties.insert(field.name.to_owned(), of_field(field));
@@ -26,7 +26,7 @@ fn variant(word: &Word, is_later: bool) -> Value {
     for field in STEP_KEYS {
         properties.entry(field.name.to_owned()).or_insert_with(|| property_of("step_keys", field.name));
     }
-    let mut schema = Map::new();
+    let mut schema = Map::default();
     schema.insert("title".to_owned(), word.name.into());
     schema.insert("type".to_owned(), "object".into());
     let needed = word.fields.iter().filter(|field| field.need == FieldNeed::Required);
@@ -41,7 +41,7 @@ fn variant(word: &Word, is_later: bool) -> Value {
 /// The inputs that a file of tests may give to all its steps.
 pub(super) fn put_defaults(vocabulary: &Vocabulary<'_>, top: &mut Value) {
     let timeout = Field::optional("timeout", Shape::Duration, "how long one try of a step may take");
-    let mut properties = Map::new();
+    let mut properties = Map::default();
     properties.insert(timeout.name.to_owned(), of_field(&timeout));
     for field in vocabulary.steps.iter().flat_map(|word| word.fields) {
         properties.entry(field.name.to_owned()).or_insert_with(|| of_field(field));

@@ -49,6 +49,7 @@ struct Came<'a> {
 pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
     let came = Came::read(asked);
     let target = came.as_ref().map_or("/", |came| came.target);
+    let is_head = came.as_ref().is_some_and(|came| came.method == "HEAD");
     let target = target.strip_prefix(elsewhere.without_prefix.as_str()).unwrap_or(target);
     let url = format!("{}{target}", elsewhere.base.trim_end_matches('/'));
     let answered = async {
@@ -64,8 +65,10 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
         headers.extend(elsewhere.headers.iter().cloned());
         send(came.method, &url, &headers, came.body).await
     };
-    let answer = match answered.await {
+    let mut unsaid = Map::default();
+    let mut answer = match answered.await {
         Ok(Reply { status, reason, headers, body }) => {
+            unsaid = of_body(&headers, is_head);
             let mut headers = passed_on(headers);
             for (name, value) in &elsewhere.reply_headers {
                 add(&mut headers, name.clone(), value.clone());
@@ -93,7 +96,30 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
     if let Some(heard_by) = &elsewhere.heard_by {
         heard_by.hear(&answer);
     }
+    if let Value::Map(answer) = &mut answer
+        && let Some(Value::Map(headers)) = answer.get_mut("headers")
+    {
+        for (name, value) in unsaid {
+            if !headers.keys().any(|known| known.eq_ignore_ascii_case(&name)) {
+                headers.insert(name, value);
+            }
+        }
+    }
     answer
+}
+
+/// What an answer says of its body besides, or does not say, so that nothing is made up in its place: its type, and the
+/// length of one that is not there because only the head was asked for.
+fn of_body(headers: &[(String, String)], is_head: bool) -> Map {
+    let nothing = || Value::List(Vec::new());
+    let mut said = Map::default();
+    said.insert("Content-Type".to_owned(), nothing());
+    if is_head {
+        let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length = length.map_or_else(nothing, |(_, length)| Value::text(length));
+        said.insert("Content-Length".to_owned(), length);
+    }
+    said
 }
 
 /// Sends a request of a stub's own accord, after its time. Nobody waits for what comes of it.
@@ -137,7 +163,7 @@ async fn send(method: &str, url: &str, headers: &[(String, String)], body: Vec<u
 
 /// The headers of an answer that are passed on, as a map.
 fn passed_on(all: Vec<(String, String)>) -> Map {
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     for (name, value) in all {
         if !OF_CONNECTION.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
             add(&mut headers, name, value);
@@ -300,8 +326,31 @@ mod tests {
         let answer = ask(&elsewhere, asked).await;
         assert_eq!(
             answer.to_string(),
-            r#"{"status":202,"reason":"OK","headers":{"X-Seen":["a","b"]},"body":{"base64":"c2FmZQ=="}}"#
+            r#"{"status":202,"reason":"OK","headers":{"X-Seen":["a","b"],"Content-Type":[]},"body":{"base64":"c2FmZQ=="}}"#
         );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_up_of_a_body() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        for (method, said, headers) in [
+            ("GET", "Content-Length: 2\r\n\r\nhi", r#"{"Content-Type":[]}"#),
+            ("GET", "content-type: a/b\r\nContent-Length: 0\r\n\r\n", r#"{"content-type":"a/b"}"#),
+            ("HEAD", "Content-Length: 9\r\n\r\n", r#"{"Content-Type":[],"Content-Length":"9"}"#),
+            ("HEAD", "Transfer-Encoding: chunked\r\n\r\n", r#"{"Content-Type":[],"Content-Length":[]}"#),
+        ] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let base = format!("http://{}", listener.local_addr().unwrap());
+            let serving = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                stream.write_all(format!("HTTP/1.1 200 OK\r\n{said}").as_bytes()).await.unwrap();
+            };
+            let elsewhere = Elsewhere { base, ..Elsewhere::default() };
+            let asked = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
+            let (answer, ()) = tokio::join!(ask(&elsewhere, asked.as_bytes()), serving);
+            assert_eq!(answer.get("headers").unwrap().to_string(), headers, "{method} {said}");
+        }
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Mistype {
             "map" => Value::map([("value", value.clone())]),
             "empty" => match value {
                 Value::List(_) => Value::List(Vec::new()),
-                Value::Map(_) => Value::Map(Map::new()),
+                Value::Map(_) => Value::Map(Map::default()),
                 _ => Value::text(""),
             },
             "date" => value.as_text().map_or_else(|| value.clone(), |text| Value::Text(other_date(text))),

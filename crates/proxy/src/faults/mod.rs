@@ -229,7 +229,7 @@ pub enum Extent {
 
 /// Reads a fault as it stands right of `fault:`: a word, or a map of one kind to its argument.
 pub fn read_fault(fault: &Value) -> Result<Arc<dyn Fault>, String> {
-    let empty = Map::new();
+    let empty = Map::default();
     let (name, argument, map) = match fault {
         Value::Text(name) => (name.as_str(), &Value::Null, &empty),
         Value::Map(map) => {

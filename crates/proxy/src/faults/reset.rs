@@ -15,7 +15,7 @@ pub(super) static KIND: FaultKind = FaultKind {
     word: Word {
         text: "The connection is reset (RST) on both sides. `before`, which is meant where nothing is said: the provider \
             never gets the request. `after`: it gets the request, and nobody waits for its answer. `answered`: the \
-            answer was read and is thrown away. Where a connection carries several calls at once only this one is broken \
+            answer was read and is thrown away; a message, which nobody answers, has arrived. Where a connection carries several calls at once only this one is broken \
             off, and its neighbours go on: a stream of HTTP/2 is reset, a channel of AMQP is closed with the code 406; \
             `connection: true` resets all of it.",
         subject: Shape::OneOf(&["before", "after", "answered"]),
@@ -61,7 +61,14 @@ impl Fault for Reset {
         self.is_before.then_some("the provider never answers what is reset before it gets it; `{ reset: answered }` strikes what it has answered")
     }
 
-    fn effect(&self, _: &Struck<'_>) -> Option<Effect> {
-        Some(self.effect.clone())
+    fn effect(&self, struck: &Struck<'_>) -> Option<Effect> {
+        match self.effect {
+            // A message has no answer that could be read: what is left is that it arrives, and that its sender never
+            // hears of it. One that is too long to be kept is not known to have arrived.
+            Effect::LoseReply(extent) if struck.is_message => {
+                struck.is_whole.then_some(Effect::ResetAfter(extent))
+            }
+            ref effect => Some(effect.clone()),
+        }
     }
 }

@@ -140,6 +140,25 @@ fn a_field_of_a_message_is_none_of_a_reply() {
     }
 }
 
+/// What nobody answers can't lose its answer: it arrives, and what carried it is reset.
+#[test]
+fn a_message_arrives_before_its_connection_is_reset() {
+    let chance = Chance::new(1, "test");
+    let parts = Parts::default();
+    for (fault, is_whole, expected) in [
+        (r#"{"reset":"answered"}"#, true, Some(Effect::ResetAfter(Extent::Call))),
+        (r#"{"reset":"answered","connection":true}"#, true, Some(Effect::ResetAfter(Extent::Connection))),
+        (r#"{"reset":"answered"}"#, false, None),
+        (r#""reset""#, true, Some(Effect::Reset(Extent::Call))),
+        (r#""reply_lost""#, true, Some(Effect::LoseReply(Extent::Call))),
+    ] {
+        let read = read_fault(&parse(fault).unwrap()).unwrap();
+        let (is_message, says_texts, at) = (true, false, Duration::ZERO);
+        let struck = Struck { chance: &chance, parts: &parts, is_message, is_whole, says_texts, at };
+        assert_eq!(read.effect(&struck), expected, "{fault} {is_whole}");
+    }
+}
+
 #[test]
 fn jitter_stays_within_its_bounds() {
     for seed in 0..200 {

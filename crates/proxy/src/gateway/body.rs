@@ -3,6 +3,7 @@
 use super::Far;
 use super::fate::Fate;
 use super::pool::Return;
+use super::trust::wants_certificate;
 use crate::reach::ExternalError;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -184,6 +185,10 @@ impl Body for Answer {
 pub(super) fn why(error: &hyper::Error, when: &'static str) -> ExternalError {
     let chain = std::iter::successors(error.source(), |error| (*error).source());
     let socket = chain.filter_map(|error| error.downcast_ref::<io::Error>()).last();
+    // Of HTTP/2 only the words are left of it.
+    if socket.is_some_and(|socket| wants_certificate(&socket.to_string())) {
+        return ExternalError::Unshown;
+    }
     let kind = socket.map(io::Error::kind);
     match kind {
         Some(

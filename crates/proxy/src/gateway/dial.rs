@@ -1,12 +1,13 @@
 //! Opens connections to the external, with TLS where it wants that.
 
-use super::trust::{client_config, distrust};
+use super::trust::{client_config, distrust, wants_certificate};
 use super::{GatewaySpec, Passing, Patience, Trust};
 use crate::reach::{ExternalError, authority, connect};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig};
 use socket2::{SockRef, Socket};
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -38,11 +39,17 @@ pub(super) struct Dialler {
     port: u16,
     /// Whom to trust, where TLS is wanted.
     trust: Option<Trust>,
+    /// What it is shown.
+    shown: Option<(PathBuf, PathBuf)>,
     passing: Passing,
     patience: Patience,
     /// Read when the first connection is opened: who is never asked needs no certificates.
     config: OnceCell<Arc<ClientConfig>>,
 }
+
+/// What is spoken with an external over HTTP/2, and with it over HTTP/1.1.
+const TWO: &[u8] = b"h2";
+const ONE: &[u8] = b"http/1.1";
 
 impl Dialler {
     pub(super) fn new(spec: &GatewaySpec) -> Self {
@@ -50,6 +57,7 @@ impl Dialler {
             host: spec.host.clone(),
             port: spec.port,
             trust: spec.tls.then(|| spec.trust.clone()),
+            shown: spec.shown.clone(),
             passing: spec.passing,
             patience: spec.patience,
             config: OnceCell::new(),
@@ -58,19 +66,33 @@ impl Dialler {
 
     /// A new connection.
     pub(super) async fn dial(&self) -> Result<Dialled, ExternalError> {
+        self.dial_for(if self.passing == Passing::Http { &[ONE] } else { &[] }).await
+    }
+
+    /// A new connection on which HTTP/2 is spoken. Without TLS nobody says whether it is.
+    pub(super) async fn dial_two(&self) -> Result<Dialled, ExternalError> {
+        self.dial_for(&[TWO]).await
+    }
+
+    async fn dial_for(&self, spoken: &[&[u8]]) -> Result<Dialled, ExternalError> {
         let connecting = connect(&self.host, self.port, self.patience.connect);
         let Some(trust) = &self.trust else {
             let stream = connecting.await?;
             return Ok(Dialled { socket: self.socket(&stream)?, stream: Box::new(stream) });
         };
         let config = self.config.get_or_try_init(|| self.read_config(trust.clone())).await?;
-        let connector = TlsConnector::from(Arc::clone(config));
+        let mut config = ClientConfig::clone(config);
+        config.alpn_protocols = spoken.iter().map(|name| name.to_vec()).collect();
+        let connector = TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| self.no_tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         let stream = connecting.await?;
         let socket = self.socket(&stream)?;
         let shaking_hands = connector.connect(name, stream);
         match timeout(self.patience.handshake, shaking_hands).await {
+            Ok(Ok(stream)) if spoken == [TWO] && stream.get_ref().1.alpn_protocol() != Some(TWO) => {
+                Err(ExternalError::NoHttp2)
+            }
             Ok(Ok(stream)) => Ok(Dialled { stream: Box::new(EndsAnyhow(stream)), socket }),
             Ok(Err(error)) => Err(self.no_tls(error)),
             Err(_) => Err(ExternalError::Slow {
@@ -87,8 +109,8 @@ impl Dialler {
     }
 
     async fn read_config(&self, trust: Trust) -> Result<Arc<ClientConfig>, ExternalError> {
-        let passing = self.passing;
-        let read = tokio::task::spawn_blocking(move || client_config(&trust, passing)).await;
+        let shown = self.shown.clone();
+        let read = tokio::task::spawn_blocking(move || client_config(&trust, shown.as_ref())).await;
         read.unwrap_or_else(|error| Err(ExternalError::NoTrust { reason: error.to_string() }))
     }
 
@@ -96,6 +118,12 @@ impl Dialler {
     fn no_tls(&self, source: io::Error) -> ExternalError {
         let authority = authority(&self.host, self.port);
         let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if inner.is_some_and(|inner| wants_certificate(&inner.to_string())) {
+            return ExternalError::Unshown;
+        }
+        if matches!(inner, Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol))) {
+            return ExternalError::NoHttp2;
+        }
         match inner.and_then(|inner| distrust(inner, &self.host)) {
             Some((reason, hint)) => ExternalError::Certificate { authority, reason, hint },
             None => ExternalError::Tls { authority, source },

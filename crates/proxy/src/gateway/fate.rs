@@ -4,6 +4,7 @@
 //! knows what became of the external.
 
 use crate::reach::ExternalError;
+use bytes::Bytes;
 use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
@@ -38,11 +39,18 @@ impl Fate {
 pub(super) struct ConsumerSocket {
     stream: TcpStream,
     fate: Fate,
+    /// What was read of it to look at it.
+    ahead: Bytes,
 }
 
 impl ConsumerSocket {
     pub(super) fn new(stream: TcpStream, fate: Fate) -> Self {
-        Self { stream, fate }
+        Self { stream, fate, ahead: Bytes::new() }
+    }
+
+    /// These were read and are to be read again, before all else.
+    pub(super) fn put_back(&mut self, ahead: Vec<u8>) {
+        self.ahead = Bytes::from(ahead);
     }
 }
 
@@ -60,6 +68,11 @@ impl AsyncRead for ConsumerSocket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let n_bytes = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(n_bytes));
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -1,10 +1,11 @@
-//! Passes requests of HTTP/1.1 on to the external, and its answers back, one consumer's connection at a time.
+//! Passes requests of HTTP/1.1 on to the external, and its answers back, one consumer's connection at a time. One on which
+//! HTTP/2 is spoken is [another matter](two).
 
 use super::body::{Answer, Progress, Sent, why};
 use super::dial::Dialled;
 use super::fate::{ConsumerSocket, Fate};
 use super::pool::{Link, Return};
-use super::{Far, tunnel, until_over};
+use super::{Far, tunnel, two, until_over};
 use crate::reach::ExternalError;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::Builder as ClientBuilder;
@@ -12,7 +13,7 @@ use hyper::header::{EXPECT, UPGRADE};
 use hyper::server::conn::http1::Builder as ServerBuilder;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
@@ -41,7 +42,10 @@ enum Failed {
 /// is what the external was asked.
 pub(super) async fn serve(stream: TcpStream, far: Arc<Far>) {
     let fate = Fate::default();
-    let consumer = ConsumerSocket::new(stream, fate.clone());
+    let mut consumer = ConsumerSocket::new(stream, fate.clone());
+    if two::is_spoken(&mut consumer).await {
+        return two::serve(consumer, fate, far).await;
+    }
     let service = service_fn(|request| exchange(request, Arc::clone(&far), fate.clone()));
     let serving = ServerBuilder::new()
         .preserve_header_case(true)
@@ -84,6 +88,7 @@ async fn exchange(
             return Err(Unanswered);
         }
     };
+    *response.version_mut() = Version::HTTP_11;
     far.own.homeward(&mut response, came_to.as_ref());
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS
         || (is_connect && response.status().is_success());

@@ -1,7 +1,7 @@
 //! Puts on what somebody else's component needs: TLS, its own name in `Host`, and the way back in `Location`.
 //!
 //! ```text
-//! consumer ──▶ seam ──▶ relay ══ plain HTTP/1.1, watched ══▶ gateway ── TLS ──▶ https://api.pay.example
+//! consumer ──▶ seam ──▶ relay ══ plain HTTP, watched ══▶ gateway ── TLS ──▶ https://api.pay.example
 //! ```
 //!
 //! There is one for each such component, on loopback and behind the seams, so that what the seams watch stays
@@ -16,6 +16,7 @@ mod pool;
 mod rewrite;
 mod trust;
 mod tunnel;
+mod two;
 
 pub(crate) use dial::{Duplex, EndsAnyhow};
 pub(crate) use trust::{distrust, judged_by};
@@ -43,7 +44,7 @@ pub type Permit = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 /// What a gateway passes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passing {
-    /// Requests and answers of HTTP/1.1.
+    /// Requests and answers of HTTP, in the version that the consumer speaks.
     Http,
     /// Bytes, as they are.
     Bytes,
@@ -99,6 +100,8 @@ pub struct GatewaySpec {
     pub passing: Passing,
     /// Whose word on certificates counts.
     pub trust: Trust,
+    /// A certificate (PEM, with its chain) to be shown to the external, and the file with its key.
+    pub shown: Option<(PathBuf, PathBuf)>,
     /// How long to wait.
     pub patience: Patience,
     /// Who decides on each request of HTTP; all are passed on where there is nobody.

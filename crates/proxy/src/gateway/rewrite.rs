@@ -4,7 +4,7 @@
 //! own name, and redirect to it. Addresses of anybody else stay as they are.
 
 use hyper::header::{CONTENT_LOCATION, HOST, HeaderMap, HeaderValue, LOCATION};
-use hyper::http::uri::PathAndQuery;
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Method, Request, Response, Uri, Version};
 
 /// The address that an external calls its own.
@@ -44,9 +44,21 @@ impl OwnAddress {
         came_to
     }
 
+    /// The same for a request of HTTP/2, which says as a part of its address whom it asks.
+    pub(super) fn outward_by_authority<B>(&self, request: &mut Request<B>) -> Option<HeaderValue> {
+        let came_to = self.outward(request);
+        let authority = request.headers_mut().remove(HOST);
+        let authority = authority.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Scheme::try_from(self.scheme).ok();
+        parts.authority = authority;
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        *request.version_mut() = Version::HTTP_2;
+        came_to
+    }
+
     /// Lets an answer lead back to where the request came to.
     pub(super) fn homeward<B>(&self, response: &mut Response<B>, came_to: Option<&HeaderValue>) {
-        *response.version_mut() = Version::HTTP_11;
         let came_to = came_to.and_then(|host| host.to_str().ok());
         self.rewrite(response.headers_mut(), came_to);
     }
@@ -146,6 +158,16 @@ mod tests {
         }
         assert_eq!(usual.home("https://api.example/v1", None).as_deref(), Some("/v1"));
         assert_eq!(usual.home("https://api.example?a", None).as_deref(), Some("/?a"));
+    }
+
+    #[test]
+    fn a_request_of_http_2_goes_out_under_the_externals_name() {
+        let own = OwnAddress::new(true, "api.example", 8443);
+        let mut request = Request::new(());
+        *request.uri_mut() = "http://127.0.0.1:5/a?b".parse().unwrap();
+        assert_eq!(own.outward_by_authority(&mut request).unwrap(), "127.0.0.1:5");
+        assert_eq!(request.uri().to_string(), "https://api.example:8443/a?b");
+        assert_eq!((request.version(), request.headers().len()), (Version::HTTP_2, 0));
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Whom this machine trusts, and what is wrong with a certificate that it does not.
 
-use super::{Passing, Trust};
+use super::Trust;
 use crate::reach::ExternalError;
+use crate::tls::read_pair;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, crypto,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme, crypto,
 };
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How TLS is put on. Reads files: call it where that does no harm.
-pub(super) fn client_config(trust: &Trust, passing: Passing) -> Result<Arc<ClientConfig>, ExternalError> {
+pub(super) fn client_config(
+    trust: &Trust,
+    shown: Option<&(PathBuf, PathBuf)>,
+) -> Result<Arc<ClientConfig>, ExternalError> {
     let no_trust = |reason: String| ExternalError::NoTrust { reason };
     let of_file = |file: &Path| load_certs_from_paths(Some(file), None);
     let found = match trust {
@@ -42,15 +47,15 @@ pub(super) fn client_config(trust: &Trust, passing: Passing) -> Result<Arc<Clien
         .build()
         .map_err(|error| no_trust(error.to_string()))?;
     let verifier = Arc::new(AlsoOfItself { usual, trusted: found.certs });
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| no_trust(error.to_string()))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    if passing == Passing::Http {
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    }
+        .with_custom_certificate_verifier(verifier);
+    let Some((certificate, key)) = shown else { return Ok(Arc::new(config.with_no_client_auth())) };
+    let unshown = |reason: String| ExternalError::NotShown { file: certificate.clone(), reason };
+    let (chain, key) = read_pair(certificate, key).map_err(|error| unshown(error.to_string()))?;
+    let config = config.with_client_auth_cert(chain, key).map_err(|error| unshown(error.to_string()))?;
     Ok(Arc::new(config))
 }
 
@@ -139,6 +144,11 @@ impl ServerCertVerifier for AlsoOfItself {
 fn is_authority(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     other.0.to_string() == "CaUsedAsEndEntity"
+}
+
+/// Does it say that it wants to be shown a certificate? One that speaks TLS 1.3 says so behind the handshake.
+pub(super) fn wants_certificate(error: &str) -> bool {
+    error.contains(&Error::AlertReceived(AlertDescription::CertificateRequired).to_string())
 }
 
 /// What is wrong with a certificate, to be read after its name, and how that is mended; none where the error is not

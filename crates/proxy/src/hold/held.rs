@@ -17,7 +17,7 @@ use crate::stand::Upstream;
 use crate::tap::Tap;
 use foldhash::HashMap;
 use seam_event::SeamId;
-use seam_wire::{Answering, Call, Direction, Protocol, Splitter};
+use seam_wire::{Answering, Call, Direction, Piece, Protocol, Splitter};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 mod apart;
+mod carried;
 mod changes;
 mod hung;
 mod messages;
@@ -123,6 +124,8 @@ struct Held {
     hearing: Hearing,
     /// Which side was listened to first the last time.
     heard_last: Direction,
+    /// Room for the pieces that come next.
+    spare: Vec<Piece>,
 }
 
 /// The connection has come to its end.
@@ -159,6 +162,7 @@ pub(crate) async fn hold(with: Holding) -> Outcome {
         others: JoinSet::new(),
         hearing,
         heard_last: Direction::ToConsumer,
+        spare: Vec::new(),
     };
     let Err(Ended(over)) = held.run().await else {
         let Holding { consumer, provider, .. } = held.with;

@@ -7,6 +7,7 @@
 //! A seam without rules is only watched ([`relay`](crate::relay)). The first rule turns its connections over to
 //! [`held`], with all calls that are under way, without anybody having to connect anew ([`switch`](crate::switch)).
 
+mod carried;
 mod fates;
 mod heard;
 pub(crate) mod held;

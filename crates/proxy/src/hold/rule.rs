@@ -148,11 +148,16 @@ impl Rule {
     }
 
     fn effect_on_nothing(&self, fault: &dyn Fault) -> Option<Effect> {
+        self.effect_on(fault, false)
+    }
+
+    /// What it does to something of which nothing else is known.
+    fn effect_on(&self, fault: &dyn Fault, is_message: bool) -> Option<Effect> {
         let parts = Parts::default();
         fault.effect(&Struck {
             chance: &self.spec.chance,
             parts: &parts,
-            is_message: false,
+            is_message,
             is_whole: true,
             says_texts: false,
             at: Duration::ZERO,
@@ -211,6 +216,20 @@ impl Rule {
             return !self.spec.filters_replies && fault.deeds().contains(&Deed::ChangeMessage);
         }
         self.moment() == moment && !(changes && moment == Moment::Request)
+    }
+
+    /// Does it change messages, be they by themselves or carried by a call?
+    pub(crate) fn changes_messages(&self) -> bool {
+        let Kind::Fault(fault) = &self.spec.kind else { return false };
+        matches!(fault.role(), Role::Changes(_))
+            && !self.spec.filters_replies
+            && fault.deeds().contains(&Deed::ChangeMessage)
+    }
+
+    /// Is a message that it strikes lost, and nothing said of that?
+    pub(crate) fn loses_messages(&self) -> bool {
+        let Kind::Fault(fault) = &self.spec.kind else { return false };
+        matches!(self.effect_on(&**fault, true), Some(Effect::LoseReply(_)))
     }
 
     fn is_narrowed(&self) -> bool {
@@ -327,4 +346,32 @@ pub(crate) struct Held<'a> {
     pub(crate) is_whole: bool,
     pub(crate) says_texts: bool,
     pub(crate) at: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::read_fault;
+    use seam_value::parse;
+
+    /// What carries a message that is reset arrives, and is reset as a whole: nothing of it is lost by itself.
+    #[test]
+    fn what_loses_single_messages() {
+        for (fault, expected) in [
+            (r#""reply_lost""#, true),
+            (r#"{"reset":"answered"}"#, false),
+            (r#""reset""#, false),
+            (r#""garble""#, false),
+        ] {
+            let rule = Rule::new(RuleSpec {
+                name: fault.to_owned(),
+                kind: Kind::Fault(read_fault(&parse(fault).unwrap()).unwrap()),
+                filter: None,
+                filters_replies: false,
+                often: Often::default(),
+                chance: Chance::new(1, "test"),
+            });
+            assert_eq!(rule.loses_messages(), expected, "{fault}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! In whatever order they were put: who wants it slow and then failing gets that, and what lies over a stub strikes the
 //! stub's answer as it would the provider's.
 
+use super::carried::{self, OneCarried};
 use super::rule::{ByHead, Held, Kind, Rule};
 use crate::faults::{Change, Effect, Moment, Role};
 use seam_event::SeamId;
@@ -42,6 +43,8 @@ pub(super) struct Verdict {
     pub(super) unmet: Vec<Arc<Rule>>,
     /// What is answered for some of the things that it is about, by their places; all else goes on.
     pub(super) apart: Vec<OneApart>,
+    /// What becomes of single messages that it carries.
+    pub(super) carried: Vec<OneCarried>,
 }
 
 /// What is answered for one of the things that a call is about: its place among them, the answer, and whose doing that is.
@@ -171,12 +174,19 @@ fn asked<'a>(case: &Case<'a>, request: &'a Value) -> Asked<'a> {
 
 /// Asks the rules, which stand there with the newest first.
 pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Captured>) -> Verdict {
+    if let Some(verdict) = at_a_glance(rules, case, &*read) {
+        return verdict;
+    }
     let mut verdict = Verdict::default();
     let is_narrow = |rule: &Arc<Rule>| rule.needs_value() && !rule.is_stub();
-    let looks_closely = rules.iter().any(is_narrow);
+    let carries = read.carries_messages() && !case.about.is_message;
+    let is_of_carried = |rule: &Arc<Rule>| carries && rule.changes_messages();
+    let looks_closely = rules.iter().any(|rule| is_narrow(rule) || is_of_carried(rule));
     let has_messages = read.is_about_messages();
     let is_concerned = |rule: &&Arc<Rule>| {
-        rule.is_about(case.moment, case.about.is_message) || (has_messages && is_of_messages(rule, case))
+        rule.is_about(case.moment, case.about.is_message)
+            || (has_messages && is_of_messages(rule, case))
+            || is_of_carried(rule)
     };
     let (stubs, mut faults): (Vec<&Arc<Rule>>, Vec<&Arc<Rule>>) =
         rules.iter().filter(is_concerned).partition(|rule| rule.is_stub());
@@ -185,10 +195,7 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
     if stubs.is_empty() && faults.is_empty() && !asks_later {
         return verdict;
     }
-    if let Some(verdict) = at_a_glance(rules, case, &*read) {
-        return verdict;
-    }
-    let apart = if looks_closely && !case.about.is_message { of_each(case, &*read) } else { Vec::new() };
+    let mut apart = if looks_closely && !case.about.is_message { of_each(case, &*read) } else { Vec::new() };
     let mut parts = read.read();
     if let Some(asked) = case.about.asked {
         parts.request = asked.clone();
@@ -203,7 +210,11 @@ pub(super) fn decide(rules: &[Arc<Rule>], case: &Case<'_>, read: Box<dyn Capture
         if !verdict.has_room_for(rule.role()) {
             continue;
         }
-        if is_of_messages(rule, case) || !rule.fits(&interaction) {
+        if is_of_carried(rule) && !carried::is_for_all(rule, case, (&interaction, &apart)) {
+            carried::change(rule, case, &mut apart, &mut verdict.carried);
+        } else if is_of_messages(rule, case) && carries && rule.loses_messages() {
+            carried::lose(rule, case, &mut apart, &mut verdict.carried);
+        } else if is_of_messages(rule, case) || !rule.fits(&interaction) {
             strike_apart(rule, case, &apart, &mut verdict);
         } else {
             strike(rule, case, &mut parts, &mut verdict);
@@ -324,10 +335,16 @@ impl Verdict {
 }
 
 /// One of several things that a call is about, for rules that look closely.
-struct OfOne {
-    apart: Apart,
+pub(super) struct OfOne {
+    pub(super) apart: Apart,
     /// As filters see it.
-    interaction: Value,
+    pub(super) interaction: Value,
+}
+
+impl OfOne {
+    pub(super) fn is_message(&self) -> bool {
+        self.apart.parts.message != Value::Null
+    }
 }
 
 /// Does it look for messages in a reply, though it strikes requests?
@@ -409,9 +426,8 @@ fn strike_apart(rule: &Arc<Rule>, case: &Case<'_>, apart: &[OfOne], verdict: &mu
         let Some(one) = of_place.iter().find(|one| rule.fits(&one.interaction)).filter(|_| !is_known) else {
             continue;
         };
-        let is_message = |one: &OfOne| one.apart.parts.message != Value::Null;
         // What was asked was decided about when it was asked.
-        let is_old = || of_place.iter().any(|other| !is_message(other) && rule.fits(&other.interaction));
+        let is_old = || of_place.iter().any(|other| !other.is_message() && rule.fits(&other.interaction));
         if is_of_messages(rule, case) && is_old() || !rule.strikes_this_one(case.at) {
             continue;
         }
@@ -442,8 +458,9 @@ fn at_a_glance(rules: &[Arc<Rule>], case: &Case<'_>, read: &dyn Captured) -> Opt
     }
     let rule = rules.first()?;
     let Kind::Stub(answers) = rule.kind() else { return None };
-    let field = |name: &str| read.glance(name);
-    let answering = answers.at_a_glance(Glance { seam: case.seam, field: &field })?;
+    let (method, path) = read.glance()?;
+    let bytes = Some(case.bytes).filter(|_| case.about.is_whole);
+    let answering = answers.at_a_glance(Glance { seam: case.seam, method, path, bytes })?;
     rule.struck();
     if let Answering { say: Say::Pass, after, .. } = answering {
         return Some(Verdict { wait: after, ..Verdict::default() });

@@ -9,7 +9,7 @@
 
 use super::provider::{ProviderTls, why_not};
 use super::socket::TlsSocket;
-use super::{Encryption, SeamTls};
+use super::{Encryption, SeamTls, SeenTls};
 use crate::reach::ExternalError;
 use crate::socket::Socket;
 use rustix::net::{RecvFlags, recv};
@@ -41,8 +41,8 @@ pub(crate) struct Meeting {
     is_presented: bool,
     /// Does the consumer speak TLS?
     speaks: Arc<AtomicBool>,
-    /// The provider was asked for TLS for its consumer's sake, and speaks none.
-    provider_speaks_none: Arc<AtomicBool>,
+    /// Whether the provider speaks TLS, where it is asked for its consumer's sake.
+    seen: Arc<SeenTls>,
     trouble: Trouble,
 }
 
@@ -60,7 +60,7 @@ impl Meeting {
             declared: seam.provider.clone(),
             is_presented: seam.presented.is_some(),
             speaks: Arc::default(),
-            provider_speaks_none: Arc::clone(&seam.provider_speaks_none),
+            seen: Arc::clone(&seam.seen),
             trouble,
         }
     }
@@ -205,9 +205,8 @@ impl Meeting {
                 return Met::Plain;
             }
         } else {
-            let speaks_none = self.provider_speaks_none.load(Ordering::SeqCst);
             let is_elsewhere = !matches!(provider, Socket::Tcp(_));
-            if speaks_none || is_elsewhere || self.protocol.asks_for_tls(Urge::Declared).is_some() {
+            if self.seen.has_none() || is_elsewhere || self.protocol.asks_for_tls(Urge::Declared).is_some() {
                 return Met::Plain;
             }
             let Socket::Tcp(stream) = provider.take() else { return Met::Plain };
@@ -216,13 +215,27 @@ impl Meeting {
         }
         let Socket::Tls(socket) = &*provider else { return Met::Nobody };
         let within = if self.declared.is_some() { HANDSHAKE } else { PROBE };
-        if let Ok(Ok(name)) = timeout(within, shaken(socket)).await {
-            return Met::Tls(name);
+        let had_spoken = self.seen.has_spoken();
+        let says_none = match timeout(within, shaken(socket)).await {
+            Ok(Ok(name)) => {
+                self.seen.speaks();
+                return Met::Tls(name);
+            }
+            Ok(Err(error)) => is_no_tls(&error),
+            Err(_) => {
+                self.seen.says_none();
+                false
+            }
+        };
+        if says_none {
+            self.seen.says_none();
+        } else if had_spoken {
+            // It was cut off in the handshake, as anybody may be.
+            return Met::Nobody;
         }
         if self.declared.is_some() {
             return Met::Nobody;
         }
-        self.provider_speaks_none.store(true, Ordering::SeqCst);
         match redial().await {
             Some(plain) => {
                 *provider = plain;
@@ -294,6 +307,12 @@ async fn hello(stream: &TcpStream, early: Vec<u8>) -> io::Result<Accepted> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Was something said that is no TLS? Who only ends the connection may speak it all the same.
+fn is_no_tls(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(error, Some(rustls::Error::InvalidMessage(_)))
 }
 
 /// Waits until the handshake has come about, and gives the name that was agreed on.

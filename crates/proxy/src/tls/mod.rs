@@ -13,7 +13,7 @@ pub use provider::{ProviderTls, ProviderTlsSpec};
 pub(crate) use socket::TlsSocket;
 pub use tunnel::Tunnel;
 
-use provider::read_pair;
+pub(crate) use provider::read_pair;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -24,7 +24,7 @@ use rustls::{ServerConfig, crypto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Who vouches for the seams of one run. Its key is nowhere but in memory.
 #[derive(Clone)]
@@ -75,8 +75,37 @@ pub(crate) struct SeamTls {
     pub(crate) presented: Option<Arc<Encryption>>,
     /// How it is spoken to others of whom the provider tells, where that is not known from the provider itself.
     pub(crate) others: Option<Arc<ProviderTlsSpec>>,
-    /// The provider was asked once because its consumer spoke TLS, and speaks none.
-    pub(crate) provider_speaks_none: Arc<AtomicBool>,
+    /// Whether the provider speaks TLS, as far as that was seen where nobody has declared it.
+    pub(crate) seen: Arc<SeenTls>,
+}
+
+/// Whether somebody speaks TLS, as far as that was seen.
+#[derive(Debug, Default)]
+pub(crate) struct SeenTls(AtomicU8);
+
+impl SeenTls {
+    const SPEAKS: u8 = 1;
+    const SPEAKS_NONE: u8 = 2;
+
+    /// A handshake with it came about.
+    fn speaks(&self) {
+        self.0.store(Self::SPEAKS, Ordering::SeqCst);
+    }
+
+    /// It was asked, and said something that is no TLS, or nothing for long. Who spoke it before is asked again: it may have
+    /// said so while it was starting.
+    fn says_none(&self) {
+        let known = if self.has_spoken() { 0 } else { Self::SPEAKS_NONE };
+        self.0.store(known, Ordering::SeqCst);
+    }
+
+    fn has_spoken(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::SPEAKS
+    }
+
+    fn has_none(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::SPEAKS_NONE
+    }
 }
 
 impl SeamTls {
@@ -146,5 +175,23 @@ impl Authority {
 
     pub(crate) fn encryption(&self) -> &Arc<Encryption> {
         &self.encryption
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_spoke_it_before_is_asked_again() {
+        let seen = SeenTls::default();
+        seen.speaks();
+        seen.says_none();
+        assert!(!seen.has_spoken() && !seen.has_none());
+        seen.says_none();
+        assert!(seen.has_none());
+        let never = SeenTls::default();
+        never.says_none();
+        assert!(never.has_none());
     }
 }

@@ -10,8 +10,11 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, Connection, DigitallySignedStruct, Error,
     SignatureScheme, crypto,
 };
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 
 /// What a provider of ours is met with, when TLS is spoken to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,12 +75,20 @@ impl ProviderTls {
     }
 
     /// For a provider of which only its consumer knows that it speaks TLS: whoever it is.
-    pub(super) fn of_anybody() -> Arc<Self> {
+    pub fn of_anybody() -> Arc<Self> {
         static ANYBODY: LazyLock<Arc<ProviderTls>> = LazyLock::new(|| {
             let spec = ProviderTlsSpec::default();
             Arc::new(ProviderTls::new(&spec).expect("there are no files that could be wrong"))
         });
         Arc::clone(&ANYBODY)
+    }
+
+    /// Puts TLS on a connection to it.
+    pub async fn over<S>(&self, stream: S) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<S>>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin,
+    {
+        TlsConnector::from(Arc::new(self.config.clone())).connect(self.name.clone(), stream).await
     }
 
     /// The name that its certificate is looked for.
@@ -101,7 +112,7 @@ impl ProviderTls {
 }
 
 /// A certificate with its chain, and its key.
-pub(super) fn read_pair(
+pub(crate) fn read_pair(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), AuthorityError> {

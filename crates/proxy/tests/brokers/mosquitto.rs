@@ -47,6 +47,7 @@ async fn between_paho_and_mosquitto() {
     let Some(server) = server() else { return };
     watched(&server, python).await;
     one_message_of_many(&server, python).await;
+    arrived_and_never_heard_of(&server, python).await;
     refused(&server, python).await;
 }
 
@@ -123,6 +124,25 @@ say(texts(a, 3), texts(b, 3))
     assert!([&*one, &*other] == [all, without] || [&*one, &*other] == [without, all], "{one} {other}");
     assert_eq!(client.line(), "[True, True, True]", "the ids are in step");
     assert_eq!(client.line(), "['n0', 'n1', 'n2'] ['n0', 'n1', 'n2']");
+    seam.told().await;
+}
+
+/// A message that has arrived, and whose sender is cut off before it hears so, is sent again: it arrives twice.
+async fn arrived_and_never_heard_of(server: &Server, python: &str) {
+    let seam = Seam::stand("mqtt", server.upstream()).await;
+    let script = r"
+got, c = connect('reader', 4), connect('writer', 4)
+subscribe(got, 'z', 1)
+say('both'); wait()
+say(publish(c, 'z', 'm1', 1))
+say(texts(got, 2))
+";
+    let mut client = Client::run(python, seam.address.port(), &format!("{BEGIN}{script}"));
+    assert_eq!(client.line(), "both");
+    seam.break_once(r#"{"reset":"answered"}"#, |one| text(one, "message.kind") == "published").await;
+    client.go_on();
+    let _ = client.line();
+    assert_eq!(client.line(), "['m1', 'm1']");
     seam.told().await;
 }
 

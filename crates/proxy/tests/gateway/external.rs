@@ -145,6 +145,7 @@ impl Standing {
             tls: true,
             passing: Passing::Http,
             trust: Trust::default(),
+            shown: None,
             patience: Patience::default(),
             permit: None,
             told: Arc::new(move |error| {

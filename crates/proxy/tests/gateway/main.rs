@@ -5,3 +5,4 @@ mod external;
 mod failing;
 mod flowing;
 mod passing;
+mod two;

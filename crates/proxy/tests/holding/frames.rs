@@ -34,13 +34,8 @@ pub(crate) fn next(stream: &mut TcpStream) -> (u8, u8, Vec<u8>) {
 
 /// Answers at once with two halves of a body and trailers, in one piece.
 fn provider() -> Upstream {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
-        stream.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
-        while next(&mut stream).0 != HEADERS {}
+    greeting(|stream| {
+        while next(stream).0 != HEADERS {}
         let all = [
             frame(HEADERS, 4, 1, &[0x88]),
             frame(DATA, 0, 1, b"0123456789"),
@@ -49,9 +44,7 @@ fn provider() -> Upstream {
             frame(HEADERS, 5, 1, b"\0\x01x\x01y"),
         ];
         stream.write_all(&all.concat()).unwrap();
-        let _ = stream.read_to_end(&mut Vec::new());
-    });
-    Upstream::Tcp(address)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,22 +71,29 @@ async fn what_waits_for_room_is_not_overtaken() {
     assert_eq!((kind, flags), (HEADERS, 5));
 }
 
-/// Answers with more than is gathered of a reply, and does not end.
-fn long() -> Upstream {
+/// Serves one connection of HTTP/2, whose settings have been exchanged, until the other side leaves.
+fn greeting(serve: impl FnOnce(&mut TcpStream) + Send + 'static) -> Upstream {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
         stream.write_all(&[frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 1, 0, &[])].concat()).unwrap();
-        while next(&mut stream).0 != HEADERS {}
+        serve(&mut stream);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    Upstream::Tcp(address)
+}
+
+/// Answers with more than is gathered of a reply, and does not end.
+fn long() -> Upstream {
+    greeting(|stream| {
+        while next(stream).0 != HEADERS {}
         stream.write_all(&frame(HEADERS, 4, 1, &[0x88])).unwrap();
         for _ in 0..80 {
             stream.write_all(&frame(DATA, 0, 1, &[b'x'; 16_000])).unwrap();
         }
-        let _ = stream.read_to_end(&mut Vec::new());
-    });
-    Upstream::Tcp(address)
+    })
 }
 
 /// Nobody keeps more of it than a mebibyte: it breaks off there, as in HTTP/1.
@@ -164,15 +164,10 @@ fn next_of(stream: &mut TcpStream) -> (u8, u8) {
 
 /// Answers whatever it is asked with 200, but what comes second only after the third.
 fn second_last() -> Upstream {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.read_exact(&mut [0; PREFACE.len()]).unwrap();
-        stream.write_all(&[frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 1, 0, &[])].concat()).unwrap();
+    greeting(|stream| {
         let mut asked = Vec::new();
         while asked.len() < 2 {
-            let (number, kind) = next_of(&mut stream);
+            let (number, kind) = next_of(stream);
             if kind == HEADERS {
                 asked.push(number);
             }
@@ -180,9 +175,7 @@ fn second_last() -> Upstream {
         for number in asked.into_iter().rev() {
             stream.write_all(&frame(HEADERS, 5, number, &[0x88])).unwrap();
         }
-        let _ = stream.read_to_end(&mut Vec::new());
-    });
-    Upstream::Tcp(address)
+    })
 }
 
 /// The headers of a request for this path, in one frame.

@@ -161,3 +161,80 @@ async fn what_is_said_to_who_has_left_is_no_surprise() {
     nobody_is_left(&bed).await;
     assert_eq!(bed.told().await, [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_behind_a_stream_waits_for_its_end() {
+    const EVENT: &[u8] = b"9\r\ndata: 2\n\n\r\n0\r\n\r\n";
+    let (say, says) = channel::<()>();
+    let bed = bed(|_| {
+        provider(move |mut stream| {
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head =
+                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(&[&head[..], b"9\r\ndata: 1\n\n\r\n"].concat()).unwrap();
+            says.recv_timeout(LONG).unwrap();
+            stream.write_all(EVENT).unwrap();
+            let _ = stream.read_to_end(&mut Vec::new());
+        })
+    })
+    .await;
+    let mut client = connect(bed.address);
+    client.write_all(GET).unwrap();
+    let mut came = Vec::new();
+    while !came.ends_with(b"data: 1\n\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        came.push(byte[0]);
+    }
+    let stub = r#"{"status":503}"#;
+    bed.put_on(stub, Some("/b"), Often::default()).await;
+    let deadline = Instant::now() + LONG;
+    while bed.proxy.n_held() == 0 {
+        assert!(Instant::now() < deadline, "it is never held");
+        tokio::task::yield_now().await;
+    }
+    client.write_all(b"GET /b HTTP/1.1\r\nhost: api\r\n\r\n").unwrap();
+    while !bed.told().await.iter().any(|told| told.starts_with("struck")) {
+        assert!(Instant::now() < deadline, "it is never struck");
+    }
+    say.send(()).unwrap();
+    let mut came = vec![0; EVENT.len() + 12];
+    client.read_exact(&mut came).unwrap();
+    let came = String::from_utf8_lossy(&came).into_owned();
+    assert_eq!(came, String::from_utf8_lossy(EVENT).into_owned() + "HTTP/1.1 503");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_who_never_pauses_is_held_between_two_messages() {
+    // So long that a reading ends between two of them once in a million times.
+    const LENGTH: u64 = 1_000_003;
+    let bed = bed(|_| {
+        provider(|mut stream| {
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let head =
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+            stream.write_all(head).unwrap();
+            let message = [&[0x82, 127][..], &LENGTH.to_be_bytes(), &vec![7; 1_000_003]].concat();
+            while stream.write_all(&message).is_ok() {}
+        })
+    })
+    .await;
+    let mut client = connect(bed.address);
+    let asked = b"GET /ws HTTP/1.1\r\nhost: api\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+    client.write_all(asked).unwrap();
+    let mut other = client.try_clone().unwrap();
+    let reading =
+        std::thread::spawn(move || while other.read(&mut [0; 16_000]).is_ok_and(|n_read| n_read > 0) {});
+    let deadline = Instant::now() + LONG;
+    while bed.interactions().await.len() < 3 {
+        assert!(Instant::now() < deadline, "nothing is said");
+    }
+    bed.put_on(r#"{"latency":"1ms"}"#, Some("/never"), Often::default()).await;
+    let deadline = Instant::now() + 2 * SOON;
+    while bed.proxy.n_held() == 0 {
+        assert!(Instant::now() < deadline, "it is never held");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    client.shutdown(Shutdown::Both).unwrap();
+    reading.join().unwrap();
+}

@@ -4,7 +4,7 @@ use crate::bed::{Client, FIRST, LONG, bed, provider};
 use seam_proxy::{Kind, Often, Upstream, read_fault};
 use seam_value::{Value, parse};
 use seam_wire::{Answering, Answers, Asked, Elsewhere, Glance, Say};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -97,7 +97,7 @@ async fn what_a_glance_passes_on_goes_to_the_provider() {
 }
 
 /// Asks somebody else for every answer.
-struct AsksElsewhere(Arc<Elsewhere>);
+struct AsksElsewhere(Arc<Elsewhere>, Option<(u32, Duration)>);
 
 impl Answers for AsksElsewhere {
     fn answer(&self, _: &Asked<'_>) -> Option<Answering> {
@@ -105,7 +105,7 @@ impl Answers for AsksElsewhere {
             by: Arc::from("elsewhere"),
             after: Duration::ZERO,
             say: Say::Elsewhere(Arc::clone(&self.0)),
-            dribble: None,
+            dribble: self.1,
             afterwards: Vec::new(),
         })
     }
@@ -116,12 +116,77 @@ async fn who_has_said_all_still_gets_the_answer_of_somebody_else() {
     let bed = bed(|_| Upstream::Nowhere).await;
     let Upstream::Tcp(other) = provider(Arc::new(AtomicUsize::new(0))) else { unreachable!() };
     let elsewhere = Elsewhere { base: format!("http://{other}"), ..Elsewhere::default() };
-    let kind = Kind::Stub(Arc::new(AsksElsewhere(Arc::new(elsewhere))));
+    let kind = Kind::Stub(Arc::new(AsksElsewhere(Arc::new(elsewhere), None)));
     bed.put_rule("elsewhere", kind, None, Often::default()).await;
     let mut client = bed.client();
     client.0.get_mut().write_all(b"GET /a HTTP/1.1\r\nhost: api\r\n\r\n").unwrap();
     client.0.get_mut().shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.answer().unwrap(), FIRST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_content_of_somebody_elses_answer_comes_in_parts() {
+    let bed = bed(|_| Upstream::Nowhere).await;
+    let Upstream::Tcp(other) = provider(Arc::new(AtomicUsize::new(0))) else { unreachable!() };
+    let elsewhere = Elsewhere { base: format!("http://{other}"), ..Elsewhere::default() };
+    let over = Duration::from_millis(450);
+    let kind = Kind::Stub(Arc::new(AsksElsewhere(Arc::new(elsewhere), Some((3, over)))));
+    bed.put_rule("elsewhere", kind, None, Often::default()).await;
+    let mut client = bed.client();
+    let asked = Instant::now();
+    client.0.get_mut().write_all(b"GET /a HTTP/1.1\r\nhost: api\r\n\r\n").unwrap();
+    let (body, mut came, mut at) = (&FIRST[4..], Vec::new(), Vec::new());
+    while !came.ends_with(body.as_bytes()) {
+        let mut room = [0; 4096];
+        let n_read = client.0.get_mut().read(&mut room).unwrap();
+        assert!(n_read > 0, "it ends: {}", String::from_utf8_lossy(&came));
+        came.extend_from_slice(&room[..n_read]);
+        at.push((asked.elapsed(), came.len()));
+    }
+    let head = came.len() - body.len();
+    let third = body.len() / 3;
+    // The head comes with the first part; on a busy machine parts may come together, but never early.
+    for (nth, n_before) in [(1, 0), (2, head + third), (3, head + 2 * third)] {
+        let first = at.iter().find(|(_, n_bytes)| *n_bytes > n_before).unwrap();
+        assert!(first.0 >= over * nth / 3, "part {nth}: {at:?}");
+    }
+    assert!(at[0].1 > head, "{at:?}");
+}
+
+/// Says three letters in chunks, one by one.
+struct Spells;
+
+impl Answers for Spells {
+    fn answer(&self, _: &Asked<'_>) -> Option<Answering> {
+        let headers = Value::map([("Transfer-Encoding", Value::text("chunked"))]);
+        let answer = Value::map([("headers", headers), ("text", Value::text("abc"))]);
+        Some(Answering {
+            by: Arc::from("spells"),
+            after: Duration::ZERO,
+            say: Say::Answer(Arc::new(answer)),
+            dribble: Some((3, Duration::from_millis(300))),
+            afterwards: Vec::new(),
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_chunks_comes_in_parts_however_short_it_is() {
+    let bed = bed(|_| Upstream::Nowhere).await;
+    bed.put_rule("spells", Kind::Stub(Arc::new(Spells)), None, Often::default()).await;
+    let mut client = bed.client();
+    let asked = Instant::now();
+    client.0.get_mut().write_all(b"GET /a HTTP/1.1\r\nhost: api\r\n\r\n").unwrap();
+    let (mut came, mut waited) = (Vec::new(), None);
+    while !came.ends_with(b"\r\n0\r\n\r\n") {
+        let mut room = [0; 4096];
+        let n_read = client.0.get_mut().read(&mut room).unwrap();
+        assert!(n_read > 0, "it ends: {}", String::from_utf8_lossy(&came));
+        came.extend_from_slice(&room[..n_read]);
+        let is_spelt = came.windows(3).any(|letters| letters == b"abc");
+        waited = waited.or(is_spelt.then(|| asked.elapsed()));
+    }
+    assert!(waited.unwrap() >= Duration::from_millis(300), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

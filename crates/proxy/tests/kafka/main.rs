@@ -8,6 +8,8 @@ mod alone;
 mod bed;
 mod clients;
 mod cluster;
+mod records;
+mod sasl;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod struck;

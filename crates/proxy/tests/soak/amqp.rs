@@ -62,6 +62,8 @@ impl Amqp {
 impl Speaks for Amqp {
     const SEAM: &'static str = "amqp";
 
+    const DOES: bool = false;
+
     async fn serve() -> Option<Server> {
         rabbitmq("")
     }

@@ -14,29 +14,48 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) struct Http(Wire);
+
+impl Http {
+    pub(crate) fn over(wire: Wire) -> Self {
+        Self(wire)
+    }
+}
 
 /// What a server did.
 pub(crate) type Done = Arc<Mutex<Vec<u64>>>;
 
 static DONE: Mutex<Vec<(std::net::SocketAddr, Done)>> = Mutex::new(Vec::new());
 
-/// A server of HTTP/1.1 and 2 that says back what it hears, and notes what it is to do.
-pub(crate) async fn serve() -> Server {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+/// Where the server of an address notes what it did.
+pub(crate) fn noted(address: std::net::SocketAddr) -> Done {
     let done = Done::default();
     DONE.lock().unwrap().push((address, Arc::clone(&done)));
+    done
+}
+
+/// A server of HTTP/1.1 and 2 that says back what it hears, and notes what it is to do; within TLS, where that is given.
+pub(crate) async fn listen(tls: Option<TlsAcceptor>) -> Server {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let done = noted(address);
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let done = Arc::clone(&done);
-            let answer = move |request: Request<Incoming>| answer(request, Arc::clone(&done));
-            let builder = auto::Builder::new(TokioExecutor::new());
+            let (done, tls) = (Arc::clone(&done), tls.clone());
             tokio::spawn(async move {
+                let answer = service_fn(move |request: Request<Incoming>| answer(request, Arc::clone(&done)));
+                let builder = auto::Builder::new(TokioExecutor::new());
                 // Whoever cuts a connection is no news here.
-                let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                match tls {
+                    None => drop(builder.serve_connection(TokioIo::new(stream), answer).await),
+                    Some(tls) => {
+                        let Ok(stream) = tls.accept(stream).await else { return };
+                        drop(builder.serve_connection(TokioIo::new(stream), answer).await);
+                    }
+                }
             });
         }
     });
@@ -67,7 +86,7 @@ impl Speaks for Http {
     const SEAM: &'static str = "http";
 
     async fn serve() -> Option<Server> {
-        Some(serve().await)
+        Some(listen(None).await)
     }
 
     async fn open(stream: TcpStream, _: u64) -> io::Result<Self> {

@@ -1,6 +1,6 @@
 //! HTTP/2 by prior knowledge, several requests at once.
 
-use crate::http::{done, path, serve};
+use crate::http::{done, listen, path};
 use crate::load::{Ask, Owned, Speaks};
 use crate::servers::Server;
 use crate::wire::wrong;
@@ -22,7 +22,7 @@ impl Speaks for Http2 {
     const SEAM: &'static str = "http";
 
     async fn serve() -> Option<Server> {
-        Some(serve().await)
+        Some(listen(None).await)
     }
 
     async fn open(stream: TcpStream, _: u64) -> io::Result<Self> {

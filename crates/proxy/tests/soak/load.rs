@@ -55,8 +55,16 @@ pub(crate) trait Speaks: Sized + 'static {
     /// What the seam is told.
     const SEAM: &'static str;
 
+    /// Can it be asked for something that is looked up in the end?
+    const DOES: bool = true;
+
     /// A server; none where its program is missing.
     async fn serve() -> Option<Server>;
+
+    /// What the seam needs besides.
+    fn prepare(proxy: &Proxy) {
+        let _ = proxy;
+    }
 
     /// Logs in.
     async fn open(stream: TcpStream, number: u64) -> io::Result<Self>;
@@ -200,6 +208,7 @@ async fn soaked<S: Speaks>(time: Duration) -> bool {
     let told = Told::default();
     let pulse = Arc::new(Pulse::new(Instant::now()));
     let proxy = Proxy::start(pulse, Limits::default(), Box::new(told.clone()), Box::new(Strangers)).unwrap();
+    S::prepare(&proxy);
     let seam = SeamId { consumer: "soak".into(), provider: "server".into(), endpoint: Endpoint::main() };
     let upstream = Upstream::Tcp(links.address);
     let spec = SeamSpec { seam, protocol: protocol(S::SEAM).unwrap(), upstream, listen: None };
@@ -310,10 +319,9 @@ async fn client<S: Speaks>(soaking: Rc<Soaking>) {
     while !soaking.is_over() {
         let Some((stream, link)) = connect(&soaking).await else { continue };
         let how = soaking.how();
-        let may_do = S::SEAM != "nats" && S::SEAM != "mqtt" && S::SEAM != "amqp";
         how.prepare(&stream);
         let talked = tokio::select! {
-            talked = talk::<S>(&soaking, stream, may_do) => Some(talked),
+            talked = talk::<S>(&soaking, stream) => Some(talked),
             () = link.cut_client.notified() => None,
         };
         let now = Instant::now();
@@ -361,11 +369,11 @@ async fn connect(soaking: &Soaking) -> Option<(TcpStream, Rc<Link>)> {
 }
 
 /// Asks until the time is over or the connection is.
-async fn talk<S: Speaks>(soaking: &Soaking, stream: TcpStream, may_do: bool) -> io::Result<()> {
+async fn talk<S: Speaks>(soaking: &Soaking, stream: TcpStream) -> io::Result<()> {
     let number = soaking.tally.connections.get();
     let mut client = patiently(soaking, S::open(stream, number)).await?;
     while !soaking.is_over() {
-        let asks = soaking.asks(may_do);
+        let asks = soaking.asks(S::DOES);
         let does = || asks.iter().filter(|ask| ask.does).map(|ask| ask.number);
         soaking.tally.tried.borrow_mut().extend(does());
         soaking.tally.asked.set(soaking.tally.asked.get() + asks.len() as u64);

@@ -11,6 +11,8 @@
 #![expect(clippy::print_stderr, reason = "its figures are for people")]
 
 mod amqp;
+mod events;
+mod grpc;
 mod http;
 mod http2;
 mod link;
@@ -22,7 +24,10 @@ mod postgres;
 mod redis;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod smtp;
 mod tally;
+mod tls;
+mod websocket;
 mod wire;
 
 use std::time::Duration;
@@ -33,6 +38,11 @@ type Soak = fn(Duration) -> bool;
 const ALL: &[(&str, Soak)] = &[
     ("http", load::soak::<http::Http>),
     ("http2", load::soak::<http2::Http2>),
+    ("tls", load::soak::<tls::HttpTls>),
+    ("websocket", load::soak::<websocket::WebSocket>),
+    ("events", load::soak::<events::Events>),
+    ("grpc", load::soak::<grpc::Grpc>),
+    ("smtp", load::soak::<smtp::Smtp>),
     ("postgres", load::soak::<postgres::Postgres>),
     ("mysql", load::soak::<mariadb::MariaDb>),
     ("redis", load::soak::<redis::Redis>),

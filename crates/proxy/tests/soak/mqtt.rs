@@ -49,6 +49,8 @@ async fn next(reader: &mut Reader<'_>) -> io::Result<(u8, Vec<u8>)> {
 impl Speaks for Mqtt {
     const SEAM: &'static str = "mqtt";
 
+    const DOES: bool = false;
+
     async fn serve() -> Option<Server> {
         let (server, folder, port) = (program("mosquitto")?, tempfile::tempdir().unwrap(), free_port());
         let conf = folder.path().join("conf");

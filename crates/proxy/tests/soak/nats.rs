@@ -16,6 +16,8 @@ pub(crate) struct Nats {
 impl Speaks for Nats {
     const SEAM: &'static str = "nats";
 
+    const DOES: bool = false;
+
     async fn serve() -> Option<Server> {
         let (server, folder, port) = (program("nats-server")?, tempfile::tempdir().unwrap(), free_port());
         let mut command = Command::new(server);

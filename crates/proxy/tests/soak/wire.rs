@@ -1,25 +1,28 @@
 //! A socket to be read in lines and lengths, while something is written to it.
 
 use std::io;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, split};
+
+/// What bytes go over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A connection of a client.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
 /// What comes.
 pub(crate) struct Reader<'a> {
-    half: ReadHalf<'a>,
+    half: ReadHalf<&'a mut Box<dyn Stream>>,
     buffer: &'a mut Vec<u8>,
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::new() }
+    pub(crate) fn new(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), buffer: Vec::new() }
     }
 
     /// Says something, and meanwhile reads what comes.
@@ -28,9 +31,13 @@ impl Wire {
         bytes: &[u8],
         read: impl AsyncFnOnce(&mut Reader<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        let (half, mut to) = self.stream.split();
+        let (half, mut to) = split(&mut self.stream);
         let mut reader = Reader { half, buffer: &mut self.buffer };
-        let (got, ()) = tokio::try_join!(read(&mut reader), to.write_all(bytes))?;
+        let writing = async {
+            to.write_all(bytes).await?;
+            to.flush().await
+        };
+        let (got, ()) = tokio::try_join!(read(&mut reader), writing)?;
         Ok(got)
     }
 }

@@ -7,7 +7,7 @@ use crate::exchange::{answered, asked, is_bad, route, sent};
 use crate::time::human;
 use seam_event::{ComponentState, Event, Interaction, What};
 use seam_judge::is_within;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// More moments than these bury what they are shown for.
@@ -51,9 +51,12 @@ pub(super) fn timeline(attempted: &Attempted<'_>) -> Vec<Shown> {
     let last = attempt.findings.iter().map(|finding| finding.seq).max();
     let until = last.and_then(|seq| events.iter().find(|event| event.seq == seq)).map(|event| event.at);
     let told: HashSet<(String, &str)> = events.iter().filter_map(|event| fault_of(event)).collect();
-    let mut happened: VecDeque<(Duration, u64, &Event)> = events
-        .iter()
-        .filter(|event| event.seq >= attempt.window.first)
+    let ours = events.iter().filter(|event| event.seq >= attempt.window.first);
+    // What was open when a test ended is told again when it ends.
+    let last_told: HashMap<u64, u64> =
+        ours.clone().filter_map(|event| Some((interaction(event)?.id, event.seq))).collect();
+    let mut happened: VecDeque<(Duration, u64, &Event)> = ours
+        .filter(|event| interaction(event).is_none_or(|passed| last_told[&passed.id] == event.seq))
         .filter(|event| !is_strike_of(event, &told))
         .filter_map(|event| when(event).map(|(at, order)| (at, order, *event)))
         .filter(|(at, ..)| until.is_none_or(|until| *at <= until))

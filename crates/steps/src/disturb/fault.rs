@@ -39,7 +39,7 @@ impl Kind for FaultStep {
 
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `fault` step");
-        let disturbance = Disturbance::of_fault(&step.subject, &mut fields, step.span, reading);
+        let disturbance = Disturbance::of_fault(&step.subject, &mut fields, Some(step.span), reading);
         fields.finish(reading.found);
         Some(Box::new(Puts(disturbance?)))
     }
@@ -55,10 +55,6 @@ impl Action for Puts {
 
     fn targets(&self) -> Vec<Target> {
         vec![self.0.target()]
-    }
-
-    fn only_reads(&self) -> bool {
-        false
     }
 
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {

@@ -65,10 +65,10 @@ impl Disturbance {
         let entries = entry.as_map().unwrap_or_default();
         let mut fields = Fields::over(entries, entry.span, "the entry of `under`");
         let disturbance = match (fields.take("fault"), fields.take("stub")) {
-            // A fault that there is not was told by whoever read the entry.
+            // A fault that there is not was told by whoever read the entry, and a seam that is missing too.
             (Some(fault), None) if unknown(fault).is_some() => return None,
-            (Some(fault), None) => Self::of_fault(fault, &mut fields, entry.span, reading),
-            (None, Some(stub)) => Self::of_stub(stub, &mut fields, entry.span, reading),
+            (Some(fault), None) => Self::of_fault(fault, &mut fields, None, reading),
+            (None, Some(stub)) => Self::of_stub(stub, &mut fields, None, reading),
             // Told already.
             _ => return None,
         };
@@ -76,10 +76,11 @@ impl Disturbance {
         disturbance
     }
 
+    /// `span` is where a seam that is missing is told.
     fn of_fault(
         fault: &Node,
         fields: &mut Fields<'_>,
-        span: Span,
+        span: Option<Span>,
         reading: &mut Reading<'_>,
     ) -> Option<Self> {
         let input = Input::read(fault, reading.found);
@@ -97,7 +98,12 @@ impl Disturbance {
         Some(Self { ends, what: What::Fault(input), narrowing, title })
     }
 
-    fn of_stub(stub: &Node, fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Self> {
+    fn of_stub(
+        stub: &Node,
+        fields: &mut Fields<'_>,
+        span: Option<Span>,
+        reading: &mut Reading<'_>,
+    ) -> Option<Self> {
         let ends = seam_of(fields, span, reading)?;
         let endpoint = ends.endpoint.as_deref().unwrap_or_default();
         let stubs = read_stub(stub, (&ends.provider, endpoint), reading)?;
@@ -170,6 +176,11 @@ fn told(node: &Node, value: &Value, found: &mut Diagnostics) -> Option<Arc<dyn F
         .map_err(|reason| {
             let at = match &node.kind {
                 NodeKind::Map(entries) if entries.len() == 1 => entries[0].node.span,
+                // Of several the reason names the one that it is about.
+                NodeKind::Map(entries) => entries
+                    .iter()
+                    .find(|entry| reason.starts_with(&format!("`{}`", entry.key.value)))
+                    .map_or(node.span, |entry| entry.node.span),
                 _ => node.span,
             };
             found.push(Diagnostic::error(reason).at(at, ""));
@@ -246,10 +257,12 @@ fn unknown(fault: &Node) -> Option<(&str, Span)> {
     (is_none && !name.starts_with('$')).then_some((name, span))
 }
 
-fn seam_of(fields: &mut Fields<'_>, span: Span, reading: &mut Reading<'_>) -> Option<Ends> {
+fn seam_of(fields: &mut Fields<'_>, span: Option<Span>, reading: &mut Reading<'_>) -> Option<Ends> {
     let Some(seam) = fields.take("seam") else {
-        let error = Diagnostic::error("on which seam?").at(span, "");
-        reading.found.push(error.hint("write `seam: orders -> paygate` beside it"));
+        if let Some(span) = span {
+            let error = Diagnostic::error("on which seam?").at(span, "");
+            reading.found.push(error.hint("write `seam: orders -> paygate` beside it"));
+        }
         return None;
     };
     let ends = subject::seam(seam, reading)?;
@@ -314,6 +327,14 @@ mod tests {
                 "- fault: { latency: 2 }\n  seam: orders -> paygate",
                 "`latency` takes a duration, such as 2s [2]",
             ),
+            (
+                "- fault: { mistype: body.id, as: integer }\n  seam: orders -> paygate",
+                "`as` is one of null, absent, text, number, boolean, list, map, empty, date [integer]",
+            ),
+            (
+                "- fault: cut\n  seam: orders -> paygate\n  times: 2",
+                "what strikes at once strikes once [times] {`where`, `nth` or `probability` choose what it strikes}",
+            ),
             ("- fault: cut", "on which seam?"),
             (
                 "- fault: cut\n  seam: paygate -> orders",
@@ -365,6 +386,27 @@ mod tests {
         ] {
             let told = read(text).err().unwrap_or_default().join("\n");
             assert!(told.contains(expected), "{text}: {told}");
+        }
+    }
+
+    /// Whoever reads an entry has told some of it already.
+    #[test]
+    fn mistakes_of_an_entry_are_told_once() {
+        for (entry, expected) in [
+            ("{ fault: reset }", &["the entry of `under` needs `seam`"][..]),
+            ("{ seam: orders -> paygate, fault: }", &["a fault is a word or a map of one kind"]),
+            ("{ seam: orders -> paygate, fault: rest }", &["there is no fault `rest`"]),
+            (
+                "{ fault: { latency: 2 } }",
+                &["the entry of `under` needs `seam`", "`latency` takes a duration"],
+            ),
+        ] {
+            let text = format!("- http: GET gateway/x\n  under: [{entry}]");
+            let told = read(&text).err().unwrap_or_default();
+            assert_eq!(told.len(), expected.len(), "{entry}: {told:?}");
+            for (told, expected) in told.iter().zip(expected) {
+                assert!(told.starts_with(expected), "{entry}: {told}");
+            }
         }
     }
 

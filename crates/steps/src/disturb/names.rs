@@ -15,7 +15,7 @@ pub(super) struct Fixed {
 impl Fixed {
     /// Takes down what is used.
     pub(super) fn of(uses: &[NameUse], names: &dyn Names, label: &str) -> Self {
-        let mut values = Map::new();
+        let mut values = Map::default();
         let mut components = BTreeMap::new();
         for used in uses {
             if let Some(value) = names.get(&used.name) {

@@ -108,6 +108,10 @@ impl Narrowing {
                 Diagnostic::error("a call has no field of a message that nobody answers").at(span, "");
             found.push(error.hint("choose by what the message says: `where: { message.topic: orders }`"));
         }
+        if let (Moment::Now, [("times", span)]) = (fault.moment(), self.chosen_by.as_slice()) {
+            let error = Diagnostic::error("what strikes at once strikes once").at(*span, "");
+            found.push(error.hint("`where`, `nth` or `probability` choose what it strikes"));
+        }
         for (name, span) in self.stray(fault) {
             let error = Diagnostic::error(no_choice(name)).at(*span, "");
             found.push(error.hint(

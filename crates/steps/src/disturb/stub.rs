@@ -10,6 +10,7 @@ use crate::kind::{Kind, Reading};
 use seam_diag::Diagnostic;
 use seam_expr::NameUse;
 use seam_model::{Fields, Node, Shape, Step, Word};
+use seam_recording::Around;
 use seam_stub::Source;
 use seam_stub::wiremock::is_mapping;
 use std::path::Path;
@@ -41,7 +42,7 @@ impl Kind for StubStep {
 
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `stub` step");
-        let disturbance = Disturbance::of_stub(&step.subject, &mut fields, step.span, reading);
+        let disturbance = Disturbance::of_stub(&step.subject, &mut fields, Some(step.span), reading);
         fields.finish(reading.found);
         Some(Box::new(Puts(disturbance?)))
     }
@@ -98,12 +99,10 @@ fn read(
         return mappings::read_one(&written, text, protocol, reading);
     }
     let file = reading.sources.borrow_mut().add(path, text.clone());
-    let around = meant.parent().unwrap_or(&root);
-    let read_below = |path: &str| files::read_below(around, &file_meant(path, &root, &folder));
-    let read_file: &dyn Fn(&str) -> _ =
-        if seam_recording::is_archive(path) { &read_below } else { &read_bytes };
-    let stub_reading = seam_stub::Reading { read_file, ..stub_reading };
-    seam_recording::read_stub_file((path, file, &text), &stub_reading, reading.found).map(Source::Own)
+    let below = meant.parent().unwrap_or(&root);
+    let around = Around { read_file: &|path| files::read_below(below, path) };
+    seam_recording::read_stub_file((path, file, &text), &stub_reading, &around, reading.found)
+        .map(Source::Own)
 }
 
 fn is_json(path: &Path) -> bool {

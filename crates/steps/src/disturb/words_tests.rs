@@ -24,13 +24,7 @@ const TABLE: &[Row] = &[
     ("fault: { mistype: body.total }", &[("tcp", BYTES), ("nats", "nothing but by further messages")]),
     (
         "fault: { mistype: message.body.total }",
-        &[
-            ("tcp", BYTES),
-            ("mysql", "no messages"),
-            ("smtp", "no messages"),
-            ("smtps", "no messages"),
-            ("kafka", "one with their batch"),
-        ],
+        &[("tcp", BYTES), ("mysql", "no messages"), ("smtp", "no messages"), ("smtps", "no messages")],
     ),
 ];
 

@@ -105,10 +105,6 @@ impl Action for Exec {
         uses
     }
 
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
         let exit = result.get("exit");
         let stderr = result.get("stderr").and_then(Value::as_text).unwrap_or_default();

@@ -220,10 +220,6 @@ impl Action for Grpc {
         vec![self.subject.target()]
     }
 
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
         let mut unsaid = unsaid_error(result, "gRPC", format!("called {}", &self.path[1..]));
         let status = result.get("status").filter(|status| **status != Value::Null);
@@ -243,7 +239,7 @@ impl Action for Grpc {
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
         Box::pin(async move {
             let bodies = match &self.bodies {
-                Bodies::Empty => vec![Value::Map(Map::new())],
+                Bodies::Empty => vec![Value::Map(Map::default())],
                 Bodies::One(input) => vec![input.value(cx.names)?],
                 Bodies::Several(input) => match input.value(cx.names)? {
                     Value::List(list) => list,
@@ -302,7 +298,7 @@ impl Grpc {
 /// All fields, also those of which nothing came.
 fn result(reply: &Value, error: Option<&'static str>, elapsed: Duration) -> Value {
     let field = |name: &str| reply.get(name).cloned().unwrap_or_default();
-    let map = |name: &str| reply.get(name).cloned().unwrap_or_else(|| Value::Map(Map::new()));
+    let map = |name: &str| reply.get(name).cloned().unwrap_or_else(|| Value::Map(Map::default()));
     let body = field("body");
     let bodies = match (&body, reply.get("bodies")) {
         (_, Some(bodies)) => bodies.clone(),

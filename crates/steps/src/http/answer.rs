@@ -5,7 +5,7 @@ use super::link::{Answer, Broken};
 use crate::action::{Trouble, Unsaid};
 use crate::answered::{shown, unsaid_error};
 use http::header::{self, HeaderMap, HeaderValue};
-use seam_value::{Map, Value};
+use seam_value::{Map, Value, map_with_room};
 use seam_wire::body;
 use std::time::Duration;
 
@@ -41,9 +41,9 @@ pub(super) fn result(
             return Err(Trouble::errored("the body of the answer is longer than 256 MiB"));
         }
     };
-    let mut map = Map::with_capacity(8);
+    let mut map = map_with_room(8);
     let (status, headers, body) = match answer {
-        None => (Value::Null, Value::Map(Map::new()), None),
+        None => (Value::Null, Value::Map(Map::default()), None),
         Some(answer) => {
             let headers = &answer.head.headers;
             let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -62,7 +62,7 @@ pub(super) fn result(
     map.insert("cookies".to_owned(), Value::Map(received.cookies));
     map.insert("body".to_owned(), body);
     map.insert("text".to_owned(), text);
-    let trailers = answer.map_or_else(|| Value::Map(Map::new()), |answer| headers_of(&answer.trailers));
+    let trailers = answer.map_or_else(|| Value::Map(Map::default()), |answer| headers_of(&answer.trailers));
     map.insert("trailers".to_owned(), trailers);
     map.insert("elapsed".to_owned(), Value::Text(shown(received.elapsed)));
     map.insert("url".to_owned(), Value::Text(received.url));
@@ -98,7 +98,7 @@ fn beginning(text: &str) -> String {
 
 /// Names in small letters; one sent twice is joined, `set-cookie` is a list.
 fn headers_of(headers: &HeaderMap) -> Value {
-    let mut map = Map::with_capacity(headers.keys_len());
+    let mut map = map_with_room(headers.keys_len());
     for name in headers.keys() {
         let mut texts = headers.get_all(name).iter().map(characters);
         let value = if name == header::SET_COOKIE {

@@ -116,7 +116,11 @@ impl Link {
         let (head, incoming) = response.into_parts();
         let is_http_still = head.status != http::StatusCode::SWITCHING_PROTOCOLS;
         let rest = if is_http_still { connection.beside(read_rest(incoming)).await } else { Rest::default() };
-        let may_go_on = rest.broke_off.is_none() && connection.ended.is_none() && is_http_still;
+        // Some servers close behind an application that broke (uvicorn does), a moment after its answer and without
+        // a word in it; a request that crosses with that is lost, and would be told as a fault of theirs.
+        let has_broken = head.status.is_server_error();
+        let may_go_on =
+            rest.broke_off.is_none() && connection.ended.is_none() && is_http_still && !has_broken;
         let answer = rest.behind(head);
         let goes_on = may_go_on && self.is_idle().await;
         self.used = Instant::now();

@@ -2,7 +2,7 @@
 
 use crate::Trouble;
 use crate::actor::Actor;
-use crate::testing::{Bed, LIMIT, run, run_as, step, unsaid};
+use crate::testing::{Bed, LIMIT, run, run_as, serving, step, unsaid};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -24,18 +24,12 @@ struct Server {
 }
 
 async fn server() -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let n_connections = Arc::new(AtomicUsize::new(0));
-    let counted = n_connections.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let serve = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(request, at)));
-            tokio::spawn(serve);
-        }
-    });
+    let serve = |stream, at| async move {
+        let serve = hyper::server::conn::http1::Builder::new();
+        let answer = service_fn(move |request| answer(request, at));
+        let _ = serve.serve_connection(TokioIo::new(stream), answer).await;
+    };
+    let (at, n_connections) = serving(serve).await;
     Server { at, n_connections }
 }
 
@@ -66,6 +60,7 @@ async fn answer(
         ),
         "/xml" => (response.header("content-type", "application/xml"), Bytes::from_static(b"<a><b>1</b></a>")),
         "/gone" => (response.status(404), Bytes::from_static(b"there is nothing")),
+        "/broken" => (response.status(500), Bytes::from_static(b"it broke")),
         "/packed" => (
             response.header("content-type", "application/json").header("content-encoding", "gzip"),
             // `{"a":1}`
@@ -253,6 +248,19 @@ async fn what_comes_back_is_what_a_step_gives() {
         assert!(seam_model::duration(&elapsed).is_ok(), "{elapsed}");
     }
     assert_eq!(server.n_connections.load(Ordering::Relaxed), 1, "one connection is kept for all of them");
+}
+
+/// uvicorn closes a connection once it has answered for an application that broke, a moment after the answer and
+/// without a word in it. What is asked in that moment would be lost, and whoever was asked be blamed for it.
+#[tokio::test]
+async fn a_connection_on_which_a_server_failed_is_not_used_again() {
+    let server = server().await;
+    let bed = Bed::with(&[("gateway", server.at)]);
+    let actor = Actor::new("");
+    for (path, expect) in [("/x", 1), ("/broken", 1), ("/x", 2), ("/x", 2), ("/broken", 2), ("/broken", 3)] {
+        run(&format!("- http: GET gateway{path}"), &actor, &bed, "{}").await;
+        assert_eq!(server.n_connections.load(Ordering::Relaxed), expect, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Requests over HTTP/2 against small real servers.
 
 use crate::actor::Actor;
-use crate::testing::{Bed, LIMIT, run, run_as, step, unsaid};
+use crate::testing::{Bed, LIMIT, run, run_as, serving, step, unsaid};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -45,19 +45,11 @@ fn infallible(never: Infallible) -> std::io::Error {
 }
 
 async fn server() -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    let n_connections = Arc::new(AtomicUsize::new(0));
-    let counted = n_connections.clone();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let serve = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(answer));
-            tokio::spawn(serve);
-        }
-    });
-    (at, n_connections)
+    serving(|stream, _| async {
+        let serve = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = serve.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+    })
+    .await
 }
 
 #[tokio::test]

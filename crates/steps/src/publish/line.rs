@@ -1,10 +1,11 @@
 //! One connection to a broker: the socket of somebody who publishes, whose words are the protocol's own (`seam_wire`).
 
 use crate::action::Trouble;
+use crate::answered::{MALFORMED, words};
 use crate::socket::{is_silent, seen};
 use bytes::BytesMut;
 use seam_event::InteractionError;
-use seam_value::Map;
+use seam_value::{Map, Value};
 use seam_wire::{Came, Protocol, Publication, Publisher, SignIn, Surprise, Unanswerable};
 use std::io;
 use std::net::SocketAddr;
@@ -45,6 +46,8 @@ pub(crate) struct Line {
     stream: TcpStream,
     publisher: Box<dyn Publisher>,
     input: BytesMut,
+    /// For what the broker has put off what is published just now.
+    waits_for: Option<(Value, String)>,
 }
 
 impl Line {
@@ -58,7 +61,7 @@ impl Line {
         stream.set_nodelay(true)?;
         let publisher =
             protocol.publisher(sign_in).expect("a step publishes where something can be published");
-        Ok(Self { stream, publisher, input: BytesMut::new() })
+        Ok(Self { stream, publisher, input: BytesMut::new(), waits_for: None })
     }
 
     /// Signs in.
@@ -68,14 +71,27 @@ impl Line {
         self.say(&out).await
     }
 
+    /// Declares what has to be there, and waits until it is.
+    pub(super) async fn declare(&mut self, calls: &[Value]) -> Result<Came, Halt> {
+        let mut out = Vec::new();
+        self.publisher.declare(calls, &mut out)?;
+        self.say(&out).await
+    }
+
     /// Publishes one message, and waits until it was taken and its answers are there.
     pub(super) async fn publish(&mut self, publication: &Publication) -> Result<Came, Halt> {
         loop {
             let mut out = Vec::new();
             self.publisher.publish(publication, &mut out)?;
             match self.say(&out).await? {
-                Came::Later(pause) => tokio::time::sleep(pause).await,
-                came => return Ok(came),
+                Came::Later { pause, code, message } => {
+                    self.waits_for = Some((code, message));
+                    tokio::time::sleep(pause).await;
+                }
+                came => {
+                    self.waits_for = None;
+                    return Ok(came);
+                }
             }
         }
     }
@@ -83,6 +99,11 @@ impl Line {
     /// Can it be used again?
     pub(super) fn is_fresh(&self) -> bool {
         is_silent(&self.stream)
+    }
+
+    /// Why the last publication was put off, where it still is.
+    pub(super) fn waits_for(&mut self) -> Option<(Value, String)> {
+        self.waits_for.take()
     }
 
     /// What the broker told of the last publication.
@@ -127,17 +148,8 @@ pub(super) fn trouble(halt: Halt) -> Result<(&'static str, String), Trouble> {
     Ok(match halt {
         Halt::Lost(why) => (why.name(), words(why).to_owned()),
         Halt::Malformed(surprise) => {
-            ("malformed", format!("what came is not what the protocol allows: {surprise}"))
+            (MALFORMED, format!("what came is not what the protocol allows: {surprise}"))
         }
         Halt::Unsayable(unsayable) => return Err(Trouble::failed(unsayable.reason.into_owned())),
     })
-}
-
-pub(super) fn words(why: InteractionError) -> &'static str {
-    match why {
-        InteractionError::Refused => "the connection was refused: nothing listens there",
-        InteractionError::Reset => "the connection was reset",
-        InteractionError::Closed => "the connection was closed",
-        InteractionError::Timeout => "there was no answer in time",
-    }
 }

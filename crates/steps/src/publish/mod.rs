@@ -5,20 +5,20 @@ mod line;
 pub(crate) use line::Line;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
-use crate::answered::shown;
+use crate::answered::{shown, unsaid_refusal, words};
 use crate::input::{Input, Inputs};
 use crate::kind::{Kind, Reading};
 use crate::login::{Login, login};
 use crate::message::{CONTENTS, Content};
 use crate::subject::{self, Subject};
 use futures_util::future::BoxFuture;
-use line::{Halt, trouble, words};
+use line::{Halt, trouble};
 use seam_diag::Diagnostic;
 use seam_event::InteractionError;
 use seam_expr::NameUse;
 use seam_model::{Field, Fields, Shape, Step, Word};
 use seam_value::{Map, Value};
-use seam_wire::{Came, PROTOCOLS, Protocol, Publication, SignIn, protocol};
+use seam_wire::{Came, PROTOCOLS, Protocol, Publication, SignIn, Unanswerable, protocol};
 use std::hash::{BuildHasher as _, RandomState};
 use tokio::time::{Instant, timeout_at};
 
@@ -41,14 +41,17 @@ static WORD: Word = Word {
            protocol does not have are mistakes.\n\n\
            With `receive` the step waits for so many answers, which whoever gets the message publishes to where `reply_to` \
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
+           At RabbitMQ `declare` makes queues, exchanges and what leads from one to the other before; without a `topic` nothing \
+           else is done.\n\n\
            The actor keeps its connection. User and password are those of the component's address. A message that the \
            broker does not take, or one that is not answered in time, fails the step unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[
-        Field::required(
+        Field::optional(
             "topic",
             Shape::Text,
-            "where to: the subject of NATS, the topic of MQTT, the routing key of AMQP, the topic of Kafka",
+            "where to: the subject of NATS, the topic of MQTT, the routing key of AMQP, the topic of Kafka; needed \
+             unless there is only something to `declare`",
         ),
         CONTENTS[0],
         CONTENTS[1],
@@ -70,6 +73,12 @@ static WORD: Word = Word {
             "AMQP: the exchange; the one that leads to queues by name where none is said",
         ),
         Field::optional("mandatory", Shape::Boolean, "AMQP: is it an error where it reaches no queue"),
+        Field::optional(
+            "declare",
+            Shape::List(&Shape::Any),
+            "AMQP: what is declared before, each by the fields that an interaction has: \
+             `{ method: queue.declare, queue: orders, durable: true }`, `exchange.declare`, `queue.bind` …",
+        ),
         Field::optional("key", Shape::Any, "Kafka: the key"),
         Field::optional(
             "partition",
@@ -119,10 +128,12 @@ static WORD: Word = Word {
     ..Word::new("publish", "publishes a message to a broker")
 };
 
-/// Fields of a publication that are maps, and such that are single values.
-const MAPS: &[&str] = &["headers", "properties"];
-const SINGLE: &[&str] =
-    &["reply_to", "key", "partition", "exchange", "mandatory", "qos", "retain", "version"];
+/// The fields that protocols have for what is published.
+fn of_publications() -> impl Iterator<Item = &'static Field> {
+    let is_one =
+        |field: &&Field| PROTOCOLS.iter().any(|protocol| protocol.published_fields().contains(&field.name));
+    WORD.fields.iter().filter(is_one)
+}
 
 /// How often one may be sent on to another broker.
 const MOST_BROKERS: usize = 3;
@@ -130,7 +141,8 @@ const MOST_BROKERS: usize = 3;
 struct Publish {
     subject: Subject,
     protocol: &'static dyn Protocol,
-    topic: Input,
+    /// None where something is only declared.
+    topic: Option<Input>,
     content: Content,
     maps: Vec<(&'static str, Inputs)>,
     single: Vec<(&'static str, Input)>,
@@ -144,7 +156,17 @@ impl Kind for PublishStep {
 
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `publish` step");
-        let topic = fields.require("topic", reading.found);
+        let is_there = |name: &str| step.inputs.iter().any(|entry| entry.key.value == name);
+        // Whatever says how something is published wants it to be published.
+        let is_of_one = |name: &str| name != "declare" && is_there(name);
+        let only_declares = is_there("declare")
+            && !is_there("receive")
+            && !CONTENTS.iter().chain(of_publications()).any(|field| is_of_one(field.name));
+        let topic = if only_declares {
+            fields.take("topic").map(Some).or(Some(None))
+        } else {
+            fields.require("topic", reading.found).map(Some)
+        };
         let content = Content::read(&mut fields, reading);
         let n_answers = fields.integer("receive", reading.found).unwrap_or_default();
         let brokers: Vec<&str> = PROTOCOLS
@@ -158,30 +180,22 @@ impl Kind for PublishStep {
             .as_ref()
             .and_then(|subject| reading.system.protocol(&subject.component, &subject.endpoint))
             .and_then(protocol);
-        let mut known = |name: &'static str| {
-            let entry = step.inputs.iter().find(|entry| entry.key.value == name)?;
-            let lacks = spoken.filter(|protocol| !protocol.published_fields().contains(&name));
-            if let Some(protocol) = lacks {
+        let (mut maps, mut single) = (Vec::new(), Vec::new());
+        for Field { name, shape, .. } in of_publications() {
+            let Some(entry) = step.inputs.iter().find(|entry| entry.key.value == *name) else { continue };
+            if let Some(protocol) = spoken.filter(|protocol| !protocol.published_fields().contains(name)) {
                 let title = format!("{} has no `{name}`", protocol.name());
                 reading.found.push(Diagnostic::error(title).at(entry.key.span, ""));
             }
-            Some(name)
-        };
-        let (maps, single): (Vec<_>, Vec<_>) = (
-            MAPS.iter().filter_map(|name| known(name)).collect(),
-            SINGLE.iter().filter_map(|name| known(name)).collect(),
-        );
-        let maps = maps.into_iter().map(|name| {
-            let entries = fields.map(name, reading.found);
-            (name, Inputs::read(entries, reading.found))
-        });
-        let maps = maps.collect();
-        let single = single
-            .into_iter()
-            .filter_map(|name| Some((name, Input::read(fields.take(name)?, reading.found))))
-            .collect();
+            if matches!(shape, Shape::MapOf(_)) {
+                let entries = fields.map(name, reading.found);
+                maps.push((*name, Inputs::read(entries, reading.found)));
+            } else if let Some(node) = fields.take(name) {
+                single.push((*name, Input::read(node, reading.found)));
+            }
+        }
         fields.finish(reading.found);
-        let topic = Input::read(topic?, reading.found);
+        let topic = topic?.map(|node| Input::read(node, reading.found));
         let n_answers = usize::try_from(n_answers).ok()?;
         Some(Box::new(Publish {
             subject: subject?,
@@ -198,7 +212,7 @@ impl Kind for PublishStep {
 impl Action for Publish {
     fn uses(&self) -> Vec<NameUse> {
         let mut uses = Vec::new();
-        self.topic.uses(&mut uses);
+        self.topic.iter().for_each(|topic| topic.uses(&mut uses));
         self.content.uses(&mut uses);
         self.maps.iter().for_each(|(_, inputs)| inputs.uses(&mut uses));
         self.single.iter().for_each(|(_, input)| input.uses(&mut uses));
@@ -209,21 +223,8 @@ impl Action for Publish {
         vec![self.subject.target()]
     }
 
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
-        let Some(error @ Value::Map(_)) = result.get("error") else { return Vec::new() };
-        let field = |name| error.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
-        let words: Vec<String> = ["code", "message"].into_iter().filter_map(field).collect();
-        vec![Unsaid {
-            path: "error",
-            message: words.join(" "),
-            expected: Some(Value::Null),
-            actual: Some(error.clone()),
-            details: Vec::new(),
-        }]
+        unsaid_refusal(result, &[])
     }
 
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
@@ -248,7 +249,7 @@ type Error = (Value, String);
 
 impl Publish {
     fn publication(&self, cx: &StepContext<'_>) -> Result<Publication, Trouble> {
-        let mut fields = Map::new();
+        let mut fields = Map::default();
         for (name, inputs) in &self.maps {
             fields.insert((*name).to_owned(), Value::Map(inputs.values(cx.names)?));
         }
@@ -256,7 +257,8 @@ impl Publish {
             fields.insert((*name).to_owned(), input.value(cx.names)?);
         }
         let body = self.content.said(cx.names)?.map(crate::message::Said::into_bytes);
-        Ok(Publication { topic: self.topic.text(cx.names)?, fields, body, n_answers: self.n_answers })
+        let topic = self.topic.as_ref().map(|topic| topic.text(cx.names)).transpose()?.unwrap_or_default();
+        Ok(Publication { topic, fields, body, n_answers: self.n_answers })
     }
 
     /// Publishes on the actor's connection, which is opened where there is none: what the broker told, and why it has not
@@ -271,17 +273,17 @@ impl Publish {
         // Each version is spoken on a connection of its own.
         let name = format!("{} {}", self.subject.name(), version.as_deref().unwrap_or_default());
         let free = cx.actor.brokers.take(&name).filter(Line::is_fresh);
+        let login = login(&self.subject, cx)?;
         let mut line = if let Some(line) = free {
             line
         } else {
-            let login = login(&self.subject, cx)?;
-            match timeout_at(cx.deadline, self.open(login, version)).await {
+            match timeout_at(cx.deadline, self.open(login.clone(), None, version)).await {
                 Ok(Ok((line, Came::Open))) => line,
-                Ok(came) => return Ok((Map::new(), Some(refused(came.map(|(_, came)| came))?))),
-                Err(_) => return Ok((Map::new(), Some(timed_out()))),
+                Ok(came) => return Ok((Map::default(), Some(refused(came.map(|(_, came)| came))?))),
+                Err(_) => return Ok((Map::default(), Some(timed_out()))),
             }
         };
-        let came = timeout_at(cx.deadline, self.publish(&mut line, publication, cx)).await;
+        let came = timeout_at(cx.deadline, self.publish(&mut line, publication, login)).await;
         let told = line.told();
         let error = match came {
             Ok(Ok(Came::Done)) => {
@@ -289,38 +291,60 @@ impl Publish {
                 None
             }
             Ok(came) => Some(refused(came)?),
-            Err(_) => Some(timed_out()),
+            Err(_) => Some(line.waits_for().unwrap_or_else(timed_out)),
         };
         Ok((told, error))
     }
 
-    /// Publishes, and goes to where another broker is in charge.
-    async fn publish(
-        &self,
-        line: &mut Line,
-        publication: &Publication,
-        cx: &StepContext<'_>,
-    ) -> Result<Came, Halt> {
+    /// Declares, publishes, and goes to where another broker is in charge.
+    async fn publish(&self, line: &mut Line, publication: &Publication, login: Login) -> Result<Came, Halt> {
+        let calls = publication.fields.get("declare");
+        let is_nothing = calls.is_none_or(|calls| match calls {
+            Value::List(calls) => calls.is_empty(),
+            other => *other == Value::Null,
+        });
+        if is_nothing && self.topic.is_none() {
+            let reason = "there is nothing to declare, and without a `topic` nothing is published";
+            return Err(Halt::from(Unanswerable::new(reason)));
+        }
+        match calls {
+            None | Some(Value::Null) => {}
+            Some(Value::List(calls)) => match line.declare(calls).await? {
+                Came::Done => {}
+                came => return Ok(came),
+            },
+            Some(other) => {
+                return Err(Halt::from(Unanswerable::new(format!("declare is a list, not {other}"))));
+            }
+        }
+        if self.topic.is_none() {
+            return Ok(Came::Done);
+        }
         let mut came = line.publish(publication).await?;
         for _ in 0..MOST_BROKERS {
             let Came::Elsewhere(address) = came else { break };
-            let found = tokio::net::lookup_host(address).await?.next();
-            let Ok(login) = login(&self.subject, cx) else {
-                return Err(Halt::Lost(InteractionError::Refused));
-            };
+            let found = tokio::net::lookup_host(&address).await?.next();
             let socket = found.unwrap_or(login.socket);
-            let (other, _) = self.open(Login { socket, ..login }, None).await?;
+            let login = Login { socket, ..login.clone() };
+            let (other, _) = self.open(login, Some(address), None).await?;
             *line = other;
             came = line.publish(publication).await?;
         }
         Ok(came)
     }
 
-    async fn open(&self, login: Login, version: Option<String>) -> Result<(Line, Came), Halt> {
+    /// Dials and signs in; `at` is how the broker is called by who sent here.
+    async fn open(
+        &self,
+        login: Login,
+        at: Option<String>,
+        version: Option<String>,
+    ) -> Result<(Line, Came), Halt> {
         let Login { socket, user, password, database: place } = login;
         // Nobody else has this name, which some brokers ask for.
         let name = format!("seam-{:016x}", RandomState::new().hash_one(0_u8));
-        let sign_in = SignIn { user, password, place, name, version };
+        let at = at.unwrap_or_else(|| socket.to_string());
+        let sign_in = SignIn { user, password, place, name, version, at };
         let mut line = Line::dial(socket, self.protocol, sign_in).await?;
         let came = line.sign_in().await?;
         Ok((line, came))

@@ -17,12 +17,30 @@ fn mistakes_are_told_at_their_place() {
             "`redis` does not speak amqp or kafka or mqtt or nats [redis: this speaks redis]",
         ),
         ("- publish: bus\n  topic: a\n  qos: 1", "nats has no `qos` [qos]"),
+        (
+            "- publish: rabbit\n  declare: []\n  json: 1",
+            "the `publish` step needs `topic` [publish: rabbit\n        declare: []\n        json: 1]",
+        ),
+        (
+            "- publish: rabbit\n  declare: []\n  exchange: events",
+            "the `publish` step needs `topic` [publish: rabbit\n        declare: []\n        exchange: events]",
+        ),
         ("- publish: bus\n  topic: a\n  headers: [a]", "`headers` must be a map [[a]: this is a list]"),
         (
             "- publish: bus\n  topic: a\n  json: 1\n  text: b",
             "a step says one message: `json` or `text` [text]",
         ),
     ]);
+}
+
+/// What a protocol can say the step has a field for.
+#[test]
+fn all_fields_of_all_protocols_are_there() {
+    for protocol in seam_wire::PROTOCOLS {
+        for name in protocol.published_fields() {
+            assert!(super::of_publications().any(|field| field.name == *name), "{}: {name}", protocol.name());
+        }
+    }
 }
 
 fn bed(name: &str, url: &str, at: SocketAddr) -> Bed {
@@ -96,7 +114,7 @@ async fn answers_of_nats_belong_to_what_was_asked() {
     let limit = Duration::from_millis(300);
     let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
     assert_eq!(result.get("messages").and_then(Value::as_list).map(<[Value]>::len), Some(2), "{result}");
-    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: there was no answer in time"]);
     server.finish().await;
 }
 
@@ -180,7 +198,7 @@ async fn mqtt() {
         let limit = Duration::from_millis(200);
         let text = "- publish: mqtt\n  topic: orders/nobody\n  receive: 1";
         let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
-        assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+        assert_eq!(unsaid(step(text).as_ref(), &result), ["error: there was no answer in time"]);
     }
     for (text, expect) in [
         ("topic: a/#", "is no topic"),
@@ -201,6 +219,51 @@ async fn mqtt() {
         assert_eq!(gives(&text, &Actor::new(""), &bed).await, error);
     }
     server.finish().await;
+}
+
+/// What is published to has to be there first.
+async fn declared(bed: &Bed) {
+    let calls = "[{ method: queue.declare, queue: $name, durable: true }, \
+                 { method: exchange.declare, exchange: events, type: topic }, \
+                 { method: queue.bind, queue: $name, exchange: events, routing_key: 'orders.*' }]";
+    let fresh = r#"{"name":"fresh"}"#;
+    for (text, expect) in [
+        ("topic: fresh\n  mandatory: true", Some(312_u64)),
+        (&format!("declare: {calls}"), None),
+        ("topic: fresh\n  mandatory: true\n  text: one", None),
+        ("topic: orders.new\n  exchange: events\n  mandatory: true\n  text: two", None),
+        ("declare: [{ method: queue.declare, queue: fresh }]\n  topic: fresh", Some(406)),
+        (&format!("declare: {calls}\n  topic: orders.b\n  exchange: events\n  mandatory: true"), None),
+    ] {
+        let result = run(&format!("- publish: rabbit\n  {text}"), &Actor::new(""), bed, fresh).await;
+        let code = result.get("error").and_then(|error| error.get("code")).cloned();
+        assert_eq!(code, expect.map(Value::from), "{text}: {result}");
+    }
+}
+
+/// A step that would do nothing says so.
+async fn nothing_declared(bed: &Bed) {
+    for calls in ["[]", "$nothing"] {
+        let asked = step(&format!("- publish: rabbit\n  declare: {calls}"));
+        let done = run_as(asked.as_ref(), &Actor::new(""), bed, r#"{"nothing":null}"#, LIMIT).await;
+        assert!(format!("{done:?}").contains("nothing to declare"), "{calls}: {done:?}");
+    }
+}
+
+/// However many a queue holds, no more is taken than is waited for.
+async fn taken(bed: &Bed, actor: &Actor) {
+    for text in ["one", "two", "three"] {
+        let text = format!("- publish: rabbit\n  topic: echo\n  text: {text}");
+        assert_eq!(gives(&text, actor, bed).await, DONE);
+    }
+    for expect in [&["one", "two"][..], &["three"]] {
+        let n = expect.len();
+        let text = format!("- publish: rabbit\n  topic: nobody\n  receive: {n}\n  reply_to: echo");
+        let result = run(&text, actor, bed, "{}").await;
+        let came = result.get("messages").and_then(Value::as_list).unwrap();
+        let texts: Vec<_> = came.iter().map(|one| one.get("text").unwrap().to_plain_text()).collect();
+        assert_eq!(texts, expect, "{result}");
+    }
 }
 
 /// What is published to the queue from which its answers are heard comes back, which is enough of an answer.
@@ -238,6 +301,9 @@ async fn amqp() {
     let result = run(text, &actor, &bed, "{}").await;
     let left = result.get("messages").and_then(Value::as_list).and_then(|all| all[0].get("text"));
     assert_eq!(left, Some(&Value::text("left")), "{result}");
+    declared(&bed).await;
+    nothing_declared(&bed).await;
+    taken(&bed, &actor).await;
     // Answers without a queue, twice on one connection.
     let other = Actor::new("");
     for _ in 0..2 {
@@ -258,7 +324,7 @@ async fn amqp() {
     let limit = Duration::from_millis(300);
     let text = "- publish: rabbit\n  topic: nobody\n  receive: 1";
     let result = run_as(step(text).as_ref(), &actor, &bed, "{}", limit).await.unwrap();
-    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: timeout there was no answer in time"]);
+    assert_eq!(unsaid(step(text).as_ref(), &result), ["error: there was no answer in time"]);
     let text = "- publish: rabbit\n  topic: a\n  properties: { colour: red }";
     let done = run_as(step(text).as_ref(), &actor, &bed, "{}", LIMIT).await;
     assert!(format!("{done:?}").contains("has no property colour"), "{done:?}");

@@ -6,6 +6,7 @@ mod session;
 pub(crate) use session::Session;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
+use crate::answered::words_for;
 use crate::kind::{Kind, Reading};
 use crate::login::login;
 use crate::subject::{self, Subject};
@@ -102,7 +103,7 @@ impl Action for Redis {
         let Some(Value::Text(error)) = result.get("error") else { return Vec::new() };
         vec![Unsaid {
             path: "error",
-            message: error.clone(),
+            message: words_for(error).map_or_else(|| error.clone(), str::to_owned),
             expected: Some(Value::Null),
             actual: Some(Value::text(error)),
             details: Vec::new(),

@@ -208,7 +208,7 @@ fn paired(reply: Value) -> Value {
     match reply {
         Value::List(list) if list.len() % 2 == 0 => {
             let mut elements = list.into_iter();
-            let mut map = Map::new();
+            let mut map = Map::default();
             while let (Some(key), Some(value)) = (elements.next(), elements.next()) {
                 map.insert(key.to_plain_text(), value);
             }

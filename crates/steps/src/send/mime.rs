@@ -1,7 +1,8 @@
-//! A mail's bytes, of what a step says about it: headers, texts and attachments (RFC 5322, 2045 to 2047).
+//! A mail's bytes, of what a step says about it: headers, texts and attachments (RFC 5322, 2045 to 2047, 2231).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use seam_value::{Map, Value};
 use seam_wire::body::from_base64;
 use std::fmt::Write as _;
@@ -30,6 +31,12 @@ pub(super) struct Mail {
     /// Divides the parts, which nothing else may contain.
     pub(super) boundary: String,
 }
+
+/// What a parameter's text may not have as it is (RFC 2231, 7).
+const IN_PARAMETERS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// How many letters of a file's name stand in one line: of each there are twelve at most.
+const LETTERS: usize = 5;
 
 /// The headers whose texts are addresses, in small letters (RFC 5322, 3.6).
 const OF_PEOPLE: &[&str] = &["from", "sender", "reply-to", "to", "cc", "bcc"];
@@ -135,7 +142,9 @@ fn in_words(text: &str) -> String {
 
 fn text_part(kind: &str, text: &str) -> String {
     let lines = text.replace("\r\n", "\n");
-    let is_plain = text.is_ascii() && !text.contains('\0') && lines.lines().all(|line| line.len() < 990);
+    // A lone `\r` stands in no line of a mail (RFC 5321, 2.3.8).
+    let is_plain =
+        text.is_ascii() && !lines.contains(['\0', '\r']) && lines.lines().all(|line| line.len() < 990);
     let head = format!("Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: ");
     if is_plain {
         format!("{head}7bit\r\n\r\n{}", lines.replace('\n', "\r\n"))
@@ -157,11 +166,30 @@ fn attachment(value: &Value) -> Result<String, String> {
     if [Some(&kind), name.as_ref()].into_iter().flatten().any(|text| text.contains(['\r', '\n', '"'])) {
         return Err(format!("{value} can't be attached: its name or type has quotes or line ends"));
     }
-    let name = name.map_or_else(String::new, |name| format!("; filename=\"{}\"", encoded(&name)));
+    let name = name.map_or_else(String::new, |name| filename(&name));
     Ok(format!(
         "Content-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment{name}\r\n\r\n{}",
         in_lines(&bytes)
     ))
+}
+
+/// A file's name as a parameter; one with letters beyond ASCII in parts, each of a line's length (RFC 2231, 3 and 4).
+fn filename(name: &str) -> String {
+    if name.is_ascii() {
+        return format!("; filename=\"{name}\"");
+    }
+    let letters: Vec<char> = name.chars().collect();
+    let parts: Vec<String> = letters
+        .chunks(LETTERS)
+        .map(|letters| utf8_percent_encode(&String::from_iter(letters), IN_PARAMETERS).to_string())
+        .collect();
+    let is_one = parts.len() == 1;
+    let part = |(index, part): (usize, &String)| {
+        let number = if is_one { String::new() } else { format!("*{index}") };
+        let charset = if index == 0 { "utf-8''" } else { "" };
+        format!(";\r\n filename{number}*={charset}{part}")
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 fn multipart(kind: &str, boundary: &str, parts: &[String]) -> String {
@@ -234,6 +262,37 @@ mod tests {
         assert_eq!(read.headers.get("to"), Some(&Value::text("Ä <a@x.test>, Carl Ö <c@x.test>")));
         let bytes = header("Subject", "Ä <a@x.test>, Ö <b@x.test>").write().unwrap();
         assert_eq!(Read::read(&bytes).subject, "Ä <a@x.test>, Ö <b@x.test>");
+    }
+
+    #[test]
+    fn names_of_files_have_all_letters() {
+        for (name, expect) in [
+            ("bill 7.pdf", "attachment; filename=\"bill 7.pdf\"\r\n"),
+            ("Ä.pdf", "attachment;\r\n filename*=utf-8''%C3%84.pdf\r\n"),
+            (
+                "Bücher & 日本.pdf",
+                "attachment;\r\n filename*0*=utf-8''B%C3%BCche;\r\n filename*1*=r%20%26%20%E6%97%A5;\r\n filename*2*=%E6%9C%AC.pdf\r\n",
+            ),
+        ] {
+            let attached = Value::map([("name", Value::text(name)), ("content", Value::text("a"))]);
+            let mail = Mail { attachments: vec![attached], boundary: "b".to_owned(), ..Mail::default() };
+            let bytes = mail.write().unwrap();
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            assert!(text.is_ascii() && text.contains(expect), "{text}");
+            assert_eq!(Read::read(&bytes).attachments[0].name.as_deref(), Some(name), "{text}");
+        }
+    }
+
+    /// What ends a line for some and not for others goes in letters that say which it is.
+    #[test]
+    fn no_line_ends_but_those_of_mails() {
+        for (text, is_plain) in [("a\nb\r\nc", true), ("a\rb", false), ("a\r\r\nb", false)] {
+            let mail = Mail { text: Some(text.to_owned()), ..Mail::default() };
+            let bytes = mail.write().unwrap();
+            let written = String::from_utf8(bytes.clone()).unwrap();
+            assert_eq!(written.contains("7bit"), is_plain, "{written}");
+            assert!(!written.replace("\r\n", "").contains(['\r', '\n']), "{written:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use seam_diag::Diagnostic;
 use seam_expr::{NameUse, Names};
 use seam_model::{Field, Fields, Shape, Step, Word};
 use seam_value::{Map, Value};
-use session::{Answer, Halt, send};
+use session::{Answer, Encryption, Halt, send};
 use std::hash::{BuildHasher as _, RandomState};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,8 +29,9 @@ static WORD: Word = Word {
     text: "Hands one mail over by SMTP, on a connection of its own, as whoever sends mails does. It goes to all of `to`, `cc` \
            and `bcc`; `sender` and `recipients` say otherwise what stands on its envelope. `Date` and `Message-ID` are \
            written where `headers` have none. User and password are those of the component's address. The first \
-           command that is refused ends it.\n\n\
-           A status of 4xx or 5xx fails the step unless it expects something at `status`; a refused connection, or one that \
+           command that is refused ends it. To an endpoint that speaks `smtps` TLS comes first; to others it is begun by STARTTLS with \
+           `tls: true`, and where nobody can sign in without it.\n\n\
+           A status of 300 and more fails the step unless it expects something at `status`; a refused connection, or one that \
            ends, fails it unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[
@@ -41,7 +42,11 @@ static WORD: Word = Word {
         Field::optional("subject", Shape::Text, "the subject"),
         Field::optional("text", Shape::Text, "the plain text"),
         Field::optional("html", Shape::Text, "the HTML"),
-        Field::optional("headers", Shape::MapOf(&Shape::Any), "further headers by name"),
+        Field::optional(
+            "headers",
+            Shape::MapOf(&Shape::Any),
+            "further headers by name; those of MIME are said by what the mail has",
+        ),
         Field::optional(
             "attachments",
             Shape::List(&Shape::Any),
@@ -50,6 +55,7 @@ static WORD: Word = Word {
         Field::optional("raw", Shape::Text, "the whole mail as it is, with its headers"),
         Field::optional("sender", Shape::Text, "who hands it over, by the envelope; empty for a bounce"),
         Field::optional("recipients", PEOPLE, "who gets it, by the envelope"),
+        Field::optional("tls", Shape::Boolean, "is it handed over by TLS, which STARTTLS begins"),
     ],
     results: &[
         Field::optional("status", Shape::Integer, "the three digits of the reply that decided: 250"),
@@ -85,10 +91,15 @@ const NAMES: &[&str] =
 /// What `raw` says by itself.
 const NOT_BESIDE_RAW: &[&str] = &["subject", "text", "html", "attachments"];
 
+/// Headers that say how the texts and the attachments are written, in small letters.
+const OF_MIME: &[&str] =
+    &["mime-version", "content-type", "content-transfer-encoding", "content-disposition"];
+
 struct Send {
     subject: Subject,
     inputs: Vec<(&'static str, Input)>,
     headers: Inputs,
+    encryption: Encryption,
 }
 
 impl Kind for SendStep {
@@ -99,7 +110,17 @@ impl Kind for SendStep {
     fn read(&self, step: &Step, reading: &mut Reading<'_>) -> Option<Box<dyn Action>> {
         let mut fields = Fields::over(&step.inputs, step.span, "the `send` step");
         let given: Vec<_> = NAMES.iter().filter_map(|name| Some((*name, fields.take_entry(name)?))).collect();
-        let headers = Inputs::read(fields.map("headers", reading.found), reading.found);
+        let further = fields.map("headers", reading.found);
+        for entry in further {
+            let name = &entry.key.value;
+            if OF_MIME.contains(&name.to_ascii_lowercase().as_str()) {
+                let error = Diagnostic::error(format!("`{name}` is said by what the mail has"));
+                let hint = "`text`, `html` and `attachments` say it; with `raw` the mail goes as it is written there";
+                reading.found.push(error.at(entry.key.span, "").hint(hint));
+            }
+        }
+        let headers = Inputs::read(further, reading.found);
+        let is_asked = fields.boolean("tls", reading.found).unwrap_or_default();
         fields.finish(reading.found);
         let is_given = |name: &str| given.iter().any(|(other, _)| *other == name);
         for (name, entry) in given.iter().filter(|(name, _)| NOT_BESIDE_RAW.contains(name)) {
@@ -107,6 +128,10 @@ impl Kind for SendStep {
                 let title = format!("`raw` is the whole mail: `{name}` stands in it");
                 reading.found.push(Diagnostic::error(title).at(entry.key.span, ""));
             }
+        }
+        if let Some(entry) = further.first().filter(|_| is_given("raw")) {
+            let title = "`raw` is the whole mail: `headers` stand in it";
+            reading.found.push(Diagnostic::error(title).at(entry.key.span, ""));
         }
         let mut require = |names: &[&str], what: &str| {
             if !names.iter().any(|name| is_given(name)) {
@@ -120,8 +145,13 @@ impl Kind for SendStep {
         let inputs =
             given.iter().map(|(name, entry)| (*name, Input::read(&entry.node, reading.found))).collect();
         let text = subject::text(&step.subject, "mail", reading)?;
-        let subject = subject::speaking("smtp", text, step.subject.span, reading)?;
-        Some(Box::new(Send { subject, inputs, headers }))
+        let subject = subject::speaking_one_of(&["smtp", "smtps"], text, step.subject.span, reading)?;
+        let encryption = match reading.system.protocol(&subject.component, &subject.endpoint) {
+            Some("smtps") => Encryption::First,
+            _ if is_asked => Encryption::Asked,
+            _ => Encryption::IfNeeded,
+        };
+        Some(Box::new(Send { subject, inputs, headers, encryption }))
     }
 }
 
@@ -135,10 +165,6 @@ impl Action for Send {
 
     fn targets(&self) -> Vec<Target> {
         vec![self.subject.target()]
-    }
-
-    fn only_reads(&self) -> bool {
-        false
     }
 
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
@@ -165,7 +191,7 @@ impl Action for Send {
             let began = Instant::now();
             let login = login(&self.subject, cx)?;
             let (envelope, content) = self.mail(cx.names)?;
-            let sent = timeout_at(cx.deadline, send(&login, &envelope, &content)).await;
+            let sent = timeout_at(cx.deadline, send((&login, self.encryption), &envelope, &content)).await;
             let elapsed = shown(began.elapsed());
             let (answer, error) = match sent {
                 Ok(Ok((answer, session))) => {
@@ -177,6 +203,10 @@ impl Action for Send {
                 Ok(Err(Halt::NoWay)) => {
                     let reason = "the server lets nobody sign in by PLAIN or LOGIN, and `send` steps know no other way";
                     return Err(Trouble::errored(reason).at(self.subject.span));
+                }
+                Ok(Err(Halt::NoTls(reason))) => {
+                    let reason = format!("TLS came to nothing: {reason}");
+                    return Err(Trouble::failed(reason).at(self.subject.span));
                 }
                 Err(_) => (Answer::default(), Some("timeout")),
             };

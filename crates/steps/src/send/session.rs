@@ -1,5 +1,8 @@
 //! One session of SMTP, for one mail: what a client says there. What the server says is read by the decoder that watches
 //! seams (`crate::heard`), so that a step's result has the fields of an interaction.
+//!
+//! TLS is spoken with the test's own seam, and by it with the provider, whose certificate it judges: here nothing is to be
+//! judged.
 
 use super::mime::Envelope;
 use crate::heard::{Heard, Unread};
@@ -9,11 +12,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::BytesMut;
 use seam_event::InteractionError;
+use seam_proxy::ProviderTls;
 use seam_value::Value;
 use seam_wire::Direction;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,7 +39,25 @@ pub(super) enum Halt {
     Malformed,
     /// The server can't be signed in with.
     NoWay,
+    /// TLS is wanted, and came to nothing.
+    NoTls(String),
 }
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encryption {
+    /// Before anything else.
+    First,
+    /// By STARTTLS.
+    Asked,
+    /// By STARTTLS, where nobody can sign in without it.
+    IfNeeded,
+}
+
+/// A connection, over TLS or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Self {
@@ -60,8 +82,10 @@ pub(super) struct Answer {
 
 /// An open session; dropping it closes the connection.
 pub(super) struct Session {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     heard: Heard,
+    /// Is the decoder told? It is not of STARTTLS, behind which nothing would be legible.
+    is_heard: bool,
     input: BytesMut,
 }
 
@@ -76,18 +100,28 @@ impl Reply {
     fn is_good(&self) -> bool {
         self.status < 300
     }
+
+    /// Is this among the abilities that it tells?
+    fn offers(&self, ability: &str) -> bool {
+        let words = self.text.lines().filter_map(|line| line.split([' ', '=']).next());
+        words.into_iter().any(|word| word.eq_ignore_ascii_case(ability))
+    }
 }
 
 /// Sends one mail, whose content stands as it is, without the dots of SMTP. The session is still to be left.
 pub(super) async fn send(
-    login: &Login,
+    (login, encryption): (&Login, Encryption),
     envelope: &Envelope,
     content: &[u8],
 ) -> Result<(Answer, Session), Halt> {
     let stream = TcpStream::connect(login.socket).await?;
     stream.set_nodelay(true)?;
-    let mut session = Session { stream, heard: Heard::new("smtp", None), input: BytesMut::new() };
-    let (last, command) = session.talk(login, envelope, content).await?;
+    let heard = Heard::new("smtp", None);
+    let mut session = Session { stream: Box::new(stream), heard, is_heard: true, input: BytesMut::new() };
+    if encryption == Encryption::First {
+        session.encrypt().await?;
+    }
+    let (last, command) = session.talk((login, encryption), envelope, content).await?;
     let mut answer = Answer {
         status: Value::from(u64::from(last.status)),
         text: Value::Text(last.text.clone()),
@@ -106,10 +140,39 @@ impl Session {
         let _ = timeout_at(deadline.min(Instant::now() + GOODBYE), self.ask("QUIT")).await;
     }
 
+    /// Puts TLS on the connection.
+    async fn encrypt(&mut self) -> Result<(), Halt> {
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let encrypted = ProviderTls::of_anybody().over(plain).await;
+        // What is about TLS alone comes as data that are invalid; all else befell the connection.
+        let lost = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidData => Halt::NoTls(error.to_string()),
+            _ => Halt::Lost(seen(&error)),
+        };
+        self.stream = Box::new(encrypted.map_err(lost)?);
+        Ok(())
+    }
+
+    /// Asks for TLS: the reply, where it is none that begins it.
+    async fn start_tls(&mut self) -> Result<Option<Reply>, Halt> {
+        self.is_heard = false;
+        let reply = self.ask("STARTTLS").await?;
+        self.is_heard = true;
+        if !reply.is_good() {
+            return Ok(Some(reply));
+        }
+        // What was said before it is nobody's word behind it.
+        if !self.input.is_empty() {
+            return Err(Halt::Malformed);
+        }
+        self.encrypt().await?;
+        Ok(None)
+    }
+
     /// Up to the reply that decides, with the command that it refuses; none for the mail itself.
     async fn talk(
         &mut self,
-        login: &Login,
+        (login, encryption): (&Login, Encryption),
         envelope: &Envelope,
         content: &[u8],
     ) -> Result<(Reply, Option<&'static str>), Halt> {
@@ -120,6 +183,23 @@ impl Session {
         let mut able = self.ask("EHLO localhost").await?;
         if !able.is_good() {
             able = self.ask("HELO localhost").await?;
+            if !able.is_good() {
+                return Ok((able, Some("HELO")));
+            }
+        }
+        let wants_tls = match encryption {
+            Encryption::First => false,
+            Encryption::Asked => true,
+            Encryption::IfNeeded => login.user.is_some() && !able.offers("AUTH") && able.offers("STARTTLS"),
+        };
+        if wants_tls {
+            if !able.offers("STARTTLS") {
+                return Err(Halt::NoTls("the server offers no STARTTLS".to_owned()));
+            }
+            if let Some(refused) = self.start_tls().await? {
+                return Ok((refused, Some("STARTTLS")));
+            }
+            able = self.ask("EHLO localhost").await?;
             if !able.is_good() {
                 return Ok((able, Some("HELO")));
             }
@@ -179,8 +259,15 @@ impl Session {
 
     /// Says this, and hears what is replied.
     async fn say(&mut self, bytes: &[u8]) -> Result<Reply, Halt> {
-        self.heard.hear(Direction::ToProvider, bytes)?;
-        let written = self.stream.write_all(bytes).await;
+        if self.is_heard {
+            self.heard.hear(Direction::ToProvider, bytes)?;
+        }
+        // TLS keeps back what the socket does not take, and reading does not send it.
+        let written = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        let written = written.await;
         match self.reply().await {
             // A server that closes while it is spoken to may have said why.
             Ok(reply) if reply.status >= 400 => Ok(reply),
@@ -199,7 +286,9 @@ impl Session {
                 if self.stream.read_buf(&mut self.input).await? == 0 {
                     return Err(Halt::Lost(InteractionError::Closed));
                 }
-                self.heard.hear(Direction::ToConsumer, &self.input[before..])?;
+                if self.is_heard {
+                    self.heard.hear(Direction::ToConsumer, &self.input[before..])?;
+                }
                 continue;
             };
             let line = self.input.split_to(end + 1);

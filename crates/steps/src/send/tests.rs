@@ -16,10 +16,22 @@ fn mistakes_are_told_at_their_place() {
     mistakes(&[
         ("- send: mail\n  to: c@d", "the `send` step needs `from` [send: mail\n        to: c@d]"),
         ("- send: mail\n  from: a@b", "the `send` step needs `to` [send: mail\n        from: a@b]"),
-        ("- send: redis\n  from: a@b\n  to: c@d", "`redis` does not speak smtp [redis: this speaks redis]"),
+        (
+            "- send: redis\n  from: a@b\n  to: c@d",
+            "`redis` does not speak smtp or smtps [redis: this speaks redis]",
+        ),
         (
             &format!("{both}\n  raw: hello\n  subject: hello"),
             "`raw` is the whole mail: `subject` stands in it [subject]",
+        ),
+        (
+            &format!("{both}\n  raw: hello\n  headers: {{ X-A: b }}"),
+            "`raw` is the whole mail: `headers` stand in it [X-A]",
+        ),
+        (
+            &format!("{both}\n  headers: {{ content-Type: text/html, X-Content-Type: a }}"),
+            "`content-Type` is said by what the mail has [content-Type] {`text`, `html` and `attachments` say it; with \
+             `raw` the mail goes as it is written there}",
         ),
     ]);
 }
@@ -138,6 +150,48 @@ async fn what_does_not_answer_as_it_should() {
     drop(silent);
     let result = run(asked, &Actor::new(""), &bed, "{}").await;
     assert_eq!(result.get("error"), Some(&Value::text("refused")));
+}
+
+/// STARTTLS is asked for where it is wanted, or where nobody can sign in without it.
+#[tokio::test]
+async fn who_begins_with_tls() {
+    for (user, field, abilities, expect) in [
+        ("", "tls: true", "250-here\r\n250-STARTTLS\r\n250 SMTPUTF8", &["EHLO", "STARTTLS"][..]),
+        ("tester:x@", "", "250-here\r\n250 STARTTLS", &["EHLO", "STARTTLS"]),
+        ("tester:p%40ss%3Aword@", "", "250-here\r\n250-AUTH PLAIN\r\n250 STARTTLS", &["EHLO", "AUTH"]),
+        ("", "", "250-here\r\n250 STARTTLS", &["EHLO", "MAIL"]),
+    ] {
+        let (at, mut said) = smtp::server(abilities).await;
+        let asked = step(&format!("- send: mail\n  from: a@b\n  to: c@d\n  {field}"));
+        let done = run_as(asked.as_ref(), &Actor::new(""), &bed(user, at), "{}", LIMIT).await;
+        let said = all(&mut said);
+        let commands = said.iter().filter_map(|line| line.split([' ', ':']).next());
+        assert_eq!(commands.take(2).collect::<Vec<_>>(), expect, "{said:?}: {done:?}");
+        let is_lost = done.as_ref().is_ok_and(|result| result.get("error") == Some(&Value::text("closed")));
+        assert_eq!(is_lost, expect.contains(&"STARTTLS"), "it knows no TLS, and does not say so: {done:?}");
+    }
+    let (at, _said) = smtp::server(ABLE).await;
+    let asked = step("- send: mail\n  from: a@b\n  to: c@d\n  tls: true");
+    let done = run_as(asked.as_ref(), &Actor::new(""), &bed("", at), "{}", LIMIT).await;
+    assert!(format!("{done:?}").contains("offers no STARTTLS"), "{done:?}");
+}
+
+/// One that goes away while TLS begins is one that goes away.
+#[tokio::test]
+async fn what_ends_within_the_beginning_of_tls_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut came = [0; 4096];
+        for line in ["220 a\r\n", "250-a\r\n250 STARTTLS\r\n", "220 go on\r\n"] {
+            stream.write_all(line.as_bytes()).await.unwrap();
+            assert!(stream.read(&mut came).await.unwrap() > 0);
+        }
+    });
+    let asked = step("- send: mail\n  from: a@b\n  to: c@d\n  tls: true\n  expect: { error: closed }");
+    let result = run_as(asked.as_ref(), &Actor::new(""), &bed("", at), "{}", LIMIT).await.unwrap();
+    assert_eq!(result.get("error"), Some(&Value::text("closed")), "{result}");
 }
 
 /// A server that says these lines in turn: the first unasked, each other one when something has come. Then it says nothing

@@ -11,6 +11,7 @@ use mysql::Session as MysqlSession;
 use session::Session as PostgresSession;
 
 use crate::action::{Action, StepContext, Target, Trouble, Unsaid};
+use crate::answered::{unsaid_refusal, words};
 use crate::kind::{Kind, Reading};
 use crate::login::{Login, login};
 use crate::subject::{self, Subject};
@@ -164,21 +165,7 @@ impl Action for Sql {
     }
 
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
-        let Some(error @ Value::Map(_)) = result.get("error") else { return Vec::new() };
-        let field = |name| error.get(name).filter(|value| **value != Value::Null).map(Value::to_plain_text);
-        let detail =
-            ["detail", "hint"].into_iter().filter_map(|name| Some(format!("{name}: {}", field(name)?)));
-        vec![Unsaid {
-            path: "error",
-            message: format!(
-                "{} {}",
-                field("code").unwrap_or_default(),
-                field("message").unwrap_or_default()
-            ),
-            expected: Some(Value::Null),
-            actual: Some(error.clone()),
-            details: detail.collect(),
-        }]
+        unsaid_refusal(result, &["detail", "hint"])
     }
 
     fn run<'a>(&'a self, cx: &'a StepContext<'a>) -> BoxFuture<'a, Result<Value, Trouble>> {
@@ -306,15 +293,9 @@ fn server_error(error: &ServerError) -> Value {
 }
 
 fn lost(why: InteractionError) -> Value {
-    let message = match why {
-        InteractionError::Refused => "the connection was refused: nothing listens there",
-        InteractionError::Reset => "the connection was reset",
-        InteractionError::Closed => "the connection was closed",
-        InteractionError::Timeout => "there was no answer in time",
-    };
     server_error(&ServerError {
         code: Code::Text(why.name().to_owned()),
-        message: message.to_owned(),
+        message: words(why).to_owned(),
         ..ServerError::default()
     })
 }

@@ -279,7 +279,7 @@ async fn what_takes_too_long(bed: &Bed) {
     let action = step(&yaml("select pg_sleep(60) as steps_test"));
     let result = run_as(action.as_ref(), &ann, bed, "{}", Duration::from_millis(100)).await.unwrap();
     assert_eq!(field(&result, "error.code"), "timeout");
-    assert_eq!(unsaid(action.as_ref(), &result), ["error: timeout there was no answer in time"]);
+    assert_eq!(unsaid(action.as_ref(), &result), ["error: there was no answer in time"]);
     // It was told to stop: at most one look finds it still on its way out.
     let query = "select count(*) as n from pg_stat_activity where query like '%steps_test%' and pid <> pg_backend_pid()";
     let mut left = String::new();

@@ -1,5 +1,6 @@
 //! A small server that speaks WebSocket: it answers a subscription with two messages, and says again what else it hears.
 
+use super::serving;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
@@ -10,14 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 pub(crate) async fn server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(talk(BufReader::new(stream)));
-        }
-    });
-    at
+    serving(|stream, _| async { talk(BufReader::new(stream)).await.unwrap_or(()) }).await.0
 }
 
 /// One that pings three times, tells each answer, and leaves.

@@ -12,7 +12,7 @@ pub(crate) mod smtp;
 use crate::action::{Action, Inner, StepContext, Trouble, Unsaid};
 use crate::actor::Actor;
 use crate::bench::{Act, Address, Awaited, Bench, SaidLine, SeamFilter};
-use crate::disturb::Placed;
+use crate::disturb::{Disturbance, Placed};
 use crate::kind::{DeclaredSystem, Reading, STEPS, kind};
 use crate::paths::check_paths;
 use futures_util::future::BoxFuture;
@@ -22,6 +22,7 @@ use seam_expr::{Chance, Names};
 use seam_launch::Watcher;
 use seam_manifest::{TestFiles, Vocabulary};
 use seam_model::{TestFile, Word};
+use seam_proxy::FAULTS;
 use seam_value::{Map, Value};
 use seam_wire::grpc::Descriptors;
 use std::cell::RefCell;
@@ -29,12 +30,34 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 /// Nothing here takes this long unless it is broken.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// Serves whoever comes by what this makes of a connection: where it listens, and how many came.
+pub(crate) async fn serving<F>(
+    serve: impl Fn(TcpStream, SocketAddr) -> F + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let n_connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&n_connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(serve(stream, at));
+        }
+    });
+    (at, n_connections)
+}
 
 /// The system that the steps of the tests are about.
 pub(crate) struct Small;
@@ -111,12 +134,13 @@ fn read_with(text: &str) -> Result<Read, Vec<String>> {
     let words: Vec<&'static Word> = STEPS.iter().map(|kind| kind.word()).collect();
     let later: Vec<&'static str> =
         STEPS.iter().filter(|kind| kind.is_later()).map(|kind| kind.word().name).collect();
-    let vocabulary = Vocabulary { steps: &words, later: &later, ..Vocabulary::default() };
+    let faults: Vec<&'static Word> = FAULTS.iter().map(|kind| &kind.word).collect();
+    let vocabulary = Vocabulary { steps: &words, later: &later, faults: &faults, ..Vocabulary::default() };
     let (mut sources, mut found) = (Sources::default(), Diagnostics::default());
     let file = TestFiles::new(folder.path(), &vocabulary).read(&path, &mut sources, &mut found);
     let mut actions = Vec::new();
     if let Some(file) = &file {
-        actions = read_steps(file, &mut found);
+        actions = read_steps(file, &RefCell::new(sources), &mut found);
     }
     if let (Some(file), true) = (file, found.is_empty()) {
         let sound = |action: Option<Box<dyn Action>>| action.expect("without a mistake there is an action");
@@ -125,7 +149,11 @@ fn read_with(text: &str) -> Result<Read, Vec<String>> {
     Err(found.in_order().into_iter().map(|diagnostic| shown(diagnostic, text)).collect())
 }
 
-fn read_steps(file: &TestFile, found: &mut Diagnostics) -> Vec<Option<Box<dyn Action>>> {
+fn read_steps(
+    file: &TestFile,
+    sources: &RefCell<Sources>,
+    found: &mut Diagnostics,
+) -> Vec<Option<Box<dyn Action>>> {
     let steps = file.tests.first().map(|test| test.steps.as_slice()).unwrap_or_default();
     steps
         .iter()
@@ -135,11 +163,14 @@ fn read_steps(file: &TestFile, found: &mut Diagnostics) -> Vec<Option<Box<dyn Ac
                 defaults: &file.defaults,
                 flows: &file.flows,
                 folder: Path::new("/project/tests"),
-                sources: &RefCell::default(),
+                sources,
                 found,
             };
             let kind = kind(&step.action.value).unwrap();
             check_paths(step, kind, &mut reading);
+            for entry in &step.under {
+                let _ = Disturbance::read(entry, &mut reading);
+            }
             kind.read(step, &mut reading)
         })
         .collect()

@@ -1,5 +1,6 @@
 //! A small gRPC server, and what describes it.
 
+use crate::testing::serving;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt, StreamBody};
@@ -10,7 +11,6 @@ use seam_wire::grpc::Descriptors;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 
 const PROTO: &str = "syntax = \"proto3\"; package shop;
     message Book { string sku = 1; int32 count = 2; }
@@ -28,16 +28,11 @@ pub(crate) fn descriptors() -> Arc<Descriptors> {
 }
 
 pub(crate) async fn server() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let serve = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(answer));
-            tokio::spawn(serve);
-        }
-    });
-    at
+    let serve = |stream, _| async {
+        let serve = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = serve.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+    };
+    serving(serve).await.0
 }
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;

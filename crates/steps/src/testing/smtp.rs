@@ -1,20 +1,15 @@
 //! A small SMTP server, that lets `tester` in by the password `p@ss:word` and has nobody called `gone`.
 
+use super::serving;
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 /// Where it listens, and all that is said to it: a session's lines, a mail's content without its last dot.
 pub(crate) async fn server(abilities: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let at = listener.local_addr().unwrap();
     let (say, said) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, abilities, say.clone()));
-        }
-    });
+    let (at, _) = serving(move |stream, _| serve(stream, abilities, say.clone())).await;
     (at, said)
 }
 

@@ -174,10 +174,6 @@ impl Action for Ws {
         vec![self.address.target()]
     }
 
-    fn only_reads(&self) -> bool {
-        false
-    }
-
     fn unsaid(&self, result: &Value) -> Vec<Unsaid> {
         let came = result.get("messages").and_then(Value::as_list).map_or(0, <[Value]>::len);
         let waited = match came {
@@ -264,7 +260,7 @@ impl Action for Ws {
             let field = |name: &str| shake.get(name).cloned().unwrap_or_default();
             let result = Value::map([
                 ("status", field("status")),
-                ("headers", shake.get("headers").cloned().unwrap_or_else(|| Value::Map(Map::new()))),
+                ("headers", shake.get("headers").cloned().unwrap_or_else(|| Value::Map(Map::default()))),
                 ("messages", Value::List(messages)),
                 ("elapsed", Value::Text(shown(began.elapsed()))),
                 ("error", error.map_or(Value::Null, Value::text)),

@@ -2,7 +2,6 @@
 
 use super::scope::Scope;
 use crate::delay::Delay;
-use seam_diag::Span;
 use seam_expr::{EvalError, NameUse, Path, Segment, Template};
 use seam_value::{Map, Value};
 use seam_wire::{Callback, Say};
@@ -20,8 +19,6 @@ pub(super) struct Answer {
     pub(super) times: u64,
     /// Between the parts of what is said bit by bit, where they are drawn.
     pub(super) pauses: Vec<Pause>,
-    /// Where it stands.
-    pub(super) span: Span,
 }
 
 /// A pause before one part of an answer, drawn anew each time.
@@ -177,7 +174,7 @@ impl Body {
             }
             Self::Form(template) => {
                 let value = template.render(scope)?;
-                (Some("application/x-www-form-urlencoded"), form(value.as_map().unwrap_or(&Map::new())))
+                (Some("application/x-www-form-urlencoded"), form(value.as_map().unwrap_or(&Map::default())))
             }
             Self::Text(template) => {
                 (Some("text/plain; charset=utf-8"), template.render_text(scope)?.into_bytes())
@@ -211,7 +208,7 @@ fn set(state: &mut Value, path: &[String], value: Value) {
     let mut at = state;
     for name in path {
         if at.as_map().is_none() {
-            *at = Value::Map(Map::new());
+            *at = Value::Map(Map::default());
         }
         let Value::Map(map) = at else { return };
         at = map.entry(name.clone()).or_default();

@@ -55,12 +55,9 @@ impl Glances {
         glance: Glance<'_>,
         mut answers: impl FnMut(usize) -> Option<T>,
     ) -> Result<Option<T>, MustRead> {
-        let (Some(path), Some(method)) = ((glance.field)("path"), (glance.field)("method")) else {
-            return Err(MustRead);
-        };
         let before = self.first_other.unwrap_or(usize::MAX);
-        for seen in self.by_path.get(path).into_iter().flatten() {
-            if seen.method.as_deref().is_some_and(|own| own != method) {
+        for seen in self.by_path.get(glance.path).into_iter().flatten() {
+            if seen.method.as_deref().is_some_and(|own| own != glance.method) {
                 continue;
             }
             if !seen.is_plain || seen.rank > before {

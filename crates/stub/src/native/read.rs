@@ -83,6 +83,8 @@ fn read_top(node: &Node, reading: &Reading<'_>, found: &mut Diagnostics) -> Stub
         let title =
             format!("these stubs speak `{}`, the seam speaks `{}`", protocol.value, reading.protocol.name());
         found.push(Diagnostic::error(title).at(protocol.span, ""));
+        // Whatever else could be told would only say the same.
+        return Stubs { list: Vec::new(), state: None };
     }
     let state = fields.take("state").map(Node::to_value);
     let list = read_list(fields.list("stubs", found), reading, found);
@@ -102,17 +104,16 @@ fn read_stub(number: usize, node: &Node, reading: &Reading<'_>, found: &mut Diag
     let name = fields.text("name", found).map_or_else(|| format!("stub {number}"), |name| name.value);
     let request = fields.take("request").map_or_else(Vec::new, |node| read_request(node, reading, found));
     let when = read_when(fields.map("when", found), found);
+    let asks_messages =
+        request.iter().any(|condition| condition.statement.fields().any(|one| one == "message"));
     let shared = Shared {
+        method: method(&request),
+        is_whole: !asks_messages,
         delay: fields.take("delay").map_or(Delay::None, |node| Delay::read(node, found)),
         then: read_then(fields.map("then", found), found),
         callbacks: read_callbacks(fields.list("callbacks", found), found),
     };
     let answers = read_answers(&mut fields, &shared, reading, found);
-    let answers_messages =
-        request.iter().any(|condition| condition.statement.fields().any(|one| one == "message"));
-    if !answers_messages {
-        check_answers(&answers, &request, reading, found);
-    }
     let repeat = fields.boolean("repeat", found).unwrap_or_default();
     let times = fields.positive("times", found);
     let priority = fields.positive("priority", found).unwrap_or(USUAL_PRIORITY);
@@ -127,30 +128,41 @@ fn read_stub(number: usize, node: &Node, reading: &Reading<'_>, found: &mut Diag
     (!stub.answers.is_empty()).then_some(stub)
 }
 
-/// Tells answers that can't be said in this protocol, as far as they depend on nothing.
-fn check_answers(answers: &[Answer], request: &[Condition], reading: &Reading<'_>, found: &mut Diagnostics) {
+/// The method that is asked for, as descriptors name it.
+fn method(request: &[Condition]) -> Option<String> {
     let asked = |name: &str| request.iter().find_map(|condition| condition.text_of(name));
     let method = || Some(format!("/{}/{}", asked("service")?, asked("method")?));
-    let path = asked("path").map(str::to_owned).or_else(method);
-    for answer in answers {
-        let Says::Prepared(value) = &answer.says else { continue };
-        // What is said bit by bit, or changes over to something else, is no whole answer.
-        if !matches!(unroll(value), Ok(None)) || value.get("status").and_then(Value::as_i64) == Some(101) {
-            continue;
-        }
-        let misfit = match (reading.descriptors, &path) {
-            (Some(descriptors), Some(path)) => reading.protocol.misfit_of(descriptors, path, value),
-            _ => reading.protocol.misfit(value),
-        };
-        if let Some(misfit) = misfit {
-            let title = format!("this can't be answered: {}", misfit.reason);
-            found.push(Diagnostic::error(title).at(answer.span, ""));
-        }
+    asked("path").map(str::to_owned).or_else(method)
+}
+
+/// Tells an answer that can't be said in this protocol, as far as it depends on nothing.
+fn check_answer(
+    (says, span): (&Says, Span),
+    method: Option<&str>,
+    reading: &Reading<'_>,
+    found: &mut Diagnostics,
+) {
+    let Says::Prepared(value) = says else { return };
+    // What is said bit by bit, or changes over to something else, is no whole answer.
+    if !matches!(unroll(value), Ok(None)) || value.get("status").and_then(Value::as_i64) == Some(101) {
+        return;
+    }
+    let misfit = match (reading.descriptors, method) {
+        (Some(descriptors), Some(path)) => reading.protocol.misfit_of(descriptors, path, value),
+        _ => reading.protocol.misfit(value),
+    };
+    if let Some(misfit) = misfit {
+        let title = format!("this can't be answered: {}", misfit.reason);
+        found.push(Diagnostic::error(title).at(span, ""));
     }
 }
 
 /// What all answers of a stub have that say nothing else.
 struct Shared {
+    /// The method that they answer, where that is known.
+    method: Option<String>,
+    /// Do they answer requests, and no messages?
+    is_whole: bool,
     delay: Delay,
     then: Vec<(Vec<String>, Template)>,
     callbacks: Vec<CallBack>,
@@ -296,7 +308,6 @@ fn read_answers(
         callbacks: shared.callbacks.clone(),
         times: 1,
         pauses: Vec::new(),
-        span,
     }]
 }
 
@@ -330,17 +341,22 @@ fn read_answer(
             Diagnostic::error("what the provider is asked can't be answered too").at(entry.key.span, ""),
         );
     }
+    let before = found.n_errors();
     if !pass {
         check_reply(&rest, reading, found);
     }
     let pauses = if pass { Vec::new() } else { pauses::read(&mut rest, reading.protocol, found) };
     let says = if pass { Says::Pass } else { read_says(rest, node.span, reading, found) };
-    Some(Answer { says, delay, then, callbacks, times, pauses, span: node.span })
+    // A field that there is not is told at its own place.
+    if shared.is_whole && found.n_errors() == before {
+        check_answer((&says, node.span), shared.method.as_deref(), reading, found);
+    }
+    Some(Answer { says, delay, then, callbacks, times, pauses })
 }
 
 fn read_says(mut rest: Vec<Entry>, span: Span, reading: &Reading<'_>, found: &mut Diagnostics) -> Says {
     // What stands in a file is taken as it is, dollars included: it never becomes part of the template.
-    let mut files = Map::new();
+    let mut files = Map::default();
     if !has(reading.protocol.word().fields, "body_file") {
         for entry in rest.extract_if(.., |entry| entry.key.value == "body_file") {
             files.extend(read_body_file(&entry.node, reading, found));

@@ -18,6 +18,9 @@ const MALFORMED: &[u8] =
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nlskdu018973t09sylgasjkfg1][]'./.sdlv";
 const GARBAGE: &[u8] = b"lskdu018973t09sylgasjkfg1][]'./.sdlv";
 
+/// The header that says how a body is framed.
+pub(crate) const FRAMED: &str = "Transfer-Encoding";
+
 /// Whose bodies and headers are templates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Templates {
@@ -32,6 +35,8 @@ pub enum Templates {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) mapping: Arc<Mapping>,
+    /// What whoever answers is called.
+    name: Arc<str>,
     is_template: bool,
     /// The answer, where it is always the same.
     fixed: Option<Say>,
@@ -56,12 +61,18 @@ impl Prepared {
             });
         let headers = headers.collect();
         let fixed = broken.map(|wrong| failed(&wrong));
-        let mut prepared = Self { mapping: Arc::clone(mapping), is_template, fixed, body, headers };
+        let name = mapping.name.as_deref().unwrap_or(&mapping.id).into();
+        let mut prepared = Self { mapping: Arc::clone(mapping), name, is_template, fixed, body, headers };
         if prepared.fixed.is_some() {
             return prepared;
         }
-        let is_plain = prepared.body.as_ref().is_none_or(Template::is_plain)
-            && prepared.headers.iter().all(|(_, values)| values.iter().all(Template::is_plain))
+        let source =
+            if let Body::Text(text) | Body::Json(text) = &response.body { text.as_str() } else { "" };
+        let headers = prepared.headers.iter().zip(&response.headers);
+        let is_plain = prepared.body.as_ref().is_none_or(|body| body.says(source))
+            && headers.into_iter().all(|((_, values), (_, sources))| {
+                values.iter().zip(sources).all(|(value, source)| value.says(source))
+            })
             && !matches!(response.body, Body::File(_))
             && response.proxy.is_none();
         if let Some(fault) = response.fault {
@@ -80,9 +91,9 @@ impl Prepared {
             Some(say) => say.clone(),
             None => self.say(id, request, around).unwrap_or_else(|wrong| failed(&wrong)),
         };
-        let is_answer = matches!(say, Say::Answer(_));
+        let is_answer = matches!(say, Say::Answer(_) | Say::Elsewhere(_));
         Answering {
-            by: self.mapping.name.as_deref().unwrap_or(&self.mapping.id).into(),
+            by: Arc::clone(&self.name),
             after: response.delays.draw(around.settings.delays, &around.surroundings.chance),
             say,
             dribble: response.dribble.filter(|_| is_answer),
@@ -198,14 +209,14 @@ fn body_of(body: &Body) -> Sent {
 /// An answer in HTTP's fields.
 fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -> Value {
     let response: &Response = &mapping.response;
-    let mut out = Map::new();
+    let mut out = Map::default();
     out.insert("status".to_owned(), Value::from(response.status));
     let reason = response.reason.clone().or_else(|| phrase(response.status));
     if let Some(mut reason) = reason {
         in_one_line(&mut reason);
         out.insert("reason".to_owned(), Value::Text(reason));
     }
-    let mut all = Map::new();
+    let mut all = Map::default();
     for (name, mut values) in headers {
         values.iter_mut().for_each(in_one_line);
         let value = if values.len() == 1 { Value::Text(values.remove(0)) } else { Value::from(values) };
@@ -223,6 +234,12 @@ fn answer(mapping: &Mapping, body: &Sent, headers: Vec<(String, Vec<String>)>) -
     }
     let content_type = all.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let content_type = content_type.and_then(|(_, value)| value.as_text().map(str::to_owned));
+    // Its server sends in chunks what isn't said to be so and so long.
+    let is_framed =
+        |name: &&String| ["content-length", FRAMED].iter().any(|other| name.eq_ignore_ascii_case(other));
+    if !all.keys().any(|name| is_framed(&name)) {
+        all.insert(FRAMED.to_owned(), Value::text("chunked"));
+    }
     out.insert("headers".to_owned(), Value::Map(all));
     match body {
         Sent::Nothing => {}

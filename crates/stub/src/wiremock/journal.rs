@@ -1,5 +1,6 @@
 //! What was asked and what was answered, as WireMock's clients count and find it; bounded in bytes.
 
+use super::answer::FRAMED;
 use super::mapping::Mapping;
 use super::pattern::Misread;
 use super::request::Request;
@@ -136,8 +137,14 @@ impl Event {
         ])
     }
 
+    /// Does the mapping that answered say this header, however it spells it?
+    fn mapping_says(&self, header: &str) -> bool {
+        let headers = self.mapping.iter().flat_map(|mapping| &mapping.response.headers);
+        headers.into_iter().any(|(name, _)| name.eq_ignore_ascii_case(header))
+    }
+
     fn response_value(&self) -> Value {
-        let mut out = Map::new();
+        let mut out = Map::default();
         let Some(response) = &self.response else {
             let status = if self.mapping.is_some() { 200_i64 } else { 404 };
             out.insert("status".to_owned(), Value::from(status));
@@ -151,6 +158,7 @@ impl Event {
             .into_iter()
             .flatten()
             .filter(|(_, value)| value.as_list().is_none_or(|list| !list.is_empty()))
+            .filter(|(name, _)| *name != FRAMED || self.mapping_says(FRAMED))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         if !headers.is_empty() {
@@ -174,7 +182,7 @@ fn misread_event(misread: &Misread) -> Value {
         Misread::Json(detail) => {
             let error = Value::map([
                 ("code", Value::from(10_i64)),
-                ("source", Value::Map(Map::new())),
+                ("source", Value::Map(Map::default())),
                 ("title", Value::text("Error parsing JSON")),
                 ("detail", Value::text(detail)),
             ]);

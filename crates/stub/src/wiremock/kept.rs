@@ -4,7 +4,7 @@
 //! served here as it is there: the first operator counts, one way of saying the address counts, what nobody knows beside
 //! an operator does not. Each such place is told.
 
-use super::pattern::{BESIDE, OPERATORS};
+use super::pattern::{BESIDE, OPERATORS, schema};
 use seam_value::{Map, Value};
 
 /// How the address can be said, the one that counts before others first.
@@ -87,7 +87,13 @@ fn of_pattern(pattern: &mut Value, pointer: &str, told: &mut Vec<String>) {
             format!("{pointer}/{other}: nothing knows this beside {first}")
         });
     }
+    let version = map.get("schemaVersion").and_then(Value::as_text).map(str::to_owned);
     match map.get_mut(&first) {
+        Some(of_schema) if first == "matchesJsonSchema" => {
+            let taken = schema::keep(of_schema, version.as_deref());
+            let tell = |(at, reason)| format!("{pointer}/{first}{at}: {reason}, and it does not count");
+            told.extend(taken.into_iter().map(tell));
+        }
         Some(Value::List(all)) if first == "and" || first == "or" => {
             for (index, one) in all.iter_mut().enumerate() {
                 of_pattern(one, &format!("{pointer}/{first}/{index}"), told);

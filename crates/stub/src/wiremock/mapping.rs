@@ -129,7 +129,7 @@ impl Mapping {
             (Some(id), _) | (None, Some(id)) => read_id(&id)?,
             (None, None) => new_id(),
         };
-        let nothing = Value::Map(Map::new());
+        let nothing = Value::Map(Map::default());
         let request = match place.field("request").or_else(|| place.field("newRequest")) {
             Some(request) => RequestPattern::read(&request)?,
             None => RequestPattern::any(),
@@ -175,7 +175,7 @@ impl Mapping {
     }
 
     fn show(&self, place: &Place<'_>, response: &Place<'_>) -> Value {
-        let mut out = Map::new();
+        let mut out = Map::default();
         out.insert("id".to_owned(), Value::text(&self.id));
         if let Some(name) = &self.name {
             out.insert("name".to_owned(), Value::text(name));
@@ -189,6 +189,8 @@ impl Mapping {
                 let value = match *name {
                     "priority" => Value::from(self.priority),
                     "persistent" => Value::Bool(value.to_plain_text() == "true"),
+                    "postServeActions" => without_nulls(&as_list(value)),
+                    "serveEventListeners" | "metadata" => without_nulls(value),
                     name if name.ends_with("Name") || name.ends_with("State") => {
                         Value::Text(value.to_plain_text())
                     }
@@ -262,7 +264,7 @@ impl Response {
             proxy: read_proxy(place)?,
             is_template: transformers.iter().any(|name| name == "response-template"),
             parameters: parameters
-                .map_or_else(|| Value::Map(Map::new()), |parameters| parameters.value.clone()),
+                .map_or_else(|| Value::Map(Map::default()), |parameters| parameters.value.clone()),
         })
     }
 }
@@ -339,7 +341,8 @@ fn read_id(place: &Place<'_>) -> Result<String, Wrong> {
 
 /// A new id.
 pub(crate) fn new_id(chance: &Chance) -> String {
-    uuid::Builder::from_random_bytes(chance.bytes()).into_uuid().hyphenated().to_string()
+    let id = uuid::Builder::from_random_bytes(chance.bytes()).into_uuid();
+    id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
 }
 
 fn headers(place: &Place<'_>, name: &str) -> Result<Vec<(String, Vec<String>)>, Wrong> {
@@ -413,6 +416,9 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
     ] {
         let Some(listeners) = place.field(name) else { continue };
         if let Value::Map(map) = listeners.value {
+            if let Some((action, _)) = map.iter().find(|(_, value)| value.as_map().is_none()) {
+                return Err(listeners.wrong(format!("the parameters of `{action}` are a map")));
+            }
             webhooks.extend(
                 map.iter().filter(|(name, _)| *name == "webhook").map(|(_, value)| Arc::new(value.clone())),
             );
@@ -427,7 +433,7 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
                 return Err(listeners.wrong(detail));
             }
             if map.get("name").and_then(Value::as_text) == Some("webhook") {
-                let parameters = map.get("parameters").cloned().unwrap_or(Value::Map(Map::new()));
+                let parameters = map.get("parameters").cloned().unwrap_or(Value::Map(Map::default()));
                 if parameters.get("url").and_then(Value::as_text).is_none() {
                     // WireMock tells it in its log when it is too late.
                     return Err(listener.wrong("a webhook needs parameters.url"));
@@ -437,6 +443,27 @@ fn read_listeners(place: &Place<'_>) -> Result<Vec<Arc<Value>>, Wrong> {
         }
     }
     Ok(webhooks)
+}
+
+/// Actions by their names, as the list that they are told as.
+fn as_list(actions: &Value) -> Value {
+    let Value::Map(map) = actions else { return actions.clone() };
+    let told = |(name, parameters): (&String, &Value)| {
+        Value::map([("name", Value::text(name)), ("parameters", parameters.clone())])
+    };
+    Value::List(map.iter().map(told).collect())
+}
+
+/// Nothing is told of what is null, but in lists, where others stand behind it.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Map(map) => {
+            let said = map.iter().filter(|(_, value)| **value != Value::Null);
+            Value::map(said.map(|(name, value)| (name.clone(), without_nulls(value))))
+        }
+        Value::List(list) => Value::List(list.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
 }
 
 /// What is drawn from a curve is told in numbers with a point.
@@ -467,11 +494,16 @@ fn as_headers(headers: &Value) -> Value {
 
 /// A response as WireMock shows it: in its order, with the status, and with the one body that counts.
 fn show_response(place: &Place<'_>, status: i64) -> Value {
-    let mut out = Map::new();
+    let mut out = Map::default();
     out.insert("status".to_owned(), Value::from(status));
     let mut has_body = false;
     for name in &KNOWN_RESPONSE[1..] {
         let Some(value) = place.field(name) else { continue };
+        let is_empty = value.value.as_list().is_some_and(<[Value]>::is_empty)
+            || value.value.as_map().is_some_and(Map::is_empty);
+        if is_empty && name.starts_with("transformer") {
+            continue;
+        }
         let is_body = matches!(*name, "body" | "jsonBody" | "base64Body");
         if is_body && std::mem::replace(&mut has_body, true) {
             continue;

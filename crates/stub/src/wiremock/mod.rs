@@ -25,6 +25,7 @@ mod kept;
 mod loose_json;
 mod mapping;
 mod media;
+mod multipart_pattern;
 mod near;
 mod parts;
 mod path_template;
@@ -39,10 +40,12 @@ mod request_pattern;
 mod robust;
 mod scenarios;
 mod server;
+mod shown;
 mod stand_in;
 mod template;
 #[cfg(test)]
 mod tests;
+mod values;
 mod wrong;
 mod xml;
 

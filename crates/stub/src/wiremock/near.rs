@@ -21,7 +21,7 @@ pub(crate) fn nearest(mappings: &[Arc<Mapping>], request: &Request) -> Vec<(Arc<
 pub(crate) fn to_value(request: Value, what: &str, pattern: Value, distance: f64) -> Value {
     let number = seam_value::Number::from_f64(distance);
     let distance = number.map_or(Value::from(0_i64), Value::Number);
-    let mut out = Map::new();
+    let mut out = Map::default();
     out.insert("request".to_owned(), request);
     out.insert(what.to_owned(), pattern);
     out.insert(

@@ -1,5 +1,7 @@
 //! The value operators of WireMock's mappings: read, judged, and measured how far off a value is.
 
+pub(super) mod schema;
+
 use super::dates::{DateMatcher, How};
 use super::json_compare::{Leniency, distance as json_distance, is_equal, ratio};
 use super::json_path::{Found, JsonPath};
@@ -217,7 +219,7 @@ impl Pattern {
                 let path = XPath::parse(&expression, namespaces).map_err(told)?;
                 Self::XPath { path: Arc::new(path), inner }
             }
-            "matchesJsonSchema" => Self::Schema(Arc::new(schema(operand, place)?)),
+            "matchesJsonSchema" => Self::Schema(Arc::new(schema::read(operand, place)?)),
             "equalToXml" => Self::read_xml(&text()?, place)?,
             "contains" => Self::Contains(text()?),
             "doesNotContain" => Self::DoesNotContain(text()?),
@@ -535,30 +537,6 @@ fn json_values(path: &JsonPath, value: Option<&str>, inner: &Pattern, now: Times
         return inner.is_absent();
     }
     texts.iter().any(|text| inner.matches(Some(text), now))
-}
-
-fn schema(operand: &Place<'_>, place: &Place<'_>) -> Result<jsonschema::Validator, Wrong> {
-    let json = match operand.value {
-        Value::Text(text) => serde_json::from_str(text).map_err(|wrong| place.wrong(wrong.to_string()))?,
-        other => serde_json::from_str(&other.to_string()).map_err(|wrong| place.wrong(wrong.to_string()))?,
-    };
-    let version = place.field("schemaVersion").map(|version| version.text()).transpose()?;
-    let draft = match version.as_deref() {
-        None | Some("V202012") => jsonschema::Draft::Draft202012,
-        Some("V4") => jsonschema::Draft::Draft4,
-        Some("V6") => jsonschema::Draft::Draft6,
-        Some("V7") => jsonschema::Draft::Draft7,
-        Some("V201909") => jsonschema::Draft::Draft201909,
-        Some(_) => {
-            return Err(place
-                .wrong("schemaVersion must be one of [ \"V4\", \"V6\", \"V7\", \"V201909\", \"V202012\" ]"));
-        }
-    };
-    // WireMock keeps a schema that is none, which then never matches.
-    jsonschema::options()
-        .with_draft(draft)
-        .build(&json)
-        .map_err(|wrong| operand.wrong(format!("Invalid JSON Schema: {wrong}")))
 }
 
 fn orders(operator: &str) -> &'static [Ordering] {

@@ -169,7 +169,7 @@ impl Spec {
                 let response = event.response.as_ref();
                 let response =
                     response.map_or_else(|| Value::Map(missing()), |response| definition(response));
-                let mut map = Map::new();
+                let mut map = Map::default();
                 map.insert("id".to_owned(), Value::Text(new_id(chance)));
                 map.insert("name".to_owned(), Value::Text(name_of(&unescape(event.request.path()))));
                 let key = request.to_string();
@@ -207,7 +207,7 @@ impl Spec {
     }
 
     fn request(&self, request: &Request) -> Value {
-        let mut map = Map::new();
+        let mut map = Map::default();
         let query = request.query();
         if query.is_empty() {
             map.insert("url".to_owned(), Value::text(&request.url));
@@ -433,7 +433,7 @@ fn ending_of(media: Option<&str>, path: &str, body: &[u8]) -> String {
 
 /// An answer as a mapping says it.
 fn definition(response: &Value) -> Value {
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("status".to_owned(), response.get("status").cloned().unwrap_or(Value::from(200_i64)));
     let headers = response.get("headers").and_then(Value::as_map).into_iter().flatten();
     let headers: Map = headers

@@ -5,13 +5,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use seam_value::{Map, Value};
-use seam_wire::Asked;
+use seam_wire::{Asked, Glance};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// How many headers one head may have.
 const MAX_HEADERS: usize = 256;
+
+/// All that listens does so on loopback.
+const CLIENT: Cow<'static, str> = Cow::Borrowed("127.0.0.1");
 
 /// A request that was received.
 #[derive(Debug, Default)]
@@ -21,15 +24,15 @@ pub struct Request {
     /// Path and query as sent.
     pub url: String,
     /// `http` or `https`.
-    pub scheme: String,
+    pub scheme: Cow<'static, str>,
     /// The name by which it was asked, without the port.
     pub host: String,
     /// The port by which it was asked; -1 where none is known.
     pub port: i32,
     /// From where it was asked.
-    pub client_ip: String,
+    pub client_ip: Cow<'static, str>,
     /// `HTTP/1.1`
-    pub protocol: String,
+    pub protocol: Cow<'static, str>,
     /// Headers in the order in which they were sent.
     pub headers: Vec<(String, String)>,
     /// The body without transfer encoding.
@@ -50,9 +53,9 @@ impl Request {
     pub fn new(method: impl Into<String>, url: &str, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
         let mut request = Self {
             method: method.into(),
-            scheme: "http".to_owned(),
+            scheme: Cow::Borrowed("http"),
             port: -1,
-            protocol: "HTTP/1.1".to_owned(),
+            protocol: Cow::Borrowed("HTTP/1.1"),
             headers,
             body,
             ..Self::default()
@@ -68,12 +71,19 @@ impl Request {
 
     /// What a seam was asked: from the bytes where they are HTTP/1, else from what was read of them.
     pub fn of(asked: &Asked<'_>, at: Timestamp) -> Self {
-        let read =
-            Self::of_bytes(asked.bytes, asked.request).unwrap_or_else(|| Self::of_fields(asked.request));
-        Self { client_ip: "127.0.0.1".to_owned(), at, ..read }
+        // What is in chunks was put together already by whoever read it.
+        let unchunked = || Some(body_of(asked.request));
+        let read = Self::of_bytes(asked.bytes, unchunked).unwrap_or_else(|| Self::of_fields(asked.request));
+        Self { client_ip: CLIENT, at, ..read }
     }
 
-    fn of_bytes(bytes: &[u8], read: &Value) -> Option<Self> {
+    /// What a seam was asked and nobody has read yet; none where it must be read.
+    pub fn at_a_glance(glance: Glance<'_>, at: Timestamp) -> Option<Self> {
+        let read = Self::of_bytes(glance.bytes?, || None)?;
+        Some(Self { client_ip: CLIENT, at, ..read })
+    }
+
+    fn of_bytes(bytes: &[u8], unchunked: impl FnOnce() -> Option<Vec<u8>>) -> Option<Self> {
         let mut room = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut head = httparse::Request::new(&mut room);
         let httparse::Status::Complete(length) = head.parse(bytes).ok()? else { return None };
@@ -85,8 +95,7 @@ impl Request {
         let chunked = headers.iter().any(|(name, value)| {
             name.eq_ignore_ascii_case("transfer-encoding") && value.to_ascii_lowercase().contains("chunked")
         });
-        // What is in chunks was put together already by whoever read it.
-        let body = if chunked { body_of(read) } else { bytes[length..].to_vec() };
+        let body = if chunked { unchunked()? } else { bytes[length..].to_vec() };
         Some(Self::new(head.method?, head.path?, headers, body))
     }
 
@@ -139,9 +148,9 @@ impl Request {
             request.port = i32::try_from(port).unwrap_or(-1);
         }
         if let Some(scheme) = text("scheme") {
-            request.scheme = scheme;
+            request.scheme = scheme.into();
         }
-        request.client_ip = text("clientIp").unwrap_or_default();
+        request.client_ip = text("clientIp").unwrap_or_default().into();
         request
     }
 
@@ -154,7 +163,7 @@ impl Request {
             return;
         };
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
-        scheme.clone_into(&mut self.scheme);
+        self.scheme = Cow::Owned(scheme.to_owned());
         self.take_authority(&rest[..at]);
         self.url =
             if rest[at..].starts_with('/') { rest[at..].to_owned() } else { format!("/{}", &rest[at..]) };
@@ -245,7 +254,8 @@ impl Request {
 
     /// Is the body made of parts?
     pub(crate) fn is_multipart(&self) -> bool {
-        self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"))
+        let is_said = |kind: &str| kind.to_ascii_lowercase().starts_with("multipart/");
+        self.header("content-type").is_some_and(is_said) && !self.parts().is_empty()
     }
 
     /// The parts of the body.
@@ -268,7 +278,7 @@ impl Request {
 
     /// The fields of a request in HTTP, as interactions have them.
     pub(crate) fn to_fields(&self) -> Value {
-        let mut headers = Map::new();
+        let mut headers = Map::default();
         for (name, _) in &self.headers {
             let name = name.to_ascii_lowercase();
             let values = self.header_values(&name);
@@ -297,7 +307,7 @@ impl Request {
 
     /// As WireMock's journal shows it.
     pub(crate) fn to_value(&self) -> Value {
-        let mut headers = Map::new();
+        let mut headers = Map::default();
         for (name, _) in &self.headers {
             if !headers.keys().any(|known: &String| known.eq_ignore_ascii_case(name)) {
                 headers.insert(name.clone(), one_or_list(&self.header_values(name)));
@@ -318,15 +328,15 @@ impl Request {
             ("url", Value::text(&self.url)),
             ("absoluteUrl", Value::Text(self.absolute_url())),
             ("method", Value::text(&self.method)),
-            ("clientIp", Value::text(&self.client_ip)),
+            ("clientIp", Value::text(&*self.client_ip)),
             ("headers", Value::Map(headers)),
             ("cookies", Value::map(cookies)),
             ("browserProxyRequest", Value::Bool(false)),
             ("loggedDate", Value::from(millis)),
             ("bodyAsBase64", Value::Text(STANDARD.encode(self.bytes()))),
             ("body", Value::Text(self.text().into_owned())),
-            ("protocol", Value::text(&self.protocol)),
-            ("scheme", Value::text(&self.scheme)),
+            ("protocol", Value::text(&*self.protocol)),
+            ("scheme", Value::text(&*self.scheme)),
             ("host", Value::text(&self.host)),
             ("port", Value::from(i64::from(self.port))),
             ("loggedDateString", Value::Text(iso_millis(self.at))),

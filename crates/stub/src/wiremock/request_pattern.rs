@@ -1,12 +1,14 @@
 //! What a mapping asks of a request, part by part, and how far off a request is.
 
-use super::media::respelt;
+use super::multipart_pattern::{Multipart, bodies};
 use super::parts::Part;
 use super::path_template::PathTemplate;
 use super::pattern::{Misread, Pattern, levenshtein, mean};
 use super::place::Place;
 use super::regex::JavaRegex;
 use super::request::Request;
+use super::shown::shown;
+use super::values::{Values, header_holds, values};
 use super::wrong::Wrong;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,14 +17,11 @@ use seam_value::{Map, Value};
 use std::sync::Arc;
 
 const CLASS: &str = "com.github.tomakehurst.wiremock.matching.RequestPattern";
-const HEADERS: &str =
-    "java.util.LinkedHashMap<java.lang.String,com.github.tomakehurst.wiremock.matching.MultiValuePattern>";
 const TEXTS: &str =
     "java.util.LinkedHashMap<java.lang.String,com.github.tomakehurst.wiremock.matching.StringValuePattern>";
-const BODIES: &str =
-    "java.util.ArrayList<com.github.tomakehurst.wiremock.matching.ContentPattern<java.lang.Object>>";
 
-const KNOWN: &[&str] = &[
+/// What may be asked, in WireMock's order.
+pub(super) const KNOWN: &[&str] = &[
     "scheme",
     "host",
     "port",
@@ -80,23 +79,6 @@ pub(crate) enum Url {
     Template(Arc<PathTemplate>),
 }
 
-/// What is asked of something that may be there several times.
-#[derive(Clone, Debug)]
-enum Values {
-    One(Pattern),
-    Exactly(Vec<Pattern>),
-    Includes(Vec<Pattern>),
-}
-
-/// What is asked of the parts of a body.
-#[derive(Clone, Debug)]
-struct Multipart {
-    is_all: bool,
-    file_name: Option<String>,
-    headers: Option<Vec<(String, Values)>>,
-    bodies: Option<Vec<Pattern>>,
-}
-
 impl RequestPattern {
     /// Reads what stands under `request`.
     pub(crate) fn read(place: &Place<'_>) -> Result<Self, Wrong> {
@@ -136,7 +118,7 @@ impl RequestPattern {
 
     /// A pattern that every request matches.
     pub(crate) fn any() -> Self {
-        let nothing = Value::Map(Map::new());
+        let nothing = Value::Map(Map::default());
         Self::read(&Place::whole(&nothing)).expect("nothing is asked, and nothing is wrong")
     }
 
@@ -391,107 +373,6 @@ impl Url {
     }
 }
 
-impl Values {
-    fn read(place: &Place<'_>) -> Result<Self, Wrong> {
-        const CLASS: &str = "com.github.tomakehurst.wiremock.matching";
-        let all = |name: &str| -> Result<Option<Vec<Pattern>>, Wrong> {
-            let Some(list) = place.field(name) else { return Ok(None) };
-            Ok(Some(
-                list.elements("java.util.ArrayList")?.iter().map(Pattern::read).collect::<Result<_, _>>()?,
-            ))
-        };
-        if let Some(list) = all("hasExactly")? {
-            place.object(&format!("{CLASS}.ExactMatchMultiValuePattern"), &["hasExactly"])?;
-            return Ok(Self::Exactly(list));
-        }
-        if let Some(list) = all("includes")? {
-            place.object(&format!("{CLASS}.IncludesMatchMultiValuePattern"), &["includes"])?;
-            return Ok(Self::Includes(list));
-        }
-        Pattern::read(place).map(Self::One)
-    }
-
-    fn matches(&self, values: &[&str], now: Timestamp) -> bool {
-        let any = |pattern: &Pattern| values.iter().any(|value| pattern.matches(Some(value), now));
-        match self {
-            Self::One(pattern) if values.is_empty() => pattern.matches(None, now),
-            Self::One(pattern) => any(pattern),
-            Self::Exactly(all) => !values.is_empty() && all.len() == values.len() && all.iter().all(any),
-            Self::Includes(all) => !values.is_empty() && all.iter().all(any),
-        }
-    }
-
-    fn distance(&self, values: &[&str], now: Timestamp) -> f64 {
-        let best = |pattern: &Pattern| {
-            values.iter().map(|value| pattern.distance(Some(value), now)).fold(1.0, f64::min)
-        };
-        match self {
-            Self::One(pattern) if values.is_empty() => pattern.distance(None, now),
-            Self::One(pattern) => best(pattern),
-            Self::Exactly(_) | Self::Includes(_) if values.is_empty() => 1.0,
-            Self::Exactly(all) => {
-                let length = if all.len() == values.len() { 0.0 } else { 1.0 };
-                f64::midpoint(length, mean(all.iter().map(best)))
-            }
-            Self::Includes(all) => mean(all.iter().map(best)),
-        }
-    }
-}
-
-impl Multipart {
-    fn read(place: &Place<'_>) -> Result<Self, Wrong> {
-        const CLASS: &str = "com.github.tomakehurst.wiremock.matching.MultipartValuePattern";
-        place.object(CLASS, &["name", "fileName", "matchingType", "headers", "bodyPatterns"])?;
-        let kind = place.field("matchingType");
-        let kind =
-            kind.map(|kind| kind.word(&format!("{CLASS}$MatchingType"), &["ALL", "ANY"])).transpose()?;
-        let headers = place.field("headers").is_some();
-        Ok(Self {
-            is_all: kind.as_deref() == Some("ALL"),
-            file_name: place
-                .field("fileName")
-                .map(|name| name.text())
-                .transpose()?
-                .filter(|name| !name.is_empty()),
-            headers: if headers { Some(values(place, "headers")?) } else { None },
-            bodies: place.field("bodyPatterns").map(|place| bodies(&place)).transpose()?,
-        })
-    }
-
-    fn matches(&self, parts: &[Part], now: Timestamp) -> bool {
-        let holds = |part: &Part| self.holds(part, now);
-        if self.is_all { parts.iter().all(holds) } else { parts.iter().any(holds) }
-    }
-
-    fn holds(&self, part: &Part, now: Timestamp) -> bool {
-        if self.headers.is_none() && self.bodies.is_none() {
-            return true;
-        }
-        let header = |(name, values): &(String, Values)| values.matches(&part.header_values(name), now);
-        let text = part.text();
-        self.headers.iter().flatten().all(header)
-            && self.file_name.as_ref().is_none_or(|name| part.file_name.as_ref() == Some(name))
-            && self.bodies.iter().flatten().all(|pattern| match pattern {
-                // The body of a part is there also where it is empty.
-                Pattern::Binary(_) => pattern.matches_bytes(&part.body, &text, now),
-                other => other.matches(Some(&text), now),
-            })
-    }
-}
-
-/// Does a header hold? WireMock's server reads the media types that it knows in its own spelling, so `charset=utf-8` is
-/// `charset=UTF-8`; here what was sent is as good.
-fn header_holds(name: &str, values: &Values, request: &Request, now: Timestamp) -> bool {
-    let sent = request.header_values(name);
-    if values.matches(&sent, now) {
-        return true;
-    }
-    let respelt: Vec<String> = sent.iter().filter_map(|value| respelt(value)).collect();
-    name.eq_ignore_ascii_case("content-type")
-        && respelt.len() == sent.len()
-        && values.matches(&respelt.iter().map(String::as_str).collect::<Vec<_>>(), now)
-}
-
 fn named<'r>(pairs: &'r super::request::Pairs, name: &str) -> Vec<&'r str> {
     let found = pairs.iter().find(|(known, _)| known == name);
     found.map_or_else(Vec::new, |(_, values)| values.iter().map(String::as_str).collect())
@@ -543,91 +424,7 @@ fn read_basic(place: &Place<'_>) -> Result<String, Wrong> {
     Ok(STANDARD.encode(format!("{}:{}", text("username")?, text("password")?)))
 }
 
-fn values(place: &Place<'_>, name: &str) -> Result<Vec<(String, Values)>, Wrong> {
-    let Some(map) = place.field(name) else { return Ok(Vec::new()) };
-    map.entries(HEADERS)?.iter().map(|(key, place)| Ok(((*key).to_owned(), Values::read(place)?))).collect()
-}
-
 fn patterns(place: &Place<'_>, name: &str) -> Result<Vec<(String, Pattern)>, Wrong> {
     let Some(map) = place.field(name) else { return Ok(Vec::new()) };
     map.entries(TEXTS)?.iter().map(|(key, place)| Ok(((*key).to_owned(), Pattern::read(place)?))).collect()
-}
-
-fn bodies(place: &Place<'_>) -> Result<Vec<Pattern>, Wrong> {
-    place.elements(BODIES)?.iter().map(Pattern::read).collect()
-}
-
-/// As WireMock shows it: in its order, with the method.
-fn shown(value: &Value) -> Value {
-    let mut out = Map::new();
-    for name in KNOWN {
-        let field = value.get(name).filter(|field| **field != Value::Null);
-        match (*name, field) {
-            ("method", None) => {
-                out.insert("method".to_owned(), Value::text("ANY"));
-            }
-            ("basicAuth", Some(field)) => {
-                out.insert("basicAuthCredentials".to_owned(), field.clone());
-            }
-            (name, Some(field @ (Value::Number(_) | Value::Bool(_)))) if name.starts_with("url") => {
-                out.insert(name.to_owned(), Value::Text(field.to_plain_text()));
-            }
-            ("multipartPatterns", Some(Value::List(all))) => {
-                let all = all.iter().map(|one| name_first(without_nulls(one))).collect();
-                out.insert((*name).to_owned(), Value::List(all));
-            }
-            (_, Some(field)) => {
-                out.insert((*name).to_owned(), without_nulls(field));
-            }
-            (_, None) => {}
-        }
-    }
-    Value::Map(out)
-}
-
-/// A pattern for parts begins with the name of the part.
-fn name_first(pattern: Value) -> Value {
-    let Value::Map(mut map) = pattern else { return pattern };
-    let mut out = Map::new();
-    if let Some(name) = map.shift_remove("name") {
-        out.insert("name".to_owned(), name);
-    }
-    out.extend(map);
-    Value::Map(out)
-}
-
-/// A pattern without what is null; what is expected stays as it is.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Map(map) => {
-            let is_now = map.values().any(|value| value.as_text() == Some("now"));
-            let kept = map.iter().filter(|(key, value)| {
-                **value != Value::Null && !(is_now && key.starts_with("expectedOffset"))
-            });
-            let mut shown: Map = kept
-                .map(|(key, value)| {
-                    // WireMock shows a schema as the text that it keeps.
-                    if key == "matchesJsonSchema" && value.as_text().is_none() {
-                        return (key.clone(), Value::Text(super::template::jackson(value)));
-                    }
-                    match key.as_str() {
-                        "anything" => return (key.clone(), Value::text("anything")),
-                        "before" | "after" | "equalToDateTime" if value.as_text() == Some("now") => {
-                            let told = super::described::moment(&Value::Map(map.clone()), "now");
-                            return (key.clone(), Value::Text(told));
-                        }
-                        _ => {}
-                    }
-                    let literal = matches!(key.as_str(), "equalToJson" | "matchesJsonSchema" | "parameters");
-                    (key.clone(), if literal { value.clone() } else { without_nulls(value) })
-                })
-                .collect();
-            if shown.contains_key("matchesJsonSchema") && !shown.contains_key("schemaVersion") {
-                shown.insert("schemaVersion".to_owned(), Value::text("V202012"));
-            }
-            Value::Map(shown)
-        }
-        Value::List(list) => Value::List(list.iter().map(without_nulls).collect()),
-        other => other.clone(),
-    }
 }

@@ -9,9 +9,9 @@ use super::request::Request;
 use super::request_pattern::Url;
 use super::scenarios::Scenarios;
 use super::{near, report};
-use crate::layers::Layer;
+use crate::layers::{Layer, MustRead};
 use crate::surroundings::{FindFile, Surroundings};
-use seam_wire::{Answering, Answers, Asked, AtHead, HeardBy, Say};
+use seam_wire::{Answering, Answers, Asked, AtHead, Glance, HeardBy, Say};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -173,6 +173,11 @@ impl WireMock {
         Served { id, answering }
     }
 
+    /// The same for what nobody has read yet; none where it must be read, or nothing matches it.
+    pub fn serve_at_a_glance(&self, request: Request) -> Option<Answering> {
+        self.find(&self.new_id(), &Arc::new(request), |seam| seam.is_none())
+    }
+
     /// What the answer of 404 says where nothing matched.
     pub fn not_matched(&self, request: &Request) -> String {
         let mappings = self.ordered();
@@ -221,8 +226,12 @@ impl WireMock {
 
     /// What the mappings answer that stand on this seam: those that name it, and those that name none.
     pub(crate) fn look_here(&self, asked: &Asked<'_>, seam: &str) -> Option<Answering> {
-        let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
-        self.find(&self.new_id(), &request, |named| named.is_none_or(|named| named == seam))
+        self.serve_here(Request::of(asked, (self.surroundings.now)()), seam)
+    }
+
+    /// The same, of a request that was read.
+    pub(crate) fn serve_here(&self, request: Request, seam: &str) -> Option<Answering> {
+        self.find(&self.new_id(), &Arc::new(request), |named| named.is_none_or(|named| named == seam))
     }
 
     /// The state of a mapping's scenario, where it has one.
@@ -349,6 +358,11 @@ impl Layer for WireMock {
         let request = Arc::new(Request::of(asked, (self.surroundings.now)()));
         let id = self.new_id();
         self.find(&id, &request, |seam| seam.is_none())
+    }
+
+    fn at_a_glance(&self, glance: Glance<'_>) -> Result<Option<Answering>, MustRead> {
+        let request = Request::at_a_glance(glance, (self.surroundings.now)()).ok_or(MustRead)?;
+        Ok(self.serve_at_a_glance(request))
     }
 
     fn missed(&self, asked: &Asked<'_>) {

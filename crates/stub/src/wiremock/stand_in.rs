@@ -18,7 +18,7 @@ use seam_manifest::parse;
 use seam_matcher::Judgement;
 use seam_model::Node;
 use seam_value::Value;
-use seam_wire::{Answering, Answers, Asked, AtHead};
+use seam_wire::{Answering, Answers, Asked, AtHead, Glance};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -189,6 +189,11 @@ impl OnSeam {
 }
 
 impl Answers for OnSeam {
+    fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        let request = Request::at_a_glance(glance, (self.now)())?;
+        self.wiremock.serve_here(request, &written(glance.seam))
+    }
+
     fn at_head(&self, head: &Asked<'_>) -> AtHead {
         self.wiremock.may_look_here(head, &written(head.seam))
     }

@@ -4,7 +4,7 @@ use super::{EventFilter, Page, Request, WireMock, read_json};
 use crate::surroundings::testing;
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_value::{Value, parse};
-use seam_wire::{Answers as _, Asked, Say, Then};
+use seam_wire::{Answers as _, Asked, Glance, Say, Then};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +46,35 @@ pub(super) fn said(wiremock: &WireMock, method: &str, url: &str) -> String {
         }
         Some(other) => format!("{other:?}"),
     }
+}
+
+#[test]
+fn a_template_of_nothing_but_text_is_worked_out() {
+    let template = |body: &str| {
+        let body = Value::text(body);
+        let response = format!(r#"{{"body":{body},"transformers":["response-template"]}}"#);
+        format!(r#"{{"request":{{"url":"/t"}},"response":{response}}}"#)
+    };
+    for (body, expect) in [("{{!-- c --}}z", "z"), ("plain", "plain"), ("{{! c }}", ""), ("\\{x}", "\\{x}")] {
+        assert_eq!(said(&with(&[&template(body)]), "GET", "/t"), format!("200 {expect}"), "{body}");
+    }
+}
+
+#[test]
+fn actions_and_what_is_told_with_a_mapping_are_told_without_nulls() {
+    let mapping = r#"{"request":{},"response":{"transformers":[],"transformerParameters":{}},
+        "postServeActions":{"webhook":{"url":"http://a","json":{"a":null,"b":[null,{"c":null}]}}},
+        "metadata":{"a":null,"b":{"c":null}}}"#;
+    let added = wiremock().add_mapping(&parse(mapping).unwrap()).unwrap();
+    let shown = |name: &str| added.get(name).unwrap().to_string();
+    assert_eq!(
+        shown("postServeActions"),
+        r#"[{"name":"webhook","parameters":{"url":"http://a","json":{"b":[null,{}]}}}]"#
+    );
+    assert_eq!(
+        (shown("metadata"), shown("response")),
+        (r#"{"b":{}}"#.to_owned(), r#"{"status":200}"#.to_owned())
+    );
 }
 
 #[test]
@@ -150,7 +179,7 @@ fn answers_have_what_the_mapping_says() {
     let Some(Say::Answer(value)) = asked(&wiremock, "GET", "/a", "") else { panic!("it answers") };
     assert_eq!(
         value.to_string(),
-        r#"{"status":201,"reason":"Odd","headers":{"A":["1","2"],"Matched-Stub-Id":"11111111-1111-1111-1111-111111111111","Matched-Stub-Name":"n","Content-Type":[]},"text":"{\"a\":1.50}"}"#
+        r#"{"status":201,"reason":"Odd","headers":{"A":["1","2"],"Matched-Stub-Id":"11111111-1111-1111-1111-111111111111","Matched-Stub-Name":"n","Content-Type":[],"Transfer-Encoding":"chunked"},"text":"{\"a\":1.50}"}"#
     );
     assert_eq!(said(&wiremock, "GET", "/file?q=you"), "200 hello you");
     assert_eq!(said(&wiremock, "GET", "/raw"), r#"200 {"base64":"/wA="}"#);
@@ -504,6 +533,14 @@ fn it_answers_on_a_seam() {
         assert!(wiremock.answer(&asked).is_some(), "{bytes:?}");
     }
     let layers = crate::Layers::new(vec![Arc::new(wiremock)]);
+    let unmatched = b"POST /b HTTP/1.1\r\nHost: x\r\n\r\n";
+    // What is in chunks is put together first, and what has not come, or nothing matches, must be read too.
+    for (bytes, answers) in
+        [(Some(&plain[..]), true), (Some(&chunked[..]), false), (Some(&unmatched[..]), false), (None, false)]
+    {
+        let glanced = layers.at_a_glance(Glance { seam: &seam, method: "POST", path: "/a", bytes });
+        assert_eq!(glanced.is_some(), answers, "{bytes:?}");
+    }
     let other = json(r#"{"method":"GET","path":"/other"}"#);
     let asked = Asked { seam: &seam, protocol: "http", at: Duration::ZERO, request: &other, bytes: b"" };
     assert!(layers.answer(&asked).is_none());

@@ -91,7 +91,7 @@ impl Wrong {
 
 impl Mistake {
     fn to_value(&self) -> Value {
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("code".to_owned(), Value::from(self.code));
         if let Some(pointer) = &self.pointer {
             map.insert("source".to_owned(), Value::map([("pointer", Value::text(pointer))]));

@@ -122,13 +122,13 @@ impl Cutter {
         }
         let Some(method) = method(id).filter(|method| !method.replies.is_empty()) else {
             let reply =
-                (self.behind == Behind::Nobody).then(|| self.alone(channel, id, &Map::new())).flatten();
+                (self.behind == Behind::Nobody).then(|| self.alone(channel, id, &Map::default())).flatten();
             self.push_out(to, frame, Of::Rest, out);
             out.extend(reply.map(|reply| rest(Direction::ToConsumer, reply)));
             return;
         };
         let payload = &frame[frame::HEAD..frame.len() - 1];
-        let mut arguments = Map::new();
+        let mut arguments = Map::default();
         Reader(&payload[4..]).arguments(method.arguments, &mut arguments);
         let waits = arguments.get("nowait") != Some(&Value::Bool(true));
         self.note_request(channel, id, waits, &arguments);

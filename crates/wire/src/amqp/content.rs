@@ -41,11 +41,11 @@ impl Content {
     pub(super) fn to_value(&self, cut: &mut bool) -> Value {
         let id = super::frame::method_id(&self.method).unwrap_or_default();
         let Some(method) = method::method(id) else { return Value::Null };
-        let mut arguments = Map::new();
+        let mut arguments = Map::default();
         *cut |= !Reader(self.method.get(4..).unwrap_or_default()).arguments(method.arguments, &mut arguments);
         let mut map = told(method, arguments);
         let mut properties = self.properties();
-        let headers = properties.shift_remove("headers").unwrap_or_else(|| Value::Map(Map::new()));
+        let headers = properties.shift_remove("headers").unwrap_or_else(|| Value::Map(Map::default()));
         let said = |name: &str| properties.get(name).and_then(Value::as_text).map(str::to_owned);
         let (content_type, encoding) = (said("content_type"), said("content_encoding"));
         let decoded =
@@ -62,7 +62,7 @@ impl Content {
 
     /// The properties that are set, as far as they can be read.
     fn properties(&self) -> Map {
-        let mut map = Map::new();
+        let mut map = Map::default();
         let mut reader = Reader(self.header.get(12..).unwrap_or_default());
         let Some(flags) = reader.short() else { return map };
         for (index, property) in PROPERTIES.iter().enumerate() {
@@ -76,7 +76,7 @@ impl Content {
 
 /// A method's arguments in the names that messages have in every protocol.
 fn told(method: &Method, mut arguments: Map) -> Map {
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("method".to_owned(), Value::text(method.name));
     if let Some(topic) = arguments.shift_remove("routing_key") {
         map.insert("topic".to_owned(), topic);
@@ -99,14 +99,14 @@ fn told(method: &Method, mut arguments: Map) -> Map {
 /// What a method without content says by itself: the end of a channel, of a consumer.
 pub(super) fn of_method(payload: &[u8], cut: &mut bool) -> Value {
     let Some(method) = super::frame::method_id(payload).and_then(method::method) else { return Value::Null };
-    let mut arguments = Map::new();
+    let mut arguments = Map::default();
     *cut |= !Reader(payload.get(4..).unwrap_or_default()).arguments(method.arguments, &mut arguments);
     Value::Map(told(method, arguments))
 }
 
 /// The properties of an answer or of a message that is pushed, as they are written; and its body.
 pub(super) fn encode(message: &Map) -> Result<(Vec<u8>, Vec<u8>), Unanswerable> {
-    let empty = Map::new();
+    let empty = Map::default();
     let of = |name: &str| match message.get(name) {
         None | Some(Value::Null) => Ok(&empty),
         Some(Value::Map(map)) => Ok(map),

@@ -49,6 +49,7 @@ pub(super) const CHANNEL_OPEN_OK: u32 = id(20, 11);
 pub(super) const CHANNEL_CLOSE: u32 = id(20, 40);
 pub(super) const CHANNEL_CLOSE_OK: u32 = id(20, 41);
 pub(super) const QUEUE_DECLARE: u32 = id(50, 10);
+pub(super) const QOS: u32 = id(60, 10);
 pub(super) const CONSUME: u32 = id(60, 20);
 pub(super) const CONSUME_OK: u32 = id(60, 21);
 pub(super) const CANCEL: u32 = id(60, 30);

@@ -1,12 +1,14 @@
-//! Publishing to AMQP 0-9-1, under confirms: the broker says of each message whether it has taken it. Calls that are no
-//! publications (`queue.declare`, `basic.get`) are asked the same way.
+//! Publishing to AMQP 0-9-1, under confirms: the broker says of each message whether it has taken it. Queues and exchanges
+//! may be declared before.
 //!
 //! ```text
 //! AMQP 0 0 9 1 ───▶  ◀─── start   start-ok ───▶  ◀─── tune   tune-ok, open ───▶  ◀─── open-ok
 //! channel 1    channel.open ───▶  ◀─── open-ok   confirm.select ───▶  ◀─── select-ok
 //!              basic.consume amq.rabbitmq.reply-to ───▶  ◀─── consume-ok         only where answers are waited for
+//!              of a queue: basic.qos 1 before it, so that no more is taken than is waited for
+//!              queue.declare, queue.bind … ───▶  ◀─── declare-ok, bind-ok              only where something is declared
 //!              basic.publish, header, body ───▶  ◀─── basic.ack, or basic.nack; before it basic.return of what reached nobody
-//!                                        ◀─── basic.deliver, header, body        an answer
+//!                                        ◀─── basic.deliver, header, body        an answer; of a queue: basic.ack ───▶
 //!              basic.cancel ───▶  ◀─── cancel-ok                                what is published there later is not ours
 //! ```
 
@@ -14,18 +16,18 @@ use super::content::{Content, encode};
 use super::frame::{self, BODY, HEADER, METHOD};
 use super::method::{
     self, ACK, CANCEL, CHANNEL_CLOSE, CHANNEL_CLOSE_OK, CHANNEL_OPEN, CHANNEL_OPEN_OK, CLOSE, CLOSE_OK,
-    CONFIRM_SELECT, CONSUME, CONSUME_OK, DELIVER, NACK, OPEN, OPEN_OK, PUBLISH, RETURN, START, START_OK,
+    CONFIRM_SELECT, CONSUME, CONSUME_OK, DELIVER, NACK, OPEN, OPEN_OK, PUBLISH, QOS, RETURN, START, START_OK,
     TUNE, TUNE_OK,
 };
 use super::value::{Reader, put_arguments};
 use crate::conversation::Surprise;
 use crate::pending::Pending;
-use crate::publishing::{Came, MOST, Publication, Publisher, SignIn, answer};
+use crate::publishing::{Came, MOST, Publication, Publisher, SignIn, answer, next};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
 
 /// What a publication may have besides its topic and its payload.
-pub(super) const FIELDS: &[&str] = &["headers", "properties", "exchange", "mandatory", "reply_to"];
+pub(super) const FIELDS: &[&str] = &["headers", "properties", "exchange", "mandatory", "reply_to", "declare"];
 
 /// How RabbitMQ calls the answers to whoever asks, without a queue.
 const DIRECT: &str = "amq.rabbitmq.reply-to";
@@ -55,6 +57,12 @@ pub(super) struct Publishing {
     /// As whom answers are heard, while some are waited for.
     consumer: Option<String>,
     n_consumers: u64,
+    /// The number of what is being delivered; none where the broker wants to hear no more of it.
+    delivered: Option<Value>,
+    /// Does the broker want to hear what was taken?
+    acknowledges: bool,
+    /// The last answer is acknowledged when nothing more can come: before, the next would be taken, too.
+    last: Option<Value>,
     /// What waits until answers are heard.
     waiting: Vec<u8>,
     n_awaited: usize,
@@ -67,6 +75,8 @@ pub(super) struct Publishing {
 enum Stage {
     Opening,
     Free,
+    /// So many declarations are to be answered.
+    Declaring(usize),
     Listening,
     Published,
     Confirmed,
@@ -84,6 +94,9 @@ impl Publishing {
             coming: None,
             consumer: None,
             n_consumers: 0,
+            delivered: None,
+            acknowledges: false,
+            last: None,
             waiting: Vec::new(),
             n_awaited: 0,
             answers: Vec::new(),
@@ -93,19 +106,13 @@ impl Publishing {
 
     /// The next frame, once it is whole.
     fn next(&mut self) -> Result<Option<Vec<u8>>, Surprise> {
-        let held = self.pending.unseen();
-        if held.starts_with(b"AMQP") {
-            return Err(Surprise::new("the broker speaks another version of AMQP"));
-        }
-        let Some(head) = frame::Head::read(held) else { return Ok(None) };
-        if head.length > MOST {
-            return Err(Surprise::new("a frame that is longer than 256 MiB"));
-        }
-        if held.len() < head.whole() {
-            return Ok(None);
-        }
-        self.pending.see(head.whole());
-        Ok(Some(self.pending.take()))
+        let whole = |held: &[u8]| {
+            if held.starts_with(b"AMQP") {
+                return Err(Surprise::new("the broker speaks another version of AMQP"));
+            }
+            Ok(frame::Head::read(held).map(frame::Head::whole))
+        };
+        next(&mut self.pending, whole, "a frame")
     }
 
     fn frame(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {
@@ -137,7 +144,7 @@ impl Publishing {
                 // What an earlier question was answered late is no answer to this one.
                 let to = value.get("consumer").and_then(Value::as_text);
                 if to.is_some() && to == self.consumer.as_deref() {
-                    self.answers.push(answer(&value));
+                    self.answered(&value, out);
                 }
             } else if let Some(error) = value.get("error") {
                 // It is confirmed all the same.
@@ -157,7 +164,7 @@ impl Publishing {
 
     fn method(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {
         let Some(method) = frame::method_id(payload).and_then(method::method) else { return Ok(()) };
-        let mut arguments = Map::new();
+        let mut arguments = Map::default();
         if !Reader(&payload[4..]).arguments(method.arguments, &mut arguments) {
             return Err(Surprise::new("a method whose arguments can't be read"));
         }
@@ -182,14 +189,28 @@ impl Publishing {
                 self.stage = Stage::Free;
                 self.came = Some(Came::Open);
             }
+            id if is_about_queues(id) => {
+                if let Stage::Declaring(n_missing) = &mut self.stage {
+                    *n_missing -= 1;
+                    if *n_missing == 0 {
+                        self.done();
+                    }
+                }
+            }
             CONSUME_OK if self.stage == Stage::Listening => {
                 self.stage = Stage::Published;
                 out.append(&mut self.waiting);
             }
             DELIVER | RETURN => {
+                self.delivered = arguments.get("delivery_tag").cloned();
                 self.coming = Some(Content { method: payload.to_vec(), ..Content::default() });
             }
-            CANCEL_OK if self.stage == Stage::Leaving => self.done(),
+            CANCEL_OK if self.stage == Stage::Leaving => {
+                if let Some(tag) = self.last.take() {
+                    said(CHANNEL, ACK, [("delivery_tag", tag)], out);
+                }
+                self.done();
+            }
             ACK if self.stage == Stage::Published => self.stage = Stage::Confirmed,
             NACK => self.refuse(&Value::map([
                 ("code", Value::text("nack")),
@@ -205,6 +226,20 @@ impl Publishing {
             _ => {}
         }
         Ok(())
+    }
+
+    fn answered(&mut self, message: &Value, out: &mut Vec<u8>) {
+        let tag = self.delivered.take().filter(|_| self.acknowledges);
+        let n_missing = self.n_awaited.saturating_sub(self.answers.len());
+        if n_missing > 0 {
+            self.answers.push(answer(message));
+        }
+        let Some(tag) = tag else { return };
+        match n_missing {
+            0 => said(CHANNEL, NACK, [("delivery_tag", tag), ("requeue", Value::Bool(true))], out),
+            1 => self.last = Some(tag),
+            _ => said(CHANNEL, ACK, [("delivery_tag", tag)], out),
+        }
     }
 
     fn done(&mut self) {
@@ -257,7 +292,48 @@ fn said<const N: usize>(channel: u16, id: u32, fields: [(&str, Value); N], out: 
     frame::put_method(channel, id, &arguments, out);
 }
 
+/// Is this a method of the classes `exchange` and `queue`?
+fn is_about_queues(id: u32) -> bool {
+    matches!(id >> 16, 40 | 50)
+}
+
+/// Writes one call about queues or exchanges, by the fields that an interaction has. It is always answered: whoever is not
+/// told does not know when it is done.
+fn put_call(call: &Value, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+    let name = call.get("method").and_then(Value::as_text).unwrap_or_default();
+    let is_it = |method: &&method::Method| {
+        method.name == name && is_about_queues(method.id) && !method.replies.is_empty()
+    };
+    let method = method::METHODS.iter().find(is_it).ok_or_else(|| {
+        Unanswerable::new(format!(
+            "`{call}` declares nothing: its `method` is `queue.declare`, `exchange.declare`, `queue.bind` or such a one"
+        ))
+    })?;
+    let mut fields = call.as_map().cloned().unwrap_or_default();
+    fields.shift_remove("method");
+    fields.shift_remove("nowait");
+    let is_known = |key: &&String| method.arguments.iter().any(|(name, _)| *name == key.as_str());
+    if let Some(stray) = fields.keys().find(|key| !is_known(key)) {
+        return Err(Unanswerable::new(format!("{name} has no {stray}")));
+    }
+    let mut arguments = Vec::new();
+    put_arguments(method.arguments, &fields, &mut arguments)?;
+    frame::put_method(CHANNEL, method.id, &arguments, out);
+    Ok(())
+}
+
 impl Publisher for Publishing {
+    fn declare(&mut self, calls: &[Value], out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        let mut bytes = Vec::new();
+        calls.iter().try_for_each(|call| put_call(call, &mut bytes))?;
+        self.stage = Stage::Declaring(calls.len());
+        if calls.is_empty() {
+            self.done();
+        }
+        out.append(&mut bytes);
+        Ok(())
+    }
+
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
         if self.place().len() > SHORT {
             return Err(Unanswerable::new("a virtual host has at most 255 bytes"));
@@ -271,7 +347,7 @@ impl Publisher for Publishing {
         let field = |name: &str| fields.get(name).filter(|value| **value != Value::Null);
         let mut said_so = fields.clone();
         let mut properties = match field("properties") {
-            None => Map::new(),
+            None => Map::default(),
             Some(Value::Map(map)) => map.clone(),
             Some(other) => return Err(Unanswerable::new(format!("properties is a map, not {other}"))),
         };
@@ -287,7 +363,7 @@ impl Publisher for Publishing {
         said_so.insert("properties".to_owned(), Value::Map(properties));
         let (properties, _) = encode(&said_so)?;
         let method = method::method(PUBLISH).expect("it is in the table");
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("routing_key".to_owned(), Value::text(topic));
         for name in ["exchange", "mandatory"] {
             map.insert(name.to_owned(), field(name).cloned().unwrap_or_default());
@@ -308,10 +384,15 @@ impl Publisher for Publishing {
         if *n_answers > 0 {
             self.n_consumers += 1;
             let tag = format!("seam-{}", self.n_consumers);
+            // Answers without a queue can't be acknowledged.
+            self.acknowledges = source != DIRECT;
+            if self.acknowledges {
+                said(CHANNEL, QOS, [("prefetch_count", Value::from(1_u64))], out);
+            }
             let consume = [
                 ("queue", Value::Text(source)),
                 ("consumer_tag", Value::text(&tag)),
-                ("no_ack", Value::Bool(true)),
+                ("no_ack", Value::Bool(!self.acknowledges)),
             ];
             said(CHANNEL, CONSUME, consume, out);
             self.consumer = Some(tag);
@@ -355,7 +436,8 @@ mod tests {
     }
 
     fn delivery(tag: &str, body: &[u8]) -> Vec<u8> {
-        let mut bytes = said_by(CHANNEL, DELIVER, [("consumer_tag", Value::text(tag))]);
+        let fields = [("consumer_tag", Value::text(tag)), ("delivery_tag", Value::from(7_u64))];
+        let mut bytes = said_by(CHANNEL, DELIVER, fields);
         frame::put_content(CHANNEL, &[0, 0], body, FRAME, &mut bytes);
         bytes
     }
@@ -403,10 +485,70 @@ mod tests {
         let long = "x".repeat(256);
         let wrong = publishing(&long).begin(&mut Vec::new()).unwrap_err();
         assert_eq!(wrong.reason, "a virtual host has at most 255 bytes");
-        let fields = Map::from_iter([("reply_to".to_owned(), Value::text(&long))]);
-        let publication = Publication { fields, n_answers: 1, ..Publication::default() };
-        let wrong = publishing("").publish(&publication, &mut Vec::new()).unwrap_err();
+        let wrong = publishing("").publish(&asking(&long, 1), &mut Vec::new()).unwrap_err();
         assert_eq!(wrong.reason, "reply_to has at most 255 bytes");
+    }
+
+    fn asking(reply_to: &str, n_answers: usize) -> Publication {
+        let fields = Map::from_iter([("reply_to".to_owned(), Value::text(reply_to))]);
+        Publication { fields, n_answers, ..Publication::default() }
+    }
+
+    /// All is asked at once, and it is done when all is answered.
+    #[test]
+    fn what_is_declared_is_waited_for() {
+        let calls = |text: &str| seam_value::parse(text).unwrap().as_list().unwrap().to_vec();
+        let mut publishing = publishing("");
+        publishing.stage = Stage::Free;
+        let mut out = Vec::new();
+        let two = calls(
+            r#"[{"method":"queue.declare","queue":"q","durable":true,"nowait":true,"arguments":{"x-max-length":5}},
+                {"method":"queue.bind","queue":"q","exchange":"amq.topic","routing_key":"a.*"}]"#,
+        );
+        publishing.declare(&two, &mut out).unwrap();
+        assert_eq!(methods(&out), ["queue.declare", "queue.bind"]);
+        let named = |name: &str| method::METHODS.iter().find(|method| method.name == name).unwrap().id;
+        hear(&mut publishing, &said_by(CHANNEL, named("queue.declare-ok"), []));
+        assert_eq!(publishing.came(), None);
+        hear(&mut publishing, &said_by(CHANNEL, named("queue.bind-ok"), []));
+        assert_eq!(publishing.came(), Some(Came::Done));
+        for (text, expect) in [
+            (r#"[{"method":"basic.get","queue":"q"}]"#, "declares nothing"),
+            (r#"["q"]"#, "declares nothing"),
+            (r#"[{"method":"queue.declare","name":"q"}]"#, "queue.declare has no name"),
+        ] {
+            let mut out = Vec::new();
+            let wrong = publishing.declare(&calls(text), &mut out).unwrap_err();
+            assert!(wrong.reason.contains(expect) && out.is_empty(), "{}", wrong.reason);
+        }
+    }
+
+    /// A queue gives as many as are waited for, however many there are; what a broker gives beyond them goes back.
+    #[test]
+    fn no_more_is_taken_than_is_waited_for() {
+        let mut publishing = publishing("");
+        publishing.stage = Stage::Free;
+        publishing.publish(&asking("q", 2), &mut Vec::new()).unwrap();
+        assert_eq!(hear(&mut publishing, &said_by(CHANNEL, CONSUME_OK, [])), ["basic.publish"]);
+        let mut come = |body: &[u8]| hear(&mut publishing, &delivery("seam-1", body));
+        assert_eq!(come(b"one"), ["basic.ack"]);
+        assert!(come(b"two").is_empty(), "or the next would come");
+        assert_eq!(come(b"three"), ["basic.nack"]);
+        assert_eq!(hear(&mut publishing, &said_by(CHANNEL, ACK, [])), ["basic.cancel"]);
+        assert_eq!(hear(&mut publishing, &said_by(CHANNEL, CANCEL_OK, [])), ["basic.ack"]);
+        assert_eq!(publishing.came(), Some(Came::Done));
+        let told = publishing.told();
+        let texts =
+            told["messages"].as_list().unwrap().iter().map(|one| one.get("text").unwrap().to_plain_text());
+        assert_eq!(texts.collect::<Vec<_>>(), ["one", "two"]);
+        // Answers without a queue are not acknowledged.
+        let mut out = Vec::new();
+        let publication = Publication { n_answers: 1, ..Publication::default() };
+        publishing.publish(&publication, &mut out).unwrap();
+        assert_eq!(methods(&out), ["basic.consume"]);
+        hear(&mut publishing, &[said_by(CHANNEL, CONSUME_OK, []), said_by(CHANNEL, ACK, [])].concat());
+        assert_eq!(hear(&mut publishing, &delivery("seam-2", b"here")), ["basic.cancel"]);
+        assert!(hear(&mut publishing, &said_by(CHANNEL, CANCEL_OK, [])).is_empty());
     }
 
     /// Each question has a consumer of its own, who is no longer one once it is answered.
@@ -415,11 +557,10 @@ mod tests {
         let mut publishing = publishing("");
         publishing.stage = Stage::Free;
         for (tag, late) in [("seam-1", "seam-0"), ("seam-2", "seam-1")] {
-            let fields = Map::from_iter([("reply_to".to_owned(), Value::text("q"))]);
-            let publication = Publication { fields, n_answers: 1, ..Publication::default() };
+            let publication = asking("q", 1);
             let mut out = Vec::new();
             publishing.publish(&publication, &mut out).unwrap();
-            assert_eq!(methods(&out), ["basic.consume"]);
+            assert_eq!(methods(&out), ["basic.qos", "basic.consume"]);
             assert_eq!(hear(&mut publishing, &said_by(CHANNEL, CONSUME_OK, [])), ["basic.publish"]);
             assert!(hear(&mut publishing, &said_by(CHANNEL, ACK, [])).is_empty());
             assert!(hear(&mut publishing, &delivery(late, b"late")).is_empty());
@@ -427,7 +568,7 @@ mod tests {
             assert_eq!(hear(&mut publishing, &delivery(tag, b"now")), ["basic.cancel"]);
             assert!(hear(&mut publishing, &delivery(tag, b"one more")).is_empty());
             assert_eq!(publishing.came(), None);
-            assert!(hear(&mut publishing, &said_by(CHANNEL, CANCEL_OK, [])).is_empty());
+            assert_eq!(hear(&mut publishing, &said_by(CHANNEL, CANCEL_OK, [])), ["basic.ack"]);
             assert_eq!(publishing.came(), Some(Came::Done));
             let told = publishing.told();
             let messages = told["messages"].as_list().unwrap();

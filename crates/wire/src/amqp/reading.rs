@@ -47,10 +47,10 @@ impl Captured for Told {
 /// A request or its reply. One without bytes is of a method that wants no reply.
 fn of_call(part: Part, payload: &[u8]) -> Value {
     let Some(method) = frame::method_id(payload).and_then(method::method) else { return Value::Null };
-    let mut arguments = Map::new();
+    let mut arguments = Map::default();
     Reader(&payload[4..]).arguments(method.arguments, &mut arguments);
     arguments.shift_remove("nowait");
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("method".to_owned(), Value::text(method.name));
     if matches!(method.id, CHANNEL_CLOSE | CLOSE) {
         let field = |name: &str| arguments.get(name).cloned().unwrap_or_default();

@@ -296,6 +296,14 @@ impl Resumed for Cutter {
         cutter
     }
 
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        let lane = &self.lanes[index(direction)];
+        let unseen = lane.pending.unseen();
+        let n_frame = Head::read(unseen).map_or(frame::HEAD, Head::whole);
+        let is_frame = lane.has_begun && self.is_within(direction);
+        is_frame.then(|| n_frame.saturating_sub(unseen.len()).max(1))
+    }
+
     fn is_within(&self, direction: Direction) -> bool {
         let lane = &self.lanes[index(direction)];
         lane.n_coming > 0 || !lane.pending.unseen().is_empty()

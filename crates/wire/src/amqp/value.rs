@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
 
     fn table_within(&mut self, depth: u8) -> Option<Map> {
         let mut inner = Reader(self.long_text()?);
-        let mut map = Map::new();
+        let mut map = Map::default();
         while !inner.0.is_empty() {
             let name = inner.short_text()?;
             let name = String::from_utf8_lossy(name).into_owned();
@@ -260,7 +260,7 @@ pub(super) fn put_arguments(
             }
             Kind::LongText => put_long_text(&bytes_of(value), out),
             Kind::Table => match value {
-                Value::Null => put_table(&Map::new(), out),
+                Value::Null => put_table(&Map::default(), out),
                 Value::Map(map) => put_table(map, out),
                 other => return Err(Unanswerable::new(format!("{name} is a map, not {other}"))),
             },

@@ -73,7 +73,7 @@ pub(crate) fn said(
             }
         }
         (None | Some(Value::Null), _) if needs_message && map.get("messages").is_none() => {
-            said.body = message(output, &Value::Map(Map::new()))?;
+            said.body = message(output, &Value::Map(Map::default()))?;
         }
         (None | Some(Value::Null), _) => {}
         (Some(body), _) => said.body = message(output, body)?,

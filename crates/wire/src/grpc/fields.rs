@@ -17,7 +17,7 @@ pub(super) fn undescribed(bytes: &[u8]) -> Value {
 
 /// The fields by number; one that comes again has a list. None where the bytes are no message.
 fn fields(mut bytes: &[u8], depth: usize) -> Option<Map> {
-    let mut map = Map::new();
+    let mut map = Map::default();
     while !bytes.is_empty() {
         let tag = varint(&mut bytes)?;
         let number = tag >> 3;

@@ -89,7 +89,7 @@ impl Captured for ReplyHeadRead {
 /// What is said of a call before its first message.
 fn head(headers: &Headers) -> Map {
     let (service, method) = method_of(headers.text(":path").unwrap_or_default());
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("service".to_owned(), Value::text(service));
     map.insert("method".to_owned(), Value::text(method));
     map.insert("metadata".to_owned(), metadata(headers));
@@ -100,6 +100,10 @@ fn head(headers: &Headers) -> Map {
 }
 
 impl Captured for RequestRead {
+    fn keeps_on(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> usize {
         self.kept.size()
     }
@@ -115,6 +119,10 @@ impl Captured for RequestRead {
 }
 
 impl Captured for ReplyRead {
+    fn keeps_on(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> usize {
         self.kept.size()
     }
@@ -124,11 +132,11 @@ impl Captured for ReplyRead {
         // A reply that has nothing but a status has it in its headers.
         let last = kept.trailers.as_ref().unwrap_or(&kept.headers);
         let has_only_status = kept.trailers.is_none() && kept.headers.get("grpc-status").is_some();
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("status".to_owned(), last.text("grpc-status").map(status::name).into());
         let message = last.text("grpc-message").map(status::read_message);
         map.insert("message".to_owned(), message.into());
-        let first = if has_only_status { Value::Map(Map::new()) } else { metadata(&kept.headers) };
+        let first = if has_only_status { Value::Map(Map::default()) } else { metadata(&kept.headers) };
         map.insert("metadata".to_owned(), first);
         let described = described(self.descriptors.as_deref(), &self.path, Direction::ToConsumer);
         let cut = read_bodies(&kept, described.as_ref(), &mut map);

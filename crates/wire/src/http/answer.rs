@@ -51,6 +51,9 @@ pub(super) const FIELDS: &[Field] = &[
     ),
 ];
 
+/// What ends a body that is sent in chunks.
+pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
 /// What an interaction's reply has besides, which follows from the rest.
 const IMPLIED: &[&str] = &["length", "trailers"];
 
@@ -78,8 +81,12 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     let status = status(fields)?;
     let reason = fields.get("reason").and_then(Value::as_text).unwrap_or_else(|| usual_reason(status));
     let (body, media) = body(fields)?;
+    let has_body = !matches!(status, 100..=199 | 204 | 304);
     let mut head = format!("HTTP/1.1 {status} {}\r\n", one_line("reason", reason)?);
     let (mut has_type, mut has_length) = (false, false);
+    // How a recorded reply, or one of events, was framed is nothing that the answer still is.
+    let is_framed_anew = open.is_some() || fields.contains_key("length");
+    let mut frame = open;
     // Spelt as the answer spells it: there are clients that know no other spelling.
     let mut length_name = "content-length";
     for (name, value) in fields.get("headers").and_then(Value::as_map).into_iter().flatten() {
@@ -90,7 +97,13 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
             "content-type" => has_type = true,
             // How the body was packed and framed when it was recorded is nothing that it still is.
             "content-encoding" if fields.contains_key("length") => continue,
-            "transfer-encoding" | "connection" | "keep-alive" => continue,
+            "transfer-encoding" | "connection" | "keep-alive" if is_framed_anew => continue,
+            "transfer-encoding" => {
+                let is_chunked = value.as_text().is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
+                frame = (is_chunked && !to.is_old && has_body).then_some(Open::Chunked);
+                continue;
+            }
+            "connection" if to.closes => continue,
             "content-length" if !to.is_head || open.is_some() => {
                 length_name = name;
                 continue;
@@ -110,8 +123,7 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     if let Some(media) = media.filter(|_| !has_type) {
         head.extend(["content-type: ", media, "\r\n"]);
     }
-    let has_body = !matches!(status, 100..=199 | 204 | 304);
-    match open {
+    match frame {
         Some(Open::Chunked) => head.push_str("transfer-encoding: chunked\r\n"),
         None if has_body && !has_length => {
             head.extend([length_name, ": ", &body.len().to_string(), "\r\n"]);
@@ -124,9 +136,21 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
     if has_body && !to.is_head {
-        bytes.extend(framed(&body, open));
+        bytes.extend(framed(&body, frame));
+        if frame == Some(Open::Chunked) && open.is_none() {
+            bytes.extend(LAST_CHUNK);
+        }
     }
     Ok(bytes)
+}
+
+/// Does the connection end with an answer, because its own headers say so?
+pub(super) fn closes(answer: &Value) -> bool {
+    let headers = answer.get("headers").and_then(Value::as_map).into_iter().flatten();
+    let mut connection = headers.filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
+    let says = |value: &Value| value.as_text().is_some_and(|value| value.eq_ignore_ascii_case("close"));
+    connection.any(|(_, value)| value.as_list().unwrap_or(std::slice::from_ref(value)).iter().any(says))
+        && answer.get("length").is_none()
 }
 
 /// Bytes of a body as they are sent.
@@ -143,14 +167,14 @@ pub(super) fn told(answer: &Value) -> Value {
         return answer.clone();
     };
     let (Ok(status), Ok((said, media))) = (status(fields), body(fields)) else { return answer.clone() };
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     headers.extend(media.map(|media| ("content-type".to_owned(), Value::text(media))));
     for (name, value) in fields.get("headers").and_then(Value::as_map).into_iter().flatten() {
         headers.insert(name.to_ascii_lowercase(), value.clone());
     }
     let header = |name: &str| headers.get(name).and_then(Value::as_text);
     let read = decode(header("content-type"), header("content-encoding"), &said, MAX_UNPACKED_ON_SEAM);
-    let mut told = Map::new();
+    let mut told = Map::default();
     told.insert("status".to_owned(), Value::from(status));
     told.extend(fields.get("reason").map(|reason| ("reason".to_owned(), reason.clone())));
     told.insert("headers".to_owned(), Value::Map(headers));
@@ -294,5 +318,54 @@ fn usual_reason(status: i64) -> &'static str {
         504 => "Gateway Timeout",
         507 => "Insufficient Storage",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seam_value::parse;
+
+    #[test]
+    fn an_answer_is_framed_as_its_headers_say() {
+        let (plain, old) =
+            (AnswerTo::default(), AnswerTo { is_old: true, closes: true, ..AnswerTo::default() });
+        let head = AnswerTo { is_head: true, ..AnswerTo::default() };
+        for (headers, to, said, closes) in [
+            (r#"{"Transfer-Encoding":"chunked"}"#, plain, "transfer-encoding: chunked||2|hi|0||", false),
+            (r#"{"Transfer-Encoding":"chunked"}"#, head, "transfer-encoding: chunked||", false),
+            (r#"{"Transfer-Encoding":"chunked"}"#, old, "content-length: 2|connection: close||hi", false),
+            (
+                r#"{"Transfer-Encoding":"chunked","Content-Length":"9"}"#,
+                plain,
+                "transfer-encoding: chunked||2|hi|0||",
+                false,
+            ),
+            (r#"{"Transfer-Encoding":"gzip"}"#, plain, "content-length: 2||hi", false),
+            (r#"{"Connection":"Close"}"#, plain, "Connection: Close|content-length: 2||hi", true),
+            (r#"{"Connection":["x","close"]}"#, old, "content-length: 2|connection: close||hi", true),
+            (
+                r#"{"Connection":"keep-alive","Keep-Alive":"timeout=5"}"#,
+                plain,
+                "Connection: keep-alive|Keep-Alive: timeout=5|content-length: 2||hi",
+                false,
+            ),
+        ] {
+            let answer = parse(&format!(r#"{{"text":"hi","headers":{headers}}}"#)).unwrap();
+            let bytes = String::from_utf8(encode(&answer, to, None).unwrap()).unwrap();
+            let bytes = bytes.replace("content-type: text/plain; charset=utf-8\r\n", "").replace("\r\n", "|");
+            assert_eq!(bytes.strip_prefix("HTTP/1.1 200 OK|"), Some(said), "{headers}");
+            assert_eq!(super::closes(&answer), closes, "{headers}");
+        }
+    }
+
+    #[test]
+    fn a_recorded_reply_is_framed_anew() {
+        let answer = r#"{"text":"hi","body":"hi","length":2,
+            "headers":{"transfer-encoding":"chunked","connection":"close","content-type":"text/plain"}}"#;
+        let answer = parse(answer).unwrap();
+        let bytes = String::from_utf8(encode(&answer, AnswerTo::default(), None).unwrap()).unwrap();
+        assert_eq!(bytes, "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nhi");
+        assert!(!closes(&answer));
     }
 }

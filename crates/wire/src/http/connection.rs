@@ -459,6 +459,11 @@ pub(super) fn upgrade(reply: &[u8]) -> Option<Upgrade> {
 
 /// The path of a request, without the query.
 pub(super) fn path_of(request: &[u8]) -> String {
-    let target = request.split(|byte| matches!(byte, b' ' | b'\r')).nth(1).unwrap_or_default();
-    String::from_utf8_lossy(target.split(|byte| *byte == b'?').next().unwrap_or_default()).into_owned()
+    let begin = memchr::memchr2(b' ', b'\r', request).map_or(request.len(), |end| end + 1);
+    let target = &request[begin..];
+    let end = memchr::memchr3(b' ', b'\r', b'?', target).unwrap_or(target.len());
+    match std::str::from_utf8(&target[..end]) {
+        Ok(path) => path.to_owned(),
+        Err(_) => String::from_utf8_lossy(&target[..end]).into_owned(),
+    }
 }

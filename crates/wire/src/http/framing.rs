@@ -286,6 +286,11 @@ impl Stream {
         self.heads.request(head)
     }
 
+    /// Did that request say the same headers as the one before?
+    pub(super) fn repeats_headers(&self) -> bool {
+        self.heads.are_repeated()
+    }
+
     /// Reads the head of a reply to a request of this method, after [`Reached::HeadEnd`].
     pub(super) fn reply_head(&mut self, head: &[u8], method: Method) -> Result<ReplyHead, Surprise> {
         self.heads.reply(head, method)

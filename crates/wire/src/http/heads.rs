@@ -33,6 +33,8 @@ pub(super) struct Heads {
     /// With the empty line behind them.
     headers: Vec<u8>,
     meaning: Meaning,
+    /// Were those of the newest head the same as of the one before?
+    are_repeated: bool,
 }
 
 /// What headers say about a body.
@@ -53,6 +55,7 @@ impl Heads {
     /// Reads a request's head.
     pub(super) fn request(&mut self, head: &[u8]) -> Result<(Method, Framing), Surprise> {
         let known = self.known(head).and_then(|(line, meaning)| Some((plain_method(line)?, meaning)));
+        self.are_repeated = known.is_some();
         let (method, meaning) = match known {
             Some(known) => known,
             None => parsed_request(head).inspect(|(_, meaning)| self.remember(head, *meaning))?,
@@ -64,6 +67,11 @@ impl Heads {
             Lengths { length, .. } => length.map_or(Framing::Empty, Framing::Length),
         };
         Ok((method, framing))
+    }
+
+    /// Were the headers of the request that was read last those of the one before, and is it HTTP/1.1 too?
+    pub(super) fn are_repeated(&self) -> bool {
+        self.are_repeated
     }
 
     /// Reads the head of a reply to a request of this method.
@@ -83,10 +91,11 @@ impl Heads {
         Ok(ReplyHead { status, framing, is_event_stream: meaning.is_event_stream })
     }
 
-    /// The first line of a head, and what the headers behind it mean, if they are known.
+    /// What stands before the known headers in a head that ends with them, and what these mean. It is the head's first
+    /// line if it is a plain one: in such a line no other ends.
     fn known<'a>(&self, head: &'a [u8]) -> Option<(&'a [u8], Meaning)> {
-        let n_known = self.n_known(head).filter(|n_known| *n_known == head.len())?;
-        Some((&head[..n_known - self.headers.len()], self.meaning))
+        let line = head.strip_suffix(&*self.headers).filter(|_| !self.headers.is_empty())?;
+        Some((line, self.meaning))
     }
 
     fn remember(&mut self, head: &[u8], meaning: Meaning) {
@@ -100,13 +109,27 @@ impl Heads {
     }
 }
 
+/// Bytes that stand in a target without meaning anything unusual.
+const IS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'/' | b'?' | b'&' | b'=' | b'%' | b'.' | b'_' | b'~' | b':' | b'-' | b',' | b';' | b'+'
+            );
+        byte += 1;
+    }
+    table
+};
+
 /// The method of a request's first line, where that has nothing unusual.
 fn plain_method(line: &[u8]) -> Option<Method> {
     let asked = line.strip_suffix(b" HTTP/1.1\r\n")?;
     let (method, target) = asked.split_at(memchr::memchr(b' ', asked)?);
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/?&=%._~:-,;+".contains(byte);
     let (_, target) = target.split_first()?;
-    if target.is_empty() || !target.iter().all(is_plain) {
+    if target.is_empty() || !target.iter().all(|byte| IS_PLAIN[usize::from(*byte)]) {
         return None;
     }
     match method {
@@ -119,12 +142,12 @@ fn plain_method(line: &[u8]) -> Option<Method> {
 /// The status of a reply's first line, where that has nothing unusual.
 fn plain_status(line: &[u8]) -> Option<u16> {
     let said = line.strip_prefix(b"HTTP/1.1 ")?.strip_suffix(b"\r\n")?;
-    let (status, reason) = said.split_at_checked(3)?;
+    let (status, reason) = said.split_first_chunk::<3>()?;
     let is_plain = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b' ';
-    if !reason.starts_with(b" ") || !reason.iter().all(is_plain) {
+    if !reason.starts_with(b" ") || !reason.iter().all(is_plain) || !status.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    decimal(status).and_then(|status| u16::try_from(status).ok())
+    Some(status.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0')))
 }
 
 fn parsed_request(head: &[u8]) -> Result<(Method, Meaning), Surprise> {

@@ -4,7 +4,7 @@ use super::events;
 use super::framing::Message;
 use crate::body;
 use crate::conversation::{Captured, Direction, Parts};
-use seam_value::{Map, Value};
+use seam_value::{Map, Value, map_with_room};
 use std::mem::MaybeUninit;
 
 /// The most headers that one head may have; more is a surprise.
@@ -25,19 +25,13 @@ impl Captured for HttpExchange {
         self.request.bytes.capacity() + self.reply.bytes.capacity()
     }
 
-    fn glance(&self, field: &str) -> Option<&str> {
+    fn glance(&self) -> Option<(&str, &str)> {
         let head = self.request.head();
         let line = &head[..memchr::memchr(b'\n', head)?];
         let asked = line.strip_suffix(b" HTTP/1.1\r").or_else(|| line.strip_suffix(b" HTTP/1.0\r"))?;
-        let (method, target) = asked.split_at(asked.iter().position(|byte| *byte == b' ')?);
-        // What has anything but plain letters is read with care.
-        let plain = |text| std::str::from_utf8(text).ok().filter(|_| text.iter().all(u8::is_ascii_graphic));
+        let (method, target) = asked.split_at(memchr::memchr(b' ', asked)?);
         let (method, target) = (plain(method)?, plain(&target[1..])?);
-        match field {
-            "method" => Some(method),
-            "path" => Some(split_target(method, target).0),
-            _ => None,
-        }
+        Some((method, split_target(method, target).0))
     }
 
     fn read(self: Box<Self>) -> Parts {
@@ -89,7 +83,7 @@ impl Captured for EventRead {
     }
 
     fn read(self: Box<Self>) -> Parts {
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("path".to_owned(), Value::Text(self.path));
         map.extend(events::read(&self.event));
         Parts { message: Value::Map(map), ..Parts::default() }
@@ -117,7 +111,7 @@ fn read_head(head: &[u8], finish: impl FnOnce(Map, Headers, Value) -> Value) -> 
     let Some(method) = request.method else { return Value::Null };
     let (path, query) = split_target(method, request.path.unwrap_or_default());
     let read = Headers::read(request.headers);
-    let mut map = Map::with_capacity(MOST_FIELDS);
+    let mut map = map_with_room(MOST_FIELDS);
     map.insert("method".to_owned(), Value::text(method));
     map.insert("path".to_owned(), Value::text(path));
     map.insert("query".to_owned(), body::pairs(query));
@@ -144,7 +138,7 @@ fn read_reply_head(head: &[u8], finish: impl FnOnce(Map, Headers) -> Value) -> V
     }
     let Some(status) = reply.code else { return Value::Null };
     let read = Headers::read(reply.headers);
-    let mut map = Map::with_capacity(MOST_FIELDS);
+    let mut map = map_with_room(MOST_FIELDS);
     map.insert("status".to_owned(), Value::from(status));
     finish(map, read)
 }
@@ -178,9 +172,19 @@ fn read_rest(message: &Message, read: Headers, cut: &mut bool, begin: impl FnOnc
 /// What a compressed body on a seam may unpack to: some of them are read for each test, side by side.
 pub(crate) const MAX_UNPACKED_ON_SEAM: usize = 8 * 1024 * 1024;
 
+/// The same as text; what has anything but plain letters is read with care.
+fn plain(text: &[u8]) -> Option<&str> {
+    let is_graphic = text.iter().fold(true, |is_graphic, byte| is_graphic & byte.is_ascii_graphic());
+    if is_graphic { std::str::from_utf8(text).ok() } else { None }
+}
+
 /// Path and query of a request's target, whichever of the four forms it has (RFC 9112, 3.2).
 fn split_target<'a>(method: &str, target: &'a str) -> (&'a str, &'a str) {
-    let local = match target.split_once("://").filter(|_| !target.starts_with('/')) {
+    if target.starts_with('/') && memchr::memchr2(b'?', b'#', target.as_bytes()).is_none() {
+        return (target, "");
+    }
+    let whole = if target.starts_with('/') { None } else { target.split_once("://") };
+    let local = match whole {
         Some((scheme, rest)) if method != "CONNECT" && !scheme.contains('/') => {
             rest.find(['/', '?']).map_or("/", |begin| &rest[begin..])
         }
@@ -206,7 +210,7 @@ impl Headers {
 
     /// Of names and values.
     pub(crate) fn collect<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
-        let mut map = Map::with_capacity(headers.size_hint().0);
+        let mut map = map_with_room(headers.size_hint().0);
         for (name, value) in headers.filter(|(name, _)| !name.is_empty()) {
             let name = characters(name).to_ascii_lowercase();
             let text = characters(value);
@@ -278,13 +282,12 @@ mod tests {
             let head_end = bytes.len();
             let request = Message { head_end, body_end: head_end, bytes, ..Message::default() };
             let exchange = Box::new(HttpExchange { request, reply: Message::default() });
-            let glanced = ["method", "path"].map(|field| exchange.glance(field).map(str::to_owned));
-            assert_eq!(glanced[0].is_some() && glanced[1].is_some(), is_plain, "{line}");
+            let glanced = exchange.glance().map(|(method, path)| (method.to_owned(), path.to_owned()));
+            assert_eq!(glanced.is_some(), is_plain, "{line}");
             let read = exchange.read().request;
-            for (field, glanced) in ["method", "path"].into_iter().zip(glanced) {
-                let read = read.get(field).and_then(Value::as_text).map(str::to_owned);
-                assert!(glanced.is_none() || glanced == read, "{line}: {glanced:?} is not {read:?}");
-            }
+            let field = |name| read.get(name).and_then(Value::as_text).map(str::to_owned);
+            let read = field("method").zip(field("path"));
+            assert!(glanced.is_none() || glanced == read, "{line}: {glanced:?} is not {read:?}");
         }
     }
 }

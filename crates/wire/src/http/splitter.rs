@@ -6,14 +6,16 @@ mod events;
 mod resuming;
 pub(super) mod saying;
 
+use super::connection::path_of;
 use super::framing::{Message, Stream};
 use super::heads::Method;
 use super::reading::HeadRead;
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::kept::Room;
 use crate::splitter::{
-    Anew, Behind, Call, NOBODY, Of, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
+    Anew, Behind, BrokenOff, Call, NOBODY, Of, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
 };
+use about::Newest;
 use events::EventStream;
 use saying::{AnswerTo, Own};
 use seam_value::Value;
@@ -35,6 +37,7 @@ pub(super) struct HttpSplitter {
     /// The call to which the last of these belongs.
     newest: Call,
     last: Call,
+    about: Newest,
     gathers: bool,
     tells_beginnings: bool,
     tunnel: bool,
@@ -80,9 +83,16 @@ struct Awaited {
     /// Is its reply for nobody, because it was asked a second time?
     is_repeated: bool,
     asks_tunnel: bool,
-    path: String,
+    /// The first line, which names the path.
+    line: Vec<u8>,
     /// The key of one that asks for WebSocket.
     key: Option<String>,
+}
+
+impl Awaited {
+    fn path(&self) -> String {
+        path_of(&self.line)
+    }
 }
 
 /// Does a consumer wait to be told to go on?
@@ -134,6 +144,7 @@ impl HttpSplitter {
             asked: VecDeque::new(),
             newest: 0,
             last: 0,
+            about: Newest::default(),
             gathers: false,
             tells_beginnings: false,
             tunnel: false,
@@ -193,6 +204,9 @@ impl Splitter for HttpSplitter {
     }
 
     fn ended(&mut self, direction: Direction, out: &mut Vec<Piece>) {
+        if let Some(beyond) = &mut self.beyond {
+            return beyond.ended(direction, out);
+        }
         if direction == Direction::ToConsumer && self.replies.stream.is_until_close() {
             self.tell_reply(true, true, true, out);
             self.replies.stream = Stream::new();
@@ -233,6 +247,18 @@ impl Splitter for HttpSplitter {
         }
     }
 
+    fn follow(&mut self, out: &mut Vec<Piece>) {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.follow(out);
+        }
+    }
+
+    fn level(&mut self, out: &mut Vec<Piece>) {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.level(out);
+        }
+    }
+
     fn lets_go(&self, untouched: bool) -> bool {
         if let Some(beyond) = &self.beyond {
             return beyond.lets_go(untouched);
@@ -258,7 +284,15 @@ impl Splitter for HttpSplitter {
     }
 
     fn deliver_again(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        Some(message.to_vec())
+        match &mut self.beyond {
+            Some(beyond) => beyond.deliver_again(message),
+            // An event is framed by itself.
+            None => Some(message.to_vec()),
+        }
+    }
+
+    fn break_off_message(&mut self, message: &[u8]) -> Option<BrokenOff> {
+        self.beyond.as_mut()?.break_off_message(message)
     }
 
     fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
@@ -305,12 +339,15 @@ impl Splitter for HttpSplitter {
     fn alike(&self, call: Call) -> Option<u8> {
         // Whoever asks for WebSocket is answered with a key of his own.
         let asks_tunnel = self.awaited.iter().any(|awaited| awaited.call == call && awaited.asks_tunnel);
-        self.asked_in(call).filter(|_| !asks_tunnel).map(|to| u8::from(to.is_head) | u8::from(to.closes) << 1)
+        let bits = |to: AnswerTo| u8::from(to.is_head) | u8::from(to.closes) << 1 | u8::from(to.is_old) << 2;
+        self.asked_in(call).filter(|_| !asks_tunnel).map(bits)
     }
 
-    fn ends_with(&self, call: Call) -> bool {
+    fn ends_with(&self, call: Call, answer: &Value) -> bool {
         let needs_end = |own: &Own| own.call == call && own.ends_with_connection();
-        self.asked_in(call).is_some_and(|to| to.closes) || self.own.as_ref().is_some_and(needs_end)
+        self.asked_in(call).is_some_and(|to| to.closes)
+            || self.own.as_ref().is_some_and(needs_end)
+            || super::answer::closes(answer)
     }
 
     fn forget(&mut self, call: Call) {
@@ -326,13 +363,93 @@ impl Splitter for HttpSplitter {
         }
         let index = self.awaited.iter().position(|awaited| awaited.call == call);
         let index = index.ok_or_else(|| Unanswerable::new("the call is over"))?;
-        let Awaited { method, expects, asks_tunnel, ref path, .. } = self.awaited[index];
-        let (path, key) = (path.clone(), None);
+        let Awaited { method, expects, asks_tunnel, ref line, .. } = self.awaited[index];
+        let (line, key) = (line.clone(), None);
         if asks_tunnel {
             return Err(Unanswerable::new("what asks for another protocol is asked once on its connection"));
         }
-        let repeated = Awaited { call, method, expects, is_repeated: true, asks_tunnel, path, key };
+        let repeated = Awaited { call, method, expects, is_repeated: true, asks_tunnel, line, key };
         self.awaited.insert(index + 1, repeated);
         Ok(request.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::splitter::Passed;
+
+    /// Says of everything that it was asked for it.
+    struct Beyond;
+
+    impl Splitter for Beyond {
+        fn cut(&mut self, to: Direction, bytes: &[u8], out: &mut Vec<Piece>) -> Result<(), Surprise> {
+            out.push(Piece { to, bytes: [b"cut ", bytes].concat(), of: Of::Rest });
+            Ok(())
+        }
+
+        fn ended(&mut self, to: Direction, out: &mut Vec<Piece>) {
+            out.push(Piece { to, bytes: b"ended".to_vec(), of: Of::Rest });
+        }
+
+        fn take_rest(&mut self, _: Direction) -> Vec<u8> {
+            b"rest".to_vec()
+        }
+
+        fn follow(&mut self, out: &mut Vec<Piece>) {
+            out.push(Piece { to: Direction::ToConsumer, bytes: b"follows".to_vec(), of: Of::Rest });
+        }
+
+        fn level(&mut self, out: &mut Vec<Piece>) {
+            out.push(Piece { to: Direction::ToConsumer, bytes: b"level".to_vec(), of: Of::Rest });
+        }
+
+        fn answer(&mut self, _: Call, _: &Value) -> Result<Vec<u8>, Unanswerable> {
+            Err(Unanswerable::new("nobody asks"))
+        }
+
+        fn break_off_message(&mut self, _: &[u8]) -> Option<BrokenOff> {
+            Some(BrokenOff { to_consumer: b"broken".to_vec(), to_provider: Vec::new() })
+        }
+
+        fn deliver_again(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+            Some(b"again".to_vec())
+        }
+
+        fn refuse(&mut self, _: &[u8], _: &Value) -> Result<Vec<u8>, Unanswerable> {
+            Ok(b"refused".to_vec())
+        }
+
+        fn push(&mut self, _: &Value) -> Result<Vec<u8>, Unanswerable> {
+            Ok(b"pushed".to_vec())
+        }
+
+        fn is_over(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_is_spoken_behind_a_change_over_is_asked_there() {
+        let splitting = Splitting { limits: Limits::default(), behind: Behind::Provider };
+        let mut http = HttpSplitter::new(splitting);
+        assert_eq!(http.break_off_message(b"x"), None);
+        assert_eq!(http.deliver_again(b"x").as_deref(), Some(&b"x"[..]));
+        http.beyond = Some(Box::new(Beyond));
+        http.tunnel = true;
+        let mut out = Vec::new();
+        http.cut(Direction::ToProvider, b"x", &mut out).expect("no surprise");
+        http.follow(&mut out);
+        http.level(&mut out);
+        http.ended(Direction::ToConsumer, &mut out);
+        let said: Vec<&[u8]> = out.iter().map(|piece| piece.bytes.as_slice()).collect();
+        assert_eq!(said, [&b"cut x"[..], b"follows", b"level", b"ended"]);
+        assert_eq!(http.take_rest(Direction::ToProvider), b"rest");
+        assert_eq!(http.deliver_again(b"x").as_deref(), Some(&b"again"[..]));
+        assert_eq!(http.break_off_message(b"x").expect("it can be").to_consumer, b"broken");
+        assert_eq!(http.break_off(1, Passed::On), None);
+        assert_eq!(http.refuse(b"x", &Value::Null).expect("an answer"), b"refused");
+        assert_eq!(http.push(&Value::Null).expect("a message"), b"pushed");
+        assert!(http.is_over());
     }
 }

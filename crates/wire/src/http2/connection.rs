@@ -6,16 +6,17 @@
 
 use super::control::MOST_WAITING;
 use super::flavor::{Flavor, Tell};
-use super::frame::{self, Event, Frames, Head};
+use super::frame::{self, Event, Head};
 use super::half::{Stream, Told};
-use super::hpack::{Decoder, Headers};
+use super::hpack::Headers;
+use super::lane::Lane;
 use super::level::Level;
 use super::splitting::Asked;
 use super::telling::header_frames;
 use super::writing::{self, Writing};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::kept::Room;
-use crate::splitter::{Behind, Call, Of, Piece, Splitting};
+use crate::splitter::{Behind, Call, Of, Piece, Rest, Splitting};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How far the splitter has its hands in what passes.
@@ -46,8 +47,8 @@ pub(crate) struct Http2 {
     pub(super) n_acks_by_consumer: u32,
     /// Has the consumer been greeted with settings? Nothing else may come first (RFC 9113, 3.4).
     pub(super) is_greeted: bool,
-    to_provider: Lane,
-    to_consumer: Lane,
+    pub(super) to_provider: Lane,
+    pub(super) to_consumer: Lane,
     /// The calls that are open, by the consumer's number of their stream.
     pub(super) streams: BTreeMap<u32, Stream>,
     /// Calls whose reply has come, which may be answered all the same.
@@ -68,46 +69,6 @@ pub(crate) struct Http2 {
 
 /// So many calls that are over may still be answered.
 const MOST_PAST: usize = 1024;
-
-/// One direction.
-#[derive(Clone)]
-struct Lane {
-    frames: Frames,
-    decoder: Decoder,
-    /// A header block that isn't whole yet.
-    block: Option<Block>,
-    /// Its frames as they came, or the one that is being read.
-    raw: Vec<u8>,
-    /// The bytes that surprised, and all behind them.
-    surprised: Vec<u8>,
-}
-
-#[derive(Clone)]
-struct Block {
-    head: Head,
-    promised: Option<u32>,
-    bytes: Vec<u8>,
-}
-
-impl Lane {
-    fn new(n_preface: usize) -> Self {
-        Self {
-            frames: Frames::new(n_preface),
-            decoder: Decoder::default(),
-            block: None,
-            raw: Vec::new(),
-            surprised: Vec::new(),
-        }
-    }
-
-    fn is_within(&self) -> bool {
-        !self.frames.is_between() || self.block.is_some()
-    }
-
-    fn keeps_nothing(&self) -> bool {
-        !self.is_within() && self.raw.is_empty() && self.surprised.is_empty()
-    }
-}
 
 impl Http2 {
     /// A connection from its preface on.
@@ -201,8 +162,7 @@ impl Http2 {
 
     /// So many bytes are missing of the frame that is passing, or of the head of a further one that has to follow.
     pub(super) fn n_to_boundary(&self, direction: Direction) -> usize {
-        let lane = self.lane_of(direction);
-        lane.frames.n_to_boundary(lane.block.is_some())
+        self.lane_of(direction).n_to_boundary()
     }
 
     fn lane_of(&self, direction: Direction) -> &Lane {
@@ -266,7 +226,7 @@ impl Http2 {
                         return Err(self.surprised(direction, rest, surprise));
                     }
                     let lane = self.lane(direction);
-                    if lane.block.is_none() {
+                    if !lane.is_in_headers() {
                         lane.raw.clear();
                     }
                 }
@@ -295,82 +255,6 @@ impl Http2 {
         surprise
     }
 
-    /// What a direction has kept, as frames, and the bytes of the frame that isn't whole.
-    pub(super) fn take_kept(&mut self, direction: Direction) -> Vec<u8> {
-        let mut rest = Vec::new();
-        for (number, stream) in &mut self.streams {
-            let half = stream.half(direction);
-            if half.has_begun && !half.is_told() {
-                half.told = Told::Begun;
-                rest.extend(half.begin_bytes(*number, usize::MAX));
-            }
-            frame::write_data(*number, &half.take_pending(), false, &mut rest);
-        }
-        let mut rest = self.passing(direction, rest);
-        // Nobody will say that there is room for it.
-        rest.append(&mut self.writing.take_waiting(direction));
-        let writing = &self.writing;
-        let number = |stream| match direction {
-            Direction::ToProvider => writing.providers_number(stream),
-            Direction::ToConsumer => writing.consumers_number(stream).unwrap_or(stream),
-        };
-        let lane = match direction {
-            Direction::ToProvider => &mut self.to_provider,
-            Direction::ToConsumer => &mut self.to_consumer,
-        };
-        rest.append(&mut lane.raw);
-        rest.append(&mut lane.frames.take_rest(number));
-        rest.append(&mut lane.surprised);
-        rest
-    }
-
-    pub(super) fn passing(&mut self, to: Direction, bytes: Vec<u8>) -> Vec<u8> {
-        let mut greeting = Vec::new();
-        if to == Direction::ToConsumer && self.has_to_greet(&bytes) {
-            // An answer of ours, or credit, before the provider has said anything.
-            self.n_acks_by_consumer += 1;
-            frame::write(frame::SETTINGS, 0, 0, &[], &mut greeting);
-        }
-        if self.mode == Mode::Alone && to == Direction::ToProvider && !bytes.is_empty() {
-            // There is a provider after all. What it and the consumer set comes to the other from here on.
-            self.mode = Mode::Held;
-            self.n_acks_of_ours += 1;
-            greeting.extend_from_slice(frame::PREFACE);
-            frame::write(frame::SETTINGS, 0, 0, &[], &mut greeting);
-        }
-        let (streams, broken) = (&self.streams, &self.broken);
-        let heard = if to == Direction::ToProvider && !broken.is_empty() {
-            frame::resets(&bytes)
-        } else {
-            Vec::new()
-        };
-        match self.mode {
-            Mode::Watched => bytes,
-            Mode::Held | Mode::Alone => {
-                let passed = self.writing.passes(to, bytes, |stream| {
-                    // What was sent a second time is over with its reply.
-                    streams.contains_key(&stream) || broken.contains(&stream) || writing::is_shadow(stream)
-                });
-                for stream in heard {
-                    if self.broken.remove(&stream) {
-                        self.writing.close(stream);
-                    }
-                }
-                if greeting.is_empty() { passed } else { [greeting, passed].concat() }
-            }
-        }
-    }
-
-    /// Is this the first that the consumer is to hear, and no greeting?
-    fn has_to_greet(&mut self, bytes: &[u8]) -> bool {
-        let Some((head, ..)) = frame::first(bytes).filter(|_| self.mode != Mode::Watched && !self.is_greeted)
-        else {
-            return false;
-        };
-        self.is_greeted = true;
-        head.kind != frame::SETTINGS || head.has(frame::ACK)
-    }
-
     fn frame(
         &mut self,
         direction: Direction,
@@ -380,42 +264,12 @@ impl Http2 {
     ) -> Result<(), Surprise> {
         let max_block = self.limits.head;
         let lane = self.lane(direction);
-        if lane
-            .block
-            .as_ref()
-            .is_some_and(|block| head.kind != frame::CONTINUATION || head.stream != block.head.stream)
-        {
-            return Err(Surprise::new("a frame in the middle of headers"));
+        if !lane.takes_headers(head, payload, max_block)? {
+            return self.other_frame(direction, head, payload, out);
         }
-        match head.kind {
-            frame::HEADERS | frame::PUSH_PROMISE => {
-                let block = frame::block_of(head, payload)?;
-                let (promised, block) = if head.kind == frame::HEADERS {
-                    (None, block)
-                } else {
-                    let number = frame::number(block).ok_or_else(|| Surprise::new("a promise of nothing"))?;
-                    (Some(number), &block[4..])
-                };
-                lane.block = Some(Block { head, promised, bytes: block.to_vec() });
-            }
-            frame::CONTINUATION => {
-                let Some(block) = &mut lane.block else {
-                    return Err(Surprise::new("more of headers that never began"));
-                };
-                block.bytes.extend_from_slice(payload);
-                if block.bytes.len() > max_block {
-                    return Err(Surprise::new("headers that are too long"));
-                }
-            }
-            _ => return self.other_frame(direction, head, payload, out),
-        }
-        if !head.has(frame::END_HEADERS) {
-            return Ok(());
-        }
-        let Some(block) = lane.block.take() else { return Ok(()) };
+        let Some(block) = lane.take_block(head) else { return Ok(()) };
         self.level.spoke(direction);
-        let lane = self.lane(direction);
-        let headers = lane.decoder.decode(&block.bytes, max_block)?;
+        let headers = self.lane(direction).decoder.decode(&block.bytes, max_block)?;
         match block.promised {
             None => self.headers(direction, block.head, headers, out),
             Some(promised) => {
@@ -491,9 +345,7 @@ impl Http2 {
         bytes: &[u8],
         out: &mut Vec<Piece>,
     ) -> Result<(), Surprise> {
-        if self.lane(direction).block.is_some() {
-            return Err(Surprise::new("a frame in the middle of headers"));
-        }
+        self.lane(direction).between_headers()?;
         let (limits, mode) = (self.limits, self.mode);
         let Some(number) = self.number_of(direction, head) else { return Ok(()) };
         let Some(stream) = self.streams.get_mut(&number) else { return Ok(()) };
@@ -502,6 +354,9 @@ impl Http2 {
             return Err(Surprise::new("a body without headers"));
         }
         let was_told = half.is_told();
+        // Of what passes as it comes nobody asks for all of it any more.
+        let is_wanted = !was_told || mode == Mode::Watched || half.rest == Some(Rest::IsTold);
+        let limits = Limits { kept_body: if is_wanted { limits.kept_body } else { 0 }, ..limits };
         let n_kept = half.keep_body(bytes, limits, &mut self.room);
         if !was_told && n_kept < bytes.len() {
             self.tell(direction, number, &Tell::all(), out);
@@ -518,9 +373,7 @@ impl Http2 {
     }
 
     fn data_end(&mut self, direction: Direction, head: Head, out: &mut Vec<Piece>) -> Result<(), Surprise> {
-        if self.lane(direction).block.is_some() {
-            return Err(Surprise::new("a frame in the middle of headers"));
-        }
+        self.lane(direction).between_headers()?;
         let n_bytes = u32::try_from(head.length).unwrap_or(u32::MAX);
         if self.mode == Mode::Watched {
             self.writing.passed_by(direction, head.length);

@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! connection   frames and streams: what is a call, and how far has it come
+//! lane         one direction as it is read: frames, and the headers that several of them make
 //! control      what is said about streams and the connection as such
 //! telling      calls to pieces
 //! half         what is kept of a request or reply, and how its body is cut into messages
 //! flavor       plain HTTP or gRPC: when can a half be told, how is it read, how is a call answered
 //! level        how a held connection comes to be only watched again
-//! writing      what goes out on a held connection: numbers of streams, windows
+//! passing      what goes out: pieces as whoever gets them understands them, and what was kept
+//! writing      how: numbers of streams, windows
 //! hpack, frame the bytes
 //! ```
 //! While a connection is only watched its bytes pass as they are. While it is held, this is a proxy of its own:
@@ -22,7 +24,9 @@ mod flavor;
 mod frame;
 mod half;
 pub(crate) mod hpack;
+mod lane;
 mod level;
+mod passing;
 mod reading;
 mod resuming;
 mod said;

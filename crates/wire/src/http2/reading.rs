@@ -23,6 +23,10 @@ pub(super) struct MessageRead {
 }
 
 impl Captured for RequestRead {
+    fn keeps_on(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> usize {
         self.0.size()
     }
@@ -63,13 +67,17 @@ fn status(headers: &Headers) -> Value {
 }
 
 impl Captured for ReplyRead {
+    fn keeps_on(&self) -> bool {
+        true
+    }
+
     fn size(&self) -> usize {
         self.0.size()
     }
 
     fn read(self: Box<Self>) -> Parts {
         let kept = self.0.lock();
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("status".to_owned(), status(&kept.headers));
         let cut = read_rest(&kept, plain(&kept.headers), &mut map, None);
         Parts { reply: Value::Map(map), cut, ..Parts::default() }
@@ -82,7 +90,7 @@ impl Captured for MessageRead {
     }
 
     fn read(self: Box<Self>) -> Parts {
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("path".to_owned(), Value::text(target(&self.request.lock().headers).0));
         map.extend(http::events::read(&self.bytes));
         Parts { message: Value::Map(map), ..Parts::default() }
@@ -92,7 +100,7 @@ impl Captured for MessageRead {
 /// What HTTP/1 says in the first line of a request.
 fn line(headers: &Headers) -> Map {
     let (path, query) = target(headers);
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("method".to_owned(), Value::text(headers.text(":method").unwrap_or_default()));
     map.insert("path".to_owned(), Value::text(path));
     map.insert("query".to_owned(), body::pairs(query));

@@ -5,7 +5,8 @@ use super::flavor::Flavor;
 use super::frame::PREFACE;
 use crate::conversation::{Conversation, Direction, End, Exchange, Limits, Position, Surprise};
 use crate::splitter::{
-    Anew, BrokenOff, Call, InPart, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway, Ways,
+    Anew, BrokenOff, Call, Carried, InPart, Passed, Piece, Rest, SaidAnew, Splitter, Splitting, Unanswerable,
+    Underway, Ways,
 };
 use crate::watching::Watching;
 use seam_value::Value;
@@ -227,6 +228,15 @@ impl Splitter for Splits {
         self.split.follow(out);
     }
 
+    fn say_carried_anew(
+        &mut self,
+        call: Call,
+        piece: (Direction, &[u8]),
+        carried: &mut [Carried<'_>],
+    ) -> Result<SaidAnew, Unanswerable> {
+        self.split.say_carried_anew(call, piece, carried)
+    }
+
     fn answer_apart(
         &mut self,
         call: Call,
@@ -334,8 +344,8 @@ impl Splitter for Splits {
         self.split.alike(call)
     }
 
-    fn ends_with(&self, call: Call) -> bool {
-        self.split.ends_with(call)
+    fn ends_with(&self, call: Call, answer: &Value) -> bool {
+        self.split.ends_with(call, answer)
     }
 
     fn is_over(&self) -> bool {

@@ -33,22 +33,22 @@ impl Struck {
 }
 
 /// A message that goes through partitions, taken apart.
-struct Listed<'a> {
+pub(super) struct Listed<'a> {
     before: &'a [u8],
-    entries: Vec<Entry<'a>>,
+    pub(super) entries: Vec<Entry<'a>>,
     after: &'a [u8],
 }
 
 /// What a message says of one partition.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     topic: Cow<'a, [u8]>,
     number: i32,
-    bytes: Cow<'a, [u8]>,
+    pub(super) bytes: Cow<'a, [u8]>,
 }
 
 impl<'a> Listed<'a> {
     /// None where it is not understood.
-    fn read(head: Head, (is_reply, body): (bool, Reader<'a>)) -> Option<Self> {
+    pub(super) fn read(head: Head, (is_reply, body): (bool, Reader<'a>)) -> Option<Self> {
         let mut entries = Vec::new();
         let around = each_partition(head, (is_reply, body), &mut |partition| {
             entries.push(Entry {
@@ -168,19 +168,19 @@ fn over() -> Unanswerable {
     Unanswerable::new("the call is over")
 }
 
-fn unknown() -> Unanswerable {
+pub(super) fn unknown() -> Unanswerable {
     Unanswerable::new("its partitions are not understood")
 }
 
 /// What stands behind a reply's number and tagged fields.
-fn body_of_reply(head: Head, frame: &[u8]) -> Option<Reader<'_>> {
+pub(super) fn body_of_reply(head: Head, frame: &[u8]) -> Option<Reader<'_>> {
     let mut reader = Reader::new(frame.get(8..)?, head.is_compact());
     reader.tags()?;
     Some(reader)
 }
 
 /// A reply with its head.
-fn reply(head: Head, listed: &Listed<'_>) -> Vec<u8> {
+pub(super) fn reply(head: Head, listed: &Listed<'_>) -> Vec<u8> {
     let mut writer = Writer::new(head.is_compact());
     writer.tags();
     writer.put(&listed.written(head.is_compact()));
@@ -210,10 +210,17 @@ fn without(head: Head, frame: &[u8], struck: &[Struck]) -> Result<Vec<u8>, Unans
         struck.iter().any(|struck| struck.topic == *one.topic && struck.number == one.number)
     };
     listed.entries.retain(|one| !is_struck(one));
+    request(head, frame, &listed).ok_or_else(unknown)
+}
+
+/// A request with the head of this one.
+pub(super) fn request(head: Head, frame: &[u8], listed: &Listed<'_>) -> Option<Vec<u8>> {
+    let behind_length = frame.get(4..)?;
+    let (_, body) = head.body(behind_length)?;
     let before = &behind_length[..behind_length.len() - body.rest.len()];
     let body = listed.written(head.is_compact());
     let length = i32::try_from(before.len() + body.len()).unwrap_or(i32::MAX);
-    Ok([&length.to_be_bytes()[..], before, &body].concat())
+    Some([&length.to_be_bytes()[..], before, &body].concat())
 }
 
 /// A `Fetch` that its broker replies to at once, as it does where one of the partitions has an error, and with no more than
@@ -241,4 +248,4 @@ fn hurried(cutter: &Cutter, head: Head, frame: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 #[path = "apart_tests.rs"]
-mod tests;
+pub(super) mod tests;

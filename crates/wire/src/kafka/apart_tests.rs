@@ -11,14 +11,14 @@ use crate::watching::Resumed;
 use seam_value::{Value, parse};
 
 /// A topic with the numbers of its partitions.
-type Topics<'a> = &'a [(&'a str, &'a [i32])];
+pub(in crate::kafka) type Topics<'a> = &'a [(&'a str, &'a [i32])];
 
-fn cutter() -> Cutter {
+pub(in crate::kafka) fn cutter() -> Cutter {
     let limits = Limits::default();
     Cutter::watching(limits).resume(Splitting { limits, behind: Behind::Provider })
 }
 
-fn head(api: i16, version: i16) -> Head {
+pub(in crate::kafka) fn head(api: i16, version: i16) -> Head {
     Head { api, version, correlation: 7 }
 }
 
@@ -52,19 +52,34 @@ fn request(head: Head, put: impl Fn(&mut Writer)) -> Vec<u8> {
 }
 
 fn produce(version: i16, acks: i16, topics: Topics<'_>) -> Vec<u8> {
+    produce_these(version, acks, topics, |number| format!("batch {number}").into_bytes())
+}
+
+/// With the batches of each partition.
+pub(in crate::kafka) fn produce_these(
+    version: i16,
+    acks: i16,
+    topics: Topics<'_>,
+    batches: impl Fn(i32) -> Vec<u8>,
+) -> Vec<u8> {
     request(head(PRODUCE, version), |writer| {
         if version >= 3 {
             writer.null_text();
         }
         writer.i16(acks);
         writer.i32(1000);
-        put_all(writer, topics, |writer, number| writer.bytes(format!("batch {number}").as_bytes()));
+        put_all(writer, topics, |writer, number| writer.bytes(&batches(number)));
         writer.tags();
     })
 }
 
 /// From which offset on, with how long to wait, in which session, and what is taken out of it.
-fn fetch(version: i16, (wait, epoch): (i32, i32), topics: Topics<'_>, gone: Topics<'_>) -> Vec<u8> {
+pub(in crate::kafka) fn fetch(
+    version: i16,
+    (wait, epoch): (i32, i32),
+    topics: Topics<'_>,
+    gone: Topics<'_>,
+) -> Vec<u8> {
     request(head(FETCH, version), |writer| {
         for number in [-1, wait, 1, 50_000_000] {
             writer.i32(if number == 50_000_000 && wait == 0 { 4 * 1024 * 1024 } else { number });
@@ -134,6 +149,16 @@ fn written(version: i16, topics: Topics<'_>) -> Vec<u8> {
 }
 
 fn fetched(version: i16, error: i16, topics: Topics<'_>) -> Vec<u8> {
+    fetched_these(version, error, topics, |_| Vec::new())
+}
+
+/// With the batches of each partition.
+pub(in crate::kafka) fn fetched_these(
+    version: i16,
+    error: i16,
+    topics: Topics<'_>,
+    batches: impl Fn(i32) -> Vec<u8>,
+) -> Vec<u8> {
     reply(head(FETCH, version), |writer| {
         writer.i32(0);
         if version >= 7 {
@@ -151,20 +176,20 @@ fn fetched(version: i16, error: i16, topics: Topics<'_>) -> Vec<u8> {
             if version >= 11 {
                 writer.i32(-1);
             }
-            writer.bytes(b"");
+            writer.bytes(&batches(number));
         });
         writer.tags();
     })
 }
 
 /// What comes of bytes: pieces, of which the request's or reply's are given.
-fn cut(cutter: &mut Cutter, to: Direction, bytes: &[u8]) -> Vec<Piece> {
+pub(in crate::kafka) fn cut(cutter: &mut Cutter, to: Direction, bytes: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     cutter.cut(to, bytes, &mut pieces).unwrap();
     pieces
 }
 
-fn ask(cutter: &mut Cutter, frame: &[u8]) -> (u64, Vec<String>) {
+pub(in crate::kafka) fn ask(cutter: &mut Cutter, frame: &[u8]) -> (u64, Vec<String>) {
     let pieces = cut(cutter, Direction::ToProvider, frame);
     let Of::Request { call, read, .. } = &pieces[0].of else { panic!("a request") };
     let seen = read.apart().into_iter().filter(|one| one.parts.message == Value::Null).map(|one| {

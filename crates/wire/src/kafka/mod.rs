@@ -7,6 +7,7 @@
 //! ```
 
 mod addresses;
+mod anew;
 mod answers;
 mod apart;
 mod api;
@@ -17,12 +18,13 @@ mod packed;
 mod publisher;
 mod reading;
 mod records;
+mod sasl;
 mod sessions;
 mod splitter;
 mod stand_in;
 
 use crate::conversation::{Conversation, Limits};
-use crate::protocol::{Deed, Protocol};
+use crate::protocol::Protocol;
 use crate::publishing::{Publisher, SignIn};
 use crate::watching::Watching;
 use seam_model::{Field, Shape, Word};
@@ -49,15 +51,6 @@ impl Protocol for Kafka {
         true
     }
 
-    fn lacks(&self, deed: Deed) -> Option<&'static str> {
-        match deed {
-            Deed::ChangeMessage => Some(
-                "records of kafka are one with their batch; `garble` without a `where` for messages strikes what a fetch has",
-            ),
-            _ => None,
-        }
-    }
-
     fn begin(&self, limits: Limits) -> Box<dyn Conversation> {
         Box::new(Watching::new(Cutter::watching(limits), limits))
     }
@@ -73,14 +66,15 @@ impl Protocol for Kafka {
 
 static WORD: Word = Word {
     text: "One interaction for each request, and one `message` for each record that is produced or fetched; a batch \
-        that is compressed is one `message`, with its `records` but for one that is packed by zstd, which can't be \
-        unpacked here. A `Fetch` that waits for records is not an open call. The addresses that a broker tells, its \
+        that is compressed is one `message`, with its `records`. A `Fetch` that waits for records is not an open call. The addresses that a broker tells, its \
         own and those of the other brokers of its cluster, are rewritten so that its clients stay on the seam: each \
         broker gets an address of its own there, and all of them are one seam. A broker to which no address of the \
         seam can lead is told of. Both sides are held to versions that are understood (Produce 9, Fetch 12, Metadata \
         12). A fault sees what is produced and fetched partition by partition, too: one whose `where` fits \
         `request.topic` and `request.partition`, or a record's `message`, answers for that partition alone, and the \
-        neighbours in the same request go on to the broker; a fault that is no answer strikes the whole request. \
+        neighbours in the same request go on to the broker. `mistype`, `garble` and `truncate` change single records, as \
+        `message` or `nth` choose them, also in batches that are compressed (as gzip they go on as such, else \
+        unpacked), and `reply_lost` leaves out those of what is fetched; every other fault strikes the whole request. \
         Besides Produce and Fetch an error can be said to what groups and transactions ask (joining, heartbeats, \
         offsets committed and fetched, the end of a transaction) and to the search for their coordinator. Where a \
         stub stands in for a broker that is not there, it is one broker, every topic has one partition, and whoever \
@@ -167,6 +161,6 @@ const MESSAGE: &[Field] = &[
     Field::optional(
         "records",
         Shape::List(&Shape::Any),
-        "of a batch that is compressed: key, headers, body of each; null where it can't be unpacked (zstd)",
+        "of a batch that is compressed: key, headers, body of each; null where it can't be unpacked",
     ),
 ];

@@ -1,6 +1,8 @@
-//! What compressed batches hold: gzip by a library, snappy and LZ4 here, because each is a page and no crate of ours has them.
+//! What compressed batches hold: gzip and zstd by libraries, snappy and LZ4 here, because each is a page and no crate of ours
+//! has them.
 
-use std::io::Read as _;
+use ruzstd::decoding::StreamingDecoder;
+use std::io::{Read as _, Write as _};
 
 /// By what a batch may be compressed: its attributes' last bits.
 const GZIP: u8 = 1;
@@ -32,9 +34,58 @@ pub(super) fn unpacked(packing: u8, bytes: &[u8]) -> Option<Vec<u8>> {
         }
         SNAPPY => snappy(bytes, &mut out)?,
         LZ4 => lz4(bytes, &mut out)?,
+        ZSTD => zstd(bytes, &mut out)?,
         _ => return None,
     }
     Some(out)
+}
+
+/// The same, where that is all of it.
+pub(super) fn unpacked_whole(packing: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+    unpacked(packing, bytes).filter(|out| out.len() < MOST)
+}
+
+/// Packed again, where that is done here.
+pub(super) fn packed(packing: u8, bytes: &[u8]) -> Option<Vec<u8>> {
+    if packing != GZIP {
+        return None;
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
+}
+
+/// Frames of zstd, one behind the other.
+fn zstd(mut bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    while !bytes.is_empty() && out.len() < MOST {
+        if zstd_window(bytes)? > MOST as u64 {
+            return None;
+        }
+        let decoder = StreamingDecoder::new(&mut bytes).ok()?;
+        decoder.take((MOST - out.len()) as u64).read_to_end(out).ok()?;
+    }
+    Some(())
+}
+
+/// How much a frame of zstd looks back on, which a decoder keeps. None where it is no such frame.
+fn zstd_window(frame: &[u8]) -> Option<u64> {
+    const MAGIC: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+    let (descriptor, rest) = frame.strip_prefix(MAGIC)?.split_first()?;
+    if descriptor & 0x20 == 0 {
+        let window = rest.first()?;
+        let base = 1_u64 << (10 + (window >> 3));
+        return Some(base + base / 8 * u64::from(window & 7));
+    }
+    // All of it is one segment, as long as its content.
+    let mut input = Input(rest);
+    input.take([0, 1, 2, 4][usize::from(descriptor & 3)])?;
+    let size = match descriptor >> 6 {
+        0 => input.little(1)?,
+        1 => input.little(2)? + 256,
+        2 => input.little(4)?,
+        _ => input.little(8)?,
+    };
+    u64::try_from(size).ok()
 }
 
 /// Snappy as such, or in the blocks in which clients in Java write it.
@@ -197,6 +248,14 @@ mod tests {
                 0013370800133808001339080015315100045200143153001431540014315500143156001431570014315800c0 \
                 3138206f72646572203139200fbec64e000000007be85f82",
         ),
+        (
+            ZSTD,
+            "28b52ffd0458450200e06f72646572203020313233343536373839313131313131313131392013005c10d9829c16846541040b7257106605912a0850a11cc80c6401f94066200bc80732035940be1b0a17b66abe74",
+        ),
+        (
+            ZSTD,
+            "28b52ffd0068cd01004282070cc03da8e69f6cdbb6958d7a4a90c7dfed75fa5cfe279e158d1c027ab53913a810a8dd0db017ab01101c3d068d97dc4e01f50c822603",
+        ),
     ];
 
     #[test]
@@ -214,7 +273,20 @@ mod tests {
                 }
             }
         }
-        assert_eq!(unpacked(ZSTD, &[]), None);
+        assert_eq!(unpacked(9, &[]), None);
+    }
+
+    #[test]
+    fn a_frame_of_zstd_is_bounded() {
+        // One byte, as often as a block may say, in as many blocks as there are; and a window that nobody needs.
+        let block = [(128 * 1024_u32) << 3 | 1 << 1; 1000].map(|head| {
+            let [a, b, c, _] = head.to_le_bytes();
+            [a, b, c, b'x']
+        });
+        let frame = |window: u8| [&[0x28, 0xB5, 0x2F, 0xFD, 0, window][..], &block.concat()].concat();
+        assert_eq!(unpacked(ZSTD, &frame(0x68)).map(|out| out.len()), Some(MOST));
+        assert_eq!(unpacked_whole(ZSTD, &frame(0x68)), None);
+        assert_eq!(unpacked(ZSTD, &frame(0x98)), None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Producing to Kafka: where the partition is, then the record, which all replicas in step are to have.
 //!
 //! ```text
-//! Metadata of the topic ───▶  ◀─── its partitions, the broker of each
+//! Metadata of the topic ───▶  ◀─── its partitions, the broker of each: where that is another, it is asked the same
 //!    or no broker yet: the topic is being made, and it is asked again a little later
-//! Produce               ───▶  ◀─── the offset, or an error: another broker is the partition's
+//! Produce               ───▶  ◀─── the offset, or an error: what says that brokers change is asked again, too
 //! ```
 
 use super::api::{METADATA, PRODUCE, UNKNOWN_TOPIC_OR_PARTITION, error_name};
@@ -13,7 +13,7 @@ use super::records::{Said, batch};
 use crate::body::from_base64;
 use crate::conversation::Surprise;
 use crate::pending::Pending;
-use crate::publishing::{Came, MOST, Publication, Publisher, SignIn};
+use crate::publishing::{Came, Publication, Publisher, SignIn, next};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
 use std::time::Duration;
@@ -55,8 +55,6 @@ pub(super) struct Publishing {
     n_unknown: u32,
     /// What is to be produced, once its partition is known.
     asked: Option<(Vec<u8>, Said, Option<i32>)>,
-    /// The partition's broker.
-    leader: String,
     told: Map,
     came: Option<Came>,
 }
@@ -69,8 +67,7 @@ impl Publishing {
             correlation: 0,
             n_unknown: 0,
             asked: None,
-            leader: String::new(),
-            told: Map::new(),
+            told: Map::default(),
             came: None,
         }
     }
@@ -101,8 +98,28 @@ impl Publishing {
     }
 
     fn refuse(&mut self, error: i16) {
-        let message = error_name(error).unwrap_or("an error that has no name here").to_owned();
-        self.came = Some(Came::Refused { code: Value::from(i64::from(error)), message });
+        let (code, message) = words(error);
+        self.came = Some(Came::Refused { code, message });
+    }
+
+    /// What may be otherwise soon is asked again. A topic may be unknown only so often.
+    fn later(&mut self, error: i16) {
+        self.n_unknown += u32::from(error == UNKNOWN_TOPIC_OR_PARTITION);
+        if self.n_unknown > MOST_UNKNOWN {
+            return self.refuse(error);
+        }
+        let (code, message) = words(error);
+        self.came = Some(Came::Later { pause: PAUSE, code, message });
+    }
+
+    /// Is the broker that is called so the one that is spoken to? It may call itself by the name of the machine.
+    fn is_here(&self, leader: &str) -> bool {
+        let port = |at: &str| at.rsplit_once(':').map(|(_, port)| port.to_owned());
+        let here = self.sign_in.at.as_str();
+        leader.is_empty()
+            || here.is_empty()
+            || leader == here
+            || (leader.starts_with("localhost:") && here.starts_with("127.") && port(leader) == port(here))
     }
 
     /// What Metadata says: the topic's error, and its partitions.
@@ -151,15 +168,14 @@ impl Publishing {
             (None, Some(key)) => places.get(murmur(key) as usize % places.len().max(1)).cloned(),
             (None, None) => places.into_iter().next(),
         };
-        let place = match (error, place) {
+        let Place { number, leader, .. } = match (error, place) {
             (0, Some(place)) if place.error != NO_LEADER => place,
             (NO_LEADER, _) | (0, Some(_)) => {
-                self.came = Some(Came::Later(PAUSE));
+                self.later(NO_LEADER);
                 return Ok(());
             }
-            (UNKNOWN_TOPIC_OR_PARTITION, _) if self.n_unknown < MOST_UNKNOWN => {
-                self.n_unknown += 1;
-                self.came = Some(Came::Later(PAUSE));
+            (UNKNOWN_TOPIC_OR_PARTITION, _) => {
+                self.later(error);
                 return Ok(());
             }
             (error, _) => {
@@ -167,9 +183,10 @@ impl Publishing {
                 return Ok(());
             }
         };
-        let Place { number, leader, .. } = place;
-        self.leader = leader;
-        self.n_unknown = 0;
+        if !self.is_here(&leader) {
+            self.came = Some(Came::Elsewhere(leader));
+            return Ok(());
+        }
         let records = batch(&[&record]);
         let request = self.request((PRODUCE, PRODUCE_SPOKEN), |writer| {
             writer.null_text();
@@ -194,11 +211,10 @@ impl Publishing {
             0 => {
                 self.told.insert("partition".to_owned(), Value::from(i64::from(number)));
                 self.told.insert("offset".to_owned(), Value::from(offset));
+                self.n_unknown = 0;
                 self.came = Some(Came::Done);
             }
-            ELSEWHERE if !self.leader.is_empty() => {
-                self.came = Some(Came::Elsewhere(std::mem::take(&mut self.leader)));
-            }
+            UNKNOWN_TOPIC_OR_PARTITION | NO_LEADER | ELSEWHERE => self.later(error),
             error => self.refuse(error),
         }
         Some(())
@@ -246,20 +262,14 @@ impl Publisher for Publishing {
 
     fn hear(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {
         self.pending.push(bytes);
-        loop {
-            let held = self.pending.unseen();
-            let Some(length) = held.first_chunk::<4>() else { return Ok(()) };
-            let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-            if length > MOST {
-                return Err(Surprise::new("a reply that is longer than 256 MiB"));
-            }
-            if held.len() < 4 + length {
-                return Ok(());
-            }
-            self.pending.see(4 + length);
-            let reply = self.pending.take();
+        let whole = |held: &[u8]| {
+            let length = held.first_chunk::<4>().map(|length| i32::from_be_bytes(*length));
+            Ok(length.map(|length| usize::try_from(length).unwrap_or(usize::MAX).saturating_add(4)))
+        };
+        while let Some(reply) = next(&mut self.pending, whole, "a reply")? {
             self.reply(&reply[4..], out)?;
         }
+        Ok(())
     }
 
     fn came(&mut self) -> Option<Came> {
@@ -269,6 +279,12 @@ impl Publisher for Publishing {
     fn told(&mut self) -> Map {
         std::mem::take(&mut self.told)
     }
+}
+
+/// An error of Kafka's as a code and words.
+fn words(error: i16) -> (Value, String) {
+    let message = error_name(error).unwrap_or("an error that has no name here").to_owned();
+    (Value::from(i64::from(error)), message)
 }
 
 /// Which partition a key belongs to, as Java's clients have it (Murmur2, without its sign).
@@ -383,8 +399,16 @@ mod tests {
         let (came, ..) = published(&publication, r#"{"error":"MESSAGE_TOO_LARGE"}"#);
         let message = "MESSAGE_TOO_LARGE".to_owned();
         assert_eq!(came, Some(Came::Refused { code: Value::from(10_i64), message }));
-        let (came, ..) = published(&publication, r#"{"error":6}"#);
-        assert_eq!(came, Some(Came::Elsewhere("127.0.0.1:7001".to_owned())));
+        // Whose partition it is and where it is may change: it is asked again.
+        for error in [UNKNOWN_TOPIC_OR_PARTITION, NO_LEADER, ELSEWHERE] {
+            let (came, ..) = published(&publication, &format!(r#"{{"error":{error}}}"#));
+            assert_eq!(came, Some(later(error)));
+        }
+    }
+
+    fn later(error: i16) -> Came {
+        let (code, message) = words(error);
+        Came::Later { pause: PAUSE, code, message }
     }
 
     /// What Metadata says of a topic and of its partitions: `(error, number)`, all of which broker 1 has that have none.
@@ -431,15 +455,14 @@ mod tests {
     /// A topic that is being made has no broker yet, or isn't known at all; only the partition that is meant counts.
     #[test]
     fn a_topic_that_is_being_made_is_waited_for() {
-        let none = |code: i16| (Some(Came::Later(PAUSE)), code);
         for (partition, says, expect) in [
-            (0, (UNKNOWN_TOPIC_OR_PARTITION, &[][..]), none(3)),
-            (0, (NO_LEADER, &[]), none(5)),
-            (0, (0, &[(NO_LEADER, 0), (0, 1)]), none(5)),
+            (0, (UNKNOWN_TOPIC_OR_PARTITION, &[][..]), 3),
+            (0, (NO_LEADER, &[]), 5),
+            (0, (0, &[(NO_LEADER, 0), (0, 1)]), 5),
         ] {
             let mut publisher = Publishing::new(SignIn::default());
             let (came, out) = asked(&mut publisher, partition, says);
-            assert_eq!((came, out.is_empty()), (expect.0, true), "{}", expect.1);
+            assert_eq!((came, out.is_empty()), (Some(later(expect)), true), "{expect}");
             // The second time it is there.
             let (came, out) = asked(&mut publisher, partition, (0, &[(0, 0), (0, 1)]));
             assert_eq!((came, out.get(4..6)), (None, Some(&PRODUCE.to_be_bytes()[..])));
@@ -451,12 +474,24 @@ mod tests {
         assert!(matches!(came, Some(Came::Refused { .. })), "there is no such partition: {came:?}");
     }
 
+    /// What Metadata says is followed before anything is produced, and asked anew there.
+    #[test]
+    fn the_broker_of_the_partition_is_asked_at_once() {
+        for (at, expect) in [("127.0.0.1:7002", Some("127.0.0.1:7001")), ("127.0.0.1:7001", None), ("", None)]
+        {
+            let mut publisher = Publishing::new(SignIn { at: at.to_owned(), ..SignIn::default() });
+            let (came, out) = asked(&mut publisher, 0, (0, &[(0, 0)]));
+            assert_eq!(came, expect.map(|leader| Came::Elsewhere(leader.to_owned())), "{at}");
+            assert_eq!(out.is_empty(), expect.is_some(), "{at}");
+        }
+    }
+
     #[test]
     fn a_topic_that_nobody_makes_is_refused() {
         let mut publisher = Publishing::new(SignIn::default());
         for _ in 0..MOST_UNKNOWN {
             let (came, _) = asked(&mut publisher, 0, (UNKNOWN_TOPIC_OR_PARTITION, &[]));
-            assert_eq!(came, Some(Came::Later(PAUSE)));
+            assert_eq!(came, Some(later(UNKNOWN_TOPIC_OR_PARTITION)));
         }
         let (came, _) = asked(&mut publisher, 0, (UNKNOWN_TOPIC_OR_PARTITION, &[]));
         let message = "UNKNOWN_TOPIC_OR_PARTITION".to_owned();

@@ -64,6 +64,10 @@ impl Captured for Kept {
         self.head.api == FETCH
     }
 
+    fn carries_messages(&self) -> bool {
+        self.head.api == if self.is_reply { FETCH } else { PRODUCE }
+    }
+
     fn read(self: Box<Self>) -> Parts {
         let cut = self.cut;
         if self.is_reply {
@@ -97,7 +101,7 @@ impl Kept {
 
     fn request(&self) -> Map {
         let Head { api, version, .. } = self.head;
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("api".to_owned(), Value::Text(api::name(api)));
         map.insert("version".to_owned(), Value::from(i64::from(version)));
         let Some((client, reader)) = self.head.body(&self.bytes) else { return map };
@@ -135,7 +139,7 @@ impl Kept {
 
     fn reply(&self) -> Map {
         let Head { api, .. } = self.head;
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("api".to_owned(), Value::Text(api::name(api)));
         let Some(reader) = self.body() else { return map };
         let (mut partitions, mut delivered, mut first) = (Vec::new(), Vec::new(), 0);
@@ -193,7 +197,7 @@ impl Kept {
     /// What is said of each partition, and of each record with it.
     fn each_apart(&self, list: &mut Vec<Apart>) {
         let Some(reader) = self.body() else { return };
-        let whole = if self.is_reply { Map::new() } else { self.request() };
+        let whole = if self.is_reply { Map::default() } else { self.request() };
         let mut place = 0;
         each_partition(self.head, (self.is_reply, reader), &mut |partition| {
             let parts = self.of_one(&whole, &partition);
@@ -219,7 +223,7 @@ impl Kept {
         }
         let mut parts = Parts { request: Value::Map(request), ..Parts::default() };
         if self.is_reply {
-            let mut reply = Map::new();
+            let mut reply = Map::default();
             reply.insert("api".to_owned(), Value::Text(api::name(self.head.api)));
             reply.insert("error".to_owned(), error(partition.error));
             reply.insert("partitions".to_owned(), Value::List(vec![self.answered(partition)]));
@@ -290,7 +294,7 @@ impl Told {
 
     /// Where a record stands.
     fn place(&self, offset: i64) -> Map {
-        let mut map = Map::new();
+        let mut map = Map::default();
         map.insert("topic".to_owned(), text(&self.topic));
         map.insert("partition".to_owned(), Value::from(i64::from(self.partition)));
         if self.is_delivered {
@@ -301,7 +305,7 @@ impl Told {
 
     /// One record of a batch. Where it is delivered it has an offset of its own.
     fn unpacked(&self, (place, record): (i64, Map)) -> Map {
-        let mut map = Map::new();
+        let mut map = Map::default();
         if self.is_delivered {
             map.insert("offset".to_owned(), Value::from(self.offset.saturating_add(place)));
         }

@@ -6,12 +6,13 @@ use crate::body;
 use seam_value::{Map, Value};
 
 /// Before the records of a batch: offset, length, epoch, kind, checksum, attributes, times, producer, how many.
-const HEAD: usize = 61;
+pub(super) const HEAD: usize = 61;
 
 /// Where in it things stand.
-const LENGTH_AT: usize = 8;
-const KIND_AT: usize = 16;
-const ATTRIBUTES_AT: usize = 21;
+pub(super) const LENGTH_AT: usize = 8;
+pub(super) const KIND_AT: usize = 16;
+pub(super) const ATTRIBUTES_AT: usize = 21;
+pub(super) const PRODUCER_AT: usize = 43;
 
 /// So many records of a compressed batch are told.
 const MOST_RECORDS: usize = 10_000;
@@ -73,7 +74,7 @@ pub(super) fn read(bytes: &[u8], map: &mut Map) {
         reader.signed()?;
         reader.signed()?;
         let (key, value) = (field(&mut reader)?, field(&mut reader)?);
-        let mut headers = Map::new();
+        let mut headers = Map::default();
         for _ in 0..reader.signed()? {
             let name = field(&mut reader)?.unwrap_or_default();
             let value = field(&mut reader)?.map_or(Value::Null, |value| text(&value));
@@ -153,7 +154,7 @@ pub(super) fn unpack(packing: u8, batch: &[u8]) -> Option<Vec<(i64, Map)>> {
         if list.len() >= MOST_RECORDS {
             return;
         }
-        let mut map = Map::new();
+        let mut map = Map::default();
         read(record.bytes, &mut map);
         list.push((record.offset, map));
     });
@@ -208,7 +209,7 @@ pub(super) fn batch(records: &[&Said]) -> Vec<u8> {
     whole.out
 }
 
-fn put_field(writer: &mut Writer, field: Option<&[u8]>) {
+pub(super) fn put_field(writer: &mut Writer, field: Option<&[u8]>) {
     match field {
         Some(bytes) => {
             writer.signed(i64::try_from(bytes.len()).unwrap_or_default());
@@ -218,16 +219,25 @@ fn put_field(writer: &mut Writer, field: Option<&[u8]>) {
     }
 }
 
-/// The checksum of batches (Castagnoli). What is written here is short.
-fn crc32c(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for byte in bytes {
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
+/// The checksum of batches (Castagnoli).
+pub(super) fn crc32c(bytes: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let (mut table, mut at, mut byte) = ([0; 256], 0, 0_u32);
+        while at < 256 {
+            let (mut crc, mut bit) = (byte, 0);
+            while bit < 8 {
+                crc = if crc & 1 == 1 { crc >> 1 ^ 0x82F6_3B78 } else { crc >> 1 };
+                bit += 1;
+            }
+            table[at] = crc;
+            (at, byte) = (at + 1, byte + 1);
         }
-    }
-    !crc
+        table
+    };
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        let [lowest, ..] = crc.to_le_bytes();
+        crc >> 8 ^ TABLE[usize::from(lowest ^ byte)]
+    })
 }
 
 #[cfg(test)]
@@ -261,7 +271,7 @@ mod tests {
         let bytes = batch(&[&said(7, b"{\"a\":1}"), &said(9, b"two")]);
         let mut told = Vec::new();
         records(&bytes, &mut |record| {
-            let mut map = Map::new();
+            let mut map = Map::default();
             read(record.bytes, &mut map);
             told.push(format!("{} {}", record.offset, Value::Map(map)));
         });

@@ -8,6 +8,7 @@ use super::api::{
 use super::bytes::Reader;
 use super::calls::{Head, committed, each_partition, each_record};
 use super::reading::{Kept, Told};
+use super::sasl::Tokens;
 use super::sessions::{Session, Wanted};
 use crate::conversation::{Direction, Limits, Surprise};
 use crate::pending::Pending;
@@ -27,6 +28,9 @@ pub(super) struct Cutter {
     pub(super) ways: Option<Arc<dyn Ways>>,
     /// What is fetched without being asked for each time.
     session: Session,
+    /// Signing in by tokens alone, once a handshake has said so that wants that.
+    handshake: Option<Tokens>,
+    tokens: Option<Tokens>,
     n_calls: Call,
     lanes: [Lane; 2],
     /// Requests without their reply, the oldest first.
@@ -105,6 +109,8 @@ impl Cutter {
             is_ruled: true,
             ways: None,
             session: Session::default(),
+            handshake: None,
+            tokens: None,
             n_calls: 0,
             lanes: [Lane::default(), Lane::default()],
             due: VecDeque::new(),
@@ -139,7 +145,25 @@ impl Cutter {
                 continue;
             }
             let Some(length) = Reader::new(unseen, false).i32() else { return Ok(()) };
-            let length = usize::try_from(length).ok().filter(|length| (4..MOST_LONG).contains(length));
+            let length = usize::try_from(length).ok().filter(|length| *length < MOST_LONG);
+            let behind_length = length.map(|length| (length, &unseen[4..]));
+            match self
+                .tokens
+                .zip(behind_length)
+                .map(|(tokens, (length, bytes))| tokens.come(to, length, bytes))
+            {
+                Some(None) => return Ok(()),
+                Some(Some(true)) => {
+                    self.token(to, length.unwrap_or_default(), out);
+                    continue;
+                }
+                // It is signed in.
+                Some(Some(false)) => self.tokens = None,
+                None => {}
+            }
+            let lane = &self.lanes[index(to)];
+            let unseen = lane.pending.unseen();
+            let length = length.filter(|length| *length >= 4);
             let Some(length) = length else { return Err(Surprise::new("a length that can't be")) };
             let (is_whole, n_here) = (unseen.len() >= length + 4, unseen.len().min(length + 4));
             if !is_whole && n_here <= self.most_gathered(to) {
@@ -166,6 +190,22 @@ impl Cutter {
         }
     }
 
+    /// A token of who signs in: it passes as it comes, and nothing of it is kept.
+    fn token(&mut self, to: Direction, length: usize, out: &mut Vec<Piece>) {
+        if let Some(tokens) = &mut self.tokens {
+            tokens.pass(to);
+        }
+        if to == Direction::ToProvider && self.behind == Behind::Nobody {
+            out.push(Piece { to: Direction::ToConsumer, bytes: vec![0; 4], of: Of::Rest });
+        }
+        let lane = &mut self.lanes[index(to)];
+        let n_here = lane.pending.unseen().len().min(length + 4);
+        lane.pending.see(n_here);
+        out.push(Piece { to, bytes: lane.pending.take(), of: Of::Rest });
+        let n_missing = length + 4 - n_here;
+        lane.passing = (n_missing > 0).then_some((n_missing, Belongs::Rest));
+    }
+
     /// So much of a frame is gathered before it passes as it comes. What may be changed must be whole, and without rules
     /// that is no record.
     fn most_gathered(&self, to: Direction) -> usize {
@@ -184,7 +224,7 @@ impl Cutter {
                 match self.due.iter().find(|due| Some(due.head.correlation) == correlation) {
                     Some(due) if self.is_struck(due.call) => all,
                     Some(due) if due.head.api == FETCH && !self.is_ruled => self.limits.head,
-                    Some(due) if !matches!(due.head.api, PRODUCE | FETCH) => all,
+                    Some(due) if due.head.api != PRODUCE => all,
                     _ => usual,
                 }
             }
@@ -227,7 +267,13 @@ impl Cutter {
         } else {
             None
         };
+        if head.api == SASL_HANDSHAKE {
+            self.handshake = body.filter(|_| head.version == 0).map(Tokens::wanted);
+        }
         if let Some(said) = said {
+            if head.api == SASL_HANDSHAKE {
+                self.shaken(&said);
+            }
             out.push(Piece { to, bytes: frame, of: Of::Rest });
             out.push(Piece { to: Direction::ToConsumer, bytes: said, of: Of::Rest });
             return Belongs::Rest;
@@ -297,9 +343,20 @@ impl Cutter {
         due.ok_or_else(|| Surprise::new("a reply that nobody asked for"))
     }
 
+    /// Tokens follow a handshake that wants them and was agreed to; one that was refused wants nothing any more.
+    fn shaken(&mut self, reply: &[u8]) {
+        let handshake = self.handshake.take();
+        if reply.get(8..10) == Some(&[0, 0]) {
+            self.tokens = handshake;
+        }
+    }
+
     fn reply(&mut self, due: &Due, is_whole: bool, out: &mut Vec<Piece>) -> Belongs {
         let to = Direction::ToConsumer;
         let mut frame = self.lanes[index(to)].pending.take();
+        if due.head.api == SASL_HANDSHAKE {
+            self.shaken(&frame);
+        }
         if is_whole && !self.is_watched {
             self.change(due.head, &mut frame);
             self.tell_struck(due, &mut frame);
@@ -420,7 +477,19 @@ impl Resumed for Cutter {
         cutter.owed.extend(self.due.iter().map(|due| due.head.correlation));
         cutter.n_calls = self.n_calls;
         cutter.session = self.session.clone();
+        (cutter.handshake, cutter.tokens) = (self.handshake, self.tokens);
         cutter
+    }
+
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        let lane = &self.lanes[index(direction)];
+        let unseen = lane.pending.unseen();
+        let length = Reader::new(unseen, false).i32().and_then(|length| usize::try_from(length).ok());
+        let n_left = match lane.passing {
+            Some((n_left, _)) => n_left,
+            None => length.map_or(4, |length| length + 4).saturating_sub(unseen.len()),
+        };
+        self.is_within(direction).then(|| n_left.max(1))
     }
 
     fn is_within(&self, direction: Direction) -> bool {
@@ -432,6 +501,7 @@ impl Resumed for Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::splitter::Splitter as _;
 
     #[test]
     fn who_only_watches_remembers_nothing_of_what_is_over() {
@@ -445,5 +515,35 @@ mod tests {
             cutter.take(Direction::ToConsumer, &reply, &mut pieces).unwrap();
         }
         assert!(cutter.owed.is_empty() && cutter.due.is_empty() && cutter.asked.is_empty());
+    }
+
+    /// The handshake of this version, and the reply to it with this error.
+    fn handshake(version: u8, error: u8) -> [Vec<u8>; 2] {
+        let request = b"\0\0\0\x1a\0\x11\0v\0\0\0\x07\0\x01c\0\x0dSCRAM-SHA-256";
+        let mut request = request.to_vec();
+        request[7] = version;
+        [request, vec![0, 0, 0, 10, 0, 0, 0, 7, 0, error, 0, 0, 0, 0]]
+    }
+
+    #[test]
+    fn what_a_refused_handshake_wanted_is_forgotten() {
+        for (first, second, expected) in
+            [((0, 33), None, false), ((0, 33), Some((1, 0)), false), ((0, 33), Some((0, 0)), true)]
+        {
+            let mut cutter = Cutter::watching(Limits::default());
+            let mut pieces = Vec::new();
+            for (version, error) in [Some(first), second].into_iter().flatten() {
+                let [request, reply] = handshake(version, error);
+                cutter.take(Direction::ToProvider, &request, &mut pieces).unwrap();
+                cutter.take(Direction::ToConsumer, &reply, &mut pieces).unwrap();
+            }
+            assert_eq!(cutter.tokens.is_some(), expected, "{second:?}");
+            assert!(cutter.handshake.is_none());
+        }
+        // Nobody here knows the mechanism.
+        let limits = Limits::default();
+        let mut cutter = Cutter::watching(limits).resume(Splitting { limits, behind: Behind::Nobody });
+        cutter.cut(Direction::ToProvider, &handshake(0, 0)[0], &mut Vec::new()).unwrap();
+        assert!(cutter.handshake.is_none() && cutter.tokens.is_none());
     }
 }

@@ -3,15 +3,16 @@
 use super::answers::said;
 use super::api::{
     API_VERSIONS, FETCH, FIND_COORDINATOR, INIT_PRODUCER_ID, LIST_OFFSETS, METADATA, PRODUCE,
-    UNSUPPORTED_VERSION,
+    SASL_AUTHENTICATE, SASL_HANDSHAKE, UNSUPPORTED_VERSION,
 };
 use super::bytes::{Reader, Writer};
 use super::calls::{Head, asked_for, each_partition};
 use super::groups;
 use super::records;
+use super::sasl;
 use super::splitter::{Cutter, Due, Fate, framed};
 use crate::conversation::{Direction, Surprise};
-use crate::splitter::{Behind, Call, InPart, NOBODY, Piece, Splitter, Unanswerable, Ways};
+use crate::splitter::{Behind, Call, Carried, InPart, NOBODY, Piece, SaidAnew, Splitter, Unanswerable, Ways};
 use seam_value::Value;
 use std::sync::Arc;
 
@@ -80,19 +81,33 @@ impl Splitter for Cutter {
         Ok(request.to_vec())
     }
 
-    /// What the records say that were fetched.
+    fn say_carried_anew(
+        &mut self,
+        call: Call,
+        (to, bytes): (Direction, &[u8]),
+        carried: &mut [Carried<'_>],
+    ) -> Result<SaidAnew, Unanswerable> {
+        self.say_records_anew(call, (to, bytes), carried)
+    }
+
+    /// What the records say that were fetched. Of a reply that is not whole, those of batches that are not packed.
     fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
         let head = self.asked.get(&call)?.head;
+        if head.api != FETCH {
+            return Some(reply.to_vec());
+        }
+        let length = Reader::new(reply, false).i32().and_then(|length| usize::try_from(length).ok())?;
+        if length + 4 == reply.len() {
+            return Self::with_other_records(head, reply, change);
+        }
         let mut changed = reply.to_vec();
         let mut body = Reader::new(reply.get(8..)?, head.is_compact());
         body.tags()?;
         let mut batches = Vec::new();
-        if head.api == FETCH {
-            each_partition(head, (true, body), &mut |partition| {
-                let begins = partition.records.as_ptr().addr() - reply.as_ptr().addr();
-                batches.push(begins..begins + partition.records.len());
-            });
-        }
+        each_partition(head, (true, body), &mut |partition| {
+            let begins = partition.records.as_ptr().addr() - reply.as_ptr().addr();
+            batches.push(begins..begins + partition.records.len());
+        });
         for range in batches {
             records::change_values(&mut changed[range], change);
         }
@@ -109,6 +124,8 @@ const ALONE: &[(i16, i16, i16)] = &[
     (FIND_COORDINATOR, 0, 2),
     (API_VERSIONS, 0, 2),
     (INIT_PRODUCER_ID, 0, 1),
+    (SASL_HANDSHAKE, 0, 1),
+    (SASL_AUTHENTICATE, 0, 1),
 ];
 
 impl Cutter {
@@ -154,6 +171,7 @@ impl Cutter {
                 writer.i64(1);
                 writer.i16(0);
             }
+            SASL_HANDSHAKE | SASL_AUTHENTICATE => sasl::alone(&mut writer, head, reader)?,
             LIST_OFFSETS => put_offsets(&mut writer, head.version, reader)?,
             _ => groups::coordinate(&mut writer, head, reader)?,
         }

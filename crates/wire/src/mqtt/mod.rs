@@ -122,6 +122,11 @@ const MESSAGE: &[Field] = &[
     Field::optional("topic", Shape::Text, "the topic"),
     Field::optional("reply_to", Shape::Text, "where an answer is to go; null where none is wanted"),
     Field::optional("key", Shape::Any, "always null: MQTT has none"),
+    Field::optional(
+        "version",
+        Shape::Either(&[Shape::Integer, Shape::Text]),
+        "the version that is spoken: 5, `3.1.1` or `3.1`",
+    ),
     Field::optional("qos", Shape::Integer, "0, 1 or 2"),
     Field::optional("retain", Shape::Boolean, "is it kept for those who subscribe later, or was it"),
     Field::optional("duplicate", Shape::Boolean, "was it sent before"),

@@ -13,7 +13,7 @@ use super::reading::Kept;
 use super::saying::{acknowledgement, properties, words_of};
 use crate::conversation::{Captured as _, Surprise};
 use crate::pending::Pending;
-use crate::publishing::{Came, MOST, Publication, Publisher, SignIn, answer, limits};
+use crate::publishing::{Came, Publication, Publisher, SignIn, answer, limits, next};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
 
@@ -80,16 +80,8 @@ impl Publishing {
 
     /// The next packet, once it is whole.
     fn next(&mut self) -> Result<Option<Vec<u8>>, Surprise> {
-        let held = self.pending.unseen();
-        let Some((_, n_head, length)) = head(held)? else { return Ok(None) };
-        if length > MOST {
-            return Err(Surprise::new("a packet that is longer than 256 MiB"));
-        }
-        if held.len() < n_head + length {
-            return Ok(None);
-        }
-        self.pending.see(n_head + length);
-        Ok(Some(self.pending.take()))
+        let whole = |held: &[u8]| Ok(head(held)?.map(|(_, n_head, length)| n_head + length));
+        next(&mut self.pending, whole, "a packet")
     }
 
     fn packet(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {

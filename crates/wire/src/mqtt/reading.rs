@@ -55,7 +55,7 @@ impl Captured for Kept {
 impl Kept {
     fn publish(&self) -> Value {
         let Some(publish) = Publish::read(&self.bytes, self.version) else { return Value::Null };
-        let (mut headers, mut others) = (Map::new(), Map::new());
+        let (mut headers, mut others) = (Map::default(), Map::default());
         for (id, property) in properties(publish.properties) {
             match (id, property) {
                 // How a topic is abbreviated says nothing about the message.
@@ -77,6 +77,7 @@ impl Kept {
             ("topic", topic.map_or(Value::Null, Value::Text)),
             ("reply_to", others.get("response_topic").cloned().unwrap_or_default()),
             ("key", Value::Null),
+            ("version", version_name(self.version)),
             ("qos", Value::from(u64::from(publish.qos))),
             ("retain", Value::Bool(publish.retain)),
             ("duplicate", Value::Bool(publish.is_again)),
@@ -115,6 +116,15 @@ impl Kept {
             ("codes", Value::List(codes)),
             ("error", refused.map_or(Value::Null, |code| error(*code, self.version))),
         ])
+    }
+}
+
+/// A version as people write it.
+fn version_name(number: u8) -> Value {
+    match number {
+        ..=3 => Value::text("3.1"),
+        4 => Value::text("3.1.1"),
+        later => Value::from(u64::from(later)),
     }
 }
 

@@ -100,6 +100,13 @@ impl Cutter {
         }
     }
 
+    fn lane_of(&self, to: Direction) -> &Lane {
+        match to {
+            Direction::ToProvider => &self.up,
+            Direction::ToConsumer => &self.down,
+        }
+    }
+
     fn lane(&mut self, to: Direction) -> &mut Lane {
         match to {
             Direction::ToProvider => &mut self.up,
@@ -526,11 +533,20 @@ impl Resumed for Cutter {
         }
     }
 
-    fn is_within(&self, direction: Direction) -> bool {
-        let lane = match direction {
-            Direction::ToProvider => &self.up,
-            Direction::ToConsumer => &self.down,
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        let lane = self.lane_of(direction);
+        let unseen = lane.pending.unseen();
+        let n_packet = match head(unseen) {
+            Ok(Some((_, n_head, length))) if !unseen.is_empty() => {
+                (n_head + length).saturating_sub(unseen.len())
+            }
+            _ => lane.passing,
         };
+        self.is_within(direction).then(|| n_packet.max(1))
+    }
+
+    fn is_within(&self, direction: Direction) -> bool {
+        let lane = self.lane_of(direction);
         lane.passing > 0 || !lane.pending.seen().is_empty() || !lane.pending.unseen().is_empty()
     }
 }

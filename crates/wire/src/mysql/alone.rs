@@ -117,7 +117,7 @@ pub(super) fn statement(sql: &str, now: u16) -> Option<(Value, u16)> {
 
 /// The row of `SELECT @@a, @@session.b AS c`, and of `SELECT VERSION()`; none where something else is selected.
 fn variables(sql: &str, now: u16) -> Option<Map> {
-    let mut row = Map::new();
+    let mut row = Map::default();
     // What drivers ask for is commented by some.
     let list = sql.get(6..)?.trim();
     let list = match list.strip_prefix("/*") {

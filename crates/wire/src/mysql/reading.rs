@@ -253,7 +253,7 @@ impl Results {
 
     fn text(&self, payload: &[u8]) -> Value {
         let mut fields = Fields(payload);
-        let mut row = Map::new();
+        let mut row = Map::default();
         for column in &self.columns {
             let Some(cell) = fields.cell() else { break };
             let value = match cell {
@@ -267,7 +267,7 @@ impl Results {
 
     fn binary(&self, payload: &[u8]) -> Value {
         let mut fields = Fields(payload.get(1..).unwrap_or_default());
-        let mut row = Map::new();
+        let mut row = Map::default();
         let Some(nulls) = fields.take((self.columns.len() + 9) / 8) else { return Value::Map(row) };
         for (index, column) in self.columns.iter().enumerate() {
             let is_null = nulls[(index + 2) / 8] & (1 << ((index + 2) % 8)) != 0;

@@ -202,7 +202,7 @@ fn say_rows(
         }
     }
     for row in rows {
-        let empty = Map::new();
+        let empty = Map::default();
         let row = row.as_map().unwrap_or(&empty);
         let cells = columns.iter().map(|column| (column.kind, row.get(&column.name).unwrap_or(&Value::Null)));
         let payload = if to.kind == Kind::Query { text_row(cells) } else { binary_row(columns.len(), cells) };

@@ -14,7 +14,7 @@ use super::reading::Kept;
 use super::saying::{header_block, is_subject};
 use crate::conversation::{Captured as _, Surprise};
 use crate::pending::Pending;
-use crate::publishing::{Came, MOST, Publication, Publisher, SignIn, answer, limits};
+use crate::publishing::{Came, Publication, Publisher, SignIn, answer, limits, next};
 use crate::splitter::Unanswerable;
 use seam_value::{Map, Value};
 
@@ -56,7 +56,7 @@ impl Publishing {
 
     fn connect(&self) -> Vec<u8> {
         let SignIn { user, password, name, .. } = &self.sign_in;
-        let mut options = Map::new();
+        let mut options = Map::default();
         for (name, value) in [
             ("verbose", Value::Bool(false)),
             ("pedantic", Value::Bool(false)),
@@ -85,26 +85,20 @@ impl Publishing {
 
     /// The next line with its payload, once it is whole.
     fn next(&mut self) -> Result<Option<Vec<u8>>, Surprise> {
-        let held = self.pending.unseen();
-        let Some(end) = memchr::memchr(b'\n', held) else {
-            return if held.len() > limits().head {
-                Err(Surprise::new("a line that is too long"))
-            } else {
-                Ok(None)
+        let whole = |held: &[u8]| {
+            let Some(end) = memchr::memchr(b'\n', held) else {
+                return if held.len() > limits().head {
+                    Err(Surprise::new("a line that is too long"))
+                } else {
+                    Ok(None)
+                };
             };
+            Ok(Some(match read(&held[..=end], true)? {
+                Line::Message(head) => (end + 1 + 2).saturating_add(head.n_bytes),
+                _ => end + 1,
+            }))
         };
-        let n_bytes = match read(&held[..=end], true)? {
-            Line::Message(head) if head.n_bytes > MOST => {
-                return Err(Surprise::new("a message that is longer than 256 MiB"));
-            }
-            Line::Message(head) => end + 1 + head.n_bytes + 2,
-            _ => end + 1,
-        };
-        if held.len() < n_bytes {
-            return Ok(None);
-        }
-        self.pending.see(n_bytes);
-        Ok(Some(self.pending.take()))
+        next(&mut self.pending, whole, "a message")
     }
 
     fn line(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Surprise> {

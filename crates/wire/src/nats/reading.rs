@@ -82,7 +82,7 @@ impl Captured for Kept {
 /// `NATS/1.0 503 No Responders`, and `Name: value` below it: the status, and the headers by name. One that comes again
 /// is joined.
 fn read_headers(block: &[u8]) -> (Value, Map) {
-    let mut headers = Map::new();
+    let mut headers = Map::default();
     let text = String::from_utf8_lossy(block);
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());

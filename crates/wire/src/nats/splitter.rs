@@ -71,6 +71,13 @@ impl Cutter {
         }
     }
 
+    fn lane_of(&self, to: Direction) -> &Lane {
+        match to {
+            Direction::ToProvider => &self.up,
+            Direction::ToConsumer => &self.down,
+        }
+    }
+
     fn lane(&mut self, to: Direction) -> &mut Lane {
         match to {
             Direction::ToProvider => &mut self.up,
@@ -313,11 +320,16 @@ impl Resumed for Cutter {
         }
     }
 
-    fn is_within(&self, direction: Direction) -> bool {
-        let lane = match direction {
-            Direction::ToProvider => &self.up,
-            Direction::ToConsumer => &self.down,
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        let n_left = match self.lane_of(direction).within {
+            Within::Line => 1,
+            Within::Payload(n_left) | Within::Passing(n_left) => n_left.max(1),
         };
+        self.is_within(direction).then_some(n_left)
+    }
+
+    fn is_within(&self, direction: Direction) -> bool {
+        let lane = self.lane_of(direction);
         lane.within != Within::Line || !lane.pending.seen().is_empty()
     }
 }

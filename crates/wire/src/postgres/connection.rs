@@ -190,6 +190,10 @@ impl Conversation for Connection {
         self.session.end(why_unfinished(how, self.consumer_ended), out);
     }
 
+    fn unfinished(&self) -> Vec<Exchange> {
+        self.session.unfinished()
+    }
+
     fn session(&self) -> Option<u32> {
         self.session.process
     }

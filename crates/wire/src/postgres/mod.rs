@@ -108,6 +108,12 @@ const ANSWER: &[Field] = &[
             tell",
     ),
     Field::optional(
+        "parameters",
+        Shape::List(&Shape::Text),
+        "in an answer: the types that the statement takes, `[int4, text]`, for drivers that ask before they bind; where \
+            they aren't said it is text, but for what the statement casts",
+    ),
+    Field::optional(
         "rows",
         Shape::List(&Shape::MapOf(&Shape::Any)),
         "in an answer: the rows, by column; in the types that the server described, else typed by their values",
@@ -149,6 +155,11 @@ const REPLY: &[Field] = &[
         Shape::List(&Shape::Text),
         "the columns with their types, in their order: `[id int4, tags text[]]`; a type that only this database has is \
             a number",
+    ),
+    Field::optional(
+        "parameters",
+        Shape::List(&Shape::Text),
+        "the types that the statement takes, `[int4, text]`, where the consumer had asked for them",
     ),
     Field::optional("rows", Shape::List(&Shape::MapOf(&Shape::Any)), "the rows, by column"),
     Field::optional("count", Shape::Integer, "how many rows came, kept or not"),

@@ -2,6 +2,7 @@
 
 use super::awaited::{Awaited, Portal, Statement};
 use super::frames::Fields;
+use super::names::name_of;
 use super::rows;
 use super::split::statement_at;
 use super::value::Format;
@@ -118,7 +119,7 @@ impl Reply {
         if !self.answered && self.n_rows == 0 {
             return Value::Null;
         }
-        let mut map = Map::new();
+        let mut map = Map::default();
         if let Some(error) = &self.error {
             map.insert("error".to_owned(), read_error(error));
             return Value::Map(map);
@@ -193,7 +194,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 fn request(statement: Value, parameters: Vec<Value>, copied: &Copied) -> Value {
-    let mut map = Map::new();
+    let mut map = Map::default();
     map.insert("statement".to_owned(), statement);
     map.insert("parameters".to_owned(), Value::List(parameters));
     if copied.n_bytes > 0 {
@@ -219,14 +220,10 @@ fn sql_of(statement: &Statement, cut: &mut bool) -> Value {
 /// The types of a statement's parameters: those that the consumer said, and where it said none those that the
 /// server found.
 fn parameter_types(statement: &Statement) -> Vec<u32> {
-    let list = |mut fields: Fields<'_>| {
-        let n_types = fields.u16().unwrap_or_default();
-        (0..n_types).map_while(|_| fields.u32()).collect::<Vec<u32>>()
-    };
     let mut fields = Fields::new(&statement.parse);
     let (_, _) = (fields.text(), fields.text());
-    let mut types = list(fields);
-    let found = statement.types.get().map(|found| list(Fields::new(found))).unwrap_or_default();
+    let mut types = types_in(fields);
+    let found = statement.types.get().map(|found| types_in(Fields::new(found))).unwrap_or_default();
     for (index, found) in found.into_iter().enumerate() {
         match types.get_mut(index) {
             Some(0) => types[index] = found,
@@ -235,6 +232,12 @@ fn parameter_types(statement: &Statement) -> Vec<u32> {
         }
     }
     types
+}
+
+/// A list of types behind their number.
+fn types_in(mut fields: Fields<'_>) -> Vec<u32> {
+    let n_types = fields.u16().unwrap_or_default();
+    (0..n_types).map_while(|_| fields.u32()).collect()
 }
 
 fn read_portal(portal: &Portal, reply: &Reply, parts: &mut Parts, cut: &mut bool) {
@@ -258,6 +261,15 @@ fn read_portal(portal: &Portal, reply: &Reply, parts: &mut Parts, cut: &mut bool
     let result_formats = fields.bytes(2 * usize::from(n_results));
     let described = portal.columns.get().or_else(|| portal.statement.columns.get());
     parts.reply = reply.read(described.map(Vec::as_slice), result_formats, cut);
+    if let Some(found) = portal.statement.types.get().filter(|_| reply.error.is_none())
+        && let Value::Map(map) = &mut parts.reply
+    {
+        let types = types_in(Fields::new(found));
+        if !types.is_empty() {
+            let types = types.into_iter().map(|kind| Value::Text(name_of(kind)));
+            map.insert("parameters".to_owned(), Value::List(types.collect()));
+        }
+    }
 }
 
 fn read_startup(parameters: &[u8]) -> Value {
@@ -286,7 +298,7 @@ fn read_notification(payload: &[u8]) -> Value {
 
 /// An ErrorResponse's fields by their names.
 fn read_error(payload: &[u8]) -> Value {
-    let mut map = Map::new();
+    let mut map = Map::default();
     let mut localized = Value::Null;
     let mut fields = Fields::new(payload);
     while let (Some(kind), Some(text)) = (fields.byte().filter(|kind| *kind != 0), fields.text()) {

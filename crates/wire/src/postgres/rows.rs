@@ -77,7 +77,7 @@ pub(super) fn cell_value(kind: u32, format: Format, cell: Cell<'_>) -> Value {
 fn read_row(row: &[u8], columns: &[Column]) -> Value {
     let mut fields = Fields::new(row);
     let n_values = fields.u16().unwrap_or_default();
-    let mut map = Map::new();
+    let mut map = Map::default();
     for index in 0..usize::from(n_values) {
         let Some(cell) = fields.value() else { break };
         // A portal that was never described has columns without names; their text is at hand all the same.

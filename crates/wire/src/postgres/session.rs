@@ -459,6 +459,20 @@ impl Session {
         Ok(())
     }
 
+    /// What was asked and is not answered yet, without what there is of the reply.
+    pub(super) fn unfinished(&self) -> Vec<Exchange> {
+        let calls = self.awaited.iter().filter(|entry| match &entry.awaited {
+            Awaited::Query { refused, .. } => !refused,
+            awaited => awaited.is_call(),
+        });
+        let told = calls.map(|entry| {
+            let captured = PostgresExchange { asked: Asked::from(&entry.awaited), reply: Reply::default() };
+            let captured = Box::new(captured);
+            Exchange { began: entry.began, ended: None, error: None, cut: false, captured }
+        });
+        told.collect()
+    }
+
     /// Nothing more comes: what is open is told as it is.
     pub(super) fn end(&mut self, error: Option<InteractionError>, out: &mut Vec<Exchange>) {
         let entries = std::mem::take(&mut self.awaited);

@@ -85,6 +85,13 @@ impl Connection {
         }
     }
 
+    fn values(&self, direction: Direction) -> &Values {
+        match direction {
+            Direction::ToProvider => &self.commands,
+            Direction::ToConsumer => &self.replies,
+        }
+    }
+
     fn command_bytes(
         &mut self,
         bytes: &[u8],
@@ -311,15 +318,29 @@ impl Conversation for Connection {
         self.n_calls = 0;
     }
 
+    fn unfinished(&self) -> Vec<Exchange> {
+        let calls = self.awaited.iter().filter(|command| command.is_call());
+        let told = calls.map(|Open { began, kept, .. }| Exchange {
+            began: *began,
+            ended: None,
+            error: None,
+            cut: kept.cut,
+            captured: Box::new(kept.clone()),
+        });
+        told.collect()
+    }
+
     fn n_open(&self) -> usize {
         self.n_calls + usize::from(self.commands.is_within())
     }
 
+    fn n_to_split(&self, direction: Direction) -> Option<usize> {
+        let values = self.values(direction);
+        values.is_within().then(|| usize::try_from(values.bulk_left()).unwrap_or(usize::MAX).max(1))
+    }
+
     fn position(&self, direction: Direction) -> Position {
-        let values = match direction {
-            Direction::ToProvider => &self.commands,
-            Direction::ToConsumer => &self.replies,
-        };
+        let values = self.values(direction);
         if values.is_within() { Position::Body } else { Position::Between }
     }
 

@@ -8,7 +8,7 @@ use crate::conversation::{Captured, Limits, Parts};
 use seam_value::{Map, Value};
 
 /// One exchange, as kept: the command's bytes, and behind them those of its replies.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RedisExchange {
     pub(super) bytes: Vec<u8>,
     pub(super) request_end: usize,
@@ -148,7 +148,7 @@ fn read_push(bytes: &[u8]) -> Value {
     let Value::List(values) = pushed else {
         return Value::map([("topic", Value::text("monitor")), ("body", pushed.clone()), ("text", pushed)]);
     };
-    let mut map = Map::new();
+    let mut map = Map::default();
     let field = |index: usize| values.get(index).cloned().unwrap_or_default();
     let payload = match values.first().and_then(Value::as_text) {
         Some("message" | "smessage") => {

@@ -39,7 +39,7 @@ pub(super) fn pairs_to_map(value: Value) -> Value {
     match value {
         Value::List(list) if list.len().is_multiple_of(2) => {
             let mut list = list.into_iter();
-            let mut map = Map::new();
+            let mut map = Map::default();
             while let (Some(key), Some(value)) = (list.next(), list.next()) {
                 map.insert(key.to_plain_text(), value);
             }

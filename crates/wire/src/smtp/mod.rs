@@ -10,6 +10,7 @@
 
 mod connection;
 mod reading;
+mod replies;
 mod session;
 mod splitter;
 mod stand_in;

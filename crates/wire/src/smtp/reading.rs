@@ -82,7 +82,7 @@ impl SmtpExchange {
         let mail = Mail::read(raw);
         let sender = lossy(&self.sender);
         let to = if mail.to.is_empty() { self.recipients() } else { mail.to };
-        let mut map = Map::new();
+        let mut map = Map::default();
         let mut set = |name: &str, value: Value| map.insert(name.to_owned(), value);
         set("sender", Value::text(sender.clone()));
         set("recipients", Value::from(self.recipients()));

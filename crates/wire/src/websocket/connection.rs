@@ -115,6 +115,13 @@ impl WebSocket {
         }
     }
 
+    fn lane_of(&self, direction: Direction) -> &Lane {
+        match direction {
+            Direction::ToProvider => &self.to_provider,
+            Direction::ToConsumer => &self.to_consumer,
+        }
+    }
+
     fn begin_frame(&mut self, direction: Direction, head: Head, raw: &[u8]) -> Result<(), Surprise> {
         let keeps_raw = self.mode != Mode::Watched;
         let lane = self.lane(direction);
@@ -446,11 +453,12 @@ impl Resumed for WebSocket {
         }
     }
 
+    fn n_to_divide(&self, direction: Direction) -> Option<usize> {
+        self.is_within(direction).then(|| self.lane_of(direction).frames.n_to_end().max(1))
+    }
+
     fn is_within(&self, direction: Direction) -> bool {
-        let lane = match direction {
-            Direction::ToProvider => &self.to_provider,
-            Direction::ToConsumer => &self.to_consumer,
-        };
+        let lane = self.lane_of(direction);
         lane.message.is_some() || !lane.frames.is_between()
     }
 }

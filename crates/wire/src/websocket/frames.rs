@@ -88,6 +88,21 @@ impl Frames {
         self.current.is_none() && self.head.is_empty()
     }
 
+    /// So many bytes are missing of the frame that is passing, or surely of the head of one; 0 where nothing is.
+    pub(super) fn n_to_end(&self) -> usize {
+        if let Some(head) = self.current {
+            return usize::try_from(head.length - self.n_passed).unwrap_or(usize::MAX);
+        }
+        let [_, second, ..] = *self.head.as_slice() else { return 2 - self.head.len() };
+        let n_length: usize = match second & 0x7f {
+            0x7e => 2,
+            0x7f => 8,
+            _ => 0,
+        };
+        let n_key = if second & 0x80 == 0 { 0 } else { 4 };
+        (2 + n_length + n_key).saturating_sub(self.head.len())
+    }
+
     /// The frame that is passing.
     pub(super) fn current(&self) -> Option<Head> {
         self.current

@@ -23,7 +23,7 @@ impl Captured for MessageRead {
     }
 
     fn read(self: Box<Self>) -> Parts {
-        let mut map = Map::new();
+        let mut map = Map::default();
         let from = match self.to {
             Direction::ToProvider => "consumer",
             Direction::ToConsumer => "provider",

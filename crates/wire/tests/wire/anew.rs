@@ -7,7 +7,8 @@ use crate::capture::Piece as Chunk;
 use crate::splits::{begin, every_case};
 use seam_value::Value;
 use seam_wire::{
-    Anew, Behind, Deed, Direction, Limits, Of, PROTOCOLS, Parts, Piece, Protocol, Splitter, Underway,
+    Anew, Behind, Call, Captured, Carried, Deed, Direction, Limits, Of, PROTOCOLS, Parts, Piece, Protocol,
+    Splitter, Underway,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const TABLE: &[(&str, bool, bool)] = &[
     ("http", true, true),
     ("grpc", true, true),
     ("amqp", true, true),
-    ("kafka", false, true),
+    ("kafka", true, true),
     ("mqtt", true, false),
     ("mysql", false, true),
     ("nats", true, false),
@@ -104,6 +105,11 @@ fn change(splitter: &mut dyn Splitter, piece: Piece, done: Done, outcome: &mut O
                 .inspect_err(|refused| outcome.refusals.push(refused.to_string()))
                 .ok()
         }
+        Of::Request { call, whole: true, read, .. } | Of::Reply { call, whole: true, read, .. }
+            if read.carries_messages() =>
+        {
+            change_carried(splitter, (call, to), &bytes, (&*read, done), outcome)
+        }
         Of::Reply { call, .. } if done == Done::Noise => {
             let said = splitter.with_body(call, &bytes, &mut |content| noise(content));
             said.inspect(|said| {
@@ -114,6 +120,47 @@ fn change(splitter: &mut dyn Splitter, piece: Piece, done: Done, outcome: &mut O
         _ => None,
     };
     said.unwrap_or(bytes)
+}
+
+/// The same for all messages that a call carries. A reply's content is theirs.
+fn change_carried(
+    splitter: &mut dyn Splitter,
+    (call, to): (Call, Direction),
+    bytes: &[u8],
+    (read, done): (&dyn Captured, Done),
+    outcome: &mut Outcome,
+) -> Option<Vec<u8>> {
+    let apart = read.apart();
+    let change = move |content: &mut Vec<u8>| match done {
+        Done::Cut => content.truncate(content.len() / 2),
+        _ => content.fill(b'x'),
+    };
+    let mut changes = vec![change; apart.len()];
+    let (mut carried, mut changes) = (Vec::new(), changes.iter_mut());
+    for of_place in apart.chunk_by(|one, other| one.place == other.place) {
+        let messages = of_place.iter().map(|one| &one.parts.message).filter(|said| **said != Value::Null);
+        for (message, said) in messages.enumerate() {
+            let anew = match (done, changes.next()) {
+                (Done::Cut | Done::Noise, Some(change)) => Anew::Content(change),
+                _ => Anew::Fields(said, said),
+            };
+            carried.push(Carried { place: of_place[0].place, message, anew: Some(anew) });
+        }
+    }
+    let said = splitter.say_carried_anew(call, (to, bytes), &mut carried).ok()?;
+    for (_, why) in &said.refused {
+        outcome.refusals.extend(why.as_ref().map(ToString::to_string));
+    }
+    outcome.n_messages += carried.len() - said.refused.len();
+    if done == Done::Same {
+        assert_eq!(said.bytes, bytes, "it says the same");
+        outcome.n_messages += carried.len();
+    }
+    if done == Done::Noise && to == Direction::ToConsumer {
+        let noise = splitter.with_body(call, bytes, &mut |content| content.fill(b'x'));
+        outcome.n_replies += usize::from(noise.is_some_and(|noise| noise != bytes));
+    }
+    Some(said.bytes)
 }
 
 /// An interaction without what content it has.

@@ -542,6 +542,30 @@ fn described_messages_have_their_fields() {
     assert!(Descriptors::from_protos(&["a.proto"], |_| Some("message {".to_owned())).is_err());
 }
 
+/// A call that streams its request and has one answer is told before all of it has come, and is whole all the same.
+#[test]
+fn a_streamed_request_is_kept_whole() {
+    let case =
+        all().into_iter().find(|case| case.path.ends_with("grpc-grpcio.capture")).expect("the capture");
+    let mut watched = grpc::begin(Limits::default(), Some(shop()));
+    let mut told = Vec::new();
+    for chunk in &case.pieces {
+        if let Chunk::Bytes(direction, bytes) = chunk {
+            watched.feed(*direction, bytes, Duration::ZERO, &mut told).expect("no surprise");
+        }
+    }
+    let read = told.into_iter().map(|exchange| (exchange.cut, exchange.captured.read()));
+    let calls: Vec<_> = read.filter(|(_, parts)| parts.request != Value::Null).collect();
+    let loads: Vec<_> = calls
+        .iter()
+        .filter(|(_, parts)| parts.request.get("method").and_then(Value::as_text) == Some("Load"))
+        .collect();
+    assert!(!loads.is_empty(), "{calls:?}");
+    for (is_cut, parts) in calls {
+        assert!(!is_cut && !parts.cut, "{parts:?}");
+    }
+}
+
 fn tight() -> Limits {
     Limits { kept_body: 64, head: 512, kept_open: 2048, n_open: 8 }
 }

@@ -1,7 +1,8 @@
 //! HTTP/2 held: nobody gets more than it has room for, and all that it has room for.
 
 use crate::http2_talk::{DOWN, END, END_HEADERS, GET, POST, Talk, UP, frame, kinds};
-use seam_wire::Behind;
+use seam_value::Value;
+use seam_wire::{Behind, Of, Rest};
 
 #[test]
 fn nobody_gets_more_than_it_has_room_for() {
@@ -127,4 +128,30 @@ fn credit_counts_until_all_is_written() {
     }
     let heard = talk.heard();
     assert_eq!(n_data(&heard), 6 * 16_384);
+}
+
+#[test]
+fn what_passes_as_it_comes_is_not_kept() {
+    let part = vec![b'x'; 16_000];
+    for (rest, is_kept) in [(Rest::Passes, false), (Rest::IsTold, true)] {
+        let mut talk = Talk::new(Behind::Provider);
+        talk.splitter.tell_beginnings();
+        let mut pieces = Vec::new();
+        let begins = frame(1, END_HEADERS, 1, POST);
+        talk.splitter.cut(UP, &begins, &mut pieces).expect("no surprise");
+        let Some(Of::Begun { call, .. }) = pieces.pop().map(|piece| piece.of) else { panic!("it begins") };
+        talk.splitter.goes_on((UP, call), rest, &mut pieces);
+        let Some(Of::Request { read, .. }) = pieces.pop().map(|piece| piece.of) else { panic!("a request") };
+        for _ in 0..10 {
+            talk.says(UP, &frame(0, 0, 1, &part));
+        }
+        assert_eq!(read.size() > 10 * part.len(), is_kept, "{rest:?}: {} bytes are kept", read.size());
+        talk.splitter.cut(UP, &frame(0, END, 1, &part), &mut pieces).expect("no surprise");
+        let told = pieces.into_iter().find_map(|piece| match piece.of {
+            Of::Told { read, .. } => Some(read.read().request),
+            _ => None,
+        });
+        let length = told.map(|told| told.get("body").and_then(Value::as_text).map_or(0, str::len));
+        assert_eq!(length, is_kept.then_some(11 * part.len()), "{rest:?}");
+    }
 }

@@ -4,6 +4,7 @@ mod anew;
 mod bytewise;
 mod capture;
 mod captures;
+mod divide;
 mod documented;
 mod forwarded;
 mod fuzz;

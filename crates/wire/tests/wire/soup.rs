@@ -112,7 +112,7 @@ fn soup_for_who_publishes() {
                 return;
             }
             match publisher.came() {
-                Some(Came::Open | Came::Done | Came::Later(_)) => {
+                Some(Came::Open | Came::Done | Came::Later { .. }) => {
                     let mut publication = Publication { topic: "a".to_owned(), ..Publication::default() };
                     // To a record of Kafka nobody answers.
                     publication.n_answers = usize::from(protocol.name() != "kafka");

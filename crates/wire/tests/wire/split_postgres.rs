@@ -393,6 +393,34 @@ fn the_stub_says_the_columns_of_what_is_prepared() {
 }
 
 #[test]
+fn the_stub_says_the_types_of_what_is_bound() {
+    let mut server = Server::nobody();
+    let held = server.asks("P:one=select a from t where b = $1 and c = $2::date and d = $3 | D:Sone | S");
+    server.0.answer(held[0].0, r#"{"columns":["a int4"],"parameters":["uuid","text","int8"],"rows":[]}"#);
+    let heard = std::mem::take(&mut server.0.to_consumer);
+    assert_eq!(told(&heard), "1 | t | T | Z:I");
+    // What the statement casts it says itself.
+    let types = [0, 3, 0, 0, 11, 134, 0, 0, 4, 58, 0, 0, 0, 20];
+    assert!(heard.windows(types.len()).any(|window| window == types), "uuid, date, int8: {heard:?}");
+}
+
+/// As asyncpg does when a connection goes back to its pool.
+#[test]
+fn of_several_statements_in_one_text_each_is_asked_where_nobody_is() {
+    let mut server = Server::nobody();
+    let held = server.asks("Q:select unlock(); RESET ALL; update t set a = 1; UNLISTEN *");
+    assert_eq!(held.len(), 2);
+    server.0.answer(held[0].0, r#"{"rows":[{"unlock":""}]}"#);
+    assert_eq!(server.heard(), "T | D | C:SELECT 1 | C:RESET");
+    server.0.answer(held[1].0, r#"{"affected":2}"#);
+    assert_eq!(server.heard(), "C:UPDATE 2 | C:UNLISTEN | Z:I");
+    let held = server.asks("Q:begin; select 1; select 2 | Q:rollback");
+    assert_eq!((held.len(), server.heard().as_str()), (2, "C:BEGIN"));
+    server.0.answer(held[0].0, r#"{"error":"40001"}"#);
+    assert_eq!(server.heard(), "E:40001 | Z:E | C:ROLLBACK | Z:I");
+}
+
+#[test]
 fn hanging_where_nobody_is() {
     let mut server = Server::nobody();
     let held = server.asks("P:a | B | E | S");

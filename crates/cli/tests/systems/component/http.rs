@@ -175,5 +175,19 @@ pub(crate) fn ask(method: &str, server: &str, path: &str, body: &str) -> io::Res
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     let no_answer = || io::Error::new(io::ErrorKind::UnexpectedEof, "no answer");
-    Ok((status.ok_or_else(no_answer)?, body.to_owned()))
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { unchunked(body) } else { body.to_owned() };
+    Ok((status.ok_or_else(no_answer)?, body))
+}
+
+/// What stands in the chunks of a body, as far as these are whole.
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap_or(0);
+        let Some(chunk) = rest.get(..size).filter(|chunk| !chunk.is_empty()) else { break };
+        whole += chunk;
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    whole
 }

@@ -19,6 +19,7 @@ const MODES: &[Mode] = &[
     ("deaf", odd::deaf),
     ("late", odd::late),
     ("stubborn", odd::stubborn),
+    ("parting", odd::parting),
     ("daemon", odd::daemon),
     ("away", odd::away),
     ("between", odd::between),

@@ -1,8 +1,9 @@
 //! Programs that misbehave: they die, never listen, cannot be stopped, fork away, say too much or the wrong thing.
 
 use super::{http, routes, stores, variable};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read as _, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -44,6 +45,22 @@ pub(super) fn stubborn(_: &[String]) -> ExitCode {
         signal_hook::flag::register(signal, Arc::clone(&heard)).unwrap();
     }
     println!("nobody stops me");
+    routes::serve()
+}
+
+/// Serves, and takes its leave of `NEXT` when it is asked to end, as who still has something to hand over does.
+pub(super) fn parting(_: &[String]) -> ExitCode {
+    let (mut asked, to_end) = UnixStream::pair().unwrap();
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, to_end).unwrap();
+    std::thread::spawn(move || {
+        if asked.read_exact(&mut [0]).is_ok() {
+            match http::ask("GET", &variable("NEXT", ""), "/health", "") {
+                Ok((status, _)) => println!("farewell: {status}"),
+                Err(error) => println!("farewell: {error}"),
+            }
+            std::process::exit(0);
+        }
+    });
     routes::serve()
 }
 

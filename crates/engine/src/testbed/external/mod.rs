@@ -26,6 +26,7 @@ use seam_diag::{Diagnostic, Span};
 use seam_launch::{Bounds, External, ExternalAddress, parse_external};
 use seam_proxy::{Gateway, GatewaySpec, Passing, Patience, ProviderTlsSpec, Trust, Upstream};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -49,6 +50,8 @@ struct Elsewhere {
     /// Is something of it bounded?
     bounded: bool,
     trust: Trust,
+    /// The certificate that it is shown, with its key.
+    shown: Option<(PathBuf, PathBuf)>,
     access: Arc<Access>,
     refused: Arc<Notify>,
 }
@@ -134,6 +137,9 @@ impl Testbed {
                 Some(file) => Trust::Also(self.root().join(&file.value)),
                 None => Trust::Machine,
             },
+            shown: external.client.as_ref().map(|(certificate, key)| {
+                (self.root().join(&certificate.value), self.root().join(&key.value))
+            }),
             access: Arc::new(Access::new(&address.base, external.bounds.clone())),
             refused: self.externals.news.declared(name, &address, span),
             address,
@@ -214,6 +220,7 @@ impl Testbed {
         };
         let others = (gateway.is_some() && address.tls).then(|| ProviderTlsSpec {
             authorities: Some(elsewhere.trust.clone()),
+            shown: elsewhere.shown.clone(),
             ..ProviderTlsSpec::default()
         });
         self.proxy.speak_tls_to_others(|seam| seam.provider.as_str() == name, others.as_ref());
@@ -253,6 +260,7 @@ impl Testbed {
             tls,
             passing,
             trust: elsewhere.trust.clone(),
+            shown: elsewhere.shown.clone(),
             patience: Patience::default(),
             permit: Some(Arc::new(move |method, path| access.permit(method, path))),
             told: Arc::new(move |error| news.failed(&component, error)),

@@ -20,7 +20,7 @@ pub struct ExternalAddress {
 }
 
 /// Schemes with the port that they mean, and whether they mean TLS.
-const SCHEMES: [(&str, Option<u16>, bool); 17] = [
+const SCHEMES: [(&str, Option<u16>, bool); 18] = [
     ("http", Some(80), false),
     ("https", Some(443), true),
     ("ws", Some(80), false),
@@ -34,6 +34,7 @@ const SCHEMES: [(&str, Option<u16>, bool); 17] = [
     ("amqp", Some(5672), false),
     ("amqps", Some(5671), true),
     ("smtp", Some(25), false),
+    ("smtps", Some(465), true),
     ("mysql", Some(3306), false),
     ("mqtt", Some(1883), false),
     ("nats", Some(4222), false),

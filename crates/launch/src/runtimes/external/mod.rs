@@ -22,6 +22,7 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
                other schemes that mean TLS have it put on behind the seam, so that the History shows plain HTTP: \
                certificates are judged by what this machine trusts (or by the file that the variable SSL_CERT_FILE \
                of `seam` itself names), and by the authorities in the file `ca`; `Host` and its own `Location` are rewritten. \
+               HTTP/2 goes on as such, where it speaks that. \
                Schemes: http, https, ws, wss, tcp, tls, postgresql, mysql, redis, rediss, amqp, amqps, \
                mqtt, nats, kafka, smtp; \
                `tcp://host:port` with any `protocol` will do where it does not speak HTTP. User and password that stand \
@@ -36,6 +37,11 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
                 Shape::Text,
                 "a file (PEM) with certificates of authorities to trust besides this machine's; from the project's folder",
             ),
+            Field::optional(
+                "client",
+                Shape::Fields(CLIENT),
+                "a certificate to be shown to it where it asks for one: that of a consumer ends at the seam",
+            ),
             BUDGET,
             OPERATIONS,
         ],
@@ -48,6 +54,15 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
     there: There::Now,
 };
 
+const CLIENT: &[Field] = &[
+    Field::required(
+        "certificate",
+        Shape::Text,
+        "the certificate (PEM), with its chain; from the project's folder",
+    ),
+    Field::required("key", Shape::Text, "its key (PEM)"),
+];
+
 /// An external component as declared.
 #[derive(Clone, Debug)]
 pub struct External {
@@ -57,6 +72,8 @@ pub struct External {
     pub live: bool,
     /// The file with authorities to trust besides the machine's, as written.
     pub ca: Option<Spanned<String>>,
+    /// The files with the certificate that it is shown, and with its key, as written.
+    pub client: Option<(Spanned<String>, Spanned<String>)>,
     /// What may be asked of it, and how often in a run.
     pub bounds: Bounds,
 }
@@ -74,6 +91,14 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
         Fields::over(&component.settings, component.name.span, format!("the component `{name}`"));
     let live = fields.boolean("live", found).unwrap_or(false);
     let ca = fields.text("ca", found);
+    let client_span = fields.take("client").map(|node| node.span);
+    let client = fields.take("client").and_then(|node| {
+        let mut fields = Fields::of(node, format!("`client` of `{name}`"), found);
+        let mut file = |key| fields.require(key, found).is_some().then(|| fields.text(key, found)).flatten();
+        let pair = file("certificate").zip(file("key"));
+        fields.finish(found);
+        pair
+    });
     let bounds = Bounds::read(&mut fields, found);
     fields.finish(found);
     let subject = &component.subject;
@@ -93,15 +118,18 @@ fn read(component: &Component, found: &mut Diagnostics) -> Option<Box<dyn Raise>
             found.push(Diagnostic::error(title).at(subject.span, reason));
             return None;
         }
-        if let (Some(ca), Ok(address)) = (&ca, parse_external(text))
-            && !address.tls
-        {
-            let label = format!("of {}:// no certificate is asked", address.scheme);
-            found.push(Diagnostic::error(format!("`ca` of `{name}` is of no use")).at(ca.span, label));
+        let of_tls = [("ca", ca.as_ref().map(|ca| ca.span)), ("client", client_span)];
+        for (what, span) in of_tls {
+            if let (Some(span), Ok(address)) = (span, parse_external(text))
+                && !address.tls
+            {
+                let label = format!("of {}:// no certificate is asked", address.scheme);
+                found.push(Diagnostic::error(format!("`{what}` of `{name}` is of no use")).at(span, label));
+            }
         }
     }
     let address = [Spanned::new(text.to_owned(), subject.span)];
-    Some(Box::new(External { address, live, ca, bounds }))
+    Some(Box::new(External { address, live, ca, client, bounds }))
 }
 
 impl Raise for External {

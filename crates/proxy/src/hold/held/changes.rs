@@ -70,7 +70,7 @@ impl Fields {
     }
 }
 
-const SAME: &str = "it is said in the same words as before";
+pub(super) const SAME: &str = "it is said in the same words as before";
 
 impl Held {
     /// A provider's reply after all changes.
@@ -229,12 +229,12 @@ impl Held {
 
 type Say<'a> = dyn FnMut(&mut Held, &Value) -> Result<Option<Vec<u8>>, String> + 'a;
 
-const UNREAD: &str = "its bytes are not understood";
-const SHORT: &str = "it is no longer than that";
-const EMPTY: &str = "there is no content to change";
+pub(super) const UNREAD: &str = "its bytes are not understood";
+pub(super) const SHORT: &str = "it is no longer than that";
+pub(super) const EMPTY: &str = "there is no content to change";
 
 /// The end of a content is missing. What was text still is.
-fn cut(content: &mut Vec<u8>, most: Option<usize>) {
+pub(super) fn cut(content: &mut Vec<u8>, most: Option<usize>) {
     let n_left = truncated(content.len(), most);
     let is_text = std::str::from_utf8(content).is_ok();
     let is_inside = |at: usize| is_text && content.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);

@@ -221,7 +221,7 @@ impl Held {
 
 /// A message that a stub says, as what a broker delivers is told.
 fn delivered(message: &Value) -> Parts {
-    let mut told = Map::new();
+    let mut told = Map::default();
     told.insert("kind".to_owned(), Value::text("delivered"));
     told.insert("method".to_owned(), Value::text("basic.deliver"));
     told.extend(message.as_map().cloned().unwrap_or_default());

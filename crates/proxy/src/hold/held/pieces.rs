@@ -17,6 +17,9 @@ use tokio::time::Instant;
 /// answer.
 pub(super) type Besides = (Option<Arc<Rule>>, Option<(Effect, Arc<Rule>)>);
 
+/// Why nothing becomes of the messages of a call.
+pub(super) const GONE: &str = "what carries it goes nowhere";
+
 impl Held {
     /// A request of which no more than the head has come is decided about, unless somebody needs all of it. Where it is
     /// answered in the provider's place, its consumer gets to the end of it first, as with most servers.
@@ -92,6 +95,13 @@ impl Held {
         }
         let due = Instant::now() + verdict.wait;
         let (twice, after) = (verdict.twice.take(), verdict.after.take());
+        let carried = std::mem::take(&mut verdict.carried);
+        let bytes = if verdict.what.is_none() {
+            self.change_carried(call, (Direction::ToProvider, bytes, whole), carried, &verdict.apart).0
+        } else {
+            self.leave_carried(carried, GONE);
+            bytes
+        };
         match verdict.what {
             None if !verdict.apart.is_empty() => {
                 self.answer_apart(call, (&bytes, whole), &verdict.apart, (due, (twice, after)))
@@ -252,7 +262,7 @@ impl Held {
         let Some(splitter) = &mut self.with.splitter else {
             return Err(Unanswerable::new("its bytes are not understood"));
         };
-        let then = if splitter.ends_with(call) { Then::Close } else { Then::Stay };
+        let then = if splitter.ends_with(call, value) { Then::Close } else { Then::Stay };
         let bytes = splitter.answer(call, value)?;
         self.drop_request(call, value, due);
         self.say(call, bytes, (due, then), by);

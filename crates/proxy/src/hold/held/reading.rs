@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Room for so many pieces is kept.
+const MOST_SPARE: usize = 16;
+
 impl Held {
     /// Reads what one side sends, and decides about it. Gives what has come of TLS where its consumer begins to speak it.
     pub(super) fn read(&mut self, direction: Direction) -> Result<Option<Vec<u8>>, Ended> {
@@ -84,7 +87,7 @@ impl Held {
         let Some(splitter) = &mut self.with.splitter else {
             return self.pass_bytes(direction, bytes.to_vec());
         };
-        let mut pieces = Vec::new();
+        let mut pieces = std::mem::take(&mut self.spare);
         let cut = splitter.cut(direction, bytes, &mut pieces);
         if splitter.multiplexes() {
             self.up.lose_order();
@@ -142,13 +145,16 @@ impl Held {
         Ok(())
     }
 
-    pub(super) fn take_in(&mut self, pieces: Vec<Piece>) -> Result<(), Ended> {
-        for piece in pieces {
+    pub(super) fn take_in(&mut self, mut pieces: Vec<Piece>) -> Result<(), Ended> {
+        for piece in pieces.drain(..) {
             // Nothing that was said behind a cut passes.
             if self.is_cut || (!self.hung.is_empty() && !self.multiplexes()) {
                 continue;
             }
             self.take_in_one(piece)?;
+        }
+        if pieces.capacity() <= MOST_SPARE {
+            self.spare = pieces;
         }
         Ok(())
     }
@@ -166,18 +172,19 @@ impl Held {
             return Ok(());
         }
         let Piece { to, bytes, of } = piece;
-        let now = Instant::now();
+        // Mostly nobody wants to know it.
+        let now = Instant::now;
         match of {
             // Where nobody hears it no rule has anything to strike, either.
             Of::Begun { call, .. } if self.is_left && to == Direction::ToProvider => {
                 self.goes_on((to, call), Rest::Passes)
             }
             Of::Request { .. } if self.is_left => {
-                self.up.push(Act::Bytes(bytes, 0), now, None);
+                self.up.push(Act::Bytes(bytes, 0), now(), None);
                 Ok(())
             }
             Of::Rest => {
-                self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                self.lane(to).push(Act::Bytes(bytes, 0), now(), None);
                 Ok(())
             }
             Of::Request { call, whole, awaited, read } => {
@@ -202,7 +209,7 @@ impl Held {
             Of::Broken { call, .. } => {
                 let goes_on = self.fates.of(call) != Some(Fate::Dropped);
                 if goes_on || to == Direction::ToConsumer {
-                    self.lane(to).push(Act::Bytes(bytes, 0), now, None);
+                    self.lane(to).push(Act::Bytes(bytes, 0), now(), None);
                 }
                 self.decided.remove(&call);
                 self.unmet.remove(&call);
@@ -234,7 +241,8 @@ impl Held {
     ) -> Verdict {
         let rules = Arc::clone(&self.with.state.borrow().rules);
         let verdict = decide(&rules, &self.case(bytes, moment, about), read);
-        let is_let_be = verdict.what.is_none() && verdict.after.is_none() && verdict.changes.is_empty();
+        let is_changed = !verdict.changes.is_empty() || !verdict.carried.is_empty();
+        let is_let_be = verdict.what.is_none() && verdict.after.is_none() && !is_changed;
         self.is_touched |= !is_let_be || verdict.twice.is_some();
         for rule in &verdict.struck {
             self.strikes(rule);

@@ -1,7 +1,7 @@
 //! What becomes of replies: passed on, later, changed, or lost.
 
 use super::changes::Said;
-use super::pieces::push_end;
+use super::pieces::{GONE, push_end};
 use super::{Ended, Held};
 use crate::faults::{Effect, Extent, Moment};
 use crate::hold::fates::Fate;
@@ -29,7 +29,16 @@ impl Held {
         let about = About { is_whole: whole, is_stream: !awaited && !whole, asked: asked.as_ref(), ..WHOLE };
         let verdict = self.decide(&bytes, Moment::Reply, about, read);
         let due = Instant::now() + verdict.wait;
-        let struck = self.apart.remove(&call).map(By::Fault);
+        let mut struck = self.apart.remove(&call).map(By::Fault);
+        let bytes = if verdict.what.is_none() {
+            let reply = (Direction::ToConsumer, bytes, whole);
+            let (bytes, by) = self.change_carried(call, reply, verdict.carried, &verdict.apart);
+            struck = by.or(struck);
+            bytes
+        } else {
+            self.leave_carried(verdict.carried, GONE);
+            bytes
+        };
         let said = match verdict.what {
             None if !verdict.apart.is_empty() => {
                 self.change_apart(call, (&bytes, whole), (&verdict.apart, verdict.changes))?

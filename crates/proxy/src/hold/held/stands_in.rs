@@ -90,7 +90,7 @@ impl Held {
             Ok(Some(unrolled)) => return self.stream(call, (value, name), unrolled, due).map(|()| None),
             Err(wrong) => return self.stub_fails(name, Some(call), &wrong.reason).map(|()| None),
         }
-        let closes = splitter.ends_with(call);
+        let closes = splitter.ends_with(call, value);
         let verdict = self.decide_answer(call, value);
         let due = due + verdict.wait;
         if let Some((What::Fault(effect), rule)) = verdict.what {
@@ -114,7 +114,7 @@ impl Held {
         Ok(Some((Said::instead(said.bytes, then, by), due)))
     }
 
-    /// Says an answer in so many parts, over so long.
+    /// Says an answer's content in so many parts, over so long; what stands before it with the first.
     fn dribble(
         &mut self,
         call: Call,
@@ -122,20 +122,34 @@ impl Held {
         ((n_parts, over), due): ((u32, Duration), Instant),
         by: &By,
     ) {
-        if n_parts < 2 || bytes.is_empty() {
+        let content = self.places_of_content(call, &bytes);
+        if content.is_empty() {
             self.say(call, bytes, (due, then), by);
             return;
         }
-        let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).min(bytes.len());
-        let size = bytes.len().div_ceil(n_parts);
-        let part = |(index, part): (usize, &[u8])| {
-            let nth = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            let share = over / u32::try_from(n_parts).unwrap_or(u32::MAX) * nth;
-            (Act::Bytes(part.to_vec(), 0), due + share, Some(by.clone()))
-        };
-        let mut parts: Vec<(Act, Instant, Option<By>)> = bytes.chunks(size).enumerate().map(part).collect();
+        let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).clamp(1, content.len());
+        let share = over / u32::try_from(n_parts).unwrap_or(u32::MAX);
+        let mut parts: Vec<(Act, Instant, Option<By>)> = Vec::new();
+        let (mut begin, mut at) = (0, due);
+        for nth in 1..=n_parts {
+            // What frames the content goes with what stands before it, and its end with the last part.
+            let end =
+                if nth == n_parts { bytes.len() } else { content[content.len() * nth / n_parts - 1] + 1 };
+            at += share;
+            parts.push((Act::Bytes(bytes[begin..end].to_vec(), 0), at, Some(by.clone())));
+            begin = end;
+        }
         push_end(&mut parts, due + over, then, by);
         self.in_turn(call, parts);
+    }
+
+    /// Which of an answer's bytes are its content: those that change where that is changed.
+    fn places_of_content(&self, call: Call, bytes: &[u8]) -> Vec<usize> {
+        let mut turn_over = |content: &mut [u8]| content.iter_mut().for_each(|byte| *byte = !*byte);
+        let splitter = self.with.splitter.as_ref();
+        let changed = splitter.and_then(|splitter| splitter.with_body(call, bytes, &mut turn_over));
+        let Some(changed) = changed.filter(|changed| changed.len() == bytes.len()) else { return Vec::new() };
+        (0..bytes.len()).filter(|at| bytes[*at] != changed[*at]).collect()
     }
 
     /// What rules that look at replies make of a stub's answer: the same as of a provider's.

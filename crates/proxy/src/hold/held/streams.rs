@@ -221,7 +221,7 @@ impl Held {
         let (said, act) = match (ends, call) {
             (Ends::Open, _) | (Ends::Well, None) => return Ok(()),
             (Ends::Well, Some(call)) => {
-                let closes = splitter.ends_with(call);
+                let closes = splitter.ends_with(call, &answer);
                 match splitter.say_last(call, &answer) {
                     Ok(said) => (said, closes.then_some(Act::Close)),
                     Err(unanswerable) => return self.stub_fails(&name, Some(call), &unanswerable.reason),

@@ -330,7 +330,7 @@ impl WireMock {
         let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = (**settings).clone();
         if let Value::Map(shown) = &mut changed.shown {
-            let known = shown.entry("extended".to_owned()).or_insert_with(|| Value::Map(Map::new()));
+            let known = shown.entry("extended".to_owned()).or_insert_with(|| Value::Map(Map::default()));
             if let Value::Map(known) = known {
                 known.extend(new.clone());
             }

@@ -141,13 +141,13 @@ impl WireMock {
         let mut shown = json.clone();
         if let Value::Map(map) = &mut shown {
             if !request.host.is_empty() && map.contains_key("absoluteUrl") {
-                map.entry("scheme".to_owned()).or_insert_with(|| Value::text(&request.scheme));
+                map.entry("scheme".to_owned()).or_insert_with(|| Value::text(&*request.scheme));
                 map.entry("host".to_owned()).or_insert_with(|| Value::text(&request.host));
             }
             map.entry("port".to_owned()).or_insert_with(|| Value::from(i64::from(request.port)));
             map.entry("browserProxyRequest".to_owned()).or_insert(Value::Bool(false));
-            map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::new()));
-            map.entry("formParams".to_owned()).or_insert(Value::Map(Map::new()));
+            map.entry("queryParams".to_owned()).or_insert(Value::Map(Map::default()));
+            map.entry("formParams".to_owned()).or_insert(Value::Map(Map::default()));
         }
         Ok(Value::map([("nearMisses", Value::List(Self::misses(&self.ordered(), &request, &shown)))]))
     }

@@ -175,6 +175,8 @@ fn related(a: &Value, operator: &str, b: &Value) -> bool {
             (Value::Text(text), Value::Text(part)) => text.contains(part.as_str()),
             (list, one) => is_in(one, list),
         },
+        // Maps have neither a size here nor are they empty.
+        "size" | "empty" if matches!(a, Value::Map(_)) => false,
         "size" => length(a).is_some_and(|length| b.as_i64() == i64::try_from(length).ok()),
         "empty" => length(a).is_some_and(|length| *b == Value::Bool(length == 0)),
         _ => match order(a, b) {
@@ -211,12 +213,20 @@ fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
 }
 
 fn matches_pattern(value: Option<&Value>, pattern: &str) -> bool {
-    let Some(value) = value else { return false };
     let Ok(regex) = JavaRegex::parse(pattern) else { return false };
+    // What is no text, number or truth is looked at as if it were empty, and so is what isn't there.
+    let input = |value: &Value| match value {
+        Value::Null | Value::Map(_) | Value::List(_) => String::new(),
+        other => other.to_plain_text(),
+    };
     match value {
-        Value::List(list) => list.iter().any(|one| regex.matches(&one.to_plain_text())),
-        Value::Null => false,
-        other => regex.matches(&other.to_plain_text()),
+        Some(Value::List(list)) => {
+            // With lists and maps in lists the library fails.
+            let is_flat = list.iter().all(|one| !matches!(one, Value::Map(_) | Value::List(_)));
+            is_flat && list.iter().any(|one| regex.matches(&input(one)))
+        }
+        Some(value) => regex.matches(&input(value)),
+        None => regex.matches(""),
     }
 }
 

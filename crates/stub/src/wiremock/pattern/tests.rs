@@ -87,3 +87,47 @@ fn what_is_no_operator_is_told_with_its_place() {
         assert!(wrong.errors[0].detail.as_ref().unwrap().contains(detail), "{text}: {wrong}");
     }
 }
+
+#[test]
+fn a_schema_is_of_the_draft_that_it_names() {
+    let now = Timestamp::UNIX_EPOCH;
+    for (text, value, expect) in [
+        (
+            r#"{"matchesJsonSchema":{"$schema":"http://json-schema.org/draft-04/schema#","id":"http://a/b",
+                "properties":{"a":{"minimum":0,"exclusiveMinimum":true}}}}"#,
+            r#"{"a":0}"#,
+            false,
+        ),
+        (
+            r#"{"schemaVersion":"V4","matchesJsonSchema":{"$schema":"http://json-schema.org/draft-07/schema#",
+                "items":[{"type":"integer"}]}}"#,
+            "[\"x\"]",
+            false,
+        ),
+        (
+            r#"{"matchesJsonSchema":{"$schema":"https://json-schema.org/draft-07/schema","const":1}}"#,
+            "1",
+            true,
+        ),
+        (r#"{"matchesJsonSchema":{"properties":{"id":{"type":"integer"}}}}"#, r#"{"id":1}"#, true),
+        // What OpenAPI calls nullable.
+        (
+            r#"{"matchesJsonSchema":{"properties":{"a":{"type":"integer","nullable":true}}}}"#,
+            r#"{"a":null}"#,
+            true,
+        ),
+        (r#"{"matchesJsonSchema":{"properties":{"a":{"type":"integer"}}}}"#, r#"{"a":null}"#, false),
+    ] {
+        assert_eq!(pattern(text).unwrap().matches(Some(value), now), expect, "{text} {value}");
+    }
+    // WireMock matches nothing with these.
+    for text in [
+        r#"{"matchesJsonSchema":{"id":1,"name":"alice"}}"#,
+        r#"{"matchesJsonSchema":{"properties":{"a":{"id":"x"}}}}"#,
+        r#"{"matchesJsonSchema":{"$id":"a.json"}}"#,
+        r#"{"matchesJsonSchema":{"$schema":"draft-07"}}"#,
+    ] {
+        let wrong = pattern(text).expect_err(text);
+        assert_eq!(wrong.errors[0].pointer.as_deref(), Some("/matchesJsonSchema"), "{text}");
+    }
+}

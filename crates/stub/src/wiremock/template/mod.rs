@@ -39,9 +39,16 @@ impl Template {
         parse::parse(text).map(|nodes| Self { nodes })
     }
 
-    /// Is there nothing in it to be worked out?
-    pub(crate) fn is_plain(&self) -> bool {
-        self.nodes.iter().all(|node| matches!(node, Node::Text(_)))
+    /// Does it always give the text from which it was read? One with a comment does not.
+    pub(crate) fn says(&self, source: &str) -> bool {
+        let mut rest = Some(source);
+        for node in &self.nodes {
+            rest = match node {
+                Node::Text(text) => rest.and_then(|rest| rest.strip_prefix(text.as_str())),
+                _ => None,
+            };
+        }
+        rest == Some("")
     }
 
     /// Works it out.

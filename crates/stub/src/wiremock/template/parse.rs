@@ -110,8 +110,8 @@ impl<'t> Reader<'t> {
                 self.at = self.text.len();
                 return Ok((nodes, End::Text));
             };
-            if rest[..open].ends_with('\\') {
-                // An escaped tag is text.
+            // An escaped tag is text, where another tag stands before it.
+            if self.at > 0 && rest[..open].ends_with('\\') {
                 let close = rest[open..].find("}}").map_or(rest.len(), |close| open + close + 2);
                 self.push_text(&rest[..open - 1], &mut nodes);
                 self.push_text(&rest[open..close], &mut nodes);

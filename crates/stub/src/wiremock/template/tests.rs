@@ -154,6 +154,13 @@ fn templates_say_what_wiremock_says() {
             "Fx10Lx21",
         ),
         ("{{!-- comment --}}a{{! c }}b \\{{x}} {{~ upper 'y' ~}} z", "ab {{x}}Yz"),
+        // An escape counts behind a tag only.
+        ("\\{{request.method}} \\{{x}}", "\\POST {{x}}"),
+        ("{{jsonPath 'a=1' '$.a' default='d'}}{{jsonPath ' x ' '$'}}", "dx"),
+        (
+            "{{jsonPath request.query.r '$'}}{{jsonPath '{\"a\":' '$.a'}}",
+            "<x>[ERROR: {\"a\": is not valid JSON]",
+        ),
         ("{{nope.x.y}}|{{nohelper 'x'}}", "wrong: could not find helper: 'nohelper'"),
         ("{{#each request.query}}{{@key}}={{this}};{{/each}}", "q=1;r=<x>;"),
         ("{{#each request.headers}}{{@key}},{{/each}}", "Content-Type,Cookie,Host,X-One,X-Two,"),

@@ -1,7 +1,7 @@
 //! What a request's head says besides its method and its body's framing.
 
 /// What a request's head says besides its method and its body's framing.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct About {
     pub(super) expects_continue: bool,
     pub(super) wish: Wish,
@@ -17,6 +17,21 @@ pub(super) enum Wish {
     None,
     Http2,
     Other,
+}
+
+/// What the newest request's head says, for when the next one has the same headers.
+#[derive(Default)]
+pub(super) struct Newest(Option<About>);
+
+impl Newest {
+    /// Of the next head, which says that it is HTTP/1.1 if it `repeats` the headers of the one before.
+    pub(super) fn of(&mut self, head: &[u8], repeats: bool) -> About {
+        let newest = match self.0.take().filter(|newest| repeats && !newest.is_old) {
+            Some(newest) => newest,
+            None => About::read(head),
+        };
+        self.0.insert(newest).clone()
+    }
 }
 
 impl About {
@@ -48,6 +63,11 @@ impl About {
         about.closes |= about.is_old && !keeps;
         about
     }
+}
+
+/// The first line of a head.
+pub(super) fn first_line(head: &[u8]) -> Vec<u8> {
+    head[..memchr::memchr(b'\n', head).unwrap_or(head.len())].to_vec()
 }
 
 /// A head without its wish for another protocol.

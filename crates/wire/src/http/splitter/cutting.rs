@@ -1,11 +1,11 @@
 //! Bytes to messages, and messages to pieces.
 
-use super::about::{About, Wish, without_upgrade};
+use super::about::{Wish, first_line, without_upgrade};
 use super::events::EventStream;
 use super::saying::AnswerTo;
 use super::{Awaited, Begun, Expects, HttpSplitter, REMEMBERED};
 use crate::conversation::{Captured, Direction, Surprise};
-use crate::http::connection::{Upgrade, path_of, upgrade};
+use crate::http::connection::{Upgrade, upgrade};
 use crate::http::framing::{Framing, Message, Reached, Stream};
 use crate::http::heads::{Method, ReplyHead};
 use crate::http::reading::{HeadRead, HttpExchange};
@@ -34,7 +34,7 @@ impl HttpSplitter {
             Reached::MessageEnd => true,
             Reached::HeadEnd => {
                 let (method, framing) = side.stream.request_head(side.message.head())?;
-                let mut about = About::read(side.message.head());
+                let mut about = self.about.of(side.message.head(), side.stream.repeats_headers());
                 // What has passed already can't be changed, and was heard by the provider.
                 let is_new = !side.told;
                 if about.wish == Wish::Http2 && is_new {
@@ -51,7 +51,7 @@ impl HttpSplitter {
                     expects,
                     is_repeated: false,
                     asks_tunnel: method == Method::Connect || about.wish != Wish::None,
-                    path: path_of(side.message.head()),
+                    line: first_line(side.message.head()),
                     key: about.key,
                 });
                 let is_head = method == Method::Head;
@@ -174,7 +174,7 @@ impl HttpSplitter {
                 }
                 self.tunnel = opens_tunnel;
                 if opens_tunnel && let Some(Upgrade::WebSocket(extensions)) = upgrade(side.message.head()) {
-                    let agreed = Agreed::new(&awaited.path, &extensions);
+                    let agreed = Agreed::new(&awaited.path(), &extensions);
                     let splitting = Splitting { limits: self.limits, behind: self.behind };
                     self.beyond = Some(Box::new(WebSocket::new(&agreed, splitting)));
                 }

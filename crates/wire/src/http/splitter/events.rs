@@ -97,7 +97,7 @@ impl HttpSplitter {
             let is_event = is_event && event.len() == n_bytes;
             let bytes = stream.framed(&event);
             let of = if is_event {
-                let read = Box::new(EventRead { path: front.path.clone(), event });
+                let read = Box::new(EventRead { path: front.path(), event });
                 Of::Message { call: Some(call), read }
             } else {
                 Of::More { call, whole: false }

@@ -1,12 +1,12 @@
 //! A connection that comes to be cut while calls are under way: what has passed of them stays gone, and the next request
 //! that begins is told as any other.
 
-use super::about::{About, Wish};
+use super::about::{About, Wish, first_line};
 use super::events::EventStream;
 use super::saying::AnswerTo;
 use super::{Awaited, Expects, HttpSplitter, Side};
 use crate::conversation::{Captured, Direction};
-use crate::http::connection::{Open, path_of};
+use crate::http::connection::Open;
 use crate::http::framing::{Framing, Message, Stream};
 use crate::http::heads::{Heads, Method};
 use crate::http::reading::HttpExchange;
@@ -58,7 +58,7 @@ impl HttpSplitter {
                     expects: Expects::Nothing,
                     is_repeated: false,
                     asks_tunnel: open.method == Method::Connect || about.wish != Wish::None,
-                    path: path_of(head),
+                    line: first_line(head),
                     key: about.key,
                 });
             }
@@ -67,8 +67,8 @@ impl HttpSplitter {
         let read = (!has_reply && !is_in_head).then(|| -> Box<dyn Captured> {
             Box::new(HttpExchange { request: open.kept.request.clone(), reply: Message::default() })
         });
-        let awaited = awaits && !open.streams;
-        let of = Of::UnderWay { call, whole: open.request_is_whole, awaited, read };
+        // What is answered behind a stream waits for its end, too.
+        let of = Of::UnderWay { call, whole: open.request_is_whole, awaited: awaits, read };
         self.under_way.push(Piece { to: Direction::ToProvider, bytes: Vec::new(), of });
     }
 }

@@ -1,7 +1,7 @@
 //! What is said in the provider's place, or anew.
 
-use super::HttpSplitter;
 use super::events::unchunked;
+use super::{Awaited, HttpSplitter};
 use crate::conversation::{Direction, Limits};
 use crate::http::answer::{self, Open};
 use crate::http::events;
@@ -65,11 +65,11 @@ impl HttpSplitter {
         let wishes = self.awaited.iter().find(|awaited| awaited.call == call);
         if answer.get("status").and_then(Value::as_i64) == Some(101)
             && let Some((key, path)) =
-                wishes.and_then(|awaited| Some((awaited.key.as_deref()?, awaited.path.as_str())))
+                wishes.and_then(|awaited| Some((awaited.key.as_deref()?, awaited.path())))
         {
             let said = answer::change_over(answer, &websocket::accept(key))?;
             let splitting = Splitting { limits: self.limits, behind: Behind::Nobody };
-            self.beyond = Some(Box::new(WebSocket::new(&Agreed::new(path, ""), splitting)));
+            self.beyond = Some(Box::new(WebSocket::new(&Agreed::new(&path, ""), splitting)));
             self.tunnel = true;
             self.forget(call);
             return Ok(said);
@@ -79,7 +79,7 @@ impl HttpSplitter {
         let open = stays.then_some(if to.is_old { Open::UntilClose } else { Open::Chunked });
         let said = answer::encode(answer, to, open)?;
         if let Some(open) = open {
-            let path = self.awaited.iter().find(|awaited| awaited.call == call).map(|one| one.path.clone());
+            let path = self.awaited.iter().find(|awaited| awaited.call == call).map(Awaited::path);
             self.own = Some(Own { call, path: path.unwrap_or_default(), open, is_head: to.is_head });
             self.frames_events(call, open);
         }
@@ -105,7 +105,7 @@ impl HttpSplitter {
     pub(super) fn last(&mut self, call: Call) -> Vec<u8> {
         let own = self.own.take_if(|own| own.call == call);
         let is_chunked = own.is_some_and(|own| own.open == Open::Chunked && !own.is_head);
-        if is_chunked { b"0\r\n\r\n".to_vec() } else { Vec::new() }
+        if is_chunked { answer::LAST_CHUNK.to_vec() } else { Vec::new() }
     }
 
     /// An event that nobody asked for, in the stream that is open.

@@ -12,6 +12,7 @@ use crate::postgres::frames::Fields;
 use crate::postgres::reading::sql_text;
 use crate::postgres::split::statements;
 use crate::splitter::{Behind, Call, Of, Piece};
+use std::sync::Arc;
 
 /// What the consumer waits for.
 #[derive(Debug)]
@@ -98,6 +99,33 @@ impl Cutter {
             self.owed.push_back(Owed::Statement { sql: sql.to_owned(), describes: true });
         }
         self.owed.push_back(Owed::Ready);
+        self.say_owed(out);
+    }
+
+    /// Several statements in one text: of each the stub is asked by itself, as each is an interaction of its own. What one
+    /// is refused for ends the text.
+    pub(super) fn ask_each_alone(&mut self, text: &str, bytes: Vec<u8>, out: &mut Vec<Piece>) {
+        self.note_listens(text);
+        let mut bytes = Some(bytes);
+        for sql in statements(text) {
+            if is_own(sql) {
+                self.owed.push_back(Owed::Statement { sql: sql.to_owned(), describes: true });
+                continue;
+            }
+            let text = Arc::new([sql.as_bytes(), b"\0"].concat());
+            let about = About::Query(Arc::clone(&text));
+            let call = self.know(about.clone(), Vec::new(), &[]);
+            if let Some(known) = self.calls.get_mut(&call) {
+                known.is_part = true;
+            }
+            let read = Box::new(Kept::request(about.to_asked(), true));
+            let of = Of::Request { call, whole: true, awaited: true, read };
+            out.push(Piece { to: Direction::ToProvider, bytes: bytes.take().unwrap_or_default(), of });
+            self.push_due(Some(call), Awaited::Query { text, index: 0, refused: false });
+            self.status_asked = crate::postgres::control::after(sql, self.calls[&call].before);
+            self.owe(Owed::Call(call));
+        }
+        self.owe(Owed::Ready);
         self.say_owed(out);
     }
 
@@ -223,10 +251,9 @@ impl Cutter {
 
     /// A call was answered: what waited behind it is said.
     pub(super) fn answered_alone(&mut self, call: Call, is_error: bool, out: &mut Vec<u8>) {
-        let is_simple = self
-            .calls
-            .get(&call)
-            .is_some_and(|known| matches!(known.asked, About::Query(_) | About::Function(_)));
+        let is_simple = self.calls.get(&call).is_some_and(|known| {
+            matches!(known.asked, About::Query(_) | About::Function(_)) && !known.is_part
+        });
         if let Some(text) = self.calls.get(&call).and_then(|known| match &known.asked {
             About::Query(text) => Some(sql_of_query(text)),
             _ => None,
@@ -331,7 +358,7 @@ fn replies_to(items: &[Awaited]) -> Vec<u8> {
             Awaited::Bind(_) => out.extend_from_slice(&message(b'2', &[])),
             Awaited::Close => out.extend_from_slice(&message(b'3', &[])),
             Awaited::DescribeStatement(statement) => {
-                out.extend_from_slice(&parameter_description(statement, &sql_text(statement)));
+                out.extend_from_slice(&parameter_description(statement, &sql_text(statement), &[]));
                 columns(statement, &mut out);
             }
             Awaited::DescribePortal(portal) => columns(&portal.statement, &mut out),

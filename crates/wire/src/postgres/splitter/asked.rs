@@ -7,6 +7,7 @@ use crate::postgres::awaited::{Awaited, Portal, Statement};
 use crate::postgres::control::{after, first_words};
 use crate::postgres::frames::{self, Fields};
 use crate::postgres::reading::sql_text;
+use crate::postgres::split::statements;
 use crate::splitter::{Behind, Call, Of, Piece};
 use std::sync::Arc;
 
@@ -236,6 +237,10 @@ impl Cutter {
             if self.behind == Behind::Nobody && self.asks_alone(&text) {
                 Self::rest(TO, message.bytes, out);
                 self.answer_alone(&text, out);
+                return;
+            }
+            if self.behind == Behind::Nobody && statements(&text).len() > 1 {
+                self.ask_each_alone(&text, message.bytes, out);
                 return;
             }
             self.note_listens(&text);

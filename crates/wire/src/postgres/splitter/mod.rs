@@ -129,6 +129,8 @@ struct Known {
     skipped: bool,
     /// The first execution of its batch.
     is_first: bool,
+    /// One of several statements in one text, whose end is told behind the last of them.
+    is_part: bool,
     n_kept: usize,
 }
 
@@ -235,9 +237,9 @@ impl Cutter {
             };
         let before = if self.due.is_empty() { self.status } else { self.status_asked };
         let is_first = self.n_in_batch == 0;
-        let (after, stage, skipped) = (None, Stage::Asked, false);
+        let (after, stage, skipped, is_part) = (None, Stage::Asked, false, false);
         self.n_kept += n_kept;
-        let known = Known { asked, items, request, before, after, stage, skipped, is_first, n_kept };
+        let known = Known { asked, items, request, before, after, stage, skipped, is_first, is_part, n_kept };
         self.calls.insert(self.n_calls, known);
         self.n_calls
     }

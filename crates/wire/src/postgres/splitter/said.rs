@@ -35,6 +35,8 @@ pub(super) struct Answered<'a> {
     columns: Vec<&'a str>,
     /// The types of those that were said.
     kinds: Vec<(&'a str, u32)>,
+    /// The types that the statement takes, as far as they were said.
+    takes: Vec<u32>,
     tag: Option<&'a str>,
     count: Option<i64>,
     affected: Option<i64>,
@@ -49,7 +51,8 @@ struct Column {
 }
 
 /// The fields that an answer may have.
-const FIELDS: [&str; 8] = ["columns", "rows", "count", "affected", "tag", "copied", "suspended", "error"];
+const FIELDS: [&str; 9] =
+    ["columns", "parameters", "rows", "count", "affected", "tag", "copied", "suspended", "error"];
 
 /// Reads an answer's fields.
 pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
@@ -77,6 +80,7 @@ pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
         Some(other) => return Err(Unanswerable::new(format!("rows is a list, not {other}"))),
     };
     let kinds = field("columns").map(read_columns).transpose()?.unwrap_or_default();
+    let takes = field("parameters").map(read_types).transpose()?.unwrap_or_default();
     let mut columns: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
     for row in rows {
         let Some(row) = row.as_map() else {
@@ -100,6 +104,7 @@ pub(super) fn read(answer: &Value) -> Result<Said<'_>, Unanswerable> {
         rows,
         columns,
         kinds,
+        takes,
         tag: field("tag").and_then(Value::as_text),
         count: number("count")?,
         affected: number("affected")?,
@@ -122,6 +127,19 @@ fn read_columns(columns: &Value) -> Result<Vec<(&str, u32)>, Unanswerable> {
         kinds.push((name, kind));
     }
     Ok(kinds)
+}
+
+/// `[int4, text]`
+fn read_types(types: &Value) -> Result<Vec<u32>, Unanswerable> {
+    let wrong = |what: &Value| {
+        Unanswerable::new(format!("parameters is a list of types, `[int4, text]`, not {what}"))
+    };
+    let list = types.as_list().ok_or_else(|| wrong(types))?;
+    let kind = |one: &Value| {
+        let name = one.as_text().ok_or_else(|| wrong(one))?;
+        kind_named(name).ok_or_else(|| Unanswerable::new(format!("postgres has no type `{name}`")))
+    };
+    list.iter().map(kind).collect()
 }
 
 /// `"40001"`, or a map of its fields.
@@ -228,6 +246,11 @@ impl Refusal {
 }
 
 impl Answered<'_> {
+    /// What the statement takes, for a driver that asks.
+    pub(super) fn parameter_description(&self, statement: &Statement, sql: &str) -> Vec<u8> {
+        parameter_description(statement, sql, &self.takes)
+    }
+
     /// A row description, where the statement has one: as the server described it, or made of what is said.
     pub(super) fn description(
         &self,
@@ -405,8 +428,9 @@ pub(super) fn result_formats(portal: &Portal) -> Vec<u16> {
     (0..n_results).map_while(|_| fields.u16()).collect()
 }
 
-/// The types of a statement's parameters: as the server described them, or as far as the consumer said; text for others.
-pub(super) fn parameter_description(statement: &Statement, sql: &str) -> Vec<u8> {
+/// The types of a statement's parameters: as the server described them, or as far as the consumer, the statement's own
+/// casts or an answer say; text for others.
+pub(super) fn parameter_description(statement: &Statement, sql: &str, takes: &[u32]) -> Vec<u8> {
     if let Some(types) = statement.types.get() {
         return message(b't', types);
     }
@@ -422,6 +446,10 @@ pub(super) fn parameter_description(statement: &Statement, sql: &str) -> Vec<u8>
         if *kind == 0 {
             *kind = cast;
         }
+    }
+    kinds.resize(kinds.len().max(takes.len()), 0);
+    for (kind, said) in kinds.iter_mut().zip(takes).filter(|(kind, _)| **kind == 0) {
+        *kind = *said;
     }
     let mut payload = u16::try_from(kinds.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
     for kind in kinds {

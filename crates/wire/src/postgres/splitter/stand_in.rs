@@ -6,7 +6,7 @@
 
 use super::asked::sql_of_query;
 use super::kept::{Messages, message};
-use super::said::{self, Said, parameter_description, result_formats};
+use super::said::{self, Said, result_formats};
 use super::{About, Cutter, Due, Fate, Known, Stage};
 use crate::postgres::awaited::{Awaited, Portal};
 use crate::postgres::control::{self, Control, Refused, Status, control};
@@ -105,7 +105,9 @@ impl Cutter {
                 out
             }
         };
-        out.extend_from_slice(&message(b'Z', &[after.letter()]));
+        if !known.is_part {
+            out.extend_from_slice(&message(b'Z', &[after.letter()]));
+        }
         Ok(out)
     }
 
@@ -137,7 +139,7 @@ impl Cutter {
 
     pub(super) fn send_instead(&mut self, call: Call, answer: &Value) -> Vec<u8> {
         let before = self.before(call);
-        let nothing = &Value::Map(seam_value::Map::new());
+        let nothing = &Value::Map(seam_value::Map::default());
         if self.behind == Behind::Nobody {
             // Answered in bytes of somebody's own.
             self.hush_alone(call);
@@ -387,7 +389,7 @@ fn say_to_items(known: &Known, said: &Said<'_>) -> Result<Vec<u8>, Unanswerable>
             Awaited::Close => out.extend_from_slice(&message(b'3', &[])),
             Awaited::DescribeStatement(statement) => {
                 let sql = sql_text(statement);
-                out.extend_from_slice(&parameter_description(statement, &sql));
+                out.extend_from_slice(&result.parameter_description(statement, &sql));
                 let described = statement.columns.get().map(Vec::as_slice);
                 let description = result.description(&sql, described, &[]);
                 if let Some(description) = &description {

@@ -2,6 +2,7 @@
 
 use super::Helper;
 use crate::wiremock::json_path::{Found, JsonPath, Key, at_mut};
+use crate::wiremock::loose_json;
 use crate::wiremock::template::item::{Item, jackson};
 use crate::wiremock::template::render::{Called, error};
 use seam_value::{Map, Value, parse};
@@ -43,8 +44,10 @@ fn json_path(called: Called<'_, '_>) -> Result<Item, String> {
         return error("The JSONPath cannot be empty");
     };
     let document = match &called.context {
-        Item::Value(Value::Text(text)) => match parse(text) {
-            Ok(value) => value,
+        Item::Value(Value::Text(text)) => match loose_json::read_first(text) {
+            Ok((value, _)) => value,
+            // What doesn't begin as JSON is a text.
+            Err(_) if !text.trim_start().starts_with(['{', '[', '"', '\'']) => Value::text(text.trim()),
             Err(_) => return error(format!("{text} is not valid JSON")),
         },
         other => other.to_value(),
@@ -67,7 +70,7 @@ fn parse_json(mut called: Called<'_, '_>) -> Result<Item, String> {
         return error("Missing required JSON string parameter");
     }
     if !is_block && called.context == Item::Nothing {
-        return Ok(Item::Value(Value::Map(Map::new())));
+        return Ok(Item::Value(Value::Map(Map::default())));
     }
     let text = if is_block { called.body()? } else { called.context.print() };
     let name = if is_block {
@@ -77,7 +80,7 @@ fn parse_json(mut called: Called<'_, '_>) -> Result<Item, String> {
     };
     let text = text.trim();
     let value = if text.is_empty() {
-        Value::Map(Map::new())
+        Value::Map(Map::default())
     } else {
         parse(text).map_err(|wrong| wrong.to_string())?
     };
