@@ -24,6 +24,7 @@ const PARTS: &[Part] = &[
     ("relay", relay::start),
     ("epoll", epoll::start),
     ("watched", stand::start),
+    ("read", stand::start_read),
     ("recorded", stand::start_recorded),
     ("held", stand::start_held),
     ("pool", pool::start),

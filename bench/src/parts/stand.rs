@@ -4,16 +4,24 @@ use super::{Started, Upstream};
 use seam_event::{ComponentId, Interaction, Scope, SeamId, What};
 use seam_expr::Chance;
 use seam_history::{Recorder, RunFolder, Writer};
-use seam_proxy::{Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Witness};
+use seam_proxy::{Kind, Often, Proxy, Pulse, Rule, RuleSpec, SeamSpec, Strangers, Unread, Witness};
 use seam_value::Value;
 use seam_wire::Limits;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Stands on a seam of this protocol that leads there, and tells nobody what it sees: `PROTOCOL ADDRESS`.
+/// Stands on a seam of this protocol that leads there, and keeps the newest of what it sees until somebody asks, as
+/// `seam serve` does: `PROTOCOL ADDRESS`.
 pub(crate) fn start(words: &[String]) -> std::io::Result<Started> {
+    let (proxy, address) = stand(words, Box::new(Watcher::default()))?;
+    Ok((address, Box::new(proxy)))
+}
+
+/// The same, reading all that it sees and keeping nothing.
+pub(crate) fn start_read(words: &[String]) -> std::io::Result<Started> {
     let (proxy, address) = stand(words, Box::new(Nobody))?;
     Ok((address, Box::new(proxy)))
 }
@@ -60,6 +68,30 @@ fn stand(words: &[String], witness: Box<dyn Witness>) -> std::io::Result<(Proxy,
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let address = runtime.block_on(proxy.stand(spec)).map_err(std::io::Error::other)?;
     Ok((proxy, address))
+}
+
+/// Interactions that are kept to be looked at.
+const KEPT: usize = 10_000;
+
+/// Keeps the newest of what passed, unread.
+#[derive(Default)]
+struct Watcher(VecDeque<Unread>);
+
+impl Witness for Watcher {
+    fn connection(&mut self, _: &SeamId, _: u64, _: &'static str, _: Option<&ComponentId>) {}
+
+    fn interaction(&mut self, _: Interaction) {}
+
+    fn unread(&mut self, unread: Unread) {
+        self.0.push_back(unread);
+        if self.0.len() > KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
+
+    fn lost(&mut self, _: &SeamId, _: u64) {}
 }
 
 /// Hears everything and keeps nothing.

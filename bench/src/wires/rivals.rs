@@ -29,10 +29,11 @@ pub(crate) fn all(
     let folder = ground.fresh_folder(&format!("recorded-{protocol}")).display().to_string();
     // Whatever HTTP it is, the seam's protocol is that of its name.
     let protocol = protocol.trim_end_matches('2');
-    let ours: [(&'static str, Vec<&str>); 5] = [
+    let ours: [(&'static str, Vec<&str>); 6] = [
         ("relay", vec!["relay", &word]),
         ("epoll relay", vec!["epoll", &word]),
         ("watched", vec!["watched", protocol, &word]),
+        ("read", vec!["read", protocol, &word]),
         ("recorded", vec!["recorded", protocol, &word, &folder]),
         ("held", vec!["held", protocol, &word]),
     ];

@@ -17,6 +17,21 @@ pub(crate) fn hash(content: &[u8]) -> String {
     blake3::hash(content).to_hex()[..32].to_owned()
 }
 
+/// Is there a text that is long by itself? Then the event need not be written out to know that it is.
+pub(crate) fn is_surely_long(event: &mut Event) -> bool {
+    for_each_part(event, &mut |value| match value {
+        Value::Text(text) if text.len() > LONG => Err(()),
+        _ => Ok(()),
+    })
+    .is_err()
+}
+
+/// May an event that was written like this have something to put aside? What is short has nothing, and says no more than
+/// it is.
+pub(crate) fn may_be_long(written: &[u8]) -> bool {
+    written.len() >= LONG || memchr::memmem::find(written, MARK.as_bytes()).is_some()
+}
+
 /// Is there anything to put aside?
 pub(crate) fn has_long_parts(event: &mut Event) -> bool {
     let mut found = false;

@@ -55,6 +55,30 @@ struct Line {
     before: u64,
 }
 
+/// What is written of an event. Most pieces are a quote, a colon or a comma, for which the way of all others is long.
+struct Pieces<'a>(&'a mut Vec<u8>);
+
+impl Write for Pieces<'_> {
+    #[inline]
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece)?;
+        Ok(piece.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
+        match piece {
+            [one] => self.0.push(*one),
+            several => self.0.extend_from_slice(several),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Store {
     /// Begins the file of a run's events and takes its lock.
     pub(crate) fn create(folder: &RunFolder) -> Result<Self, WriteError> {
@@ -106,13 +130,17 @@ impl Store {
     }
 
     fn write_line(&mut self, event: &mut Event) -> io::Result<()> {
-        if body::has_long_parts(event) {
+        let from = self.buffer.len();
+        let is_long = body::is_surely_long(event) || {
+            serde_json::to_writer(Pieces(&mut self.buffer), event)?;
+            body::may_be_long(&self.buffer[from..]) && body::has_long_parts(event)
+        };
+        if is_long {
+            self.buffer.truncate(from);
             let mut short = event.clone();
             let (bodies, kept) = (&self.bodies, &mut self.kept);
             body::put_aside(&mut short, &mut |hash, content| keep(bodies, kept, hash, content))?;
-            serde_json::to_writer(&mut self.buffer, &short)?;
-        } else {
-            serde_json::to_writer(&mut self.buffer, event)?;
+            serde_json::to_writer(Pieces(&mut self.buffer), &short)?;
         }
         self.buffer.push(b'\n');
         Ok(())

@@ -5,10 +5,10 @@
 
 use crate::number::Number;
 use crate::value::{Map, Value};
-use hifijson::SliceLexer;
+use hifijson::num::LexWrite as _;
+use hifijson::str::LexAlloc as _;
 use hifijson::token::{Expect, Lex};
-use hifijson::value::parse_bounded;
-use std::borrow::Cow;
+use hifijson::{Error, SliceLexer};
 use std::fmt::Write as _;
 
 /// How deep lists and maps may nest: enough for people, too little to exhaust the stack.
@@ -28,18 +28,57 @@ pub struct JsonError {
 /// as in JavaScript.
 pub fn parse(text: &str) -> Result<Value, JsonError> {
     let mut lexer = SliceLexer::new(text.as_bytes());
-    let read = lexer.exactly_one(Lex::ws_peek, |next, lexer| parse_bounded(MAX_DEPTH, next, lexer));
+    let read = lexer.exactly_one(Lex::ws_peek, |next, lexer| value(MAX_DEPTH, next, lexer));
     match read {
-        Ok(value) => Ok(convert(value)),
+        Ok(value) => Ok(value),
         Err(error) => {
             let mut offset = text.len() - lexer.as_slice().len();
-            if matches!(error, hifijson::Error::Token(Expect::Value)) {
+            if matches!(error, Error::Token(Expect::Value)) {
                 // The lexer has taken a word before it knows that there is no such word: point at its beginning.
                 let before = text.get(..offset).unwrap_or_default();
                 offset = before.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).len();
             }
             Err(JsonError { reason: error.to_string(), offset })
         }
+    }
+}
+
+/// Reads the value that begins with this byte, `depth` levels deep at most.
+fn value(depth: usize, next: u8, lexer: &mut SliceLexer<'_>) -> Result<Value, Error> {
+    let depth = depth.checked_sub(1).ok_or(Error::Depth)?;
+    match next {
+        b'a'..=b'z' => {
+            let word = lexer.null_or_bool().ok_or(Expect::Value)?;
+            Ok(word.map_or(Value::Null, Value::Bool))
+        }
+        b'-' | b'0'..=b'9' => {
+            let sign = if next == b'-' { "-" } else { "" };
+            let lexer = if sign.is_empty() { lexer } else { lexer.discarded() };
+            let (text, parts) = lexer.num_string(sign)?;
+            Ok(Value::Number(Number::of_token(text, parts.is_int())))
+        }
+        b'"' => Ok(Value::Text(lexer.discarded().str_string()?.into_owned())),
+        b'[' => {
+            let mut list = Vec::new();
+            lexer.discarded().seq(b']', Lex::ws_peek, |next, lexer| {
+                list.push(value(depth, next, lexer)?);
+                Ok::<_, Error>(())
+            })?;
+            Ok(Value::List(list))
+        }
+        b'{' => {
+            let mut map = Map::default();
+            lexer.discarded().seq(b'}', Lex::ws_peek, |next, lexer| {
+                lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
+                let key = lexer.str_string()?.into_owned();
+                lexer.expect(Lex::ws_peek, b':').ok_or(Expect::Colon)?;
+                let next = lexer.ws_peek().ok_or(Expect::Value)?;
+                map.insert(key, value(depth, next, lexer)?);
+                Ok::<_, Error>(())
+            })?;
+            Ok(Value::Map(map))
+        }
+        _ => Err(Expect::Value.into()),
     }
 }
 
@@ -131,21 +170,6 @@ fn write_text(text: &str, out: &mut String) {
     }
     out.push_str(&text[plain..]);
     out.push('"');
-}
-
-type Lexed<'a> = hifijson::value::Value<&'a str, Cow<'a, str>>;
-
-fn convert(lexed: Lexed<'_>) -> Value {
-    match lexed {
-        Lexed::Null => Value::Null,
-        Lexed::Bool(flag) => Value::Bool(flag),
-        Lexed::Number((text, _)) => Number::parse(text).map_or_else(|| Value::text(text), Value::Number),
-        Lexed::String(text) => Value::Text(text.into_owned()),
-        Lexed::Array(list) => Value::List(list.into_iter().map(convert).collect()),
-        Lexed::Object(pairs) => Value::Map(
-            pairs.into_iter().map(|(key, value)| (key.into_owned(), convert(value))).collect::<Map>(),
-        ),
-    }
 }
 
 #[cfg(test)]

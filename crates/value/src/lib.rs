@@ -11,6 +11,8 @@ mod json;
 mod number;
 mod value;
 
+/// A field of a [`Map`], there or not.
+pub use indexmap::map::Entry;
 pub use json::{JsonError, parse};
 pub use number::Number;
 pub use value::{Kind, Map, Value, map_with_room};

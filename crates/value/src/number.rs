@@ -32,15 +32,13 @@ struct Decimal {
 impl Number {
     /// Reads a number in JSON's grammar (RFC 8259, section 6); `None` if the text is anything else.
     pub fn parse(text: &str) -> Option<Self> {
-        if !is_json_number(text) {
-            return None;
-        }
-        if let Ok(integer) = text.parse::<i64>()
-            && text != "-0"
-        {
-            return Some(Self(Repr::Integer(integer)));
-        }
-        Some(Self(Repr::Written(text.into())))
+        is_json_number(text).then(|| Self::of_token(text, true))
+    }
+
+    /// The number of a text that is known to be one; `may_be_integer` unless it has a point or an exponent.
+    pub(crate) fn of_token(text: &str, may_be_integer: bool) -> Self {
+        let integer = if may_be_integer && text != "-0" { text.parse().ok() } else { None };
+        Self(integer.map_or_else(|| Repr::Written(text.into()), Repr::Integer))
     }
 
     /// The number of a float, in the shortest form that reads back as the same float; `None` for NaN and infinities.

@@ -78,9 +78,23 @@ impl Declared {
         declared
     }
 
+    /// Is there none?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty()
+    }
+
     /// The name of a secret whose value is exactly this.
     pub(crate) fn whole(&self, text: &str) -> Option<Arc<str>> {
         self.whole.get(text).cloned()
+    }
+
+    /// The same of a text or a number.
+    pub(crate) fn whole_value(&self, value: &Value) -> Option<Arc<str>> {
+        match value {
+            _ if self.is_empty() => None,
+            Value::Text(text) => self.whole(text),
+            other => self.whole(&other.to_plain_text()),
+        }
     }
 
     /// Each place where a secret stands, or what is left of one that was cut. Places may lie within one another.

@@ -3,7 +3,7 @@
 //! They are tables, so that a reader of a stored run can look up why something is masked, and so that one more
 //! name is one more line. A secret that stands in none of them, and that is not declared, can't be known.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// How the value of a header is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

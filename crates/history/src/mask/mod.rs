@@ -125,13 +125,21 @@ impl Pass<'_> {
             self.saw(&name, place());
             return Some(format!("«{name}»"));
         }
+        let looks_secret = scan::credentials(text);
+        if looks_secret.is_empty()
+            && self.declared.is_empty()
+            && self.names.is_empty()
+            && self.local.is_empty()
+        {
+            return None;
+        }
         let mut spans: Vec<(Range<usize>, Arc<str>)> = Vec::new();
         for hit in self.declared.find(text) {
             if !self.is_in_a_name(text, &hit.range) {
                 spans.push((hit.range, hit.name));
             }
         }
-        for found in scan::credentials(text) {
+        for found in looks_secret {
             if !self.is_in_a_name(text, &found.range) {
                 let name = self.name(found.kind, &text[found.range.clone()]);
                 spans.push((found.range, name));

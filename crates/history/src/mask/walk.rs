@@ -5,7 +5,9 @@
 
 use super::lists::{self, HeaderRule, Holds};
 use super::{Pass, scan};
-use seam_event::{Event, Interaction, Judged, Notice, Scope, StageOf, StoredFile, TestId, TestPlan, What};
+use seam_event::{
+    Event, Interaction, Judged, Notice, Scope, SeamId, StageOf, StoredFile, TestId, TestPlan, What,
+};
 use seam_value::{Map, Value};
 
 /// Matchers whose right side is no value from the system: `type: string` is not a token named `string`.
@@ -47,24 +49,23 @@ pub(super) fn event(pass: &mut Pass<'_>, event: &mut Event) {
 
 /// Masks all of an interaction.
 pub(super) fn interaction(pass: &mut Pass<'_>, passed: &mut Interaction) {
-    let seam = passed.seam.to_string();
+    let seam = Place::seam(&passed.seam);
     let is_redis = passed.protocol == "redis";
     if is_redis {
         redis_credentials(pass, &mut passed.request, &seam);
     }
-    let parts =
+    let mut parts =
         [("request", &mut passed.request), ("reply", &mut passed.reply), ("message", &mut passed.message)];
-    let mut parts = parts.map(|(name, part)| (format!("{seam} {name}"), part));
-    for (place, part) in &mut parts {
-        fields(pass, part, &Place::new(place), Inside::default());
+    for (name, part) in &mut parts {
+        fields(pass, part, &seam.below(name), Inside::default());
     }
-    for (place, part) in &mut parts {
-        texts(pass, part, &Place::new(place));
+    for (name, part) in &mut parts {
+        texts(pass, part, &seam.below(name));
     }
 }
 
 /// `AUTH user password`: what a command's name says about its arguments.
-fn redis_credentials(pass: &mut Pass<'_>, request: &mut Value, seam: &str) {
+fn redis_credentials(pass: &mut Pass<'_>, request: &mut Value, seam: &Place<'_>) {
     let Value::Map(request) = request else { return };
     let command = request.get("command").and_then(Value::as_text).unwrap_or_default().to_ascii_uppercase();
     let Some(Value::List(args)) = request.get_mut("args") else { return };
@@ -78,7 +79,7 @@ fn redis_credentials(pass: &mut Pass<'_>, request: &mut Value, seam: &str) {
         None => return,
     };
     for arg in args.iter_mut().skip(from) {
-        secret_value(pass, arg, "password", &Place::new(&format!("{seam} request.args")));
+        secret_value(pass, arg, "password", &seam.below("request").below("args"));
     }
 }
 
@@ -180,7 +181,15 @@ fn string(pass: &mut Pass<'_>, text: &mut String, place: &dyn Fn() -> String) {
 #[derive(Clone, Copy)]
 struct Place<'a> {
     above: Option<&'a Place<'a>>,
-    name: &'a str,
+    name: Name<'a>,
+}
+
+/// A place's own name.
+#[derive(Clone, Copy)]
+enum Name<'a> {
+    /// The seam that all of it passed.
+    Seam(&'a SeamId),
+    Of(&'a str),
 }
 
 /// A path is written no deeper than people look.
@@ -188,14 +197,18 @@ const DEEPEST_PLACE: usize = 8;
 
 impl<'a> Place<'a> {
     fn new(root: &'a str) -> Self {
-        Self { above: None, name: root }
+        Self { above: None, name: Name::Of(root) }
+    }
+
+    fn seam(seam: &'a SeamId) -> Self {
+        Self { above: None, name: Name::Seam(seam) }
     }
 
     fn below(&'a self, name: &'a str) -> Self {
-        Self { above: Some(self), name }
+        Self { above: Some(self), name: Name::Of(name) }
     }
 
-    /// The path, with `*` for every element.
+    /// The path, with `*` for every element: `orders -> paygate request.headers.authorization`.
     fn text(&self) -> String {
         let mut names = vec![self.name];
         let mut place = self;
@@ -203,9 +216,16 @@ impl<'a> Place<'a> {
             names.push(above.name);
             place = above;
         }
-        names.reverse();
-        names.truncate(DEEPEST_PLACE);
-        names.join(".")
+        let mut seam = String::new();
+        if let Some(Name::Seam(passed)) = names.last() {
+            seam = format!("{passed} ");
+            names.pop();
+        }
+        let names = names.iter().rev().take(DEEPEST_PLACE).filter_map(|name| match name {
+            Name::Of(name) => Some(*name),
+            Name::Seam(_) => None,
+        });
+        seam + &names.collect::<Vec<_>>().join(".")
     }
 }
 
@@ -231,9 +251,8 @@ fn fields(pass: &mut Pass<'_>, value: &mut Value, place: &Place<'_>, inside: Ins
             }
         }
         Value::Text(_) | Value::Number(_) => {
-            let raw = value.to_plain_text();
-            if let Some(name) = pass.declared.whole(&raw) {
-                *value = Value::text(format!("«{name}»"));
+            if let Some(name) = pass.declared.whole_value(value) {
+                let raw = std::mem::replace(value, Value::text(format!("«{name}»"))).to_plain_text();
                 pass.saw(&name, place.text());
                 pass.local.push((raw, name));
             }
@@ -320,7 +339,7 @@ fn texts(pass: &mut Pass<'_>, value: &mut Value, place: &Place<'_>) {
             }
         }
         Value::Map(map) => {
-            if map.keys().any(|key| !pass.declared.find(key).is_empty()) {
+            if !pass.declared.is_empty() && map.keys().any(|key| !pass.declared.find(key).is_empty()) {
                 *map = with_masked_keys(pass, std::mem::take(map));
             }
             for (name, child) in map.iter_mut() {

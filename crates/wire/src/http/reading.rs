@@ -4,7 +4,7 @@ use super::events;
 use super::framing::Message;
 use crate::body;
 use crate::conversation::{Captured, Direction, Parts};
-use seam_value::{Map, Value, map_with_room};
+use seam_value::{Entry, Map, Value, map_with_room};
 use std::mem::MaybeUninit;
 
 /// The most headers that one head may have; more is a surprise.
@@ -212,24 +212,27 @@ impl Headers {
     pub(crate) fn collect<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut map = map_with_room(headers.size_hint().0);
         for (name, value) in headers.filter(|(name, _)| !name.is_empty()) {
-            let name = characters(name).to_ascii_lowercase();
+            let mut name = characters(name);
+            name.make_ascii_lowercase();
             let text = characters(value);
-            if name == "set-cookie" {
-                match map.entry(name).or_insert_with(|| Value::List(Vec::new())) {
-                    Value::List(list) => list.push(Value::Text(text)),
-                    other => *other = Value::Text(text),
+            let separator = match name.as_str() {
+                "set-cookie" => None,
+                "cookie" => Some("; "),
+                _ => Some(", "),
+            };
+            match map.entry(name) {
+                Entry::Vacant(vacant) => {
+                    let text = Value::Text(text);
+                    vacant.insert(if separator.is_some() { text } else { Value::List(vec![text]) });
                 }
-                continue;
-            }
-            let separator = if name == "cookie" { "; " } else { ", " };
-            match map.get_mut(&name) {
-                Some(Value::Text(first)) => {
-                    first.push_str(separator);
-                    first.push_str(&text);
-                }
-                _ => {
-                    map.insert(name, Value::Text(text));
-                }
+                Entry::Occupied(before) => match (before.into_mut(), separator) {
+                    (Value::Text(first), Some(separator)) => {
+                        first.push_str(separator);
+                        first.push_str(&text);
+                    }
+                    (Value::List(list), None) => list.push(Value::Text(text)),
+                    (other, _) => *other = Value::Text(text),
+                },
             }
         }
         Self { map }
