@@ -240,6 +240,9 @@ impl Pattern {
                 let all = operand.elements("java.util.List")?;
                 let all =
                     all.iter().map(|one| Self::read_inner(one, depth + 1)).collect::<Result<Vec<_>, _>>()?;
+                if all.len() < 2 {
+                    return Err(place.wrong("Must be constructed with at least two matchers"));
+                }
                 if operator == "and" { Self::And(all) } else { Self::Or(all) }
             }
             "not" => Self::Not(Box::new(Self::read_inner(operand, depth + 1)?)),
@@ -329,7 +332,10 @@ impl Pattern {
             }
             Self::Schema(schema) => {
                 // What is no JSON is a text; a number is also good as the text that it is written as.
-                let json: Option<serde_json::Value> = serde_json::from_str(value).ok();
+                let json: Option<serde_json::Value> = serde_json::from_str(value).ok().or_else(|| {
+                    let (loose, _) = loose_json::read_first(value).ok()?;
+                    serde_json::from_str(&loose.to_string()).ok()
+                });
                 let text = serde_json::Value::String(value.to_owned());
                 match json {
                     Some(json) if schema.is_valid(&json) => true,
@@ -412,7 +418,7 @@ impl Pattern {
             },
             Self::Xml { expected, rules } => {
                 let actual = value.and_then(|value| Element::parse(value).ok());
-                actual.map_or(1.0, |actual| Comparison::of(expected, &actual, rules).distance())
+                actual.map_or(1.0, |actual| Comparison::distance(expected, &actual, rules))
             }
             Self::And(all) => mean(all.iter().map(|one| one.distance(value, now))),
             Self::Or(all) => all.iter().map(|one| one.distance(value, now)).fold(1.0, f64::min),

@@ -129,7 +129,11 @@ impl RequestPattern {
             // WireMock keeps such a mapping and never looks at them.
             return Err(Wrong::at(&at(&first.0), "pathParameters need a urlPathTemplate"));
         };
-        match self.path_parameters.iter().find(|(name, _)| !template.names().contains(name)) {
+        // What holds where nothing is can still match.
+        let is_lost = |(name, pattern): &&(String, Pattern)| {
+            !template.names().contains(name) && !pattern.matches(None, Timestamp::UNIX_EPOCH)
+        };
+        match self.path_parameters.iter().find(is_lost) {
             Some((name, _)) => Err(Wrong::at(&at(name), format!("the urlPathTemplate has no {{{name}}}"))),
             None => Ok(()),
         }

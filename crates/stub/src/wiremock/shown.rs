@@ -58,6 +58,8 @@ fn without_nulls(value: &Value) -> Value {
                     }
                     match key.as_str() {
                         "anything" => return (key.clone(), Value::text("anything")),
+                        // Whatever is said of it.
+                        "absent" => return (key.clone(), Value::Bool(true)),
                         "before" | "after" | "equalToDateTime" if value.as_text() == Some("now") => {
                             let told = super::described::moment(&Value::Map(map.clone()), "now");
                             return (key.clone(), Value::Text(told));

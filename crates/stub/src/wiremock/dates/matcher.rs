@@ -195,7 +195,7 @@ fn read_local(text: &str) -> Option<DateTime> {
 
 /// A moment without a form: what `parseDate` reads.
 pub(crate) fn read_moment(text: &str) -> Option<Zoned> {
-    read_zoned(text).or_else(|| read_local(text)?.to_zoned(TimeZone::UTC).ok())
+    read_zoned(text)
 }
 
 #[cfg(test)]

@@ -8,8 +8,36 @@ use seam_value::{Number, Value};
 const MOST: usize = 100_000;
 
 pub(super) fn find(path: &JsonPath, from: &Value, root: &Value) -> Found {
-    let places = follow(path, from, root);
-    let values: Vec<&Value> = places.iter().map(|(_, value)| *value).collect();
+    found(path, from, root, Missing::IsNothing)
+}
+
+pub(super) fn find_or_null(path: &JsonPath, root: &Value) -> Found {
+    found(path, root, root, Missing::IsNull)
+}
+
+/// What a field is that a map does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsNothing,
+    IsNull,
+}
+
+fn found(path: &JsonPath, from: &Value, root: &Value, missing: Missing) -> Found {
+    let merged: Vec<Value>;
+    let values: Vec<&Value> = match path.steps.split_last() {
+        Some((Step::Names(names), before)) if names.len() > 1 => {
+            // One map is shown without what is null.
+            let missing = if path.is_definite() { Missing::IsNothing } else { missing };
+            let maps = follow(before, from, root).into_iter();
+            merged = maps.filter_map(|(_, map)| some_of(names, map, missing)).collect();
+            merged.iter().collect()
+        }
+        Some((Step::Names(names), before)) if missing == Missing::IsNull => {
+            let maps = follow(before, from, root).into_iter().filter_map(|(_, value)| value.as_map());
+            maps.map(|map| names.first().and_then(|name| map.get(name)).unwrap_or(&Value::Null)).collect()
+        }
+        _ => follow(&path.steps, from, root).into_iter().map(|(_, value)| value).collect(),
+    };
     match &path.function {
         Some(function) => apply(function, path, &values, from, root),
         None if path.is_definite() => {
@@ -19,15 +47,25 @@ pub(super) fn find(path: &JsonPath, from: &Value, root: &Value) -> Found {
     }
 }
 
+/// A map of those of its fields that are asked for.
+fn some_of(names: &[String], map: &Value, missing: Missing) -> Option<Value> {
+    let map = map.as_map()?;
+    let fields = names.iter().filter_map(|name| match map.get(name) {
+        None if missing == Missing::IsNothing => None,
+        value => Some((name.clone(), value.cloned().unwrap_or(Value::Null))),
+    });
+    Some(Value::Map(fields.collect()))
+}
+
 pub(super) fn places(path: &JsonPath, root: &Value) -> Vec<Vec<Key>> {
-    follow(path, root, root).into_iter().map(|(place, _)| place).collect()
+    follow(&path.steps, root, root).into_iter().map(|(place, _)| place).collect()
 }
 
 type Placed<'v> = (Vec<Key>, &'v Value);
 
-fn follow<'v>(path: &JsonPath, from: &'v Value, root: &'v Value) -> Vec<Placed<'v>> {
+fn follow<'v>(steps: &[Step], from: &'v Value, root: &'v Value) -> Vec<Placed<'v>> {
     let mut here: Vec<Placed<'v>> = vec![(Vec::new(), from)];
-    for step in &path.steps {
+    for step in steps {
         let mut next = Vec::new();
         for (place, value) in here {
             take(step, &place, value, root, &mut next);
@@ -265,6 +303,12 @@ fn apply(function: &Function, path: &JsonPath, values: &[&Value], here: &Value, 
             Some(Value::Text(texts.map(|value| value.to_plain_text()).collect()))
         }
         Function::Append(operands) => Some(Value::List(list.into_iter().chain(given(operands)).collect())),
+        // A single number has no sum.
+        Function::Sum | Function::Min | Function::Max | Function::Average
+            if one.is_some_and(|one| one.as_list().is_none()) =>
+        {
+            None
+        }
         Function::Sum | Function::Min | Function::Max | Function::Average => summary(function, &list),
     };
     found.map_or(Found::Nothing, Found::One)

@@ -98,8 +98,10 @@ impl JsonPath {
 
     /// Can it lead to one place only?
     pub(crate) fn is_definite(&self) -> bool {
-        self.steps.iter().all(|step| match step {
-            Step::Names(names) => names.len() == 1,
+        let last = self.steps.len().saturating_sub(1);
+        self.steps.iter().enumerate().all(|(at, step)| match step {
+            // Several names at the end lead to one map of these.
+            Step::Names(names) => names.len() == 1 || at == last,
             Step::Indexes(indexes) => indexes.len() == 1,
             Step::Slice(..) | Step::Every | Step::Deep | Step::Filter(_) => false,
         })
@@ -108,6 +110,11 @@ impl JsonPath {
     /// Follows it.
     pub(crate) fn find(&self, root: &Value) -> Found {
         evaluate::find(self, root, root)
+    }
+
+    /// Follows it, where a map without the field that is asked for last has it as null: as in templates.
+    pub(crate) fn find_or_null(&self, root: &Value) -> Found {
+        evaluate::find_or_null(self, root)
     }
 
     /// Where it leads, as plain paths from the root.

@@ -59,7 +59,7 @@ fn paths_lead_where_jayway_says() {
         ("$.store.book[*].price.sum()", "53.92"),
         ("$.store.bicycle.keys()", r#"["color","price"]"#),
         ("$.store.bicycle[?(@.color == 'red')].price", "many [19.95]"),
-        ("$.store.bicycle['color','price']", r#"many ["red",19.95]"#),
+        ("$.store.bicycle['color','price','none']", r#"{"color":"red","price":19.95}"#),
         ("$.empty[*]", "many []"),
         ("$.store.book[?(@.price > '9')].title", "many []"),
         ("$.store.book[?(@.price == '8.95')].title", r#"many ["Sayings"]"#),

@@ -172,7 +172,11 @@ impl Item {
             Self::Json(map @ Value::Map(_)) => jackson(&doubles(map.clone())),
             Self::Json(value) => doubles(value.clone()).to_plain_text(),
             Self::Many(list) => list.first().map(Self::print).unwrap_or_default(),
-            Self::List(list) => format!("[{}]", list.iter().map(Self::print).collect::<Vec<_>>().join(", ")),
+            Self::List(list) => {
+                let null =
+                    |item: &Self| if *item == Self::Nothing { "null".to_owned() } else { item.print() };
+                format!("[{}]", list.iter().map(null).collect::<Vec<_>>().join(", "))
+            }
             Self::Map(map) | Self::Headers(map) => {
                 let entries = map.iter().map(|(key, item)| format!("{key}={}", item.print()));
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
@@ -198,7 +202,17 @@ impl Item {
             Self::Map(map) | Self::Headers(map) => {
                 Value::Map(map.iter().map(|(key, item)| (key.clone(), item.to_value())).collect::<Map>())
             }
-            Self::Path { .. } | Self::Method(_) | Self::Date(_) | Self::Xml(_) => Value::Text(self.print()),
+            Self::Xml(part) => {
+                let attributes =
+                    part.attributes.iter().map(|(name, value)| (name.clone(), Value::text(value)));
+                let name = if part.name.is_empty() { "#text" } else { &part.name };
+                Value::map([
+                    ("attributes", Value::Map(attributes.collect())),
+                    ("name", Value::text(name)),
+                    ("text", Value::text(&part.text)),
+                ])
+            }
+            Self::Path { .. } | Self::Method(_) | Self::Date(_) => Value::Text(self.print()),
         }
     }
 }

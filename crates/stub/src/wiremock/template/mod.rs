@@ -36,7 +36,14 @@ pub(crate) struct World<'a> {
 impl Template {
     /// Reads a template; the error says what is wrong and where, in one line.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        parse::parse(text).map(|nodes| Self { nodes })
+        // Behind the last `}}` everything is text, whatever it opens, and no white space is taken away.
+        let end =
+            text.rfind("}}").filter(|end| text[..*end].contains("{{")).map_or(text.len(), |end| end + 2);
+        let mut nodes = parse::parse(&text[..end])?;
+        if end < text.len() {
+            nodes.push(Node::Text(text[end..].to_owned()));
+        }
+        Ok(Self { nodes })
     }
 
     /// Does it always give the text from which it was read? One with a comment does not.

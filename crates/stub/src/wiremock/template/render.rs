@@ -1,7 +1,7 @@
 //! Works a template out.
 
 use super::World;
-use super::helpers::{HELPERS, Helper};
+use super::helpers::{HELPERS, Helper, passes_on_nothing};
 use super::item::{Item, double};
 use super::parse::{Argument, Block, Call, Node, Path};
 use seam_value::{Number, Value};
@@ -133,6 +133,9 @@ impl Machine<'_> {
         }
         let has_context = !given.is_empty();
         let context = if has_context { given.remove(0) } else { self.this() };
+        if !context.is_true() && call.path.names.iter().any(|name| passes_on_nothing(name)) {
+            return Ok(given.first().map_or(Item::Nothing, |next| Item::text(next.print())));
+        }
         let called = Called { machine: self, context, rest: given, has_context, named, block };
         helper(called)
     }
@@ -238,9 +241,21 @@ impl Called<'_, '_> {
         }
     }
 
-    /// The text that it works on: that of its block, or its first parameter.
+    /// The text that it works on: that of its block, in which its first parameter is `this`, or that parameter.
     pub(super) fn subject(&mut self) -> Result<String, String> {
-        if self.block.is_some() { self.body() } else { Ok(self.context.print()) }
+        if let Some(block) = self.block {
+            return self.machine.inside(&block.body, self.context.clone(), HashMap::new());
+        }
+        self.needs_something()?;
+        Ok(self.context.print())
+    }
+
+    /// Ends the whole answer where there is nothing to work on, as WireMock's helpers do that don't ask.
+    pub(super) fn needs_something(&self) -> Result<(), String> {
+        if self.context == Item::Nothing {
+            return Err("java.lang.NullPointerException: \"context\" is null".to_owned());
+        }
+        Ok(())
     }
 
     /// A statement: as a block what stands in it or otherwise, alone true or false.

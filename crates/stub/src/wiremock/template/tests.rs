@@ -153,7 +153,66 @@ fn templates_say_what_wiremock_says() {
             "{{#each (array 1 2)}}{{#if @first}}F{{/if}}{{#if @last}}L{{/if}}{{#each (array 'x')}}{{this}}{{../this}}{{@../index}}{{/each}}{{else}}none{{/each}}",
             "Fx10Lx21",
         ),
-        ("{{!-- comment --}}a{{! c }}b \\{{x}} {{~ upper 'y' ~}} z", "ab {{x}}Yz"),
+        ("{{!-- comment --}}a{{! c }}b {{~ upper 'y' ~}} {{#if true}}z{{/if}} {{x", "abYz {{x"),
+        ("{{upper 'y' ~}} z", "Y z"),
+        // What is given nothing says what is given next; its block does not count.
+        (
+            "{{upper request.query.nope 'x'}}|{{rjust '' '-' size=9}}|{{#lower 'ABC'}}blk{{/lower}}|{{cut false 'x'}}|",
+            "x|-|abc||",
+        ),
+        (
+            "{{toJson (xPath '<r><a b=\"1\">t</a></r>' '/r/a')}}",
+            "{\n  \"attributes\" : {\n    \"b\" : \"1\"\n  },\n  \"name\" : \"a\",\n  \"text\" : \"t\"\n}",
+        ),
+        (
+            "{{#trim request.path.id}} [{{this}}] {{/trim}}{{trim request.query.nope}}",
+            "wrong: java.lang.NullPointerException: \"context\" is null",
+        ),
+        ("{{#trim request.path.id}} [{{this}}] {{/trim}}", "[7]"),
+        (
+            "{{if 1}}|{{unless 1}}|{{#if}}a{{/if}}|{{isOdd 'x'}}|{{isEven 12345678901234567890}}|{{stripes 1}}",
+            "||a||even|odd",
+        ),
+        (
+            "{{lookup parameters.o 'q'}}|{{lookup parameters.o 'z'}}|{{lookup parameters.nope 'z'}}",
+            "[1, 2]|{q=[1, 2]}|",
+        ),
+        (
+            "{{array 1 request.query.nope 3}}|{{join (array 1 2) 'ignored' '-' prefix='<'}}",
+            "[1, null, 3]|<1-2",
+        ),
+        (
+            "{{jsonPath request.body '$..c'}}|{{jsonPath request.body \"$['s','z']\"}}",
+            "[null,null,\"d\"]|{\n  \"s\" : \"x<y\"\n}",
+        ),
+        (
+            "{{parseDate '2021-06-14'}}|{{parseDate '2021-06-14T12:13:14+02:00'}}",
+            "|2021-06-14T12:13:14+02:00",
+        ),
+        (
+            "{{formatXml '<a><b>'}}|{{formatXml 5}}|{{formatXml 'x' format='y'}}",
+            "[ERROR: Input is not valid XML]|[ERROR: formatXml should take a block of XML to format or a single parameter of type String]|[ERROR: formatXml: format [y] should be one of [pretty, compact]]",
+        ),
+        (
+            "{{numberFormat 1234.567 maximumFractionDigits=1 roundingMode='down'}} {{numberFormat 1234.567 groupingUsed=false}} {{numberFormat 1234.567 maximumIntegerDigits=3 minimumFractionDigits=6}} {{numberFormat 5 minimumIntegerDigits=3}}",
+            "1,234.5 1234.567 234.567000 005",
+        ),
+        (
+            "{{numberFormat 1234.567 'currency' 'en_US'}} {{numberFormat -1234.567 'currency' 'de_DE'}} {{numberFormat 1234.5 'currency' 'ja_JP'}} {{numberFormat 0.256 'percent' 'de_DE'}}",
+            "$1,234.57 -1.234,57\u{a0}€ ￥1,234 26\u{a0}%",
+        ),
+        (
+            "{{numberFormat -1234.5 '#,##0.00;(#,##0.00)'}} {{numberFormat 0.25 '0%'}} {{numberFormat 1.25 maximumFractionDigits=1}} {{numberFormat 1.255 '0.00'}} {{numberFormat 0.5 '.##'}} {{numberFormat 0.5 '#.##'}} {{numberFormat 12345 '#,####'}} {{numberFormat 0}}",
+            "(1,234.50) 25% 1.2 1.25 .5 0.5 1,2345 0",
+        ),
+        (
+            "{{numberFormat 1.25 maximumFractionDigits=1 roundingMode='half_up'}} {{numberFormat -1.21 maximumFractionDigits=1 roundingMode='up'}} {{numberFormat 99.96 maximumFractionDigits=1}} {{numberFormat 'x' 'y'}}",
+            "1.3 -1.3 100 y",
+        ),
+        (
+            "{{dateFormat (parseDate '2021-06-04T02:03:04Z')}}|{{dateFormat (parseDate '2021-06-04T02:03:04Z') 'full'}}|{{dateFormat (parseDate '2021-06-04T02:03:04Z') 'yyyy-MM-dd HH:mm' tz='Asia/Tokyo'}}|{{dateFormat (parseDate '2021-06-04T02:03:04Z') 'short' time='short'}}",
+            "Jun 4, 2021|Friday, June 4, 2021|2021-06-04 11:03|6/4/21, 2:03 AM",
+        ),
         // An escape counts behind a tag only.
         ("\\{{request.method}} \\{{x}}", "\\POST {{x}}"),
         ("{{jsonPath 'a=1' '$.a' default='d'}}{{jsonPath ' x ' '$'}}", "dx"),

@@ -2,6 +2,7 @@
 //! different names don't count; placeholders stand for what is not known.
 
 use super::tree::{Child, Element};
+use crate::wiremock::dates::JavaFormat;
 use crate::wiremock::json_compare::ratio;
 use crate::wiremock::regex::JavaRegex;
 use std::collections::BTreeMap;
@@ -54,7 +55,8 @@ impl Placeholders {
         Some(match groups.get(1)?.as_deref()? {
             "ignore" => true,
             "isNumber" => actual.trim().parse::<f64>().is_ok(),
-            "isDateTime" => is_date_time(actual.trim()),
+            "isDateTime" if argument.is_empty() => is_date_time(actual.trim()),
+            "isDateTime" => JavaFormat::parse(&argument).is_ok_and(|form| form.read(actual.trim()).is_some()),
             "matchesRegex" => JavaRegex::parse(&argument).is_ok_and(|regex| regex.matches(actual)),
             _ => return None,
         })
@@ -62,6 +64,11 @@ impl Placeholders {
 }
 
 fn is_date_time(text: &str) -> bool {
+    // Three numbers with strokes are a date also where there is no such day.
+    let is_american = text.split('/').count() == 3 && text.split('/').all(|part| part.parse::<u16>().is_ok());
+    if is_american {
+        return true;
+    }
     text.parse::<jiff::Timestamp>().is_ok()
         || text.parse::<jiff::civil::DateTime>().is_ok()
         || text.parse::<jiff::civil::Date>().is_ok()
@@ -75,20 +82,26 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two documents.
+    /// Compares two documents, whatever the order of elements of different names.
     pub(crate) fn of(expected: &Element, actual: &Element, rules: &Rules) -> Self {
+        Self::in_order(Order::ByName, expected, actual, rules)
+    }
+
+    /// How far off a document is: for this the order counts.
+    pub(crate) fn distance(expected: &Element, actual: &Element, rules: &Rules) -> f64 {
+        let comparison = Self::in_order(Order::AsWritten, expected, actual, rules);
+        ratio(comparison.n_different, comparison.n_compared.max(1))
+    }
+
+    fn in_order(order: Order, expected: &Element, actual: &Element, rules: &Rules) -> Self {
         let mut comparison = Self::default();
-        let scope = Scope { rules, expected: BTreeMap::new(), actual: BTreeMap::new() };
+        let scope = Scope { rules, order, expected: BTreeMap::new(), actual: BTreeMap::new() };
         comparison.elements(expected, actual, &scope);
         comparison
     }
 
     pub(crate) fn is_equal(self) -> bool {
         self.n_different == 0
-    }
-
-    pub(crate) fn distance(self) -> f64 {
-        ratio(self.n_different, self.n_compared.max(1))
     }
 
     fn count(&mut self, what: &str, rules: &Rules, is_equal: bool) {
@@ -110,38 +123,40 @@ impl Comparison {
         }
         self.attributes(expected, actual, &inner);
         let (expected, actual) = (inner.children(expected), inner.children(actual));
+        let known = rules.placeholders.as_ref();
+        let ignores = |text: &str| known.is_some_and(|known| known.ignores(text));
+        // What stands for anything stands also for nothing, and for an element.
         if let [Part::Text(text, _)] = expected.as_slice()
-            && let Some(known) = &rules.placeholders
-            && (known.ignores(text) || (actual.is_empty() && known.matches(text, "") == Some(true)))
+            && actual.len() <= 1
+            && ignores(text)
         {
             return;
         }
         self.count("CHILD_NODELIST_LENGTH", rules, expected.len() == actual.len());
-        let mut free: Vec<Option<&Part<'_>>> = actual.iter().map(Some).collect();
-        for child in &expected {
-            let fits = |other: Option<&Part<'_>>| other.is_some_and(|other| inner.pairs(child, other));
-            let Some(at) = free.iter().position(|other| fits(*other)) else {
-                self.count("CHILD_LOOKUP", rules, false);
-                continue;
-            };
-            match (child, free[at].take()) {
-                (Part::Text(expected, kind), Some(Part::Text(actual, other))) => {
-                    self.count("NODE_TYPE", rules, kind == other);
-                    let is_equal = rules
-                        .placeholders
-                        .as_ref()
-                        .and_then(|known| known.matches(expected, actual))
-                        .unwrap_or(expected == actual);
-                    self.count("TEXT_VALUE", rules, is_equal);
-                }
-                (Part::Element(expected), Some(Part::Element(actual))) => {
-                    self.elements(expected, actual, &inner);
-                }
-                _ => {}
+        // Each is compared with the next of its kind. What is left over was counted just now.
+        let (mut texts, mut elements) = (Vec::new(), Vec::new());
+        for part in &actual {
+            match part {
+                Part::Element(element) => elements.push(*element),
+                Part::Text(text, kind) => texts.push((text, kind)),
             }
         }
-        for _ in free.iter().flatten() {
-            self.count("CHILD_LOOKUP", rules, false);
+        let (mut texts, mut elements) = (texts.into_iter(), elements.into_iter());
+        for child in &expected {
+            match child {
+                Part::Text(expected, kind) => match texts.next() {
+                    Some((actual, other)) => {
+                        let placed = known.and_then(|known| known.matches(expected, actual));
+                        self.count("NODE_TYPE", rules, kind == other || placed == Some(true));
+                        self.count("TEXT_VALUE", rules, placed.unwrap_or(expected == actual));
+                    }
+                    None => self.count("CHILD_LOOKUP", rules, ignores(expected)),
+                },
+                Part::Element(expected) => match elements.next() {
+                    Some(actual) => self.elements(expected, actual, &inner),
+                    None => self.count("CHILD_LOOKUP", rules, false),
+                },
+            }
         }
     }
 
@@ -149,24 +164,29 @@ impl Comparison {
         let rules = scope.rules;
         let left = scope.attributes(expected, &scope.expected);
         let right = scope.attributes(actual, &scope.actual);
-        self.count("ELEMENT_NUM_ATTRIBUTES", rules, left.len() == right.len());
+        let known = rules.placeholders.as_ref();
+        let ignores = |value: &str| known.is_some_and(|known| known.ignores(value));
+        let may_be_missing = left.iter().all(|(name, value)| right.contains_key(name) || ignores(value))
+            && right.keys().all(|name| left.contains_key(name));
+        self.count("ELEMENT_NUM_ATTRIBUTES", rules, left.len() == right.len() || may_be_missing);
+        // One that is there and not expected has been counted with their number.
         for (name, value) in &left {
             match right.get(name) {
                 Some(actual) => {
-                    let is_equal = rules
-                        .placeholders
-                        .as_ref()
-                        .and_then(|known| known.matches(value, actual))
-                        .unwrap_or(value == actual);
-                    self.count("ATTR_VALUE", rules, is_equal);
+                    let placed = known.and_then(|known| known.matches(value, actual));
+                    self.count("ATTR_VALUE", rules, placed.unwrap_or(value == actual));
                 }
-                None => self.count("ATTR_NAME_LOOKUP", rules, false),
+                None => self.count("ATTR_NAME_LOOKUP", rules, ignores(value)),
             }
         }
-        for _ in right.keys().filter(|name| !left.contains_key(*name)) {
-            self.count("ATTR_NAME_LOOKUP", rules, false);
-        }
     }
+}
+
+/// In which order children are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    ByName,
+    AsWritten,
 }
 
 /// What stands in an element, as far as it counts.
@@ -185,6 +205,7 @@ enum Written {
 /// The rules, and what prefixes mean at this place, on each side.
 struct Scope<'r> {
     rules: &'r Rules,
+    order: Order,
     expected: BTreeMap<String, String>,
     actual: BTreeMap<String, String>,
 }
@@ -204,6 +225,7 @@ impl Scope<'_> {
         };
         Self {
             rules: self.rules,
+            order: self.order,
             expected: declared(&self.expected, expected),
             actual: declared(&self.actual, actual),
         }
@@ -237,7 +259,7 @@ impl Scope<'_> {
         named.collect()
     }
 
-    /// Children in the order in which they are compared: by name, so that the order of different ones does not count.
+    /// Children in the order in which they are compared.
     fn children<'e>(&self, element: &'e Element) -> Vec<Part<'e>> {
         let parts = element.children.iter().filter_map(|child| match child {
             Child::Element(element) => Some(Part::Element(element)),
@@ -248,25 +270,19 @@ impl Scope<'_> {
             }
         });
         let mut parts: Vec<Part<'e>> = parts.collect();
-        if self.rules.ignore_order_of_same_node {
-            parts.sort_by_cached_key(|part| match part {
-                Part::Element(element) => (element.local_name().to_owned(), element.text()),
-                Part::Text(text, _) => (String::new(), text.clone()),
-            });
+        if self.order == Order::AsWritten {
+            return parts;
         }
+        let name = |element: &Element| match self.rules.namespaces {
+            Namespaces::None => element.name.clone(),
+            Namespaces::Strict | Namespaces::Legacy => element.local_name().to_owned(),
+        };
+        let by_text = self.rules.ignore_order_of_same_node;
+        parts.sort_by_cached_key(|part| match part {
+            Part::Element(element) => (name(element), if by_text { element.text() } else { String::new() }),
+            Part::Text(text, _) => (String::new(), if by_text { text.clone() } else { String::new() }),
+        });
         parts
-    }
-
-    /// Are these two to be compared with each other?
-    fn pairs(&self, expected: &Part<'_>, actual: &Part<'_>) -> bool {
-        match (expected, actual) {
-            (Part::Text(..), Part::Text(..)) => true,
-            (Part::Element(expected), Part::Element(actual)) => match self.rules.namespaces {
-                Namespaces::None => expected.name == actual.name,
-                Namespaces::Strict | Namespaces::Legacy => expected.local_name() == actual.local_name(),
-            },
-            _ => false,
-        }
     }
 }
 
@@ -287,8 +303,11 @@ mod tests {
             placeholders: Some(Placeholders::new(Some(r"\["), Some(r"\]")).unwrap()),
             ..Rules::default()
         };
-        let exempt =
-            Rules { exempted: vec!["NAMESPACE_URI".to_owned(), "ATTR_VALUE".to_owned()], ..Rules::default() };
+        let but = |names: &[&str]| Rules {
+            exempted: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Rules::default()
+        };
+        let exempt = but(&["NAMESPACE_URI", "ATTR_VALUE"]);
         let legacy = Rules { namespaces: Namespaces::Legacy, ..Rules::default() };
         let none = Rules { namespaces: Namespaces::None, ..Rules::default() };
         for (expected, actual, rules, expect) in [
@@ -303,6 +322,28 @@ mod tests {
             ("<a><b/></a>", "<a><b/><b/></a>", &strict, false),
             ("<a>${xmlunit.ignore}</a>", "<a>x</a>", &known, true),
             ("<a>${xmlunit.ignore}</a>", "<a><b/></a>", &known, true),
+            ("<a>${xmlunit.ignore}</a>", "<a><b/><c/></a>", &known, false),
+            ("<a>${xmlunit.ignore}</a>", "<a>x<b/></a>", &known, false),
+            ("<a><b>${xmlunit.ignore}</b><c>2</c></a>", "<a><b><z/><y/></b><c>2</c></a>", &known, false),
+            ("<a>${xmlunit.ignore}</a>", "<a/>", &known, true),
+            ("<a>${xmlunit.isNumber}</a>", "<a><![CDATA[5]]></a>", &known, true),
+            ("<a>${xmlunit.matchesRegex(.*)}</a>", "<a/>", &known, false),
+            ("<a x='${xmlunit.ignore}'/>", "<a/>", &known, true),
+            ("<a x='${xmlunit.ignore}'/>", "<a y='1'/>", &known, true),
+            ("<a x='${xmlunit.ignore}'/>", "<a x='1' y='2'/>", &known, false),
+            ("<a x='${xmlunit.ignore}' y='1'/>", "<a y='1'/>", &known, true),
+            ("<a x='${xmlunit.ignore}' y='1'/>", "<a x='3'/>", &known, false),
+            ("<a x='${xmlunit.isNumber}'/>", "<a/>", &known, false),
+            ("<a>${xmlunit.isDateTime}</a>", "<a>14/06/2021</a>", &known, true),
+            ("<a>${xmlunit.isDateTime(dd/MM/yyyy)}</a>", "<a>14/06/2021</a>", &known, true),
+            ("<a>${xmlunit.isDateTime(dd/MM/yyyy)}</a>", "<a>2021-06-14</a>", &known, false),
+            ("<a><b/></a>", "<a><b/><c/></a>", &but(&["CHILD_NODELIST_LENGTH"]), true),
+            ("<a><c/></a>", "<a><b/><c/></a>", &but(&["CHILD_NODELIST_LENGTH"]), false),
+            ("<a><b/></a>", "<a><c/></a>", &but(&["CHILD_LOOKUP"]), false),
+            ("<a><b/></a>", "<a/>", &but(&["CHILD_LOOKUP", "CHILD_NODELIST_LENGTH"]), true),
+            ("<a><b>1</b></a>", "<a><c>1</c></a>", &but(&["ELEMENT_TAG_NAME"]), true),
+            ("<a x='1'/>", "<a x='1' y='1'/>", &but(&["ELEMENT_NUM_ATTRIBUTES"]), true),
+            ("<a x='1'/>", "<a y='1'/>", &but(&["ELEMENT_NUM_ATTRIBUTES"]), false),
             ("<a>${xmlunit.ignore}</a>", "<a>x</a>", &strict, false),
             ("<a>${xmlunit.isNumber}</a>", "<a>12.5</a>", &known, true),
             ("<a>${xmlunit.isNumber}</a>", "<a>x</a>", &known, false),

@@ -6,17 +6,25 @@ use crate::wiremock::template::item::{Date, Item};
 use crate::wiremock::template::render::{Called, error};
 use jiff::tz::TimeZone;
 
+/// How dates and times are written in English, from the longest on.
+const DATES: &[(&str, &str)] = &[
+    ("full", "EEEE, MMMM d, yyyy"),
+    ("long", "MMMM d, yyyy"),
+    ("medium", "MMM d, yyyy"),
+    ("short", "M/d/yy"),
+];
+const TIMES: &[(&str, &str)] =
+    &[("full", "h:mm:ss a zzzz"), ("long", "h:mm:ss a z"), ("medium", "h:mm:ss a"), ("short", "h:mm a")];
+
 pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("now", |called| date(&called, None)),
     ("date", |called| {
         let given = if let Item::Date(date) = &called.context { Some(date.clone()) } else { None };
         date(&called, given)
     }),
-    ("dateFormat", |called| {
-        let given = if let Item::Date(date) = &called.context { Some(date.clone()) } else { None };
-        date(&called, given)
-    }),
+    ("dateFormat", date_format),
     ("parseDate", |called| {
+        called.needs_something()?;
         let text = called.context.print();
         let zoned = match called.named_text("format") {
             None => read_moment(&text),
@@ -29,7 +37,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(Item::Date(Date { at: zoned.timestamp(), format: None, zone: Some(zone) }))
     }),
     ("truncateDate", |called| {
-        let Some(kind) = called.parameter(0).map(Item::print) else {
+        let Some(kind) = called.rest.first().map(Item::print) else {
             return error("Truncation type must be specified as the first parameter to truncateDate");
         };
         let Item::Date(date) = &called.context else {
@@ -39,6 +47,30 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(Item::Date(Date { at: cut.timestamp(), format: None, zone: date.zone.clone() }))
     }),
 ];
+
+/// A date as people write it, in one of four styles or by a pattern; nothing but a date is written.
+fn date_format(called: Called<'_, '_>) -> Result<Item, String> {
+    let Item::Date(date) = &called.context else {
+        if called.context.is_true() {
+            return Err(format!("found '{}', expected: 'date'", called.context.print()));
+        }
+        return Ok(called.parameter(0).map_or(Item::Nothing, |item| Item::text(item.print())));
+    };
+    let form = called.parameter(0).map(Item::print).or_else(|| called.named_text("format"));
+    let form = form.unwrap_or_else(|| "medium".to_owned());
+    let style = |styles: &[(&str, &str)], name: &str| {
+        styles.iter().find(|(known, _)| *known == name).map(|(_, pattern)| (*pattern).to_owned())
+    };
+    let time = called.named_text("time").and_then(|name| style(TIMES, &name));
+    let pattern = match (style(DATES, &form), time) {
+        (None, _) => form,
+        (Some(date), None) => date,
+        (Some(date), Some(time)) if matches!(form.as_str(), "full" | "long") => format!("{date} 'at' {time}"),
+        (Some(date), Some(time)) => format!("{date}, {time}"),
+    };
+    let zone = called.named_text("tz").map_or(Ok(TimeZone::UTC), |name| zone(&name))?;
+    Ok(Item::text(JavaFormat::parse(&pattern)?.format(&date.at.to_zoned(zone))))
+}
 
 /// The date that was given, or now, moved and to be written as asked.
 fn date(called: &Called<'_, '_>, given: Option<Date>) -> Result<Item, String> {

@@ -56,7 +56,7 @@ fn json_path(called: Called<'_, '_>) -> Result<Item, String> {
         return error(format!("{path} is not a valid JSONPath expression"));
     };
     let otherwise = || called.named("default").cloned().unwrap_or(Item::text(""));
-    Ok(match read.find(&document) {
+    Ok(match read.find_or_null(&document) {
         Found::Nothing | Found::One(Value::Null) => otherwise(),
         Found::One(value @ (Value::Map(_) | Value::List(_))) => Item::Json(value),
         Found::One(value) => Item::found(value),
@@ -104,14 +104,17 @@ fn format_json(mut called: Called<'_, '_>) -> Result<Item, String> {
             "formatJson should take a block of JSON to format or a single parameter of type String",
         );
     }
+    let is_pretty = match called.named_text("format").as_deref() {
+        None | Some("pretty") => true,
+        Some("compact") => false,
+        Some(other) => {
+            return error(format!("formatJson: format [{other}] should be one of [pretty, compact]"));
+        }
+    };
     let Ok(value) = parse(text.trim()) else {
         return error("There was an error parsing the json. Please make sure the json is valid");
     };
-    match called.named_text("format").as_deref() {
-        None | Some("pretty") => Ok(Item::text(jackson(&value))),
-        Some("compact") => Ok(Item::text(value.to_string())),
-        Some(other) => error(format!("formatJson: format [{other}] should be one of [pretty, compact]")),
-    }
+    Ok(Item::text(if is_pretty { jackson(&value) } else { value.to_string() }))
 }
 
 /// What is given besides: the text of the block, or the first further parameter.
@@ -164,8 +167,10 @@ fn json_remove(called: Called<'_, '_>) -> Result<Item, String> {
     if text == "null" {
         return Ok(called.context.clone());
     }
-    let [Item::Value(Value::Text(path))] = called.rest.as_slice() else {
-        return error("A single JSONPath expression parameter must be supplied");
+    let path = match called.rest.as_slice() {
+        [Item::Value(Value::Text(path))] => path,
+        [_] => return error("JSONPath parameter must be a string"),
+        _ => return error("A single JSONPath expression parameter must be supplied"),
     };
     let Ok(mut document) = parse(text) else {
         return error(format!("Input JSON string is not valid JSON ('{text}')"));

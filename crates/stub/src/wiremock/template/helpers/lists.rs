@@ -69,6 +69,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         Ok(Item::List((from..=to).map(Item::integer).collect()))
     }),
     ("size", |called| {
+        called.needs_something()?;
         let length = match &called.context {
             Item::Value(seam_value::Value::Text(text)) => Some(text.chars().count()),
             other => other.entries().map(|all| all.len()).or_else(|| other.elements().map(|all| all.len())),

@@ -10,12 +10,12 @@ use std::collections::HashMap;
 
 pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("if", |mut called| {
-        let holds = called.context.is_true() && called.has_context;
-        called.decide(holds)
+        let holds = called.context.is_true();
+        branch(&mut called, holds)
     }),
     ("unless", |mut called| {
         let holds = !called.context.is_true();
-        called.decide(holds)
+        branch(&mut called, holds)
     }),
     ("each", each),
     ("with", |mut called| {
@@ -29,7 +29,8 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     }),
     ("lookup", |called| {
         let name = called.parameter(0).map(Item::print).unwrap_or_default();
-        Ok(called.context.child(&name).unwrap_or(Item::Nothing))
+        // What has no such part is given as it is.
+        Ok(called.context.child(&name).filter(|part| *part != Item::Nothing).unwrap_or(called.context))
     }),
     ("log", |_| Ok(Item::Nothing)),
     ("eq", |mut called| {
@@ -78,6 +79,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         }
     }),
     ("matches", |mut called| {
+        called.needs_something()?;
         let Some(pattern) = called.parameter(0).map(Item::print) else {
             return error("You must specify the string to be matched and the regular expression");
         };
@@ -102,6 +104,11 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         section(&mut called, holds)
     }),
 ];
+
+/// One side of its block; alone it says nothing.
+fn branch(called: &mut Called<'_, '_>, holds: bool) -> Result<Item, String> {
+    if holds { called.body().map(Item::text) } else { called.otherwise().map(Item::text) }
+}
 
 /// As a block what stands in it or nothing; alone true or false.
 fn section(called: &mut Called<'_, '_>, holds: bool) -> Result<Item, String> {

@@ -7,6 +7,7 @@
 
 mod chance;
 mod dates;
+mod decimal;
 mod json;
 mod lists;
 mod logic;
@@ -24,6 +25,7 @@ pub(super) type Helper = fn(Called<'_, '_>) -> Result<Item, String>;
 /// that only look.
 pub(super) const HELPERS: &[&[(&str, Helper)]] = &[
     logic::HELPERS,
+    text::OF_HANDLEBARS,
     text::HELPERS,
     json::HELPERS,
     xml::HELPERS,
@@ -32,3 +34,8 @@ pub(super) const HELPERS: &[&[(&str, Helper)]] = &[
     numbers::HELPERS,
     chance::HELPERS,
 ];
+
+/// Does a helper say its next parameter where it is given nothing?
+pub(super) fn passes_on_nothing(name: &str) -> bool {
+    text::OF_HANDLEBARS.iter().any(|(known, _)| *known == name)
+}

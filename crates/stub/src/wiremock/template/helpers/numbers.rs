@@ -1,30 +1,74 @@
 //! What works on numbers.
 
 use super::Helper;
+use super::decimal::{DecimalFormat, Rounding};
 use crate::wiremock::template::item::{Item, double};
 use crate::wiremock::template::render::{Called, error};
 use seam_value::{Number, Value};
+
+/// So many digits are written at most.
+const MOST_DIGITS: usize = 400;
 
 pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("math", math),
     ("isEven", |called| parity(&called, true)),
     ("isOdd", |called| parity(&called, false)),
     ("stripes", |called| {
-        let is_even = called.context.as_integer().is_some_and(|number| number % 2 == 0);
-        Ok(called.parameter(usize::from(!is_even)).cloned().unwrap_or(Item::Nothing))
+        let Some(is_even) = is_even(&called.context) else { return Ok(Item::Nothing) };
+        let (at, otherwise) = if is_even { (0, "even") } else { (1, "odd") };
+        Ok(called.parameter(at).cloned().unwrap_or_else(|| Item::text(otherwise)))
     }),
     ("numberFormat", |called| {
-        let Item::Value(Value::Number(number)) = &called.context else { return Ok(Item::Nothing) };
-        let form = called.parameter(0).map(Item::print).unwrap_or_default();
-        Ok(Item::text(format_number(number.as_f64(), &form)))
+        let (Item::Value(Value::Number(number)) | Item::Json(Value::Number(number))) = &called.context else {
+            return Ok(called.parameter(0).map_or(Item::Nothing, |item| Item::text(item.print())));
+        };
+        Ok(Item::text(decimal_format(&called)?.write(number)))
     }),
 ];
 
+/// None where it is no number.
+fn is_even(item: &Item) -> Option<bool> {
+    let (Item::Value(Value::Number(number)) | Item::Json(Value::Number(number))) = item else { return None };
+    let text = plain(number);
+    let whole = text.split('.').next().unwrap_or_default();
+    Some(whole.bytes().last().is_some_and(|digit| digit % 2 == 0))
+}
+
 fn parity(called: &Called<'_, '_>, wants_even: bool) -> Result<Item, String> {
-    let is_even = called.context.as_integer().is_some_and(|number| number % 2 == 0);
+    let Some(is_even) = is_even(&called.context) else { return Ok(Item::Nothing) };
     let word =
         called.parameter(0).cloned().unwrap_or_else(|| Item::text(if wants_even { "even" } else { "odd" }));
     Ok(if is_even == wants_even { word } else { Item::text("") })
+}
+
+/// The form that is asked for, with what is said of it besides.
+fn decimal_format(called: &Called<'_, '_>) -> Result<DecimalFormat, String> {
+    let text = |index| called.parameter(index).map(Item::print).unwrap_or_default();
+    let mut format = DecimalFormat::of(&text(0), &text(1));
+    let digits = |name: &str| {
+        let given = called.named(name).and_then(Item::as_integer);
+        given.map(|n| usize::try_from(n).unwrap_or(0).min(MOST_DIGITS))
+    };
+    if called.named("groupingUsed") == Some(&Item::flag(false)) {
+        format.group = None;
+    }
+    if let Some(n) = digits("maximumFractionDigits") {
+        format.fraction.at_most(n);
+    }
+    if let Some(n) = digits("maximumIntegerDigits") {
+        format.whole.at_most(n);
+    }
+    if let Some(n) = digits("minimumFractionDigits") {
+        format.fraction.at_least(n);
+    }
+    if let Some(n) = digits("minimumIntegerDigits") {
+        format.whole.at_least(n);
+    }
+    if let Some(name) = called.named_text("roundingMode") {
+        format.rounding = Rounding::parse(&name)
+            .ok_or_else(|| format!("No enum constant java.math.RoundingMode.{}", name.to_uppercase()))?;
+    }
+    Ok(format)
 }
 
 /// A decimal: digits and how many of them stand behind the point.
@@ -90,45 +134,4 @@ fn math(called: Called<'_, '_>) -> Result<Item, String> {
         _ => return error(format!("{operator} is not a valid mathematical operator")),
     };
     Ok(result.to_item())
-}
-
-/// `integer`, `percent`, `currency`, or a pattern such as `#,##0.00`.
-fn format_number(number: f64, form: &str) -> String {
-    match form {
-        "" => grouped(number, 0, 3, true),
-        "integer" => grouped(number, 0, 0, true),
-        "percent" => grouped(number * 100.0, 0, 0, true) + "%",
-        "currency" => format!("\u{a4}{}", grouped(number, 2, 2, true)),
-        pattern => {
-            let digits = pattern.trim_start_matches(|c| !matches!(c, '#' | '0' | ',' | '.'));
-            let before = &pattern[..pattern.len() - digits.len()];
-            let end = digits.rfind(['#', '0']).map_or(0, |at| at + 1);
-            let (digits, after) = digits.split_at(end);
-            let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-            let least = fraction.matches('0').count();
-            let text = grouped(number, least, fraction.len(), whole.contains(','));
-            let n_whole = text.trim_start_matches('-').find('.').unwrap_or(text.len());
-            let missing = whole.matches('0').count().saturating_sub(n_whole);
-            format!("{before}{}{text}{after}", "0".repeat(missing))
-        }
-    }
-}
-
-/// With at least and at most so many digits behind the point, thousands apart.
-fn grouped(number: f64, least: usize, most: usize, groups: bool) -> String {
-    let text = format!("{:.*}", most.min(20), number.abs());
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let mut fraction = fraction.to_owned();
-    while fraction.len() > least && fraction.ends_with('0') {
-        fraction.pop();
-    }
-    let mut out = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if groups && index > 0 && (whole.len() - index) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    let sign = if number < 0.0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{out}") } else { format!("{sign}{out}.{fraction}") }
 }

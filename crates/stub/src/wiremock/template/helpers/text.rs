@@ -12,10 +12,10 @@ use std::fmt::Write as _;
 /// The longest text that filling up makes.
 const MOST: usize = 100_000;
 
-pub(super) const HELPERS: &[(&str, Helper)] = &[
-    ("trim", |mut called| Ok(Item::text(called.subject()?.trim()))),
-    ("upper", |mut called| Ok(Item::text(called.subject()?.to_uppercase()))),
-    ("lower", |mut called| Ok(Item::text(called.subject()?.to_lowercase()))),
+/// Those of Handlebars itself: where they are given nothing, an empty text, 0 or false, they say their next parameter.
+pub(super) const OF_HANDLEBARS: &[(&str, Helper)] = &[
+    ("upper", |called| Ok(Item::text(called.context.print().to_uppercase()))),
+    ("lower", |called| Ok(Item::text(called.context.print().to_lowercase()))),
     ("capitalize", |called| {
         let fully = called.named("fully").is_some_and(Item::is_true);
         let words = called.context.print();
@@ -41,10 +41,6 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         let text = |index| called.parameter(index).map(Item::print).unwrap_or_default();
         Ok(Item::text(called.context.print().replace(&text(0), &text(1))))
     }),
-    ("cut", |called| {
-        let part = called.parameter(0).map_or_else(|| " ".to_owned(), Item::print);
-        Ok(Item::text(called.context.print().replace(&part, "")))
-    }),
     ("substring", |called| {
         let letters: Vec<char> = called.context.print().chars().collect();
         let at = |index: usize, otherwise: usize| {
@@ -53,22 +49,6 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         };
         let (from, to) = (at(0, 0), at(1, letters.len()));
         Ok(Item::text(letters.get(from..to).unwrap_or_default().iter().collect::<String>()))
-    }),
-    ("defaultIfEmpty", |called| {
-        let otherwise = called.parameter(0).cloned().unwrap_or(Item::text(""));
-        Ok(if called.context.is_true() { called.context.clone() } else { otherwise })
-    }),
-    ("join", |called| {
-        let mut all = match called.context.elements() {
-            Some(list) => list,
-            None => vec![called.context.clone()],
-        };
-        let mut rest = called.rest.clone();
-        let separator = rest.pop().map(|item| item.print()).unwrap_or_default();
-        all.extend(rest);
-        let joined = all.iter().map(Item::print).collect::<Vec<_>>().join(&separator);
-        let around = |name: &str| called.named_text(name).unwrap_or_default();
-        Ok(Item::text(format!("{}{joined}{}", around("prefix"), around("suffix"))))
     }),
     ("abbreviate", |called| {
         let text = called.context.print();
@@ -101,6 +81,38 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
             called.parameter(0).and_then(Item::as_integer).and_then(|width| usize::try_from(width).ok());
         Ok(Item::text(wrapped(&called.context.print(), width.unwrap_or(80))))
     }),
+    ("stringFormat", |called| Ok(Item::text(java_format(&called.context.print(), &called.rest)))),
+];
+
+pub(super) const HELPERS: &[(&str, Helper)] = &[
+    ("cut", |called| {
+        if !called.context.is_true() {
+            return Ok(Item::text(""));
+        }
+        let part = called.parameter(0).map_or_else(|| " ".to_owned(), Item::print);
+        Ok(Item::text(called.context.print().replace(&part, "")))
+    }),
+    ("trim", |mut called| Ok(Item::text(called.subject()?.trim()))),
+    ("defaultIfEmpty", |called| {
+        let otherwise = called.parameter(0).cloned().unwrap_or(Item::text(""));
+        Ok(if called.context.is_true() { called.context.clone() } else { otherwise })
+    }),
+    ("join", |called| {
+        if !called.context.is_true() {
+            return Ok(Item::text(""));
+        }
+        let Some((separator, others)) = called.rest.split_last() else {
+            return Err("found 'null', expected 'separator' at param[-1]".to_owned());
+        };
+        let separator = separator.print();
+        // Beside a list nothing further is joined.
+        let all = called.context.elements().unwrap_or_else(|| {
+            std::iter::once(called.context.clone()).chain(others.iter().cloned()).collect()
+        });
+        let joined = all.iter().map(Item::print).collect::<Vec<_>>().join(&separator);
+        let around = |name: &str| called.named_text(name).unwrap_or_default();
+        Ok(Item::text(format!("{}{joined}{}", around("prefix"), around("suffix"))))
+    }),
     ("yesno", |called| {
         let word = match &called.context {
             Item::Nothing => called.named_text("maybe").unwrap_or_else(|| "maybe".to_owned()),
@@ -109,7 +121,6 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         };
         Ok(Item::text(word))
     }),
-    ("stringFormat", |called| Ok(Item::text(java_format(&called.context.print(), &called.rest)))),
     ("base64", |mut called| {
         let text = called.subject()?;
         let is = |name: &str, flag: bool| called.named(name) == Some(&Item::flag(flag));
@@ -124,6 +135,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
         }))
     }),
     ("urlEncode", |called| {
+        called.needs_something()?;
         let text = called.context.print();
         if called.named("decode") == Some(&Item::flag(true)) {
             return Ok(Item::text(unescape(&text)));
@@ -132,6 +144,7 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     }),
     ("regexExtract", regex_extract),
     ("formData", |called| {
+        called.needs_something()?;
         let decodes = called.named("urlDecode") == Some(&Item::flag(true));
         let text = called.context.print();
         let mut all: Vec<(String, Vec<Item>)> = Vec::new();
@@ -269,6 +282,7 @@ fn formatted(kind: char, flags: &str, item: &Item) -> String {
 }
 
 fn regex_extract(called: Called<'_, '_>) -> Result<Item, String> {
+    called.needs_something()?;
     let pattern = called.parameter(0).map(Item::print).unwrap_or_default();
     let Ok(regex) = JavaRegex::parse(&pattern) else {
         return error(format!("Invalid regex string {pattern}"));

@@ -10,23 +10,25 @@ pub(super) const HELPERS: &[(&str, Helper)] = &[
     ("xPath", |called| search(&called, "")),
     ("soapXPath", |called| search(&called, "/Envelope/Body/")),
     ("formatXml", |mut called| {
-        let text = called.subject()?;
+        let text = match called.block {
+            Some(_) => called.body()?,
+            None => called.context.as_text().unwrap_or_default().to_owned(),
+        };
         if text.trim().is_empty() {
             return error(
                 "formatXml should take a block of XML to format or a single parameter of type String",
             );
         }
-        let Ok(root) = Element::parse(text.trim()) else {
-            return error("There was an error parsing the xml. Please make sure the xml is valid");
-        };
-        match called.named_text("format").as_deref() {
-            None | Some("pretty") => Ok(Item::text(root.to_pretty())),
-            Some("compact") => {
-                let lines = root.to_pretty();
-                Ok(Item::text(lines.lines().map(str::trim).collect::<String>()))
+        let is_pretty = match called.named_text("format").as_deref() {
+            None | Some("pretty") => true,
+            Some("compact") => false,
+            Some(other) => {
+                return error(format!("formatXml: format [{other}] should be one of [pretty, compact]"));
             }
-            Some(other) => error(format!("formatXml: format [{other}] should be one of [pretty, compact]")),
-        }
+        };
+        let Ok(root) = Element::parse(text.trim()) else { return error("Input is not valid XML") };
+        let lines = root.to_pretty();
+        Ok(Item::text(if is_pretty { lines } else { lines.lines().map(str::trim).collect() }))
     }),
 ];
 
