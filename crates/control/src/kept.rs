@@ -2,8 +2,9 @@
 
 use seam_event::{ComponentId, Interaction, SeamId};
 use seam_proxy::{Unread, Witness};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
 
 /// Interactions kept to be looked at.
 const KEPT: usize = 10_000;
@@ -14,6 +15,10 @@ const RECORDED: usize = 200_000;
 /// Bytes that these may hold as they were captured.
 const KEPT_BYTES: usize = 256 * 1024 * 1024;
 
+/// Stubs whose failures are told, and how many tellings may wait to be heard.
+const MOST_FAILING: usize = 1_000;
+const UNHEARD: usize = 64;
+
 /// Keeps what passed.
 #[derive(Clone, Default)]
 pub(crate) struct Passed(Arc<Mutex<Kept>>);
@@ -22,6 +27,9 @@ struct Kept {
     list: VecDeque<Interacted>,
     n_bytes: usize,
     most: usize,
+    /// Who hears of stubs that fail, and which of them were told.
+    failures: Option<mpsc::Sender<String>>,
+    failing: HashSet<(SeamId, String)>,
 }
 
 /// Few of all interactions are ever asked for, so each is read when it is.
@@ -34,6 +42,13 @@ impl Passed {
     /// Keeps as many as a recording may have, from now on.
     pub(crate) fn keep_for_recording(&self) {
         self.kept().most = RECORDED;
+    }
+
+    /// Why stubs had no answer that can be said, from now on: each stub once.
+    pub(crate) fn failures(&self) -> mpsc::Receiver<String> {
+        let (tell, failures) = mpsc::channel(UNHEARD);
+        self.kept().failures = Some(tell);
+        failures
     }
 
     /// All that is kept, the oldest first.
@@ -49,7 +64,8 @@ impl Passed {
 
 impl Default for Kept {
     fn default() -> Self {
-        Self { list: VecDeque::new(), n_bytes: 0, most: KEPT }
+        let (list, failing) = (VecDeque::new(), HashSet::new());
+        Self { list, n_bytes: 0, most: KEPT, failures: None, failing }
     }
 }
 
@@ -103,6 +119,19 @@ impl Witness for Passed {
     }
 
     fn degraded(&mut self, _: &SeamId, _: u64, _: &str) {}
+
+    fn stub_failed(&mut self, seam: &SeamId, stub: &str, reason: &str) {
+        let mut kept = self.kept();
+        let about = (seam.clone(), stub.to_owned());
+        if kept.failing.len() == MOST_FAILING || kept.failing.contains(&about) {
+            return;
+        }
+        let text = format!("the stub `{stub}` on {seam} has an answer that can't be said: {reason}");
+        // Where it finds no room it is told the next time.
+        if kept.failures.as_ref().is_some_and(|tell| tell.try_send(text).is_ok()) {
+            kept.failing.insert(about);
+        }
+    }
 
     fn lost(&mut self, _: &SeamId, _: u64) {}
 }

@@ -15,6 +15,7 @@ use seam_wire::{Limits, Protocol};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 /// How long what has passed may take to be told.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -62,6 +63,11 @@ impl Seams {
     pub fn keeping_all(self) -> Self {
         self.passed.keep_for_recording();
         self
+    }
+
+    /// Why stubs had no answer that can be said, from now on: each stub once. Whoever waited for it was reset.
+    pub fn failures(&self) -> mpsc::Receiver<String> {
+        self.passed.failures()
     }
 
     /// Stands on a seam from an address to an upstream (`host:port`), and gives the address where it listens.

@@ -4,6 +4,7 @@
 //! report is a fold over it. An [`Interaction`] is one request with its reply, or one message, on one seam.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod event;
 mod id;
 mod interaction;
@@ -11,6 +12,7 @@ pub mod nanos;
 mod notice;
 mod part;
 
+pub use asked::{asked, on_one_line};
 pub use event::{
     ComponentState, Event, Judged, Outcome, Phase, Place, Scope, StageOf, StoredFile, TestPlan, What,
 };

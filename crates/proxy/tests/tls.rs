@@ -1,9 +1,13 @@
 //! Consumers that speak TLS to a seam: it ends there, and what passes is seen as without it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "certified/mod.rs"]
+mod certified;
+
+use certified::by_itself;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection, StreamOwned};
 use seam_event::{ComponentId, Endpoint, Interaction, SeamId};
 use seam_expr::Chance;
 use seam_proxy::{
@@ -212,15 +216,7 @@ async fn what_is_still_on_its_way_when_the_provider_ends_arrives_and_so_does_the
 
 /// A server that speaks TLS, and resets or closes the connections of these numbers in the handshake.
 fn cuts(resets: &'static [usize], closes: &'static [usize]) -> impl Fn(TcpStream) + Send + Sync + 'static {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let (config, n_came) = (Arc::new(config), AtomicUsize::new(0));
+    let (config, n_came) = (by_itself(), AtomicUsize::new(0));
     move |mut stream| {
         let number = n_came.fetch_add(1, Ordering::SeqCst);
         if resets.contains(&number) || closes.contains(&number) {

@@ -5,8 +5,9 @@
 //! recorded    SUB inbox   published: orders.get, reply_to inbox   delivered: inbox, {…}   published: orders.new
 //! as asked                orders.get ─▶ {…}                                               orders.new ─▶ taken
 //! ```
-//! Queues and exchanges that were declared are declared again: what is published goes nowhere without them. What is
-//! delivered to subscriptions stays a message, and what a consumer publishes to answer one of these does too.
+//! Queues and exchanges that were declared are declared again: what is published goes nowhere without them. Only what is
+//! exclusive is not: it belongs to a connection that has it now, or is gone. What is delivered to subscriptions stays a
+//! message, and what a consumer publishes to answer one of these does too.
 
 use crate::recording::{Recorded, Recording};
 use crate::sockets::translated;
@@ -44,6 +45,7 @@ pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
     // Where answers are waited for, and to what; where a consumer was asked to answer to; what was published last where.
     let mut open: HashMap<&str, usize> = HashMap::new();
     let mut wanted: HashSet<&str> = HashSet::new();
+    let exclusive = exclusive_queues(recording);
     for one in all {
         let said = &one.message;
         let error = said.get("error").filter(|error| **error != Value::Null);
@@ -76,10 +78,11 @@ pub(crate) fn as_asked(recording: &Recording) -> Cow<'_, Recording> {
             if let Value::Map(reply) = &mut call.reply {
                 reply.insert("error".to_owned(), error.clone());
             }
-        } else if let Some(call) = declared(one) {
-            // One step declares all that comes one after the other.
-            let before =
-                asked.last_mut().filter(|before| before.test == one.test).map(|call| &mut call.request);
+        } else if let Some(call) = declared(one).filter(|call| !is_about(call, &exclusive)) {
+            // One step declares all that comes one after the other, or asks whether all is there.
+            let is_alike =
+                |before: &&mut Recorded| before.test == one.test && makes(before) != is_passive(&call);
+            let before = asked.last_mut().filter(is_alike).map(|call| &mut call.request);
             if let Some(Value::Map(request)) = before
                 && let Some(Value::List(calls)) = request.get_mut("declare")
             {
@@ -114,6 +117,29 @@ fn declared(one: &Recorded) -> Option<Value> {
     }
     let entries = one.request.as_map().into_iter().flatten().filter(|(_, value)| is_said(value));
     Some(Value::map(entries.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()))
+}
+
+/// The queues that belong to the connection which declared them: to anybody else they are locked, and afterwards gone.
+pub(crate) fn exclusive_queues(recording: &Recording) -> HashSet<&str> {
+    let exclusive = |one: &'_ &Recorded| one.request.get("exclusive") == Some(&Value::Bool(true));
+    let all = recording.interactions.iter().filter(exclusive);
+    all.filter_map(|one| one.request.get("queue")?.as_text()).collect()
+}
+
+/// Is a call about one of these queues?
+pub(crate) fn is_about(call: &Value, queues: &HashSet<&str>) -> bool {
+    call.get("queue").and_then(Value::as_text).is_some_and(|queue| queues.contains(queue))
+}
+
+/// Does a call only ask whether something is there?
+fn is_passive(call: &Value) -> bool {
+    call.get("passive") == Some(&Value::Bool(true))
+}
+
+/// Is anything there after these declarations that may not have been there before?
+pub(crate) fn makes(asked: &Recorded) -> bool {
+    let calls = asked.request.get("declare").and_then(Value::as_list);
+    calls.is_some_and(|calls| calls.iter().any(|call| !is_passive(call)))
 }
 
 /// Does a field say anything that would not be so without it?
@@ -159,8 +185,10 @@ fn is_refused(call: &Recorded, said: &Value, error: &Value) -> bool {
 /// these as well.
 fn belongs_to_publishing(request: &Value, inboxes: &HashSet<&str>) -> bool {
     let text = |name: &str| request.get(name).and_then(Value::as_text);
-    // What was produced is told record by record; where it is asks each producer by itself.
-    if matches!(text("api"), Some("ApiVersions" | "Metadata" | "Produce" | "InitProducerId")) {
+    // What was produced is told record by record; who it is and where that goes is said by each producer for itself.
+    let of_producers =
+        ["ApiVersions", "SaslHandshake", "SaslAuthenticate", "Metadata", "Produce", "InitProducerId"];
+    if text("api").is_some_and(|api| of_producers.contains(&api)) {
         return true;
     }
     match text("method") {

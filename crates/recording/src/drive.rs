@@ -3,7 +3,7 @@
 //! They are written in the language of tests, so that they are run, judged and told like all others. What an earlier answer
 //! gave and a later request used is saved and used again.
 
-use crate::brokers::{as_asked, is_broker};
+use crate::brokers::{as_asked, is_broker, makes};
 use crate::drive_step::{Asking, step};
 use crate::marks;
 use crate::recording::{Recorded, Recording};
@@ -56,6 +56,9 @@ pub enum NotAsked {
     /// It was published to answer what nobody asks the consumer here.
     #[error("it answers a message that was delivered")]
     Answer,
+    /// It is about a queue that belongs to one connection.
+    #[error("an exclusive queue belongs to the connection that declared it")]
+    Exclusive,
     /// It is not asked at all.
     #[error("messages are not asked")]
     Message,
@@ -213,7 +216,8 @@ fn published<'a>(list: &[Passed<'a>]) -> Vec<Passed<'a>> {
     firsts
 }
 
-/// What others declared at the brokers to which a test publishes: a component does so when it starts, which belongs to no test.
+/// What others declared at the brokers to which a test publishes: a component does so when it starts, which belongs to no
+/// test, or in an earlier one.
 fn declared_before<'a>(
     test: Option<&str>,
     list: &[Passed<'a>],
@@ -221,12 +225,18 @@ fn declared_before<'a>(
 ) -> Vec<Passed<'a>> {
     let published = published(list);
     let declares = |(other, one): &&Passed<'_>| {
-        // The numbers of one recording alone tell what was before.
+        // The numbers of one recording alone tell what was before; of another's only its test may.
         let is_before = |(on, first): &Passed<'_>| {
-            other.seam.provider == on.seam.provider
-                && (!std::ptr::eq(*other, *on) || one.number < first.number)
+            let is_earlier =
+                || on.interactions.iter().any(|own| own.test == one.test && own.number < first.number);
+            let is_before = if std::ptr::eq(*other, *on) {
+                one.number < first.number
+            } else {
+                one.test.is_none() || is_earlier()
+            };
+            other.seam.provider == on.seam.provider && is_before
         };
-        one.request.get("declare").is_some() && published.iter().any(is_before)
+        makes(one) && published.iter().any(is_before)
     };
     let others = groups.iter().filter(|(other, _)| *other != test);
     others.flat_map(|(_, list)| list.iter().filter(declares).copied()).collect()
@@ -238,7 +248,7 @@ fn declared_first(list: Vec<Passed<'_>>) -> Vec<Passed<'_>> {
     let is_others = |(other, one): &Passed<'_>| {
         let is_of_another =
             |(on, _): &Passed<'_>| other.seam.provider == on.seam.provider && !std::ptr::eq(*other, *on);
-        one.request.get("declare").is_some() && published.iter().any(is_of_another)
+        makes(one) && published.iter().any(is_of_another)
     };
     let (mut first, rest): (Vec<_>, Vec<_>) = list.into_iter().partition(is_others);
     first.extend(rest);

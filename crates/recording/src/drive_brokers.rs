@@ -1,6 +1,6 @@
 //! What was published to a broker, as a step of a test.
 
-use crate::brokers::{is_said, reply_to};
+use crate::brokers::{is_said, makes, reply_to};
 use crate::drive::Thoroughness;
 use crate::drive_step::{Asking, Expecting, provider, threaded, title};
 use crate::thread::Threads;
@@ -81,7 +81,8 @@ fn declare(asking: &Asking<'_>, calls: &Value, threads: &mut Threads) -> Map {
     };
     let mut names: Vec<String> = calls.as_list().unwrap_or_default().iter().filter_map(name).collect();
     names.dedup();
-    let title = format!("declare {}", names.join(", ")).replace('$', "$$");
+    let verb = if makes(asking.recorded) { "declare" } else { "look for" };
+    let title = format!("{verb} {}", names.join(", ")).replace('$', "$$");
     let expect = Value::map([("error", Value::Null)]);
     let entries = [
         ("name", Value::Text(title)),
@@ -95,7 +96,7 @@ fn declare(asking: &Asking<'_>, calls: &Value, threads: &mut Threads) -> Map {
 /// The version of MQTT, where it is not the one that is spoken anyway.
 fn spoken(version: &Value) -> Value {
     match version.as_text() {
-        Some(_) => Value::text("3.1.1"),
+        Some(version) => Value::text(version),
         None => Value::Null,
     }
 }

@@ -1,6 +1,6 @@
 //! One recorded interaction as a step of a test: the request as its inputs, the reply as what is expected.
 
-use crate::brokers::{is_broker, is_published};
+use crate::brokers::{exclusive_queues, is_about, is_broker, is_published};
 use crate::drive::{NotAsked, Thoroughness};
 use crate::drive_brokers::publish;
 use crate::drive_mail::send;
@@ -89,6 +89,9 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
         && is_broker(protocol)
     {
         return Err(NotAsked::Subscription);
+    }
+    if protocol == "amqp" && is_about(request, &exclusive_queues(asking.recording)) {
+        return Err(NotAsked::Exclusive);
     }
     // A stream that was given up has no status.
     let is_given_up = protocol == "grpc" && reply.get("status").is_none_or(|status| *status == Value::Null);

@@ -2,7 +2,7 @@
 
 use crate::volatile::Volatile;
 use seam_diag::Span;
-use seam_event::{Endpoint, SeamId};
+use seam_event::{Endpoint, SeamId, asked, on_one_line};
 use seam_value::Value;
 use std::time::Duration;
 
@@ -70,34 +70,21 @@ impl Recorded {
     pub fn title(&self) -> String {
         const MOST: usize = 80;
         let text = |part: &Value, name: &str| part.get(name).map(Value::to_plain_text);
-        let request = &self.request;
-        let title = if let (Some(method), Some(path)) = (text(request, "method"), text(request, "path")) {
-            format!("{method} {path}")
-        } else if let Some(statement) = text(request, "statement") {
-            statement
-        } else if let Some(command) = text(request, "command") {
-            let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
-            [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
-        } else if let (Some(service), Some(method)) = (text(request, "service"), text(request, "method")) {
-            format!("{service}/{method}")
-        } else if let Some(path) = request.get("message").and_then(|message| text(message, "path")) {
-            format!("message on {path}")
-        } else if let Some(topic) = request.get("message").and_then(|message| text(message, "topic")) {
-            format!("publish to {topic}")
-        } else if let Some(subject) = text(request, "subject") {
-            format!("mail: {subject}")
-        } else if let Some(topic) = text(&self.message, "topic") {
-            format!("message on {topic}")
-        } else if let Some(path) = text(&self.message, "path") {
-            format!("message on {path}")
+        let Self { request, message, .. } = self;
+        // What is asked or said here by something else than an interaction has, or named more shortly.
+        let title = if let (Some(service), Some(method)) = (text(request, "service"), text(request, "method"))
+        {
+            Some(format!("{service}/{method}"))
+        } else if let Some(said) = request.get("message") {
+            let path = text(said, "path").map(|path| format!("message on {path}"));
+            path.or_else(|| text(said, "topic").map(|topic| format!("publish to {topic}")))
+        } else if request.get("command").is_none() {
+            text(request, "subject").map(|subject| format!("mail: {subject}"))
         } else {
-            request.to_string()
+            None
         };
-        let line = title.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.chars().count() <= MOST {
-            return line;
-        }
-        line.chars().take(MOST - 1).chain(['…']).collect()
+        let title = title.or_else(|| asked(request, message)).unwrap_or_else(|| request.to_string());
+        on_one_line(&title, MOST)
     }
 }
 

@@ -168,6 +168,7 @@ fn what_was_published_to_mqtt_is_published_again() {
         vec![
             said(r#""reply_to":null,"version":5,"qos":0,"retain":true,"properties":{},"body":"on""#),
             said(r#""reply_to":null,"version":"3.1.1","qos":1,"retain":false,"properties":{},"body":"off""#),
+            said(r#""reply_to":null,"version":"3.1","qos":0,"retain":false,"properties":{},"body":"old""#),
             said(
                 r#""reply_to":"r/1","qos":2,"retain":false,
                     "properties":{"response_topic":"r/1","content_type":"application/json"},"body":{"id":7}"#,
@@ -196,6 +197,14 @@ fn what_was_published_to_mqtt_is_published_again() {
         qos: 1
         version: \"3.1.1\"
         text: \"off\"
+        expect:
+          error: null
+      - name: publish to orders/new
+        publish: bus
+        topic: orders/new
+        qos: 0
+        version: \"3.1\"
+        text: old
         expect:
           error: null
       - name: publish to orders/new
@@ -362,12 +371,15 @@ fn what_was_declared_at_rabbitmq_is_declared_again() {
         "amqp",
         vec![
             call(r#"{"method":"basic.qos","prefetch_count":1}"#),
+            call(r#"{"method":"queue.declare","queue":"mine","exclusive":true}"#),
+            call(r#"{"method":"queue.bind","queue":"mine","exchange":"amq.topic","routing_key":"a"}"#),
             call(
                 r#"{"method":"queue.declare","queue":"orders","passive":false,"durable":true,"arguments":{"x-max-length":5}}"#,
             ),
             call(
                 r#"{"method":"queue.bind","queue":"orders","exchange":"amq.topic","routing_key":"orders.$x"}"#,
             ),
+            call(r#"{"method":"exchange.declare","exchange":"events","passive":true}"#),
         ],
         &[],
     );
@@ -389,9 +401,17 @@ fn what_was_declared_at_rabbitmq_is_declared_again() {
             routing_key: orders.$$x
         expect:
           error: null
+      - name: look for events
+        publish: bus
+        declare:
+          - method: exchange.declare
+            exchange: events
+            passive: true
+        expect:
+          error: null
 "
     );
-    assert!(reasons.is_empty(), "{reasons:?}");
+    assert_eq!(reasons, ["2 an exclusive queue belongs to the connection that declared it"]);
 }
 
 /// A consumer declares its queue when it starts, outside of all tests, in a recording of its own: whatever is published goes
@@ -453,6 +473,42 @@ fn what_others_declared_is_there_at_each_broker() {
     assert_eq!(names[1..3], ["declare orders", "declare x"], "{text}");
 }
 
+/// Who starts late or only asks whether something is there has made nothing for the tests before.
+#[test]
+fn what_others_declared_later_is_declared_later() {
+    let in_test = |test: &str, number, one: Recorded| Recorded { test: Some(test.to_owned()), number, ..one };
+    let publish = || {
+        message(
+            r#"{"method":"basic.publish","exchange":"","topic":"orders","headers":{},"properties":{},"body":"1"}"#,
+        )
+    };
+    let call = |request: &str| Recorded {
+        request: parse(request).unwrap(),
+        reply: parse("{}").unwrap(),
+        ..Recorded::default()
+    };
+    let declare = |queue: &str| call(&format!(r#"{{"method":"queue.declare","queue":"{queue}"}}"#));
+    let asks = call(r#"{"method":"queue.declare","queue":"asked","passive":true}"#);
+    let tests = ["a::One", "a::Two", "a::Three"];
+    let own = (1..).zip(tests).map(|(number, test)| in_test(test, number, publish())).collect();
+    let theirs = vec![
+        Recorded { number: 1, ..asks },
+        in_test("a::Two", 2, declare("two")),
+        in_test("a::Three", 3, declare("three")),
+    ];
+    let others = Recording { seam: seam_of("mailer -> bus").unwrap(), ..of("amqp", theirs) };
+    let drivers = as_tests(&[of("amqp", own), others], Thoroughness::Whole, &|_| false);
+    let declared = |name: &str| {
+        let text = &drivers.list.iter().find(|driver| driver.name == name).unwrap().text;
+        text.lines()
+            .filter_map(|line| line.trim().strip_prefix("- name: declare "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let all = ["One", "Two", "Three"].map(declared);
+    assert_eq!(all, [vec![], vec!["two".to_owned()], vec!["two".to_owned(), "three".to_owned()]]);
+}
+
 /// A mail that came by TLS is a mail.
 #[test]
 fn mails_of_smtps_are_sent_again() {
@@ -477,6 +533,8 @@ fn what_was_produced_to_kafka_is_produced_again() {
         "kafka",
         vec![
             asked("ApiVersions"),
+            asked("SaslHandshake"),
+            asked("SaslAuthenticate"),
             asked("Metadata"),
             message(
                 r#"{"kind":"published","topic":"orders","partition":2,"key":"k","headers":{"a":"b"},"body":{"id":7}}"#,

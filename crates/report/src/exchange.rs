@@ -1,7 +1,7 @@
 //! An interaction in a few words: what was asked, what was answered.
 //!
-//! It goes by the fields that language.md gives to interactions, not by protocols: a protocol that has a `method`
-//! and a `path`, a `statement`, a `command` or a `subject` needs no line here.
+//! It goes by the fields that language.md gives to interactions, not by protocols: one that has a `status`, an `error` or
+//! `rows` needs no line here.
 
 use crate::clean::{cut, line};
 use seam_event::{Caller, Interaction, SeamId};
@@ -9,34 +9,8 @@ use seam_value::Value;
 
 /// What was asked: `POST /orders`, `select …`, `GET cart:1`, `mail to ann@example.test: Your order`.
 pub(crate) fn asked(interaction: &Interaction) -> String {
-    let Interaction { request, message, .. } = interaction;
-    let field = |name: &str| request.get(name).map(Value::to_plain_text);
-    let text = if let (Some(method), Some(path)) = (field("method"), field("path")) {
-        format!("{method} {path}")
-    } else if let Some(statement) = field("statement") {
-        // Pools ask whether a connection is still alive by asking nothing.
-        if statement.trim().is_empty() { "an empty statement".to_owned() } else { statement }
-    } else if let Some(command) = field("command") {
-        let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
-        let args = args.iter().map(Value::to_plain_text).chain(field("topic"));
-        [command].into_iter().chain(args).collect::<Vec<_>>().join(" ")
-    } else if let Some(verb) = field("method").or_else(|| field("api")) {
-        // A service's method, a broker's method or request: with what it is about, where that is one thing.
-        let topics = request.get("topics").and_then(Value::as_list).unwrap_or_default();
-        let topics = topics.iter().map(Value::to_plain_text);
-        let about = ["queue", "exchange", "group"]
-            .into_iter()
-            .find_map(|name| field(name).filter(|about| !about.is_empty()));
-        [verb].into_iter().chain(about).chain(topics).collect::<Vec<_>>().join(" ")
-    } else if let Some(subject) = field("subject") {
-        format!("mail to {}: {subject}", field("to").unwrap_or_default())
-    } else if let Some(user) = field("user") {
-        format!("log-in as {user}")
-    } else if let Some(about) = ["topic", "path", "method"].into_iter().find_map(|name| message.get(name)) {
-        format!("message on {}", about.to_plain_text())
-    } else {
-        interaction.protocol.clone()
-    };
+    let Interaction { request, message, protocol, .. } = interaction;
+    let text = seam_event::asked(request, message).unwrap_or_else(|| protocol.clone());
     one_line(&text)
 }
 
@@ -166,30 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_is_told_in_the_words_of_each_protocol() {
-        for (request, message, expected) in [
-            (r#"{"method":"GET","path":"/x"}"#, "null", "GET /x"),
-            (r#"{"statement":"select 1"}"#, "null", "select 1"),
-            (r#"{"command":"GET","args":["k"]}"#, "null", "GET k"),
-            (r#"{"command":"SUB","topic":"orders.*"}"#, "null", "SUB orders.*"),
-            (r#"{"service":"shop.Orders","method":"Place"}"#, "null", "Place"),
-            (r#"{"method":"queue.declare","queue":"orders"}"#, "null", "queue.declare orders"),
-            (
-                r#"{"method":"exchange.declare","exchange":"celery","queue":""}"#,
-                "null",
-                "exchange.declare celery",
-            ),
-            (r#"{"api":"Produce","topics":["orders"]}"#, "null", "Produce orders"),
-            (r#"{"api":"JoinGroup","group":"g","topics":[]}"#, "null", "JoinGroup g"),
-            (r#"{"to":["ann@x.test"],"subject":"Hi"}"#, "null", r#"mail to ["ann@x.test"]: Hi"#),
-            ("null", r#"{"topic":"orders","body":1}"#, "message on orders"),
-            ("null", r#"{"path":"/live","data":1}"#, "message on /live"),
-            ("null", r#"{"service":"shop.Orders","method":"Watch"}"#, "message on Watch"),
-            ("null", r#"{"method":"channel.close"}"#, "message on channel.close"),
-            ("null", "null", "spoken"),
-        ] {
-            assert_eq!(asked(&interaction(request, message, "null")), expected, "{request} {message}");
-        }
+    fn what_says_nothing_is_told_by_its_protocol() {
+        assert_eq!(asked(&interaction(r#"{"method":"GET","path":"/x"}"#, "null", "null")), "GET /x");
+        assert_eq!(asked(&interaction("null", "null", "null")), "spoken");
     }
 
     #[test]

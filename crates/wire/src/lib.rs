@@ -24,6 +24,7 @@ pub mod postgres;
 mod protocol;
 mod publishing;
 pub mod redis;
+pub mod scram;
 mod smtp;
 mod splitter;
 mod tcp;

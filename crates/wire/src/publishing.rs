@@ -26,10 +26,12 @@ pub struct SignIn {
     pub password: Option<String>,
     /// What the address names behind the host: a virtual host. Empty where there is none.
     pub place: String,
-    /// The client's own name, which nobody else has.
+    /// The client's own name, made by chance for this connection: nobody else has it.
     pub name: String,
     /// The version in which it is spoken, where there are several; none for the usual one.
     pub version: Option<String>,
+    /// By what it is proven who it is, where the broker has said so; none for what the protocol likes best.
+    pub mechanism: Option<String>,
     /// Where this is, `127.0.0.1:9092`, as whoever sent here calls it.
     pub at: String,
 }
@@ -62,6 +64,8 @@ pub enum Came {
         /// Its words.
         message: String,
     },
+    /// The broker does not let in so, and has left: it is dialled again, and by this it is proven who it is.
+    SignInBy(String),
     /// The message has to be published there, `127.0.0.1:9092`: another broker is in charge of it.
     Elsewhere(String),
     /// It can't be taken yet, and is to be published again: its topic is being made, or goes to another broker.

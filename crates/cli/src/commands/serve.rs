@@ -159,14 +159,20 @@ impl Serve {
         let (house, manner) = (Arc::clone(&seams) as _, self.stands.manner());
         let control = Control { toxiproxy: Arc::clone(&toxiproxy), house, manner };
         let served = control.serve(self.control.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await?;
+        let mut failures = seams.failures();
         let stood = self.stands.stand(standing, &seams, &toxiproxy).await?;
         for warning in &stood.warnings {
             screen.diagnostic(&Diagnostic::warning(warning.clone()));
         }
         let tls = vouched.as_ref().filter(|_| !stood.lines.is_empty()).map(Vouched::line).unwrap_or_default();
         screen.say(&format!("control: http://{}\n{}{tls}", served.address(), stood.lines));
-        // Its sender lives as long as the runtime.
-        let _ = interrupts.asked.wait_for(|asked| *asked).await;
+        loop {
+            tokio::select! {
+                // Its sender lives as long as the runtime.
+                _ = interrupts.asked.wait_for(|asked| *asked) => break,
+                Some(why) = failures.recv() => screen.diagnostic(&Diagnostic::warning(why)),
+            }
+        }
         let exit = match &self.record {
             Some(path) => Traffic::of(&*seams).await.keep(path, screen),
             None => Exit::Passed,

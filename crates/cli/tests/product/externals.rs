@@ -38,8 +38,42 @@ fn answer(stream: &mut (impl Read + Write), scheme: &str) {
     }
 }
 
+/// Takes mails, whoever they are from.
+fn take_mails(stream: &mut (impl Read + Write)) {
+    let mut stream = BufReader::new(stream);
+    let mut says = "220 here";
+    let mut is_content = false;
+    loop {
+        stream.get_mut().write_all(says.as_bytes()).unwrap();
+        stream.get_mut().write_all(if says.is_empty() { b"" } else { b"\r\n" }).unwrap();
+        stream.get_mut().flush().unwrap();
+        let mut line = String::new();
+        if !matches!(stream.read_line(&mut line), Ok(n_read) if n_read > 0) {
+            return;
+        }
+        says = match line.trim_end() {
+            "." if is_content => "250 taken over TLS",
+            _ if is_content => "",
+            "DATA" => "354 go on",
+            _ => "250 well",
+        };
+        is_content = matches!(says, "" | "354 go on");
+    }
+}
+
 /// A server on a port of this machine, with TLS or without; what it presents is put into the place.
 fn serve(place: &Place, tls: bool) -> u16 {
+    if tls {
+        serve_by(place, |config, stream| {
+            answer(&mut StreamOwned::new(ServerConnection::new(config).unwrap(), stream), "https");
+        })
+    } else {
+        serve_by(place, |_, mut stream| answer(&mut stream, "http"))
+    }
+}
+
+/// The same, for whatever is said on its connections.
+fn serve_by(place: &Place, talk: fn(Arc<ServerConfig>, TcpStream)) -> u16 {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     place.write("trusted.pem", &cert.pem());
@@ -55,15 +89,8 @@ fn serve(place: &Place, tls: bool) -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, config): (TcpStream, _) = (stream.unwrap(), Arc::clone(&config));
-            std::thread::spawn(move || {
-                if tls {
-                    let connection = ServerConnection::new(config).unwrap();
-                    answer(&mut StreamOwned::new(connection, stream), "https");
-                } else {
-                    answer(&mut stream, "http");
-                }
-            });
+            let (stream, config) = (stream.unwrap(), Arc::clone(&config));
+            std::thread::spawn(move || talk(config, stream));
         }
     });
     port
@@ -167,6 +194,31 @@ fn an_authority_is_trusted_where_the_system_says_so() {
     place.write("seam.yaml", &system("trusted.pem").replace("https", "http"));
     let done = plain().exits(2);
     assert!(done.err.contains("`ca` of `rates` is of no use"), "{}", done.err);
+}
+
+/// What begins with TLS is handed over by it, and seen without.
+#[test]
+fn mails_go_to_an_external_at_smtps() {
+    let place = Place::new();
+    let port = serve_by(&place, |config, stream| {
+        take_mails(&mut StreamOwned::new(ServerConnection::new(config).unwrap(), stream));
+    });
+    place.write(
+        "seam.yaml",
+        &format!(
+            "system: demo\ncomponents:\n  relay: {{ external: \"smtps://localhost:{port}\", ca: trusted.pem }}\n"
+        ),
+    );
+    place.write(
+        "tests/mails.seam.yaml",
+        "tests:
+  - name: Mails
+    steps:
+      - { send: relay, from: a@b.test, to: c@d.test, subject: hi, expect: { status: 250, text: taken over TLS } }
+      - { seam: test -> relay, expect: { count: 1, interactions.0.request.subject: hi } }
+",
+    );
+    Done::of(&place.command(&["run"]).output().unwrap(), &place).exits(0);
 }
 
 /// Speaks HTTP/2 alone, gRPC too, over TLS; and wants to be shown a certificate.

@@ -11,4 +11,5 @@ mod place;
 mod printing;
 mod reports;
 mod serve;
+mod stopping;
 mod words;

@@ -107,6 +107,39 @@ fn stubs_seams_and_proxies_stand_without_a_system() {
     }
 }
 
+/// Whoever asks such a stub is reset, which says nothing by itself.
+#[test]
+fn a_stub_whose_answer_cannot_be_said_is_told_once() {
+    let place = Place::new();
+    place.write(
+        "stubs.yaml",
+        "stubs:
+  - { name: bad, request: GET /bad, reply: { status: 200, text: \"${int(request.query.n)}\" } }
+  - { name: worse, request: GET /worse, reply: { status: \"${request.body.n + 1}\" } }
+",
+    );
+    let mut serving = Serving::start(&place, &["serve", "--stub", "stubs.yaml", "--listen", "127.0.0.1:0"]);
+    let mut told = BufReader::new(serving.child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    serving.address("control");
+    let stub = serving.address("stub");
+    for path in ["/bad?n=x", "/bad?n=y", "/worse"] {
+        let mut stream = TcpStream::connect(&stub).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert_eq!(answer, "");
+    }
+    let mut warnings = told.by_ref().filter(|line| line.starts_with("warning: "));
+    let [bad, worse] = [(); 2].map(|()| warnings.next().unwrap());
+    let expect = |name: &str| {
+        format!("warning: the stub `{name}` on {stub} -> stubs.yaml has an answer that can't be said: ")
+    };
+    assert!(bad.starts_with(&expect("bad")) && bad.contains("`x` is no number"), "{bad}");
+    assert!(worse.starts_with(&expect("worse")), "{worse}");
+    assert_eq!(serving.end().0, Some(0));
+}
+
 /// What passes is kept in the form that the file's name says, without secrets, and can be served again.
 #[test]
 fn what_passes_is_recorded() {

@@ -158,7 +158,16 @@ fn from_sources(files: &[Spanned<String>], root: &Path) -> Result<Descriptors, (
         let path = root.join(&file.value);
         std::fs::metadata(&path).map_err(|error| (file.span, error.to_string()))?;
         folders.extend(path.ancestors().skip(1).take_while(|folder| *folder != root).map(Path::to_owned));
-        named.push((name_of(&file.value), path));
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if named.iter().any(|(_, known)| real(known) == real(&path)) {
+            continue;
+        }
+        // The first has the name that imports have for it; another one behind it has one that none has.
+        let name = name_of(&file.value);
+        let names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{n}/{name}")));
+        let is_free = |name: &String| named.iter().all(|(known, _)| known != name);
+        let name = names.into_iter().find(is_free).expect("there are more numbers than files");
+        named.push((name, path));
     }
     let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
     let read = move |name: &str| {
@@ -206,6 +215,26 @@ mod tests {
             let described = from_sources(&[Spanned::new(path.to_owned(), Span::at_start(FileId(0)))], &root);
             let described = described.unwrap_or_else(|(_, reason)| panic!("{path}: {reason}"));
             assert_eq!(described.methods().len(), expect, "{path}");
+        }
+        // Two files of one name are two, and one that is named twice is one.
+        write("a.proto", "syntax = \"proto3\"; package up; message A {} service S { rpc M(A) returns (A); }");
+        write(
+            "shop/a.proto",
+            "syntax = \"proto3\"; package here; message A {} service S { rpc M(A) returns (A); }",
+        );
+        let absolute = root.join("a.proto").to_string_lossy().into_owned();
+        for (paths, expect) in [
+            (["a.proto", "../a.proto"], &["here.S/M", "up.S/M"][..]),
+            (["../a.proto", "a.proto"], &["here.S/M", "up.S/M"]),
+            (["a.proto", &absolute], &["here.S/M"]),
+            (["./a.proto", "a.proto"], &["here.S/M"]),
+        ] {
+            let files = paths.map(|path| Spanned::new(path.to_owned(), Span::at_start(FileId(0))));
+            let described = from_sources(&files, &root);
+            let described = described.unwrap_or_else(|(_, reason)| panic!("{paths:?}: {reason}"));
+            let mut methods = described.methods();
+            methods.sort();
+            assert_eq!(methods, expect, "{paths:?}");
         }
     }
 }

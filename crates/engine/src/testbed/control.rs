@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 /// How long it may take from a component's closing of its connections to its end, where it is dying.
 const DYING: Duration = Duration::from_millis(100);
@@ -140,12 +141,18 @@ impl Testbed {
         let component = &self.components[name];
         let Some(live) = component.live().filter(|_| !component.is_stopped()) else { return Ok(()) };
         component.expect_end();
+        self.end_live(name, &live, how).await
+    }
+
+    /// The same of one whose end is meant already.
+    async fn end_live(&self, name: &str, live: &Live, how: StopHow) -> Result<(), Trouble> {
+        let component = &self.components[name];
         self.connections().close_idle();
         for endpoint in &self.system().components[name].endpoints {
             self.point(name, &endpoint.name, &Upstream::Nowhere);
         }
         self.pointed(name).await;
-        let ended = match (&*live, how) {
+        let ended = match (live, how) {
             (Live::Service(service), how) => service.stop(how).await.map_err(|error| chain(&error)),
             (Live::Process(process), StopHow::Asked(within)) => {
                 process.stop(within).await.map(drop).map_err(|error| chain(&error))
@@ -154,7 +161,7 @@ impl Testbed {
                 process.kill().await.map(drop).map_err(|error| chain(&error))
             }
         };
-        if let Live::Process(_) = &*live {
+        if let Live::Process(_) = live {
             component.set_live(None);
         }
         self.tell_component(name, ComponentState::Stopped, String::new());
@@ -193,19 +200,34 @@ impl Testbed {
     }
 
     /// Ends all components, each once those that needed it to start have ended: what a consumer still says at its end
-    /// (a queue emptied, a transaction taken back) finds its provider there. All have deadlines of their own.
+    /// (a queue emptied, a transaction taken back) finds its provider there. All have deadlines of their own, and together
+    /// they wait for their consumers no longer than the slowest may take: nobody waits for the sum of all.
     pub(crate) async fn strike_all(&self) {
+        let running: BTreeMap<&str, Arc<Live>> = self
+            .components
+            .iter()
+            .filter(|(_, component)| !component.is_stopped())
+            .filter_map(|(name, component)| Some((name.as_str(), component.live()?)))
+            .collect();
+        // Many a provider ends by itself once its consumers have left, which is no death any more.
+        for name in running.keys() {
+            self.components[*name].expect_end();
+        }
+        let patience = running.keys().map(|name| self.stop_within(name)).max().unwrap_or_default();
+        let all_waited = Instant::now() + patience;
         let over: BTreeMap<&str, watch::Sender<bool>> =
-            self.components.keys().map(|name| (name.as_str(), watch::Sender::new(false))).collect();
-        let striking = over.iter().map(|(name, is_over)| {
+            running.keys().map(|name| (*name, watch::Sender::new(false))).collect();
+        let striking = running.iter().map(|(name, live)| {
             let consumers: Vec<_> = self.consumers(name).filter_map(|consumer| over.get(consumer)).collect();
+            let is_over = &over[name];
             async move {
                 for consumer in consumers {
                     // Its sender lives as long as this does.
-                    let _ = consumer.subscribe().wait_for(|is_over| *is_over).await;
+                    let mut consumer = consumer.subscribe();
+                    let _ = timeout_at(all_waited, consumer.wait_for(|is_over| *is_over)).await;
                 }
                 // What can't be stopped here the watcher ends.
-                let _ = self.end(name, StopHow::Asked(self.stop_within(name))).await;
+                let _ = self.end_live(name, live, StopHow::Asked(self.stop_within(name))).await;
                 is_over.send_replace(true);
             }
         });

@@ -5,7 +5,9 @@
 //! looks at a system that is up.
 
 use crate::testbed::external::ExternalNews;
-use seam_event::{ComponentId, Interaction, InteractionError, Level, Notice, Scope, SeamId, What};
+use seam_event::{
+    ComponentId, Interaction, InteractionError, Level, Notice, Scope, SeamId, What, asked, on_one_line,
+};
 use seam_history::Recorder;
 use seam_proxy::{ExternalError, Rule, Witness};
 use seam_steps::SaidLine;
@@ -268,24 +270,10 @@ impl Witness for JournalWitness {
     }
 }
 
-/// What was asked, on one line, by the fields that requests have: `GET /items`, `GET cart:1`, `select 1`.
+/// What was asked, on one line: as reports tell it, or all of it where they would tell nothing.
 pub(crate) fn shown_request(request: &Value) -> String {
     const MOST: usize = 120;
-    let text = |name: &str| request.get(name).map(Value::to_plain_text);
-    let line = if let (Some(method), Some(path)) = (text("method"), text("path")) {
-        format!("{method} {path}")
-    } else if let Some(statement) = text("statement") {
-        statement
-    } else if let Some(command) = text("command") {
-        let args = request.get("args").and_then(Value::as_list).unwrap_or_default();
-        [command].into_iter().chain(args.iter().map(Value::to_plain_text)).collect::<Vec<_>>().join(" ")
-    } else if let (Some(service), Some(method)) = (text("service"), text("method")) {
-        format!("{service}/{method}")
-    } else {
-        request.to_string()
-    };
-    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MOST { line } else { line.chars().take(MOST - 1).chain(['…']).collect() }
+    on_one_line(&asked(request, &Value::Null).unwrap_or_else(|| request.to_string()), MOST)
 }
 
 #[cfg(test)]

@@ -36,6 +36,25 @@ pub(crate) fn noted(address: std::net::SocketAddr) -> Done {
     done
 }
 
+/// A server of whatever this speaks on a connection, which notes what it is to do.
+pub(crate) async fn serving<F>(serve: fn(TcpStream, Done) -> F) -> Server
+where
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let done = noted(address);
+    tokio::task::spawn_local(async move {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let done = Arc::clone(&done);
+            // Whoever cuts a connection is no news here.
+            tokio::task::spawn_local(async move { drop(serve(stream, done).await) });
+        }
+    });
+    Server::here(address.port())
+}
+
 /// A server of HTTP/1.1 and 2 that says back what it hears, and notes what it is to do; within TLS, where that is given.
 pub(crate) async fn listen(tls: Option<TlsAcceptor>) -> Server {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

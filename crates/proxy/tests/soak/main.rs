@@ -11,6 +11,8 @@
 #![expect(clippy::print_stderr, reason = "its figures are for people")]
 
 mod amqp;
+#[path = "../certified/mod.rs"]
+mod certified;
 mod events;
 mod grpc;
 mod http;

@@ -1,12 +1,11 @@
 //! SMTP: each request is a mail, and what the server says of it is how much of it has come.
 
-use crate::http::{Done, done, noted};
+use crate::http::{Done, done, serving};
 use crate::load::{Ask, Speaks};
 use crate::servers::Server;
 use crate::wire::{Reader, Wire, wrong};
 use std::fmt::Write as _;
 use std::io;
-use std::sync::Arc;
 use tokio::net::TcpStream;
 
 pub(crate) struct Smtp(Wire);
@@ -81,18 +80,7 @@ impl Speaks for Smtp {
     const SEAM: &'static str = "smtp";
 
     async fn serve() -> Option<Server> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let done = noted(address);
-        tokio::task::spawn_local(async move {
-            loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
-                let done = Arc::clone(&done);
-                // Whoever cuts a connection is no news here.
-                tokio::task::spawn_local(async move { drop(serve_one(stream, done).await) });
-            }
-        });
-        Some(Server::here(address.port()))
+        Some(serving(serve_one).await)
     }
 
     async fn open(stream: TcpStream, _: u64) -> io::Result<Self> {

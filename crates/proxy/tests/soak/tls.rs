@@ -1,12 +1,13 @@
 //! HTTP/1.1 within TLS, which ends at the seam and begins anew behind it.
 
+use crate::certified::by_itself;
 use crate::http::{Http, done, listen};
 use crate::load::{Ask, Speaks};
 use crate::servers::Server;
 use crate::wire::Wire;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use seam_proxy::{Authority, Proxy};
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -19,18 +20,6 @@ pub(crate) struct HttpTls(Http);
 fn authority() -> &'static Authority {
     static AUTHORITY: OnceLock<Authority> = OnceLock::new();
     AUTHORITY.get_or_init(|| Authority::new(&["server"]).unwrap())
-}
-
-fn acceptor() -> TlsAcceptor {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 fn connector() -> TlsConnector {
@@ -48,7 +37,7 @@ impl Speaks for HttpTls {
     const SEAM: &'static str = "http";
 
     async fn serve() -> Option<Server> {
-        Some(listen(Some(acceptor())).await)
+        Some(listen(Some(TlsAcceptor::from(by_itself()))).await)
     }
 
     fn prepare(proxy: &Proxy) {

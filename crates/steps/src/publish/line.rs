@@ -41,13 +41,20 @@ impl From<Unanswerable> for Halt {
     }
 }
 
+/// What has been put off: is it said again already?
+#[derive(Clone, Copy)]
+enum Again {
+    NotYet,
+    Said,
+}
+
 /// An open connection; dropping it closes it.
 pub(crate) struct Line {
     stream: TcpStream,
     publisher: Box<dyn Publisher>,
     input: BytesMut,
-    /// For what the broker has put off what is published just now.
-    waits_for: Option<(Value, String)>,
+    /// For what the broker has put off what is published just now, and whether it was asked again since.
+    put_off: Option<(Value, String, Again)>,
 }
 
 impl Line {
@@ -61,7 +68,7 @@ impl Line {
         stream.set_nodelay(true)?;
         let publisher =
             protocol.publisher(sign_in).expect("a step publishes where something can be published");
-        Ok(Self { stream, publisher, input: BytesMut::new(), waits_for: None })
+        Ok(Self { stream, publisher, input: BytesMut::new(), put_off: None })
     }
 
     /// Signs in.
@@ -80,18 +87,17 @@ impl Line {
 
     /// Publishes one message, and waits until it was taken and its answers are there.
     pub(super) async fn publish(&mut self, publication: &Publication) -> Result<Came, Halt> {
+        self.put_off = None;
         loop {
             let mut out = Vec::new();
             self.publisher.publish(publication, &mut out)?;
             match self.say(&out).await? {
                 Came::Later { pause, code, message } => {
-                    self.waits_for = Some((code, message));
+                    self.put_off = Some((code, message, Again::NotYet));
                     tokio::time::sleep(pause).await;
+                    self.put_off.iter_mut().for_each(|(.., again)| *again = Again::Said);
                 }
-                came => {
-                    self.waits_for = None;
-                    return Ok(came);
-                }
+                came => return Ok(came),
             }
         }
     }
@@ -101,9 +107,16 @@ impl Line {
         is_silent(&self.stream)
     }
 
-    /// Why the last publication was put off, where it still is.
-    pub(super) fn waits_for(&mut self) -> Option<(Value, String)> {
-        self.waits_for.take()
+    /// Why the last publication still was not taken when its time was over, where the broker has put it off before.
+    pub(super) fn put_off(&mut self) -> Option<(Value, String)> {
+        self.put_off.take().map(|(code, message, again)| match again {
+            Again::NotYet => (code, message),
+            Again::Said => {
+                let why = InteractionError::Timeout;
+                let message = format!("{}; it had been put off before: {message}", words(why));
+                (Value::text(why.name()), message)
+            }
+        })
     }
 
     /// What the broker told of the last publication.

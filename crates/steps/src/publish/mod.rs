@@ -43,7 +43,8 @@ static WORD: Word = Word {
            says; the test listens there, and where nothing is written that is an inbox of its own.\n\n\
            At RabbitMQ `declare` makes queues, exchanges and what leads from one to the other before; without a `topic` nothing \
            else is done.\n\n\
-           The actor keeps its connection. User and password are those of the component's address. A message that the \
+           The actor keeps its connection. User and password are those of the component's address; to Kafka they are said by \
+           SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN, the first of these that the broker lets in by. A message that the \
            broker does not take, or one that is not answered in time, fails the step unless it expects something at `error`.",
     subject: Shape::Component,
     fields: &[
@@ -90,7 +91,7 @@ static WORD: Word = Word {
         Field::optional(
             "version",
             Shape::Either(&[Shape::Integer, Shape::Text]),
-            "MQTT: `5`, or `3.1.1`; 5 where nothing is said",
+            "MQTT: `5`, `3.1.1` or `3.1`; 5 where nothing is said",
         ),
         Field::optional("reply_to", Shape::Text, "where an answer is to be published"),
         Field::optional("receive", Shape::Integer, "how many answers are waited for; else none"),
@@ -137,6 +138,9 @@ fn of_publications() -> impl Iterator<Item = &'static Field> {
 
 /// How often one may be sent on to another broker.
 const MOST_BROKERS: usize = 3;
+
+/// How many ways there are to sign in, each of which takes a connection.
+const MOST_WAYS_IN: usize = 4;
 
 struct Publish {
     subject: Subject,
@@ -291,7 +295,7 @@ impl Publish {
                 None
             }
             Ok(came) => Some(refused(came)?),
-            Err(_) => Some(line.waits_for().unwrap_or_else(timed_out)),
+            Err(_) => Some(line.put_off().unwrap_or_else(timed_out)),
         };
         Ok((told, error))
     }
@@ -326,7 +330,10 @@ impl Publish {
             let found = tokio::net::lookup_host(&address).await?.next();
             let socket = found.unwrap_or(login.socket);
             let login = Login { socket, ..login.clone() };
-            let (other, _) = self.open(login, Some(address), None).await?;
+            let (other, opened) = self.open(login, Some(address), None).await?;
+            if opened != Came::Open {
+                return Ok(opened);
+            }
             *line = other;
             came = line.publish(publication).await?;
         }
@@ -341,13 +348,18 @@ impl Publish {
         version: Option<String>,
     ) -> Result<(Line, Came), Halt> {
         let Login { socket, user, password, database: place } = login;
-        // Nobody else has this name, which some brokers ask for.
-        let name = format!("seam-{:016x}", RandomState::new().hash_one(0_u8));
         let at = at.unwrap_or_else(|| socket.to_string());
-        let sign_in = SignIn { user, password, place, name, version, at };
-        let mut line = Line::dial(socket, self.protocol, sign_in).await?;
-        let came = line.sign_in().await?;
-        Ok((line, came))
+        let mut sign_in = SignIn { user, password, place, version, at, ..SignIn::default() };
+        for _ in 0..MOST_WAYS_IN {
+            // Nobody else has this name, which some brokers ask for.
+            sign_in.name = format!("seam-{:016x}", RandomState::new().hash_one(0_u8));
+            let mut line = Line::dial(socket, self.protocol, sign_in.clone()).await?;
+            match line.sign_in().await? {
+                Came::SignInBy(mechanism) => sign_in.mechanism = Some(mechanism),
+                came => return Ok((line, came)),
+            }
+        }
+        Err(Halt::Lost(InteractionError::Closed))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Publications that are read, and such to real brokers.
 
 use crate::actor::Actor;
-use crate::testing::{Bed, LIMIT, brokers, mistakes, run, run_as, step, unsaid};
+use crate::testing::{Bed, LIMIT, brokers, mistakes, run, run_as, serving, step, unsaid};
 use seam_value::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 #[test]
@@ -171,6 +171,7 @@ async fn mqtt() {
             r#"{"messages":[{"topic":"orders/echo","reply_to":"orders/echo","headers":{"a":"b"},"properties":{"content_type":"application/json","correlation_data":{"base64":"/w=="},"response_topic":"orders/echo"},"body":{"id":7},"text":"{\"id\":7}"}],"error":null}"#,
         ),
         ("topic: orders/new\n  version: 3.1.1\n  text: a\n  qos: 2", DONE),
+        ("topic: orders/new\n  version: '3.1'\n  text: a\n  qos: 2", DONE),
         (
             "topic: orders/echo\n  version: 3.1.1\n  text: a\n  qos: 2\n  receive: 1\n  reply_to: orders/echo",
             r#"{"messages":[{"topic":"orders/echo","reply_to":null,"headers":{},"properties":{},"body":"a","text":"a"}],"error":null}"#,
@@ -203,7 +204,7 @@ async fn mqtt() {
     for (text, expect) in [
         ("topic: a/#", "is no topic"),
         ("topic: orders/a\n  qos: 3", "qos is 0, 1 or 2"),
-        ("topic: orders/a\n  version: 4", "version is `5` or `3.1.1`, not 4"),
+        ("topic: orders/a\n  version: 4", "version is `5`, `3.1.1` or `3.1`, not 4"),
         ("topic: orders/a\n  version: 3.1.1\n  headers: { a: b }", "there are no headers before MQTT 5"),
         ("topic: orders/a\n  version: 3.1.1\n  receive: 1", "`reply_to` says where it is heard"),
         ("topic: orders/a\n  properties: { colour: red }", "colour is no property of a message"),
@@ -336,4 +337,91 @@ async fn amqp() {
         assert_eq!(given, Some(&Value::from(code)), "{result}");
     }
     server.finish().await;
+}
+
+/// Whoever produces signs in by the best that the broker offers and by which it knows them.
+#[tokio::test]
+async fn who_produces_to_kafka_signs_in() {
+    const OURS: &str = "a%3Dn%2Cn:p%40ss%3Aword";
+    const TAKEN: &str = r#"{"messages":[],"partition":0,"offset":41,"error":null}"#;
+    const REFUSED: &str = r#"{"messages":[],"error":{"code":58,"message":"Authentication failed"}}"#;
+    const ALL: &str = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512";
+    let tries: &[(&str, &[(&str, &str)])] = &[
+        (
+            ALL,
+            &[
+                (OURS, TAKEN),
+                ("ben:p%40ss%3Aword", TAKEN),
+                ("cas:p%40ss%3Aword", TAKEN),
+                ("cas:wrong", REFUSED),
+                ("a%3Dn%2Cn:wrong", REFUSED),
+                ("eve:p%40ss%3Aword", "does not know the password by which it lets in"),
+                ("", r#""code":"closed""#),
+            ],
+        ),
+        ("SCRAM-SHA-512", &[(OURS, TAKEN), ("cas:p%40ss%3Aword", REFUSED)]),
+        ("SCRAM-SHA-256,GSSAPI", &[(OURS, TAKEN), ("ben:p%40ss%3Aword", TAKEN)]),
+        ("GSSAPI,PLAIN", &[(OURS, TAKEN), ("ben:p%40ss%3Aword", REFUSED)]),
+        (
+            "GSSAPI,OAUTHBEARER",
+            &[(OURS, "UNSUPPORTED_SASL_MECHANISM: the broker offers GSSAPI, OAUTHBEARER")],
+        ),
+    ];
+    for (offered, who) in tries {
+        let Some(server) = brokers::kafka(offered).await else {
+            return eprintln!("skipped: there is no python3");
+        };
+        for (who, expect) in *who {
+            let bed = bed("kafka", &format!("kafka://{who}@HOST"), server.at);
+            let actor = Actor::new("");
+            for _ in 0..2 {
+                let given = gives("- publish: kafka\n  topic: orders\n  text: a", &actor, &bed).await;
+                assert!(given.contains(expect), "{offered}, {who}: {given}");
+                assert!(!given.contains("ss:word"), "{given}");
+            }
+        }
+        server.finish().await;
+    }
+}
+
+/// What was put off is told by what happened last: a broker that then says nothing has not answered.
+#[tokio::test]
+async fn a_broker_that_falls_silent_after_it_put_off() {
+    for (n_answers, expect) in [
+        (
+            1,
+            r#""code":"timeout","message":"there was no answer in time; it had been put off before: LEADER_NOT_AVAILABLE""#,
+        ),
+        (u32::MAX, "LEADER_NOT_AVAILABLE"),
+    ] {
+        let (at, _) = serving(move |mut stream, _| async move {
+            let mut n_asked = 0;
+            let mut length = [0; 4];
+            while stream.read_exact(&mut length).await.is_ok() {
+                let mut asked = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut asked).await.unwrap();
+                n_asked += 1;
+                if n_asked > n_answers {
+                    continue;
+                }
+                // One topic, which has no leader yet.
+                let numbers: [&[u8]; 5] = [
+                    &asked[4..8],
+                    &[0; 8],
+                    &[0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1],
+                    &[0, 5],
+                    &[0, 1, b'a', 0, 0, 0, 0, 0],
+                ];
+                let said = numbers.concat();
+                let length = u32::try_from(said.len()).unwrap().to_be_bytes();
+                stream.write_all(&[&length[..], &said].concat()).await.unwrap();
+            }
+        })
+        .await;
+        let bed = bed("kafka", "kafka://HOST", at);
+        let asked = step("- publish: kafka\n  topic: a");
+        let limit = Duration::from_secs(2);
+        let result = run_as(asked.as_ref(), &Actor::new(""), &bed, "{}", limit).await.unwrap();
+        assert!(result.to_string().contains(expect), "{n_answers}: {result}");
+    }
 }

@@ -163,8 +163,8 @@ fn attachment(value: &Value) -> Result<String, String> {
         Value::to_plain_text,
     );
     let name = field("name").map(Value::to_plain_text);
-    if [Some(&kind), name.as_ref()].into_iter().flatten().any(|text| text.contains(['\r', '\n', '"'])) {
-        return Err(format!("{value} can't be attached: its name or type has quotes or line ends"));
+    if [Some(&kind), name.as_ref()].into_iter().flatten().any(|text| text.contains(['\r', '\n'])) {
+        return Err(format!("{value} can't be attached: its name or type has line ends"));
     }
     let name = name.map_or_else(String::new, |name| filename(&name));
     Ok(format!(
@@ -173,9 +173,11 @@ fn attachment(value: &Value) -> Result<String, String> {
     ))
 }
 
-/// A file's name as a parameter; one with letters beyond ASCII in parts, each of a line's length (RFC 2231, 3 and 4).
+/// A file's name as a parameter, in quotes that no letter of it ends (RFC 2045, 5.1); one with letters beyond ASCII in
+/// parts, each of a line's length (RFC 2231, 3 and 4).
 fn filename(name: &str) -> String {
-    if name.is_ascii() {
+    if name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        let name = name.replace('\\', "\\\\").replace('"', "\\\"");
         return format!("; filename=\"{name}\"");
     }
     let letters: Vec<char> = name.chars().collect();
@@ -268,6 +270,8 @@ mod tests {
     fn names_of_files_have_all_letters() {
         for (name, expect) in [
             ("bill 7.pdf", "attachment; filename=\"bill 7.pdf\"\r\n"),
+            (r#"a\b "c".pdf"#, "attachment; filename=\"a\\\\b \\\"c\\\".pdf\"\r\n"),
+            ("a\tb", "attachment;\r\n filename*=utf-8''a%09b\r\n"),
             ("Ä.pdf", "attachment;\r\n filename*=utf-8''%C3%84.pdf\r\n"),
             (
                 "Bücher & 日本.pdf",

@@ -30,7 +30,7 @@ static WORD: Word = Word {
            and `bcc`; `sender` and `recipients` say otherwise what stands on its envelope. `Date` and `Message-ID` are \
            written where `headers` have none. User and password are those of the component's address. The first \
            command that is refused ends it. To an endpoint that speaks `smtps` TLS comes first; to others it is begun by STARTTLS with \
-           `tls: true`, and where nobody can sign in without it.\n\n\
+           `tls: true`, and where nobody can sign in without it, unless `tls: false` forbids that.\n\n\
            A status of 300 and more fails the step unless it expects something at `status`; a refused connection, or one that \
            ends, fails it unless it expects something at `error`.",
     subject: Shape::Component,
@@ -55,7 +55,11 @@ static WORD: Word = Word {
         Field::optional("raw", Shape::Text, "the whole mail as it is, with its headers"),
         Field::optional("sender", Shape::Text, "who hands it over, by the envelope; empty for a bounce"),
         Field::optional("recipients", PEOPLE, "who gets it, by the envelope"),
-        Field::optional("tls", Shape::Boolean, "is it handed over by TLS, which STARTTLS begins"),
+        Field::optional(
+            "tls",
+            Shape::Boolean,
+            "is it handed over by TLS, which STARTTLS begins; where nothing is said, only if need be",
+        ),
     ],
     results: &[
         Field::optional("status", Shape::Integer, "the three digits of the reply that decided: 250"),
@@ -120,7 +124,7 @@ impl Kind for SendStep {
             }
         }
         let headers = Inputs::read(further, reading.found);
-        let is_asked = fields.boolean("tls", reading.found).unwrap_or_default();
+        let wants_tls = fields.boolean("tls", reading.found);
         fields.finish(reading.found);
         let is_given = |name: &str| given.iter().any(|(other, _)| *other == name);
         for (name, entry) in given.iter().filter(|(name, _)| NOT_BESIDE_RAW.contains(name)) {
@@ -146,10 +150,18 @@ impl Kind for SendStep {
             given.iter().map(|(name, entry)| (*name, Input::read(&entry.node, reading.found))).collect();
         let text = subject::text(&step.subject, "mail", reading)?;
         let subject = subject::speaking_one_of(&["smtp", "smtps"], text, step.subject.span, reading)?;
-        let encryption = match reading.system.protocol(&subject.component, &subject.endpoint) {
-            Some("smtps") => Encryption::First,
-            _ if is_asked => Encryption::Asked,
-            _ => Encryption::IfNeeded,
+        let spoken = reading.system.protocol(&subject.component, &subject.endpoint);
+        let encryption = match (spoken, wants_tls) {
+            (Some("smtps"), Some(false)) => {
+                let entry = step.inputs.iter().find(|entry| entry.key.value == "tls")?;
+                let title = format!("`{}` speaks smtps, which begins with TLS", subject.name());
+                reading.found.push(Diagnostic::error(title).at(entry.node.span, "this forbids it"));
+                return None;
+            }
+            (Some("smtps"), _) => Encryption::First,
+            (_, Some(true)) => Encryption::Asked,
+            (_, None) => Encryption::IfNeeded,
+            (_, Some(false)) => Encryption::Unwanted,
         };
         Some(Box::new(Send { subject, inputs, headers, encryption }))
     }

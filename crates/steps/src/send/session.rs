@@ -52,6 +52,8 @@ pub(super) enum Encryption {
     Asked,
     /// By STARTTLS, where nobody can sign in without it.
     IfNeeded,
+    /// Never.
+    Unwanted,
 }
 
 /// A connection, over TLS or not.
@@ -188,7 +190,7 @@ impl Session {
             }
         }
         let wants_tls = match encryption {
-            Encryption::First => false,
+            Encryption::First | Encryption::Unwanted => false,
             Encryption::Asked => true,
             Encryption::IfNeeded => login.user.is_some() && !able.offers("AUTH") && able.offers("STARTTLS"),
         };

@@ -21,6 +21,10 @@ fn mistakes_are_told_at_their_place() {
             "`redis` does not speak smtp or smtps [redis: this speaks redis]",
         ),
         (
+            "- send: relay\n  from: a@b\n  to: c@d\n  tls: false",
+            "`relay` speaks smtps, which begins with TLS [false: this forbids it]",
+        ),
+        (
             &format!("{both}\n  raw: hello\n  subject: hello"),
             "`raw` is the whole mail: `subject` stands in it [subject]",
         ),
@@ -160,6 +164,8 @@ async fn who_begins_with_tls() {
         ("tester:x@", "", "250-here\r\n250 STARTTLS", &["EHLO", "STARTTLS"]),
         ("tester:p%40ss%3Aword@", "", "250-here\r\n250-AUTH PLAIN\r\n250 STARTTLS", &["EHLO", "AUTH"]),
         ("", "", "250-here\r\n250 STARTTLS", &["EHLO", "MAIL"]),
+        ("tester:x@", "tls: false", "250-here\r\n250 STARTTLS", &["EHLO"]),
+        ("", "tls: false", "250-here\r\n250 STARTTLS", &["EHLO", "MAIL"]),
     ] {
         let (at, mut said) = smtp::server(abilities).await;
         let asked = step(&format!("- send: mail\n  from: a@b\n  to: c@d\n  {field}"));

@@ -2,7 +2,6 @@
 
 mod mysql;
 mod scan;
-mod scram;
 mod session;
 mod statement;
 mod typed;

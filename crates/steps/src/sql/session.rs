@@ -7,7 +7,6 @@
 //!
 //! All statements of a step are one implicit transaction, as with `psql -c`: an error undoes all of them.
 
-use super::scram::{Exchange, MECHANISM};
 use super::typed::{self, Arrays};
 use crate::login::Login;
 use bytes::{Buf as _, BytesMut};
@@ -20,6 +19,8 @@ use postgres_protocol::message::frontend;
 use postgres_protocol::{IsNull, Oid};
 use seam_event::InteractionError;
 use seam_value::{Map, Value};
+use seam_wire::scram::{Exchange, Hash};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -192,7 +193,9 @@ impl Session {
     }
 
     async fn log_in(&mut self, user: &str, password: &str) -> Result<(), Halt> {
-        let mut exchange = Exchange::begin();
+        let seeds = [(); 3].map(|()| RandomState::new().hash_one(0_u8));
+        let nonce = seeds.map(|seed| format!("{seed:016x}")).concat();
+        let mut exchange = Exchange::begin(Hash::Sha256, "", nonce);
         loop {
             match self.next().await? {
                 Message::AuthenticationCleartextPassword => {
@@ -204,7 +207,11 @@ impl Session {
                 }
                 Message::AuthenticationSasl(_) => {
                     let first = exchange.first();
-                    frontend::sasl_initial_response(MECHANISM, first.as_bytes(), &mut self.output)?;
+                    frontend::sasl_initial_response(
+                        Hash::Sha256.mechanism(),
+                        first.as_bytes(),
+                        &mut self.output,
+                    )?;
                 }
                 Message::AuthenticationSaslContinue(body) => {
                     let answer = exchange.answer(password, body.data()).ok_or_else(unexpected)?;

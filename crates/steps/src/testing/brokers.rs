@@ -84,6 +84,19 @@ pub(crate) async fn mosquitto() -> Option<Server> {
     Some(Server::new(port, watcher, folder))
 }
 
+/// A stand-in for Kafka that lets in by these mechanisms, and by nothing else; none where there is no Python.
+pub(crate) async fn kafka(mechanisms: &str) -> Option<Server> {
+    let program = program("python3")?;
+    let folder = tempfile::tempdir().unwrap();
+    let port = hold_port().unwrap();
+    let watcher = watcher(folder.path()).await;
+    let mut spawn = Spawn::new("kafka".into(), program, folder.path());
+    spawn.arguments =
+        ["-c", include_str!("kafka.py"), &port.port().to_string(), mechanisms].map(str::to_owned).into();
+    start(&watcher, spawn, "ready").await;
+    Some(Server::new(port, watcher, folder))
+}
+
 /// RabbitMQ with the user `tester` (password `p@ss:word`) and nobody else, and the queue `echo`; none where there is no program. Its node, ports
 /// and files are nobody else's.
 pub(crate) async fn rabbitmq() -> Option<Server> {

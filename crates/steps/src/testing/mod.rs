@@ -72,6 +72,7 @@ const COMPONENTS: &[(&str, &[(&str, &str)])] = &[
     ("maria", &[("", "mysql")]),
     ("redis", &[("", "redis"), ("11", "redis")]),
     ("mail", &[("", "smtp")]),
+    ("relay", &[("", "smtps")]),
     ("bus", &[("", "nats")]),
     ("mqtt", &[("", "mqtt")]),
     ("rabbit", &[("", "amqp")]),

@@ -70,10 +70,35 @@ fn part(bytes: &[u8]) -> Part {
 
 /// `name="value"` among the parameters of a header.
 fn parameter(header: &str, name: &str) -> Option<String> {
-    header.split(';').skip(1).find_map(|pair| {
-        let (known, value) = pair.split_once('=')?;
-        known.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
-    })
+    let (_, mut rest) = header.split_once(';')?;
+    loop {
+        let (known, value) = rest.split_once('=')?;
+        let (value, behind) = value_of_parameter(value.trim_start());
+        if known.trim_matches([';', ' ', '\t']).eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        rest = behind;
+    }
+}
+
+/// A parameter's value, which may stand in quotes (RFC 2045, 5.1), and what is behind it. Browsers write a `\` as it is.
+fn value_of_parameter(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (value, behind) = text.split_once(';').unwrap_or((text, ""));
+        return (value.trim().to_owned(), behind);
+    };
+    let mut value = String::new();
+    let mut letters = quoted.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.push(
+                letters.next_if(|(_, next)| matches!(next, '"' | '\\')).map_or(letter, |(_, next)| next),
+            ),
+            _ => value.push(letter),
+        }
+    }
+    (value, "")
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
@@ -86,6 +111,24 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_are_read() {
+        for (header, expect) in [
+            (r#"form-data; name="a"; filename="f.txt""#, Some("f.txt")),
+            (
+                r#"form-data; name="filename=x;"; filename="a; b \"c\" \\d.txt"; x=y"#,
+                Some(r#"a; b "c" \d.txt"#),
+            ),
+            (r"form-data; FileName = f.txt ; name=a", Some("f.txt")),
+            (r#"form-data; filename="C:\temp\f.txt""#, Some(r"C:\temp\f.txt")),
+            (r#"form-data; filename="open"#, Some("open")),
+            (r#"form-data; name="a""#, None),
+            ("form-data", None),
+        ] {
+            assert_eq!(parameter(header, "filename").as_deref(), expect, "{header}");
+        }
+    }
 
     #[test]
     fn parts_are_read() {

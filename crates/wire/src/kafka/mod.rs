@@ -20,6 +20,7 @@ mod reading;
 mod records;
 mod sasl;
 mod sessions;
+mod sign_in;
 mod splitter;
 mod stand_in;
 

@@ -1,6 +1,7 @@
-//! Producing to Kafka: where the partition is, then the record, which all replicas in step are to have.
+//! Producing to Kafka: who it is, where the partition is, then the record, which all replicas in step are to have.
 //!
 //! ```text
+//! SaslHandshake, SaslAuthenticate ───▶  ◀─── only where the address names a user
 //! Metadata of the topic ───▶  ◀─── its partitions, the broker of each: where that is another, it is asked the same
 //!    or no broker yet: the topic is being made, and it is asked again a little later
 //! Produce               ───▶  ◀─── the offset, or an error: what says that brokers change is asked again, too
@@ -10,6 +11,7 @@ use super::api::{METADATA, PRODUCE, UNKNOWN_TOPIC_OR_PARTITION, error_name};
 use super::bytes::{Reader, Writer};
 use super::calls::{Head, each_partition};
 use super::records::{Said, batch};
+use super::sign_in::{Heard, SigningIn};
 use crate::body::from_base64;
 use crate::conversation::Surprise;
 use crate::pending::Pending;
@@ -53,6 +55,8 @@ pub(super) struct Publishing {
     pending: Pending,
     correlation: i32,
     n_unknown: u32,
+    /// Until the broker knows who it is.
+    signing_in: Option<SigningIn>,
     /// What is to be produced, once its partition is known.
     asked: Option<(Vec<u8>, Said, Option<i32>)>,
     told: Map,
@@ -66,6 +70,7 @@ impl Publishing {
             pending: Pending::default(),
             correlation: 0,
             n_unknown: 0,
+            signing_in: None,
             asked: None,
             told: Map::default(),
             came: None,
@@ -159,6 +164,16 @@ impl Publishing {
         if reader.i32() != Some(self.correlation) {
             return Err(Surprise::new("a reply to something else"));
         }
+        if let Some(signing_in) = &mut self.signing_in {
+            match signing_in.hear(reader, &self.sign_in)? {
+                Heard::Say(api, body) => out.extend(self.request(api, |writer| writer.put(&body))),
+                Heard::Came(came) => {
+                    self.signing_in = None;
+                    self.came = Some(came);
+                }
+            }
+            return Ok(());
+        }
         let Some((topic, record, wanted)) = self.asked.take() else {
             return self.produced(reader).ok_or_else(unread);
         };
@@ -222,11 +237,13 @@ impl Publishing {
 }
 
 impl Publisher for Publishing {
-    fn begin(&mut self, _: &mut Vec<u8>) -> Result<(), Unanswerable> {
-        if self.sign_in.password.is_some() {
-            return Err(Unanswerable::new("nobody signs in with Kafka here yet (SASL)"));
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), Unanswerable> {
+        self.signing_in = SigningIn::of(&self.sign_in);
+        if let Some((api, body)) = self.signing_in.as_ref().map(SigningIn::handshake) {
+            out.extend(self.request(api, |writer| writer.put(&body)));
+        } else {
+            self.came = Some(Came::Open);
         }
-        self.came = Some(Came::Open);
         Ok(())
     }
 

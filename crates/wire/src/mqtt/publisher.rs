@@ -1,4 +1,4 @@
-//! Publishing to MQTT, of 5 or 3.1.1. What is published with QoS 0 is acknowledged by nobody; there a PINGREQ goes behind it,
+//! Publishing to MQTT, of 5, 3.1.1 or 3.1. What is published with QoS 0 is acknowledged by nobody; there a PINGREQ goes behind it,
 //! whose answer says that the server has read it.
 //!
 //! ```text
@@ -212,15 +212,16 @@ impl Publisher for Publishing {
         self.version = match version.as_deref() {
             None | Some("5") => 5,
             Some("3.1.1") => 4,
+            Some("3.1") => 3,
             Some(other) => {
-                return Err(Unanswerable::new(format!("version is `5` or `3.1.1`, not {other}")));
+                return Err(Unanswerable::new(format!("version is `5`, `3.1.1` or `3.1`, not {other}")));
             }
         };
         if [user, password].into_iter().flatten().any(|said| said.len() > LONGEST) {
             return Err(Unanswerable::new("user and password have at most 65,535 bytes"));
         }
         let mut rest = Vec::new();
-        put_bytes(&mut rest, b"MQTT");
+        put_bytes(&mut rest, if self.version < 4 { b"MQIsdp" } else { b"MQTT" });
         let flags = 2 | u8::from(user.is_some()) << 7 | u8::from(password.is_some()) << 6;
         rest.extend_from_slice(&[self.version, flags, 0, 0]);
         if self.version >= 5 {

@@ -103,8 +103,10 @@ fn spoil(pieces: &mut Vec<Piece>, mut place: usize, byte: u8, how: u8) {
 /// Who publishes hears whatever a broker says, in whatever pieces: soup, and what real ones have said, spoilt.
 #[test]
 fn soup_for_who_publishes() {
-    let hear = |protocol: &dyn Protocol, pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let Some(mut publisher) = protocol.publisher(SignIn::default()) else { return };
+    let named =
+        || SignIn { user: Some("ann".to_owned()), password: Some("p".to_owned()), ..SignIn::default() };
+    let hear = |protocol: &dyn Protocol, sign_in: SignIn, pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let Some(mut publisher) = protocol.publisher(sign_in) else { return };
         let mut out = Vec::new();
         publisher.begin(&mut out).unwrap();
         for bytes in pieces {
@@ -118,7 +120,7 @@ fn soup_for_who_publishes() {
                     publication.n_answers = usize::from(protocol.name() != "kafka");
                     publisher.publish(&publication, &mut out).unwrap();
                 }
-                Some(Came::Refused { .. } | Came::Elsewhere(_)) => return,
+                Some(Came::Refused { .. } | Came::Elsewhere(_) | Came::SignInBy(_)) => return,
                 None => {}
             }
             publisher.told();
@@ -128,7 +130,9 @@ fn soup_for_who_publishes() {
     for protocol in PROTOCOLS {
         TestRunner::new(config(500))
             .run(&soup, |pieces| {
-                hear(*protocol, &mut pieces.iter().map(Vec::as_slice));
+                for sign_in in [SignIn::default(), named()] {
+                    hear(*protocol, sign_in, &mut pieces.iter().map(Vec::as_slice));
+                }
                 Ok(())
             })
             .unwrap_or_else(|error| panic!("{}: {error}", protocol.name()));
@@ -150,7 +154,7 @@ fn soup_for_who_publishes() {
                 if let Some(there) = said.get_mut(place) {
                     *there = byte;
                 }
-                hear(case.protocol, &mut said.chunks(size));
+                hear(case.protocol, SignIn::default(), &mut said.chunks(size));
                 Ok(())
             })
             .unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));

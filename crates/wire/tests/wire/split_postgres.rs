@@ -420,6 +420,21 @@ fn of_several_statements_in_one_text_each_is_asked_where_nobody_is() {
     assert_eq!(server.heard(), "E:40001 | Z:E | C:ROLLBACK | Z:I");
 }
 
+/// A text of any length must not become as many calls.
+#[test]
+fn of_very_many_statements_in_one_text_the_stub_is_asked_once() {
+    for (n_statements, expect) in [(1000, 1000), (1001, 1)] {
+        let mut server = Server::nobody();
+        let held = server.asks(&format!("Q:{}", "update t set a = 1;".repeat(n_statements)));
+        assert_eq!(held.len(), expect);
+        for (call, _) in held {
+            server.0.answer(call, r#"{"affected":2}"#);
+        }
+        let heard = server.heard();
+        assert_eq!((heard.matches("C:UPDATE 2").count(), heard.matches("Z:I").count()), (expect, 1));
+    }
+}
+
 #[test]
 fn hanging_where_nobody_is() {
     let mut server = Server::nobody();

@@ -24,7 +24,7 @@ pub(super) const KIND: RuntimeKind = RuntimeKind {
                of `seam` itself names), and by the authorities in the file `ca`; `Host` and its own `Location` are rewritten. \
                HTTP/2 goes on as such, where it speaks that. \
                Schemes: http, https, ws, wss, tcp, tls, postgresql, mysql, redis, rediss, amqp, amqps, \
-               mqtt, nats, kafka, smtp; \
+               mqtt, nats, kafka, smtp, smtps; \
                `tcp://host:port` with any `protocol` will do where it does not speak HTTP. User and password that stand \
                in such an address stand in what `${x.url}` gives, too. A test may allow it for \
                itself (`live: rates`). What `operations` don't name, and what goes beyond the `budget`, is not \

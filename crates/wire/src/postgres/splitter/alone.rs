@@ -53,6 +53,9 @@ const SHOWN: [(&str, &str); 4] = [
     ("search_path", "\"$user\", public"),
 ];
 
+/// Of so many statements in one text the stub is asked one by one; of more, which nobody writes by hand, it is asked once.
+pub(super) const MOST_STATEMENTS: usize = 1000;
+
 const TO: Direction = Direction::ToConsumer;
 
 impl Cutter {
@@ -103,7 +106,7 @@ impl Cutter {
     }
 
     /// Several statements in one text: of each the stub is asked by itself, as each is an interaction of its own. What one
-    /// is refused for ends the text.
+    /// is refused for ends the text. There are at most [`MOST_STATEMENTS`].
     pub(super) fn ask_each_alone(&mut self, text: &str, bytes: Vec<u8>, out: &mut Vec<Piece>) {
         self.note_listens(text);
         let mut bytes = Some(bytes);

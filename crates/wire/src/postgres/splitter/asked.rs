@@ -239,7 +239,8 @@ impl Cutter {
                 self.answer_alone(&text, out);
                 return;
             }
-            if self.behind == Behind::Nobody && statements(&text).len() > 1 {
+            let is_several = (2..=super::alone::MOST_STATEMENTS).contains(&statements(&text).len());
+            if self.behind == Behind::Nobody && is_several {
                 self.ask_each_alone(&text, message.bytes, out);
                 return;
             }
