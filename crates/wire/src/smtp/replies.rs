@@ -50,12 +50,14 @@ impl Cutter {
         }
         let is_refused = status >= 400;
         let due = self.due.pop_front();
-        if due.is_none() && !is_refused {
+        if due.is_none() && !is_refused && !self.is_left {
             return Err(Surprise::new("a reply that nobody asked for"));
         }
         let bytes = self.replies.take();
         match due {
             Some(Due::Unseen) => return Ok(()),
+            // The consumer has heard it from us.
+            Some(Due::DataLeft) if status == 354 => return Ok(()),
             Some(Due::DataAgain) => {
                 self.send_content_again(status, out);
                 return Ok(());

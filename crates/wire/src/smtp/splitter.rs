@@ -49,6 +49,8 @@ pub(super) struct Cutter {
     pub(super) owed: Vec<u8>,
     /// What is to be told with the next bytes.
     pub(super) loose: Vec<Piece>,
+    /// Was all that the consumer has said passed on as it is? Then nobody knows what replies belong to.
+    pub(super) is_left: bool,
 }
 
 /// A mail that was announced.
@@ -93,6 +95,8 @@ pub(super) enum Due {
     DataOf(Call),
     /// The content of a mail.
     ContentOf(Call),
+    /// DATA of a mail that its consumer left in the middle of: leave to send it was given here.
+    DataLeft,
     /// Content, or a chunk, that passed as it is; is it the last?
     Content(bool),
     Resets,
@@ -141,6 +145,7 @@ impl Cutter {
             n_passed: 0,
             owed: Vec::new(),
             loose: Vec::new(),
+            is_left: false,
         }
     }
 
@@ -181,11 +186,13 @@ impl Cutter {
                 let mut rest = Vec::new();
                 // The server has not heard of a mail whose content we only gather.
                 let is_unannounced = self.gathers && self.mail.is_none() && self.behind == Behind::Provider;
-                if is_unannounced || self.due.contains(&Due::OurData) {
+                let is_ours = self.due.contains(&Due::OurData);
+                if is_unannounced || is_ours {
                     rest.append(&mut self.announcement);
                     self.due.retain(|due| *due != Due::OurData);
+                    self.due.push_back(if is_ours { Due::Data } else { Due::DataLeft });
                 }
-                self.gathers = false;
+                (self.gathers, self.is_left) = (false, true);
                 let mail = self.mail.take().filter(|mail| !mail.is_dropped);
                 rest.append(&mut mail.map(|mail| mail.content).unwrap_or_default());
                 rest.append(&mut self.commands.take_all());

@@ -234,3 +234,41 @@ fn ordinary_clients_send_where_nobody_is() {
     talk.answer(held[0].0, r#"{"status":452}"#);
     assert_eq!(talk.heard(), "452 4.3.1 insufficient system storage\r\n221 2.0.0 bye\r\n");
 }
+
+/// Whoever leaves in the midst of a mail that the server has not heard of: it hears of it then, and gives leave to what has
+/// leave already.
+#[test]
+fn a_consumer_leaves_in_the_midst() {
+    let left = |talk: &mut Talk| {
+        let rest = talk.splitter.take_rest(Direction::ToProvider);
+        talk.write(Direction::ToProvider, &rest);
+        talk.passed()
+    };
+    let mut talk = announced();
+    talk.asks(b"DATA\r\nFrom: a@x.test\r\n\r\nhi");
+    talk.heard();
+    assert_eq!(left(&mut talk), "DATA\r\nFrom: a@x.test\r\n\r\nhi");
+    talk.says(b"354 go on\r\n421 where are you?\r\n");
+    assert_eq!(talk.heard(), "421 where are you?\r\n");
+    // It may be that it takes none.
+    let mut talk = announced();
+    talk.asks(b"DATA\r\nFrom: a@x.test\r\n\r\nhi");
+    talk.heard();
+    left(&mut talk);
+    talk.says(b"451 not now\r\n");
+    assert_eq!(talk.heard(), "451 not now\r\n");
+    // What stood behind the mail is answered, too.
+    let (mut talk, _, bytes) = held();
+    talk.write(Direction::ToProvider, &bytes);
+    talk.asks(b"NOOP\r\nQUIT\r\n");
+    assert!(left(&mut talk).ends_with("\r\n.\r\nNOOP\r\nQUIT\r\n"));
+    talk.says(b"354 go on\r\n250 queued\r\n250 still here\r\n221 bye\r\n");
+    assert_eq!(talk.heard(), "250 queued\r\n250 still here\r\n221 bye\r\n");
+    // Before its turn had come.
+    let mut talk = Talk::new("smtp", Behind::Provider);
+    talk.says(b"220 hi\r\n");
+    talk.asks(b"MAIL FROM:<a@x.test>\r\nRCPT TO:<b@x.test>\r\nDATA\r\n");
+    assert!(left(&mut talk).ends_with("RCPT TO:<b@x.test>\r\nDATA\r\n"));
+    talk.says(b"250 ok\r\n250 ok\r\n354 go on\r\n");
+    assert!(talk.heard().ends_with("250 ok\r\n354 go on\r\n"));
+}
