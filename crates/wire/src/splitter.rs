@@ -216,6 +216,12 @@ pub struct SaidAnew {
 /// Why nothing arrives twice where nobody is behind.
 pub(crate) const NOBODY: &str = "nobody is there who could get it twice";
 
+/// These bytes, of which a part ends with each of these places.
+pub(crate) fn cut_at(bytes: &[u8], ends: &[usize]) -> Vec<Vec<u8>> {
+    let begins = std::iter::once(&0).chain(ends);
+    begins.zip(ends).map(|(begin, end)| bytes.get(*begin..*end).unwrap_or_default().to_vec()).collect()
+}
+
 /// Why a call can't be answered like that: an answer that the protocol can't say, a field that it doesn't know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -451,6 +457,12 @@ pub trait Splitter: Send {
     fn with_body(&self, call: Call, reply: &[u8], change: &mut dyn FnMut(&mut [u8])) -> Option<Vec<u8>> {
         let _ = (call, reply, change);
         None
+    }
+
+    /// An answer's bytes, cut so that it can be said bit by bit, with what is said to others in between: a part ends with each
+    /// of these places, the last of which is the answer's own end.
+    fn in_parts(&self, answer: &[u8], ends: &[usize]) -> Vec<Vec<u8>> {
+        cut_at(answer, ends)
     }
 
     /// The request of a call will get no answer at all, and nothing of it was passed on.

@@ -295,28 +295,11 @@ pub(super) fn resets(bytes: &[u8]) -> Vec<u32> {
 }
 
 /// Are these whole frames, and nothing else?
-pub(super) fn are_frames(bytes: &[u8]) -> bool {
-    n_whole(bytes) == bytes.len()
-}
-
-/// How many bytes the whole frames have with which these begin.
-pub(super) fn n_whole(bytes: &[u8]) -> usize {
-    let mut rest = bytes;
-    while let Some((_, _, later)) = first(rest) {
-        rest = later;
+pub(super) fn are_frames(mut bytes: &[u8]) -> bool {
+    while let Some((_, _, later)) = first(bytes) {
+        bytes = later;
     }
-    bytes.len() - rest.len()
-}
-
-/// May these be the beginning of a frame of ours, which never is long?
-pub(super) fn may_begin(bytes: &[u8]) -> bool {
-    match bytes.first_chunk::<HEAD>() {
-        Some(head) => {
-            let head = Head::read(*head);
-            head.length <= MAX_FRAME && head.kind <= CONTINUATION
-        }
-        None => bytes.first().is_none_or(|first| *first == 0),
-    }
+    bytes.is_empty()
 }
 
 /// Appends a frame.

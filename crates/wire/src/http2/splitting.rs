@@ -8,6 +8,7 @@ use crate::conversation::{Direction, Surprise};
 use crate::grpc;
 use crate::splitter::{
     Anew, BrokenOff, Call, NOBODY, Of, Passed, Piece, Rest, Splitter, Splitting, Unanswerable, Underway,
+    cut_at,
 };
 use crate::watching::{Resumed, Unfinished};
 use seam_value::Value;
@@ -212,6 +213,33 @@ impl Splitter for Http2 {
             rest = later;
         }
         Some(changed)
+    }
+
+    /// Each part has frames of its own: what is said on another stream comes between those, never into one.
+    fn in_parts(&self, answer: &[u8], ends: &[usize]) -> Vec<Vec<u8>> {
+        if !frame::are_frames(answer) {
+            return cut_at(answer, ends);
+        }
+        let (mut parts, mut part, mut rest) = (Vec::new(), Vec::new(), answer);
+        let mut ends = ends.iter().copied().peekable();
+        while let Some((head, mut payload, later)) = frame::first(rest) {
+            let frame_end = answer.len() - later.len();
+            let mut at = frame_end - payload.len();
+            while head.kind == frame::DATA
+                && let Some(end) = ends.next_if(|end| *end < frame_end)
+            {
+                let (now, behind) = payload.split_at(end.saturating_sub(at));
+                frame::write(head.kind, head.flags & !frame::END_STREAM, head.stream, now, &mut part);
+                parts.push(std::mem::take(&mut part));
+                (at, payload) = (at + now.len(), behind);
+            }
+            frame::write(head.kind, head.flags, head.stream, payload, &mut part);
+            while ends.next_if(|end| *end <= frame_end).is_some() {
+                parts.push(std::mem::take(&mut part));
+            }
+            rest = later;
+        }
+        parts
     }
 
     fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {

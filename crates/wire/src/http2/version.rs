@@ -332,6 +332,10 @@ impl Splitter for Splits {
         self.split.with_body(call, reply, change)
     }
 
+    fn in_parts(&self, answer: &[u8], ends: &[usize]) -> Vec<Vec<u8>> {
+        self.split.in_parts(answer, ends)
+    }
+
     fn say_anew(&mut self, message: Underway<'_>, anew: Anew<'_>) -> Result<Vec<u8>, Unanswerable> {
         self.split.say_anew(message, anew)
     }

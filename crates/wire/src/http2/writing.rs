@@ -31,8 +31,6 @@ pub(super) struct Writing {
     to_provider: Valve,
     to_consumer: Valve,
     numbers: Numbers,
-    /// The beginning of a frame that is written in parts, for each direction: the rest comes with a later run.
-    parts: [Vec<u8>; 2],
 }
 
 /// What the receiver of a direction has room for, and what waits until it has more.
@@ -78,7 +76,7 @@ impl Writing {
             streams: BTreeMap::new(),
         };
         let numbers = Numbers::default();
-        Self { to_provider: valve.clone(), to_consumer: valve, numbers, parts: Default::default() }
+        Self { to_provider: valve.clone(), to_consumer: valve, numbers }
     }
 
     fn valve(&mut self, to: Direction) -> &mut Valve {
@@ -110,7 +108,7 @@ impl Writing {
     /// consumer's own is this.
     pub(super) fn is_level(&self, newest: u32) -> bool {
         let waits = self.is_waiting(Direction::ToProvider) || self.is_waiting(Direction::ToConsumer);
-        !waits && self.parts.iter().all(Vec::is_empty) && self.numbers.newest <= newest
+        !waits && self.numbers.newest <= newest
     }
 
     /// What is missing of a first window, because the receiver has not said yet that it has read.
@@ -208,7 +206,7 @@ impl Writing {
         self.numbers.of_provider(stream).unwrap_or(stream)
     }
 
-    /// What waits for room, as frames, and the beginning of one that is written in parts.
+    /// What waits for room, as frames.
     pub(super) fn take_waiting(&mut self, to: Direction) -> Vec<u8> {
         let numbers = &self.numbers;
         let valve = match to {
@@ -223,7 +221,6 @@ impl Writing {
             }
             outbox.n_waiting = 0;
         }
-        out.append(&mut self.parts[usize::from(to == Direction::ToConsumer)]);
         out
     }
 
@@ -275,23 +272,12 @@ impl Writing {
 
     /// These bytes are about to be written: gives those that may be. `is_open` says whether a stream still is.
     pub(super) fn passes(&mut self, to: Direction, bytes: Vec<u8>, is_open: impl Fn(u32) -> bool) -> Vec<u8> {
-        let part = &mut self.parts[usize::from(to == Direction::ToConsumer)];
         let frames = bytes.strip_prefix(frame::PREFACE).unwrap_or(&bytes);
+        if !frame::are_frames(frames) {
+            // Bytes that are to be no HTTP/2.
+            return bytes;
+        }
         let mut out = bytes[..bytes.len() - frames.len()].to_vec();
-        let joined;
-        let frames = if frame::are_frames(frames) {
-            frames
-        } else {
-            // An answer may be said in parts; what others say must not come between the bytes of a frame.
-            joined = [std::mem::take(part), frames.to_vec()].concat();
-            let (whole, rest) = joined.split_at(frame::n_whole(&joined));
-            if !frame::may_begin(rest) {
-                // Bytes that are to be no HTTP/2.
-                return bytes;
-            }
-            rest.clone_into(part);
-            whole
-        };
         let numbers = match to {
             Direction::ToProvider => Some(&mut self.numbers),
             Direction::ToConsumer => None,

@@ -320,26 +320,55 @@ fn held_from_the_middle_of_a_connection() {
     }
 }
 
-/// What is said in parts keeps its frames in one piece, whatever else is said meanwhile.
+/// What is said in parts has frames of its own for each of them, whatever is said meanwhile: also two answers at once.
 #[test]
-fn an_answer_in_parts() {
+fn answers_in_parts_side_by_side() {
     let mut talk = Talk::new(Behind::Nobody);
-    talk.says(UP, &frame(1, END | END_HEADERS, 1, GET));
-    talk.says(UP, &frame(1, END | END_HEADERS, 3, GET));
-    talk.heard();
-    let answer = parse(r#"{"body":"hello world, this takes its time"}"#).expect("JSON");
-    let said = talk.splitter.answer(talk.held[0].0, &answer).expect("an answer");
-    for part in said.chunks(7) {
-        talk.write(DOWN, part.to_vec());
-        talk.says(UP, &frame(6, 0, 0, b"12345678"));
+    let bodies = ["hello world, this takes its time", "so does this, and it is the longer one of the two"];
+    let mut parts = Vec::new();
+    for (stream, body) in [1, 3].into_iter().zip(bodies) {
+        talk.says(UP, &frame(1, END | END_HEADERS, stream, GET));
+        let call = talk.held.pop().expect("a call").0;
+        let answer = Value::map([("body", Value::text(body)), ("trailers", Value::map([("t", "x".into())]))]);
+        let said = talk.splitter.answer(call, &answer).expect("an answer");
+        let whole = kinds(&frames(&said));
+        assert_eq!(whole, [(1, stream), (0, stream), (1, stream)]);
+        let from = said.windows(body.len()).position(|window| window == body.as_bytes()).expect("its body");
+        // The whole body may come before the last part.
+        let ends = [from + 1, from + 8, from + 20, from + body.len(), said.len()];
+        parts.push(talk.splitter.in_parts(&said, &ends));
+        assert_eq!(parts.last().map(Vec::len), Some(ends.len()));
     }
-    let heard = talk.heard();
-    assert_eq!(heard.iter().filter(|(kind, ..)| *kind == 6).count(), said.len().div_ceil(7));
-    let answered: Vec<_> = heard.iter().filter(|(.., stream, _)| *stream == 1).collect();
-    assert_eq!(answered.len(), 2);
-    assert_eq!(answered[1].3, b"hello world, this takes its time");
-    // What is no HTTP/2 is written as it is.
-    talk.write(DOWN, b"HTTP/1.1 500 garbled".to_vec());
+    talk.heard();
+    for nth in 0..5 {
+        for answer in &mut parts {
+            talk.write(DOWN, std::mem::take(&mut answer[nth]));
+            talk.says(UP, &frame(6, 0, 0, b"12345678"));
+        }
+        let heard = kinds(&talk.heard());
+        let data: Vec<u32> = heard.iter().filter(|(kind, _)| *kind == 0).map(|(_, stream)| *stream).collect();
+        assert_eq!(data, if nth < 4 { vec![1, 3] } else { vec![] }, "part {nth}: {heard:?}");
+    }
+    for (stream, body) in [1, 3].into_iter().zip(bodies) {
+        talk.says(UP, &frame(1, END | END_HEADERS, stream + 4, GET));
+        let call = talk.held.pop().expect("a call").0;
+        let answer = Value::map([("body", Value::text(body))]);
+        let said = talk.splitter.answer(call, &answer).expect("an answer");
+        let ends = [said.len() - 20, said.len() - 3, said.len()];
+        for part in talk.splitter.in_parts(&said, &ends) {
+            talk.write(DOWN, part);
+        }
+        let heard = talk.heard();
+        let data = heard.iter().filter(|(kind, ..)| *kind == 0);
+        assert_eq!(
+            data.clone().flat_map(|(.., payload)| payload.clone()).collect::<Vec<u8>>(),
+            body.as_bytes()
+        );
+        assert_eq!(data.map(|(_, flags, ..)| *flags).collect::<Vec<_>>(), [0, 0, END]);
+    }
+    // What is no HTTP/2 is written as it is, also in parts.
+    let parts = talk.splitter.in_parts(b"HTTP/1.1 500 garbled", &[4, 20]);
+    talk.write(DOWN, parts.concat());
     assert_eq!(std::mem::take(&mut talk.to_consumer), b"HTTP/1.1 500 garbled");
 }
 

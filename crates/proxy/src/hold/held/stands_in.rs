@@ -129,15 +129,16 @@ impl Held {
         }
         let n_parts = usize::try_from(n_parts).unwrap_or(usize::MAX).clamp(1, content.len());
         let share = over / u32::try_from(n_parts).unwrap_or(u32::MAX);
+        // What frames the content goes with what stands before it, and its end with the last part.
+        let end_of =
+            |nth| if nth == n_parts { bytes.len() } else { content[content.len() * nth / n_parts - 1] + 1 };
+        let ends: Vec<usize> = (1..=n_parts).map(end_of).collect();
+        let Some(splitter) = &self.with.splitter else { return };
+        let mut at = due;
         let mut parts: Vec<(Act, Instant, Option<By>)> = Vec::new();
-        let (mut begin, mut at) = (0, due);
-        for nth in 1..=n_parts {
-            // What frames the content goes with what stands before it, and its end with the last part.
-            let end =
-                if nth == n_parts { bytes.len() } else { content[content.len() * nth / n_parts - 1] + 1 };
+        for part in splitter.in_parts(&bytes, &ends) {
             at += share;
-            parts.push((Act::Bytes(bytes[begin..end].to_vec(), 0), at, Some(by.clone())));
-            begin = end;
+            parts.push((Act::Bytes(part, 0), at, Some(by.clone())));
         }
         push_end(&mut parts, due + over, then, by);
         self.in_turn(call, parts);
