@@ -68,7 +68,7 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
     let mut unsaid = Map::default();
     let mut answer = match answered.await {
         Ok(Reply { status, reason, headers, body }) => {
-            unsaid = of_body(&headers, is_head);
+            unsaid = of_body(&headers, is_head || status == 304);
             let mut headers = passed_on(headers);
             for (name, value) in &elsewhere.reply_headers {
                 add(&mut headers, name.clone(), value.clone());
@@ -109,12 +109,12 @@ pub(crate) async fn ask(elsewhere: &Elsewhere, asked: &[u8]) -> Value {
 }
 
 /// What an answer says of its body besides, or does not say, so that nothing is made up in its place: its type, and the
-/// length of one that is not there because only the head was asked for.
-fn of_body(headers: &[(String, String)], is_head: bool) -> Map {
+/// length of one that is not there, because only the head was asked for or the consumer has it.
+fn of_body(headers: &[(String, String)], is_elsewhere: bool) -> Map {
     let nothing = || Value::List(Vec::new());
     let mut said = Map::default();
     said.insert("Content-Type".to_owned(), nothing());
-    if is_head {
+    if is_elsewhere {
         let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length = length.map_or_else(nothing, |(_, length)| Value::text(length));
         said.insert("Content-Length".to_owned(), length);
@@ -334,17 +334,22 @@ mod tests {
     async fn nothing_is_made_up_of_a_body() {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         for (method, said, headers) in [
-            ("GET", "Content-Length: 2\r\n\r\nhi", r#"{"Content-Type":[]}"#),
-            ("GET", "content-type: a/b\r\nContent-Length: 0\r\n\r\n", r#"{"content-type":"a/b"}"#),
-            ("HEAD", "Content-Length: 9\r\n\r\n", r#"{"Content-Type":[],"Content-Length":"9"}"#),
-            ("HEAD", "Transfer-Encoding: chunked\r\n\r\n", r#"{"Content-Type":[],"Content-Length":[]}"#),
+            ("GET", "200 OK\r\nContent-Length: 2\r\n\r\nhi", r#"{"Content-Type":[]}"#),
+            ("GET", "200 OK\r\ncontent-type: a/b\r\nContent-Length: 0\r\n\r\n", r#"{"content-type":"a/b"}"#),
+            ("GET", "304 Same\r\nContent-Length: 9\r\n\r\n", r#"{"Content-Type":[],"Content-Length":"9"}"#),
+            ("HEAD", "200 OK\r\nContent-Length: 9\r\n\r\n", r#"{"Content-Type":[],"Content-Length":"9"}"#),
+            (
+                "HEAD",
+                "200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                r#"{"Content-Type":[],"Content-Length":[]}"#,
+            ),
         ] {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
             let serving = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let _ = stream.read(&mut [0; 1024]).await.unwrap();
-                stream.write_all(format!("HTTP/1.1 200 OK\r\n{said}").as_bytes()).await.unwrap();
+                stream.write_all(format!("HTTP/1.1 {said}").as_bytes()).await.unwrap();
             };
             let elsewhere = Elsewhere { base, ..Elsewhere::default() };
             let asked = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -55,7 +55,7 @@ pub(super) const FIELDS: &[Field] = &[
 pub(super) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// What an interaction's reply has besides, which follows from the rest.
-const IMPLIED: &[&str] = &["length", "trailers"];
+const IMPLIED: &[&str] = &["length", "trailers", "cut_off"];
 
 /// How a body is framed of which only the beginning is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
     let reason = fields.get("reason").and_then(Value::as_text).unwrap_or_else(|| usual_reason(status));
     let (body, media) = body(fields)?;
     let has_body = !matches!(status, 100..=199 | 204 | 304);
+    // Told of a body that isn't sent: what there is otherwise (RFC 9110, 8.6 and 15.4.5).
+    let is_of_another = open.is_none() && (status == 304 || (to.is_head && has_body));
     let mut head = format!("HTTP/1.1 {status} {}\r\n", one_line("reason", reason)?);
     let (mut has_type, mut has_length) = (false, false);
     // How a recorded reply, or one of events, was framed is nothing that the answer still is.
@@ -96,7 +98,9 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
         match name.to_ascii_lowercase().as_str() {
             "content-type" => has_type = true,
             // How the body was packed and framed when it was recorded is nothing that it still is.
-            "content-encoding" if fields.contains_key("length") => continue,
+            "content-encoding" if fields.contains_key("length") && !(is_of_another && body.is_empty()) => {
+                continue;
+            }
             "transfer-encoding" | "connection" | "keep-alive" if is_framed_anew => continue,
             "transfer-encoding" => {
                 let is_chunked = value.as_text().is_some_and(|value| value.eq_ignore_ascii_case("chunked"));
@@ -104,7 +108,7 @@ pub(super) fn encode(answer: &Value, to: AnswerTo, open: Option<Open>) -> Result
                 continue;
             }
             "connection" if to.closes => continue,
-            "content-length" if !to.is_head || open.is_some() => {
+            "content-length" if !is_of_another => {
                 length_name = name;
                 continue;
             }
@@ -356,6 +360,32 @@ mod tests {
             let bytes = bytes.replace("content-type: text/plain; charset=utf-8\r\n", "").replace("\r\n", "|");
             assert_eq!(bytes.strip_prefix("HTTP/1.1 200 OK|"), Some(said), "{headers}");
             assert_eq!(super::closes(&answer), closes, "{headers}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_body_that_is_not_sent_is_told_as_the_answer_says() {
+        let (get, head) = (AnswerTo::default(), AnswerTo { is_head: true, ..AnswerTo::default() });
+        let of_body = r#""headers":{"Content-Length":"9","content-encoding":"gzip"}"#;
+        let all = "Content-Length: 9|content-encoding: gzip||";
+        for (fields, to, said) in [
+            (r#""status":304"#, get, all),
+            (r#""status":304"#, head, all),
+            (r#""status":200"#, head, all),
+            (r#""status":404"#, head, all),
+            // As it was recorded.
+            (r#""status":304,"text":"","body":null,"length":0"#, get, all),
+            (r#""status":200,"text":"","body":null,"length":0"#, head, all),
+            // Here no length may be told at all, and there it is another one.
+            (r#""status":204"#, get, "content-encoding: gzip||"),
+            (r#""status":204"#, head, "content-encoding: gzip||"),
+            (r#""status":200"#, get, "content-encoding: gzip|Content-Length: 0||"),
+            (r#""status":200,"text":"","body":null,"length":0"#, get, "Content-Length: 0||"),
+        ] {
+            let answer = parse(&format!("{{{fields},{of_body}}}")).unwrap();
+            let bytes = String::from_utf8(encode(&answer, to, None).unwrap()).unwrap();
+            let (_, head) = bytes.split_once("\r\n").unwrap();
+            assert_eq!(head.replace("\r\n", "|"), said, "{fields}, head: {}", to.is_head);
         }
     }
 

@@ -30,8 +30,8 @@ const UNDONE: &[&str] = &["gzip", "x-gzip", "deflate", "br", "identity"];
 /// The fields that an answer may have.
 /// The words behind a status have no place in HTTP/2: an answer that has them for HTTP/1 is one all the same.
 const KNOWN: &[&str] = &[
-    "status", "reason", "headers", "json", "body", "text", "length", "trailers", "events", "open", "cookies",
-    "messages", "every",
+    "status", "reason", "headers", "json", "body", "text", "length", "trailers", "cut_off", "events", "open",
+    "cookies", "messages", "every",
 ];
 
 /// Reads an answer. `has_body` says whether a reply to this request may have one at all.
@@ -66,6 +66,7 @@ pub(super) fn read(answer: &Value, has_body: bool) -> Result<Said, Unanswerable>
         match name.as_str() {
             left_out if LEFT_OUT.contains(&left_out) => {}
             "content-encoding" if packing().split(',').all(|one| UNDONE.contains(&one.trim())) => {}
+            "content-length" if matches!(status, 100..=199 | 204) => {}
             "content-length" if may_have_body => {
                 if !said.stays_open {
                     said.headers.push(b"content-length", body.len().to_string().as_bytes());
