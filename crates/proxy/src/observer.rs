@@ -3,7 +3,7 @@
 //! ```text
 //! proxy's thread ──tell──▶ queue ──▶ reader ──▶ witness
 //!  (never waits)                       ▲
-//!                                      ├ the observer's thread, every few milliseconds
+//!                                      ├ the observer's thread, every few milliseconds while anything happens
 //!                                      └ whoever needs to know all up to now
 //! ```
 //!
@@ -27,6 +27,13 @@ use std::time::{Duration, Instant};
 
 /// How often the queue is emptied when nobody asks.
 const TICK: Duration = Duration::from_millis(5);
+
+/// After so many ticks in which nothing happened the next thing that happens wakes the observer's thread: seldom enough that
+/// it costs nobody anything.
+const IDLE_TICKS: u32 = 40;
+
+/// How long it waits for that at most.
+const REST: Duration = Duration::from_secs(1);
 
 /// Bytes that the queue may hold before exchanges are dropped, and counted as lost.
 const QUEUE_BYTES: usize = 256 * 1024 * 1024;
@@ -218,6 +225,7 @@ pub(crate) struct Observer {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that the observer's thread is to know")]
 struct Queue {
     items: Vec<Seen>,
     bytes: usize,
@@ -227,6 +235,10 @@ struct Queue {
     lost: HashMap<usize, u64>,
     /// All seams by number, with the protocol that is spoken there.
     seams: Vec<Arc<Place>>,
+    /// Was anything taken since the observer's thread last looked, by whomever?
+    was_taken: bool,
+    /// Does that thread wait for something to be queued?
+    rests: bool,
     /// How often somebody has asked for the queue to be emptied, and up to which request that was done.
     n_asked: u64,
     n_answered: u64,
@@ -362,6 +374,9 @@ impl Observer {
             _ => {}
         }
         queue.items.push(seen);
+        if std::mem::take(&mut queue.rests) {
+            self.asked.notify_one();
+        }
     }
 
     /// Tells the witness all that is queued, here and now, if it is little; false if it is not, or somebody else is
@@ -407,10 +422,12 @@ impl Observer {
         self.asked.notify_one();
     }
 
-    /// The observer's thread: reads after every tick, and when somebody asks.
+    /// The observer's thread: reads after every tick, and when somebody asks. Where nothing has happened for a while it
+    /// rests until something does.
     fn read(&self) {
+        let mut n_idle = 0;
         loop {
-            self.wait_for_work();
+            self.wait_for_work(&mut n_idle);
             let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = self.lock().take(&mut reader);
             let (n_asked, stopping) = (taken.n_asked, taken.stopping);
@@ -424,11 +441,19 @@ impl Observer {
         }
     }
 
-    fn wait_for_work(&self) {
-        let queue = self.lock();
-        if queue.n_asked == queue.n_answered && !queue.stopping && !queue.is_urgent {
-            drop(self.asked.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner));
+    /// Waits for a tick, and before that, after so many in which nothing happened, for something to happen.
+    fn wait_for_work(&self, n_idle: &mut u32) {
+        let mut queue = self.lock();
+        if *n_idle >= IDLE_TICKS && queue.is_idle() {
+            queue.rests = true;
+            queue = self.asked.wait_timeout(queue, REST).unwrap_or_else(PoisonError::into_inner).0;
+            queue.rests = false;
         }
+        if !queue.is_called() {
+            queue = self.asked.wait_timeout(queue, TICK).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let was_idle = !std::mem::take(&mut queue.was_taken) && queue.items.is_empty();
+        *n_idle = if was_idle { n_idle.saturating_add(1) } else { 0 };
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -438,10 +463,21 @@ impl Observer {
 }
 
 impl Queue {
+    /// Does somebody wait for the observer's thread?
+    fn is_called(&self) -> bool {
+        self.n_asked != self.n_answered || self.stopping || self.is_urgent
+    }
+
+    /// Is there nothing for it to do?
+    fn is_idle(&self) -> bool {
+        self.items.is_empty() && self.lost.is_empty() && !self.is_called()
+    }
+
     /// Takes all that is queued, and makes seams known to the reader that it does not know.
     fn take(&mut self, reader: &mut Reader) -> Taken {
         self.bytes = 0;
         self.is_urgent = false;
+        self.was_taken |= !self.items.is_empty();
         reader.learn(&self.seams);
         Taken {
             items: std::mem::replace(&mut self.items, reader.room()),
