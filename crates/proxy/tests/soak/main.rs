@@ -17,6 +17,7 @@ mod events;
 mod grpc;
 mod http;
 mod http2;
+mod kafka;
 mod link;
 mod load;
 mod mariadb;
@@ -28,6 +29,7 @@ mod redis;
 mod servers;
 mod smtp;
 mod tally;
+mod tcp;
 mod tls;
 mod websocket;
 mod wire;
@@ -51,6 +53,8 @@ const ALL: &[(&str, Soak)] = &[
     ("nats", load::soak::<nats::Nats>),
     ("mqtt", load::soak::<mqtt::Mqtt>),
     ("amqp", load::soak::<amqp::Amqp>),
+    ("kafka", load::soak::<kafka::Kafka>),
+    ("tcp", load::soak::<tcp::Tcp>),
 ];
 
 /// For minutes: `cargo xtask soak [--minutes N] [--protocol P]`.
