@@ -5,10 +5,25 @@ use crate::observer::{Observer, Seen};
 use crate::pulse::Pulse;
 use crate::tls::Meeting;
 use seam_wire::grpc::Descriptors;
-use seam_wire::{Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting};
+use seam_wire::{
+    Call, Conversation, Direction, End, Exchange, Limits, Position, Protocol, Splitter, Splitting,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// By what a call is known again that was told while it was open. Several may have begun at once, in what was read at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    began: Duration,
+    call: Option<Call>,
+}
+
+impl Told {
+    fn of(exchange: &Exchange) -> Self {
+        Self { began: exchange.began, call: exchange.call }
+    }
+}
 
 /// What looks at one connection's bytes.
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that is known of the connection")]
@@ -31,8 +46,8 @@ pub(crate) struct Tap {
     /// Calls open at the last look, to keep the pulse's sum.
     n_open: usize,
     exchanges: Vec<Exchange>,
-    /// When those calls began that were told while they were open, and under which number of this connection's.
-    told_open: Vec<(Duration, u64)>,
+    /// The calls that were told while they were open, and under which number of this connection's.
+    told_open: Vec<(Told, u64)>,
     n_told_open: u64,
     /// How TLS stands on it.
     meeting: Meeting,
@@ -270,14 +285,14 @@ impl Tap {
         let unfinished = self.conversation.as_ref().map(|conversation| conversation.unfinished());
         let mut before = std::mem::take(&mut self.told_open);
         for exchange in unfinished.into_iter().flatten() {
-            let known = before.iter().position(|(began, _)| *began == exchange.began);
+            let known = before.iter().position(|(told, _)| *told == Told::of(&exchange));
             let number = if let Some(index) = known {
                 before.remove(index).1
             } else {
                 self.n_told_open += 1;
                 self.n_told_open
             };
-            self.told_open.push((exchange.began, number));
+            self.told_open.push((Told::of(&exchange), number));
             let (seam, connection, by) = (self.seam, self.connection, self.harm.clone());
             self.observer.tell(Seen::Open { seam, connection, exchange, by, number });
         }
@@ -307,7 +322,7 @@ impl Tap {
         for exchange in self.exchanges.drain(..) {
             let (seam, connection) = (self.seam, self.connection);
             let by = self.by.clone().or_else(|| self.harm.clone().filter(|_| exchange.error.is_some()));
-            let told = self.told_open.iter().position(|(began, _)| *began == exchange.began);
+            let told = self.told_open.iter().position(|(told, _)| *told == Told::of(&exchange));
             self.observer.tell(match told.map(|index| self.told_open.remove(index).1) {
                 None => Seen::Exchange { seam, connection, exchange, by },
                 Some(number) => Seen::Open { seam, connection, exchange, by, number },

@@ -216,6 +216,51 @@ async fn a_call_that_nobody_has_answered_yet_can_be_told_and_is_the_same_at_its_
     }
 }
 
+/// A frame of HTTP/2 with a header block.
+fn headers(stream: u8, block: &[u8]) -> Vec<u8> {
+    const ENDS: u8 = 5;
+    [&[0, 0, u8::try_from(block.len()).unwrap(), 1, ENDS, 0, 0, 0, stream], block].concat()
+}
+
+#[tokio::test]
+async fn calls_that_began_at_once_keep_their_numbers_whichever_ends_first() {
+    const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = Mutex::new(answers);
+    let provider = provider(move |mut stream| {
+        let _ = stream.read(&mut [0; 256]).unwrap();
+        let _ = answers.lock().unwrap().recv_timeout(LONG);
+        // The newer one first: `:status 200`, `:status 204`.
+        stream.write_all(&[SETTINGS, &headers(3, b"\x88"), &headers(1, b"\x89")].concat()).unwrap();
+        let _ = stream.read(&mut [0; 256]);
+    });
+    let standing = stand("consumer", "http", provider).await;
+    let mut client = connect(standing.address);
+    // `:method GET, :scheme http, :path /a`; both in one write, so that they are read at once.
+    let asks = |stream, path: &[u8]| headers(stream, &[b"\x82\x86\x04\x02", path].concat());
+    let asked = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", SETTINGS, &asks(1, b"/a"), &asks(3, b"/b")].concat();
+    client.write_all(&asked).unwrap();
+    let deadline = Instant::now() + LONG;
+    while standing.proxy.pulse().n_open_calls() < 2 {
+        assert!(Instant::now() < deadline, "they never came");
+        tokio::task::yield_now().await;
+    }
+    standing.proxy.tell_open().await;
+    answer.send(()).unwrap();
+    client.read_exact(&mut [0; 9 + 10 + 10]).unwrap();
+    let told = standing.interactions().await;
+    let of = |path: &str| {
+        let is_it = |told: &&Interaction| told.request.get("path") == Some(&Value::text(path));
+        told.iter().filter(is_it).collect::<Vec<_>>()
+    };
+    for path in ["/a", "/b"] {
+        let [open, ended] = of(path)[..] else { panic!("{path}: {told:?}") };
+        assert!(open.elapsed.is_none() && ended.elapsed.is_some(), "{path}: {told:?}");
+        assert_eq!(open.id, ended.id, "{path}: {told:?}");
+    }
+    assert_ne!(of("/a")[0].id, of("/b")[0].id);
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_rest_of_a_long_body_passes_uncopied_and_as_it_is() {

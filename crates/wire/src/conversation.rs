@@ -9,7 +9,7 @@
 //! chunk ─▶ written ─▶ feed ─▶ framing, kept bytes ─▶ Exchange ─▶ Captured::read ─▶ request, reply, message
 //! ```
 
-use crate::splitter::{Splitter, Splitting};
+use crate::splitter::{Call, Splitter, Splitting};
 use seam_event::InteractionError;
 use seam_value::Value;
 use std::borrow::Cow;
@@ -145,7 +145,7 @@ pub trait Conversation: Send {
     fn n_open(&self) -> usize;
 
     /// What is open, as far as it has come: without an end, and without an error. It stays open, and what it is told as
-    /// at its end has the same beginning.
+    /// at its end has the same beginning and is the same call.
     fn unfinished(&self) -> Vec<Exchange> {
         Vec::new()
     }
@@ -197,6 +197,9 @@ pub trait Conversation: Send {
 
 /// One finished exchange: one request with its reply, or one message, not yet read.
 pub struct Exchange {
+    /// Which call of its connection it is, where calls may end in another order than they began in: what was told while it
+    /// was open is known again by this. Where they can't, and for messages, none: when it began says enough.
+    pub call: Option<Call>,
     /// When its first byte passed: time since the run began.
     pub began: Duration,
     /// When its last byte passed; none where it never ended.

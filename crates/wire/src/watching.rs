@@ -51,6 +51,8 @@ pub(crate) struct Watching<S> {
 /// A request whose reply has not ended.
 struct Open {
     began: Duration,
+    /// None where it was asked before the connection came to this protocol, and may have been told as no call of it.
+    call: Option<Call>,
     awaited: bool,
     request: Box<dyn Captured>,
     reply: Option<Box<dyn Captured>>,
@@ -66,7 +68,8 @@ impl<S: Resumed> Watching<S> {
 
     /// A call that was asked before the connection came to this protocol.
     pub(crate) fn begin_with(&mut self, call: Call, began: Duration, request: Box<dyn Captured>) {
-        let open = Open { began, awaited: true, request, reply: None, request_is_whole: true, cut: false };
+        let (awaited, request_is_whole) = (true, true);
+        let open = Open { began, call: None, awaited, request, reply: None, request_is_whole, cut: false };
         self.open.insert(call, open);
     }
 
@@ -80,6 +83,7 @@ impl<S: Resumed> Watching<S> {
                 }
                 let open = Open {
                     began: at,
+                    call: Some(call),
                     awaited,
                     // What is streamed is told message by message.
                     cut: !whole && awaited && !read.keeps_on(),
@@ -114,7 +118,8 @@ impl<S: Resumed> Watching<S> {
                 Direction::ToConsumer => {}
             },
             Of::Message { read, .. } => {
-                out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured: read });
+                let (ended, error, cut) = (Some(at), None, false);
+                out.push(Exchange { call: None, began: at, ended, error, cut, captured: read });
             }
         }
         Ok(())
@@ -130,6 +135,7 @@ impl<S: Resumed> Watching<S> {
 impl Open {
     fn told(self, ended: Option<Duration>, error: Option<InteractionError>) -> Exchange {
         Exchange {
+            call: self.call,
             began: self.began,
             ended,
             error,
@@ -171,9 +177,10 @@ impl<S: Resumed + 'static> Conversation for Watching<S> {
 
     fn unfinished(&self) -> Vec<Exchange> {
         let told = self.splitter.unfinished().into_iter().filter_map(|(call, request, reply)| {
-            let began = self.open.get(&call).filter(|open| open.request_is_whole)?.began;
+            let open = self.open.get(&call).filter(|open| open.request_is_whole)?;
             let captured = Box::new(Both { request, reply });
-            Some(Exchange { began, ended: None, error: None, cut: false, captured })
+            let (call, began) = (open.call, open.began);
+            Some(Exchange { call, began, ended: None, error: None, cut: false, captured })
         });
         told.collect()
     }

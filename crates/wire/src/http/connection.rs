@@ -183,7 +183,14 @@ impl Connection {
             // One that is longer than what is kept is told by nobody.
             if is_event {
                 let captured = Box::new(EventRead { path: path_of(open.kept.request.head()), event });
-                out.push(Exchange { began: at, ended: Some(at), error: None, cut: false, captured });
+                out.push(Exchange {
+                    call: None,
+                    began: at,
+                    ended: Some(at),
+                    error: None,
+                    cut: false,
+                    captured,
+                });
             }
         }
         passing.drain(..begin);
@@ -248,6 +255,7 @@ impl Open {
     fn told(self, error: Option<InteractionError>) -> Exchange {
         let kept = self.kept;
         Exchange {
+            call: None,
             began: self.began,
             ended: self.ended,
             error,

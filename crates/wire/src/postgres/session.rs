@@ -468,7 +468,7 @@ impl Session {
         let told = calls.map(|entry| {
             let captured = PostgresExchange { asked: Asked::from(&entry.awaited), reply: Reply::default() };
             let captured = Box::new(captured);
-            Exchange { began: entry.began, ended: None, error: None, cut: false, captured }
+            Exchange { call: None, began: entry.began, ended: None, error: None, cut: false, captured }
         });
         told.collect()
     }
@@ -505,7 +505,7 @@ impl Session {
         let cut =
             reply.rows_left_out || [&reply.copied_in, &reply.copied_out].into_iter().any(Copied::is_cut);
         let captured = Box::new(PostgresExchange { asked, reply });
-        out.push(Exchange { began, ended, error, cut, captured });
+        out.push(Exchange { call: None, began, ended, error, cut, captured });
     }
 }
 

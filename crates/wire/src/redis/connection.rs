@@ -273,6 +273,7 @@ impl Connection {
     ) {
         self.room.give_back(command.kept.bytes.len());
         out.push(Exchange {
+            call: None,
             began: command.began,
             ended,
             error,
@@ -321,6 +322,7 @@ impl Conversation for Connection {
     fn unfinished(&self) -> Vec<Exchange> {
         let calls = self.awaited.iter().filter(|command| command.is_call());
         let told = calls.map(|Open { began, kept, .. }| Exchange {
+            call: None,
             began: *began,
             ended: None,
             error: None,

@@ -349,7 +349,7 @@ impl Session {
     ) {
         self.room.give_back(exchange.n_own());
         let cut = exchange.content.is_cut();
-        out.push(Exchange { began, ended, error, cut, captured: Box::new(exchange) });
+        out.push(Exchange { call: None, began, ended, error, cut, captured: Box::new(exchange) });
     }
 
     /// A direction ended. `in_content` says that a mail was on its way.

@@ -127,6 +127,7 @@ impl Conversation for Connection {
         if let Some(began) = self.began.take() {
             let captured = std::mem::take(&mut self.captured);
             out.push(Exchange {
+                call: None,
                 began,
                 ended: (how == End::Fin).then_some(at),
                 error: (how == End::Reset).then_some(InteractionError::Reset),
