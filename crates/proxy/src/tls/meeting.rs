@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -206,7 +206,10 @@ impl Meeting {
             }
         } else {
             let is_elsewhere = !matches!(provider, Socket::Tcp(_));
-            if self.seen.has_none() || is_elsewhere || self.protocol.asks_for_tls(Urge::Declared).is_some() {
+            if self.seen.has_none(Instant::now())
+                || is_elsewhere
+                || self.protocol.asks_for_tls(Urge::Declared).is_some()
+            {
                 return Met::Plain;
             }
             let Socket::Tcp(stream) = provider.take() else { return Met::Plain };
@@ -221,7 +224,12 @@ impl Meeting {
                 self.seen.speaks();
                 return Met::Tls(name);
             }
-            Ok(Err(error)) => is_no_tls(&error),
+            Ok(Err(error)) => {
+                if !had_spoken && error.kind() == io::ErrorKind::UnexpectedEof {
+                    self.seen.left(Instant::now());
+                }
+                is_no_tls(&error)
+            }
             Err(_) => {
                 self.seen.says_none();
                 false

@@ -23,8 +23,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, crypto};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Who vouches for the seams of one run. Its key is nowhere but in memory.
 #[derive(Clone)]
@@ -79,9 +81,16 @@ pub(crate) struct SeamTls {
     pub(crate) seen: Arc<SeenTls>,
 }
 
+/// For so long nobody is asked again who only left when it was asked, and did so more than once: it may have been starting.
+const ASKED: Duration = Duration::from_secs(10);
+
 /// Whether somebody speaks TLS, as far as that was seen.
 #[derive(Debug, Default)]
-pub(crate) struct SeenTls(AtomicU8);
+pub(crate) struct SeenTls {
+    known: AtomicU8,
+    /// How often it has left without a word when it was asked, and until when it is taken to speak none for that.
+    left: Mutex<(u32, Option<Instant>)>,
+}
 
 impl SeenTls {
     const SPEAKS: u8 = 1;
@@ -89,22 +98,35 @@ impl SeenTls {
 
     /// A handshake with it came about.
     fn speaks(&self) {
-        self.0.store(Self::SPEAKS, Ordering::SeqCst);
+        *self.times_left() = (0, None);
+        self.known.store(Self::SPEAKS, Ordering::SeqCst);
     }
 
     /// It was asked, and said something that is no TLS, or nothing for long. Who spoke it before is asked again: it may have
     /// said so while it was starting.
     fn says_none(&self) {
         let known = if self.has_spoken() { 0 } else { Self::SPEAKS_NONE };
-        self.0.store(known, Ordering::SeqCst);
+        self.known.store(known, Ordering::SeqCst);
     }
 
     fn has_spoken(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == Self::SPEAKS
+        self.known.load(Ordering::SeqCst) == Self::SPEAKS
     }
 
-    fn has_none(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == Self::SPEAKS_NONE
+    /// It has left when it was asked, without a word of anything.
+    fn left(&self, now: Instant) {
+        let (n_times, until) = &mut *self.times_left();
+        *n_times = n_times.saturating_add(1);
+        *until = (*n_times > 1).then(|| now + ASKED);
+    }
+
+    fn times_left(&self) -> MutexGuard<'_, (u32, Option<Instant>)> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_none(&self, now: Instant) -> bool {
+        let has_left = self.times_left().1.is_some_and(|until| now < until);
+        has_left || self.known.load(Ordering::SeqCst) == Self::SPEAKS_NONE
     }
 }
 
@@ -184,14 +206,23 @@ mod tests {
 
     #[test]
     fn who_spoke_it_before_is_asked_again() {
-        let seen = SeenTls::default();
+        let (seen, now) = (SeenTls::default(), Instant::now());
         seen.speaks();
         seen.says_none();
-        assert!(!seen.has_spoken() && !seen.has_none());
+        assert!(!seen.has_spoken() && !seen.has_none(now));
         seen.says_none();
-        assert!(seen.has_none());
+        assert!(seen.has_none(now));
         let never = SeenTls::default();
         never.says_none();
-        assert!(never.has_none());
+        assert!(never.has_none(now));
+        let leaves = SeenTls::default();
+        leaves.left(now);
+        assert!(!leaves.has_none(now), "it may be starting");
+        leaves.left(now);
+        assert!(leaves.has_none(now) && leaves.has_none(now + ASKED / 2) && !leaves.has_none(now + ASKED));
+        leaves.left(now + ASKED);
+        assert!(leaves.has_none(now + ASKED), "it is asked once, then");
+        leaves.speaks();
+        assert!(!leaves.has_none(now + ASKED));
     }
 }
