@@ -185,8 +185,9 @@ fn pass_once(
 ) -> Read {
     let n_read = match from.try_read(buffer) {
         Ok(0) => {
-            tap.borrow_mut().ended(direction, End::Fin);
-            to.end_writing();
+            let how = how_ended(direction, from);
+            tap.borrow_mut().ended(direction, how);
+            to.end_writing_as(how);
             return Read::End;
         }
         Ok(n_read) => n_read,
@@ -223,6 +224,12 @@ fn pass_once(
         from.acknowledge();
     }
     Read::Passed { rest: buffer[n_written..n_read].to_vec(), n_read }
+}
+
+/// How a side that says nothing more has ended its direction. Of a consumer it matters to nobody: all that it may ask says
+/// itself how long it is.
+pub(crate) fn how_ended(direction: Direction, from: &Socket) -> End {
+    if direction == Direction::ToConsumer && from.is_cut_off() { End::CutOff } else { End::Fin }
 }
 
 /// Waits until something can be read; none where there is to be looked first at what is to be done.

@@ -5,6 +5,7 @@
 
 use crate::tls::TlsSocket;
 use rustix::net::{RecvFlags, recv};
+use seam_wire::End;
 use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
@@ -133,6 +134,19 @@ impl Socket {
             }
             Self::Gone => Ok(()),
         };
+    }
+
+    /// Did its other side end it without saying so over TLS?
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Tls(socket) if socket.is_cut_off())
+    }
+
+    /// Tells the other side that nothing more comes, as it was told here: over TLS not at all where nobody said so.
+    pub(crate) fn end_writing_as(&self, how: End) {
+        match self {
+            Self::Tls(socket) if how == End::CutOff => socket.cut_off(),
+            _ => self.end_writing(),
+        }
     }
 
     /// Makes closing this socket a reset (RST), as far as its kind has such a thing.

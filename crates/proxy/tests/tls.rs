@@ -252,3 +252,79 @@ async fn a_provider_that_is_cut_off_in_the_handshake_speaks_tls_all_the_same() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_of_which_tls_says_nothing_is_passed_on_as_such_and_told_where_it_matters() {
+    const UNTIL_CLOSE: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc";
+    const WITH_LENGTH: &str = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc";
+    for (said, says_goodbye, is_told) in
+        [(UNTIL_CLOSE, true, false), (UNTIL_CLOSE, false, true), (WITH_LENGTH, false, false)]
+    {
+        for is_held in [false, true] {
+            let config = by_itself();
+            let bed = bed("http", move |stream| {
+                let mut stream =
+                    StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+                read_message(&mut stream);
+                stream.write_all(said.as_bytes()).unwrap();
+                if says_goodbye {
+                    stream.conn.send_close_notify();
+                }
+                stream.flush().unwrap();
+                stream.sock.shutdown(std::net::Shutdown::Write).unwrap();
+                let _ = stream.sock.read_to_end(&mut Vec::new());
+            })
+            .await;
+            if is_held {
+                let kind = Kind::Fault(read_fault(&parse(r#"{"latency":"1ms"}"#).unwrap()).unwrap());
+                let (name, often, chance) = ("fault".to_owned(), Often::default(), Chance::new(1, ""));
+                let spec = RuleSpec { name, kind, filter: None, filters_replies: false, often, chance };
+                bed.proxy.put(|_| true, &Arc::new(Rule::new(spec)));
+            }
+            let mut client = bed.connect("api");
+            client.write_all(b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            let mut came = Vec::new();
+            let ended = client.read_to_end(&mut came);
+            assert_eq!(String::from_utf8_lossy(&came), said, "held: {is_held}");
+            let ended = ended.map_err(|error| error.kind());
+            let expect = if says_goodbye { Ok(said.len()) } else { Err(std::io::ErrorKind::UnexpectedEof) };
+            assert_eq!(ended, expect, "held: {is_held}, {said}");
+            drop(client);
+            assert!(bed.proxy.drain(LONG).await);
+            let seen = bed.notes.0.lock().unwrap();
+            let [call] = &seen[..] else { panic!("held: {is_held}, {seen:?}") };
+            assert_eq!((call.error, call.cut), (None, false), "{call:?}");
+            assert_eq!(call.reply.get("cut_off").is_some(), is_told, "held: {is_held}, {call:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_when_asked_for_tls_is_not_asked_each_time() {
+    const CLIENTS: usize = 6;
+    let n_asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&n_asked);
+    let bed = bed("http", move |mut stream| {
+        let mut first = [0];
+        if stream.peek(&mut first).is_ok() && first == [0x16] {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // All of it is read, or it would be a reset.
+            let _ = stream.read(&mut [0; 16 * 1024]);
+            return;
+        }
+        if first != [0] {
+            read_message(&mut stream);
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+    })
+    .await;
+    for number in 0..CLIENTS {
+        let mut client = bed.connect("api");
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        let mut came = [0; 12];
+        client.read_exact(&mut came).unwrap();
+        assert!(came.ends_with(b"204"), "{number}");
+    }
+    let n_asked = n_asked.load(Ordering::SeqCst);
+    assert!((2..CLIENTS).contains(&n_asked), "asked {n_asked} times");
+}

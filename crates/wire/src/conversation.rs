@@ -41,6 +41,9 @@ impl Direction {
 pub enum End {
     /// Its sender has closed it in order; the other direction may go on.
     Fin,
+    /// The provider has closed it, and has not said over TLS that it has said everything (RFC 8446, 6.1). Many never do; but
+    /// of what only the end completes a part may be missing.
+    CutOff,
     /// Its sender has reset the connection; both directions are over.
     Reset,
     /// Neither side did anything: the seam itself is taken down. What is open stays without an end.
@@ -88,8 +91,8 @@ pub(crate) fn why_unfinished(how: End, gave_up: bool) -> Option<InteractionError
         End::Stopped => None,
         End::Reset => Some(InteractionError::Reset),
         // The asking side went away before the reply had come: its patience was at an end.
-        End::Fin if gave_up => Some(InteractionError::Timeout),
-        End::Fin => Some(InteractionError::Closed),
+        End::Fin | End::CutOff if gave_up => Some(InteractionError::Timeout),
+        End::Fin | End::CutOff => Some(InteractionError::Closed),
     }
 }
 

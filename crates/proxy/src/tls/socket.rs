@@ -59,6 +59,8 @@ struct State {
     ending: Ending,
     /// It has ended, or what came is no TLS.
     has_failed: bool,
+    /// It has ended, and TLS has not.
+    is_cut_off: bool,
     trouble: Trouble,
 }
 
@@ -68,7 +70,7 @@ enum Ending {
     No,
     /// Nothing more is to be written.
     Wanted,
-    /// The other side was told so, over TLS.
+    /// The other side was told so over TLS, or is not to be told.
     Said,
     /// And so was its kernel.
     Over,
@@ -152,6 +154,21 @@ impl TlsSocket {
         let mut state = lock(&self.0.state);
         if state.ending == Ending::No {
             state.ending = Ending::Wanted;
+        }
+        drop(state);
+        self.flush();
+    }
+
+    /// Did the other side end it without saying so?
+    pub(crate) fn is_cut_off(&self) -> bool {
+        lock(&self.0.state).is_cut_off
+    }
+
+    /// Tells the other side nothing more, and not that it was all.
+    pub(crate) fn cut_off(&self) {
+        let mut state = lock(&self.0.state);
+        if state.ending == Ending::No {
+            state.ending = Ending::Said;
         }
         drop(state);
         self.flush();
@@ -296,6 +313,7 @@ impl State {
             is_flushing: false,
             ending: Ending::No,
             has_failed: false,
+            is_cut_off: false,
             trouble,
         }
     }
@@ -331,7 +349,10 @@ impl State {
                 Ok(n_read) => return Ok(n_read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // It ended without saying so, which many do.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.is_cut_off = true;
+                    return Ok(0);
+                }
                 Err(error) => return Err(error),
             }
             if self.has_failed {
@@ -349,6 +370,7 @@ impl State {
                     if tls.is_handshaking() {
                         self.trouble.ended_early();
                     }
+                    self.is_cut_off = !processed.peer_has_closed();
                     return Ok(0);
                 }
                 Ok(_) => {}

@@ -296,11 +296,12 @@ impl Conversation for Connection {
             self.consumer_ended = true;
             return;
         }
-        if how == End::Fin
+        if matches!(how, End::Fin | End::CutOff)
             && self.replies.is_until_close()
             && let Some(open) = self.open.front_mut()
         {
             (open.ended, self.replies) = (Some(at), Stream::new());
+            open.kept.reply.is_cut_off = how == End::CutOff;
         }
         while let Some(open) = self.open.front() {
             // An answer that came before the request had ended is an answer all the same.

@@ -19,6 +19,8 @@ pub(super) struct Message {
     pub(super) length: u64,
     /// The body's bytes that nobody has taken out yet, for one that is cut into events as it passes.
     pub(super) passing: Option<Vec<u8>>,
+    /// Only the connection's end has ended it, of which TLS did not say that it was to come.
+    pub(super) is_cut_off: bool,
 }
 
 impl Message {

@@ -119,6 +119,7 @@ const REPLY: &[Field] = &[
     BODY,
     TEXT,
     LENGTH,
+    CUT_OFF,
     TRAILERS,
 ];
 
@@ -149,4 +150,10 @@ const BODY: Field = Field::optional(
 const TEXT: Field = Field::optional("text", Shape::Text, "the body as text, unpacked; null where it is none");
 const TRAILERS: Field =
     Field::optional("trailers", ANY_MAP, "the headers after a chunked body, where there are any");
+const CUT_OFF: Field = Field::optional(
+    "cut_off",
+    Shape::Boolean,
+    "true where only the end of the connection ended the body and TLS did not say that it was all, as it should: a part \
+        may be missing",
+);
 const LENGTH: Field = Field::optional("length", Shape::Integer, "the body's bytes as sent, kept or not");

@@ -157,6 +157,9 @@ fn read_rest(message: &Message, read: Headers, cut: &mut bool, begin: impl FnOnc
     map.insert("body".to_owned(), decoded.value);
     map.insert("text".to_owned(), decoded.text);
     map.insert("length".to_owned(), Value::from(message.length));
+    if message.is_cut_off {
+        map.insert("cut_off".to_owned(), Value::Bool(true));
+    }
     if !message.trailers().is_empty() {
         let mut trailers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         if let Ok(httparse::Status::Complete((_, trailers))) =

@@ -120,7 +120,8 @@ impl Conversation for Connection {
 
     fn end(&mut self, direction: Direction, how: End, at: Duration, out: &mut Vec<Exchange>) {
         self.part_mut(direction).ended = true;
-        let over = how != End::Fin || (self.captured.request.ended && self.captured.reply.ended);
+        let in_order = matches!(how, End::Fin | End::CutOff);
+        let over = !in_order || (self.captured.request.ended && self.captured.reply.ended);
         if !over {
             return;
         }
@@ -129,7 +130,7 @@ impl Conversation for Connection {
             out.push(Exchange {
                 call: None,
                 began,
-                ended: (how == End::Fin).then_some(at),
+                ended: in_order.then_some(at),
                 error: (how == End::Reset).then_some(InteractionError::Reset),
                 cut: captured.request.is_cut() || captured.reply.is_cut(),
                 captured: Box::new(captured),

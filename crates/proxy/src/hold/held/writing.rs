@@ -5,9 +5,9 @@ use super::{Ended, Held};
 use crate::hold::lane::Act;
 use crate::hold::until_broken;
 use crate::observer::Seen;
-use crate::relay::Over;
+use crate::relay::{Over, how_ended};
 use crate::stand::{Undialled, dial};
-use seam_wire::Direction;
+use seam_wire::{Direction, End};
 use std::io;
 use std::rc::Rc;
 use tokio::time::Instant;
@@ -162,8 +162,10 @@ impl Held {
                         }
                     }
                     Direction::ToConsumer => {
-                        self.with.tap.borrow_mut().ended_in_order(to);
-                        self.with.consumer.end_writing();
+                        let provider = self.with.provider.as_ref().filter(|_| self.provider_ended);
+                        let how = provider.map_or(End::Fin, |provider| how_ended(to, provider));
+                        self.with.tap.borrow_mut().ended(to, how);
+                        self.with.consumer.end_writing_as(how);
                     }
                 }
                 self.lane(to).end();
