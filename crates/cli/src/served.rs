@@ -39,6 +39,15 @@ pub(crate) struct Stands {
     /// Answers of WireMock mappings are never packed with gzip, also for those who take that
     #[arg(long)]
     disable_gzip: bool,
+    /// Pages of any origin may read what WireMock mappings answer
+    #[arg(long)]
+    enable_stub_cors: bool,
+    /// So many requests are remembered at most where WireMock mappings answer
+    #[arg(long, value_name = "NUMBER")]
+    max_request_journal_entries: Option<usize>,
+    /// Ask this server what no mapping of a `--wiremock` answers (a mapping of priority 10, until the next reset)
+    #[arg(long, value_name = "URL", requires = "wiremocks")]
+    proxy_all: Option<String>,
     /// Make the proxies of this configuration file of Toxiproxy's
     #[arg(long, value_name = "FILE")]
     toxiproxy_config: Option<PathBuf>,
@@ -181,7 +190,13 @@ impl Stands {
     /// How mappings are answered, in folders and at the control address.
     pub(crate) fn manner(&self) -> Manner {
         let templates = if self.global_response_templating { Templates::All } else { Templates::Named };
-        Manner { templates, never_packs: self.disable_gzip }
+        Manner {
+            templates,
+            never_packs: self.disable_gzip,
+            is_shared: self.enable_stub_cors,
+            most_events: self.max_request_journal_entries,
+            proxy_all: self.proxy_all.clone(),
+        }
     }
 
     /// Is nothing to stand?

@@ -9,6 +9,7 @@
 //! for every other seam.
 
 use crate::packing::{Packing, takes_gzip};
+use crate::sharing::{preflight, shared};
 use crate::wiremock::{Files, jetty};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -82,6 +83,8 @@ pub(crate) struct Mapped {
     pub(crate) reserved: Reserved,
     /// Packs answers for those who take that; none where nothing is packed.
     pub(crate) packing: Option<Packing>,
+    /// May pages of any origin read what is answered?
+    pub(crate) is_shared: bool,
 }
 
 impl Mapped {
@@ -159,6 +162,10 @@ fn media_type(path: &str) -> &'static str {
 
 impl Answers for Mapped {
     fn at_a_glance(&self, glance: Glance<'_>) -> Option<Answering> {
+        if self.is_shared {
+            // What a page asks is looked at whole.
+            return None;
+        }
         let request = Request::at_a_glance(glance, jiff::Timestamp::now())?;
         if self.is_reserved(request.path()) {
             return Some(answering(Say::Pass));
@@ -176,16 +183,30 @@ impl Answers for Mapped {
             return Some(answering(Say::Pass));
         }
         let now = jiff::Timestamp::now();
+        if !self.is_shared {
+            return Some(self.answered(asked, path, now));
+        }
+        let request = Request::of(asked, now);
+        if let Some(answer) = preflight(&request) {
+            return Some(answering(Say::Answer(Arc::new(answer))));
+        }
+        Some(shared(self.answered(asked, path, now), &request))
+    }
+}
+
+impl Mapped {
+    /// What a mapping answers, or a file, or that there is none.
+    fn answered(&self, asked: &Asked<'_>, path: &str, now: jiff::Timestamp) -> Answering {
         let request = Request::of(asked, now);
         let packing = self.packing_for(&request);
         if let Some(answer) = self.wiremock.serve(request).answering {
-            return Some(packed(answer, packing));
+            return packed(answer, packing);
         }
         if let Some(file) = self.file(asked, path) {
-            return Some(file);
+            return file;
         }
         let report = self.wiremock.not_matched(&Request::of(asked, now));
-        Some(answering(Say::Answer(Arc::new(not_found(&report)))))
+        answering(Say::Answer(Arc::new(not_found(&report))))
     }
 }
 

@@ -19,6 +19,7 @@ mod own;
 mod packing;
 mod seams;
 mod server;
+mod sharing;
 mod toxiproxy;
 mod wiremock;
 

@@ -8,8 +8,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use seam_value::{Map, Value};
 use seam_wire::{Answering, Say};
+use std::collections::VecDeque;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// So many answers that are always the same are kept packed; longer ones than this are not.
 const MOST: usize = 64;
@@ -30,11 +31,23 @@ const UNPACKED: &[&str] = &[
     "text/event-stream",
 ];
 
+/// So many answers are remembered to have been said once.
+const SEEN: usize = 256;
+
 /// Packs answers, and keeps what it has packed.
 #[derive(Default)]
 pub(crate) struct Packing {
-    /// As they were, and packed.
-    known: Mutex<Vec<(Arc<Value>, Arc<Value>)>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of answers. Only what is said a second time is kept: what a template makes for one request never is, and
+/// would push out what is always the same.
+#[derive(Default)]
+struct Known {
+    /// As they were, and packed; the newest last.
+    packed: Vec<(Arc<Value>, Arc<Value>)>,
+    /// Those that were said once. Held so, an address is given to no other value, and the value is not kept.
+    seen: VecDeque<Weak<Value>>,
 }
 
 impl Packing {
@@ -49,20 +62,38 @@ impl Packing {
     }
 
     fn packed(&self, answer: &Arc<Value>) -> Arc<Value> {
-        // A list is whole after every change.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, packed)) = known.iter().find(|(other, _)| Arc::ptr_eq(other, answer)) {
-            return Arc::clone(packed);
+        let known = self.known().packed.iter().find(|(other, _)| Arc::ptr_eq(other, answer)).cloned();
+        if let Some((_, packed)) = known {
+            return packed;
         }
+        // Nobody waits for this.
         let packed = Arc::new(pack(answer));
-        // What only this request is answered with is never asked for again.
-        if Arc::strong_count(answer) > 1 && body_of(answer).len() <= LONGEST {
-            if known.len() == MOST {
-                known.remove(0);
-            }
-            known.push((Arc::clone(answer), Arc::clone(&packed)));
+        if body_of(answer).len() <= LONGEST {
+            self.known().note(answer, &packed);
         }
         packed
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // It is whole after every change.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn note(&mut self, answer: &Arc<Value>, packed: &Arc<Value>) {
+        let Some(at) = self.seen.iter().position(|seen| seen.as_ptr() == Arc::as_ptr(answer)) else {
+            if self.seen.len() == SEEN {
+                self.seen.pop_front();
+            }
+            self.seen.push_back(Arc::downgrade(answer));
+            return;
+        };
+        self.seen.remove(at);
+        if self.packed.len() == MOST {
+            self.packed.remove(0);
+        }
+        self.packed.push((Arc::clone(answer), Arc::clone(packed)));
     }
 }
 
@@ -166,12 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_its_own_is_packed_once() {
+    fn what_is_always_the_same_is_packed_twice_and_kept() {
         let answer = Arc::new(parse(r#"{"headers":{"ETag":"\"a\""},"text":"hello"}"#).unwrap());
         let packing = Packing::default();
-        let kept = Arc::clone(&answer);
-        let packed = packing.packed(&kept);
-        assert!(Arc::ptr_eq(&packed, &packing.packed(&kept)));
+        packing.packed(&answer);
+        let packed = packing.packed(&answer);
+        // However many are said once, and however long somebody else holds them.
+        let once: Vec<Arc<Value>> = (0..2 * MOST).map(|_| Arc::new(Value::clone(&answer))).collect();
+        for one in &once {
+            packing.packed(one);
+        }
+        assert!(Arc::ptr_eq(&packed, &packing.packed(&answer)));
+        assert_eq!(packing.known().packed.len(), 1);
         assert_eq!(
             packed.get("headers").unwrap().to_string(),
             r#"{"ETag":"\"a--gzip\"","Content-Encoding":"gzip"}"#

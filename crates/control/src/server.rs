@@ -19,6 +19,7 @@ use seam_expr::Chance;
 use seam_proxy::ProxyError;
 use seam_stub::Surroundings;
 use seam_stub::wiremock::{Templates, WireMock};
+use seam_value::Value;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -96,12 +97,18 @@ pub struct Control {
 }
 
 /// How mappings are answered, beyond what they say themselves: some of the words of WireMock's own program.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Manner {
     /// Whose answers are templates.
     pub templates: Templates,
     /// Are answers sent as they are, also to those who take them packed with gzip?
     pub never_packs: bool,
+    /// May pages of any origin read what mappings answer?
+    pub is_shared: bool,
+    /// How many requests are remembered at most; as many as there is room for where nothing is said.
+    pub most_events: Option<usize>,
+    /// Who is asked, in a folder, what no mapping of more than the lowest priority answers.
+    pub proxy_all: Option<String>,
 }
 
 /// An address while it is served.
@@ -117,7 +124,7 @@ impl Control {
     pub async fn serve(self, address: SocketAddr) -> Result<Served, ControlError> {
         let files = Arc::new(Files::of(None));
         let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(self.manner.templates);
-        let wiremock = Arc::new(wiremock);
+        let wiremock = Arc::new(wiremock.with_most_events(self.manner.most_events));
         let own = Own::new(Arc::clone(&self.house), Arc::clone(&wiremock));
         let admin = Admin { wiremock, files, stands: Some(Stands::new(self.house)), began: Instant::now() };
         let serving = Serving { toxiproxy: Some(self.toxiproxy), own: Some(own), admin };
@@ -133,13 +140,19 @@ pub async fn serve_wiremock(
 ) -> Result<(Served, Vec<String>), ControlError> {
     let files = Arc::new(Files::of(Some(root.to_owned())));
     let wiremock = WireMock::new(surroundings(), found_in(&files)).with_templates(manner.templates);
-    let wiremock = Arc::new(wiremock);
+    let wiremock = Arc::new(wiremock.with_most_events(manner.most_events));
     let failed = |reason: String| ControlError::Mappings { root: root.display().to_string(), reason };
     if !root.is_dir() {
         return Err(failed("there is no such folder".to_owned()));
     }
     let admin = Admin { wiremock, files, stands: None, began: Instant::now() };
     let warnings = admin.load().map_err(failed)?;
+    if let Some(base) = &manner.proxy_all {
+        // It is a mapping like those that are posted: a reset takes it away.
+        let response = Value::map([("proxyBaseUrl", Value::text(base))]);
+        let all = Value::map([("priority", Value::from(10_u16)), ("response", response)]);
+        admin.wiremock.add_mapping(&all).map_err(|wrong| failed(wrong.to_string()))?;
+    }
     let serving = Serving { toxiproxy: None, own: None, admin };
     Ok((Served::begin(address, serving, (OF_WIREMOCK, manner)).await?, warnings))
 }
@@ -165,6 +178,7 @@ impl Served {
             files: Arc::clone(&serving.admin.files),
             reserved,
             packing: (!manner.never_packs).then(Packing::default),
+            is_shared: manner.is_shared,
         };
         let (front, address) = Front::stand(address, socket.path.clone(), mapped).await?;
         let (stop, stopped) = oneshot::channel();

@@ -352,6 +352,67 @@ async fn all_mappings_may_be_templates() {
 }
 
 #[tokio::test]
+async fn some_words_of_wiremocks_program_change_how_mappings_are_answered() {
+    let (behind, _told) = server().await;
+    let root = tempfile::tempdir().unwrap();
+    let manner = Manner {
+        is_shared: true,
+        most_events: Some(2),
+        proxy_all: Some(format!("http://{behind}")),
+        ..Manner::default()
+    };
+    let (served, _) = serve_wiremock("127.0.0.1:0".parse().unwrap(), root.path(), manner).await.unwrap();
+    let address = served.address();
+    map(
+        address,
+        json!({ "request": { "url": "/mine" }, "response": { "body": "x", "headers": { "Vary": "Accept" } } }),
+    )
+    .await;
+    assert_eq!(ask(address, "GET /mine", "").await, (200, "x".to_owned()));
+    // What no mapping answers is passed on.
+    assert_eq!(ask(address, "GET /else", "").await, (203, "GET /else HTTP/1.1".to_owned()));
+    for (ask, said, silent) in [
+        (
+            "GET /mine HTTP/1.1\r\nOrigin: http://x.org",
+            &["access-control-allow-origin: http://x.org", "vary: origin", "vary: accept"] as &[&str],
+            "allow-methods",
+        ),
+        ("GET /mine HTTP/1.1", &["vary: origin"], "access-control"),
+        (
+            "OPTIONS /mine HTTP/1.1\r\nOrigin: http://x.org\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: X-A, X-B",
+            &[
+                "http/1.1 200",
+                "access-control-allow-methods: options,get,post,put,patch,delete",
+                "access-control-allow-headers: x-a,x-b",
+                "access-control-max-age: 1800",
+                "content-length: 0",
+            ],
+            "matched-stub-id",
+        ),
+        (
+            "OPTIONS /mine HTTP/1.1\r\nOrigin: http://x.org\r\nAccess-Control-Request-Method: FOO",
+            &["http/1.1 200", "vary: origin"],
+            "access-control",
+        ),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("{ask}\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer in time").unwrap();
+        let answer = answer.to_lowercase();
+        for said in said {
+            assert!(answer.contains(said), "{ask}: {said} is missing in {answer}");
+        }
+        assert!(!answer.contains(silent), "{ask}: {silent} in {answer}");
+    }
+    let (_, events) = ask(address, "GET /__admin/requests", "").await;
+    let events: Value = serde_json::from_str(&events).unwrap();
+    assert_eq!(events["requests"].as_array().unwrap().len(), 2, "{events}");
+    served.close().await;
+}
+
+#[tokio::test]
 async fn a_reset_reads_the_folder_again() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("mappings/deep");

@@ -38,6 +38,8 @@ pub(crate) struct Event {
 pub(crate) struct Journal {
     list: VecDeque<(usize, Event)>,
     n_bytes: usize,
+    /// How many are kept; where nothing is said, `MOST`.
+    pub(crate) most: Option<usize>,
 }
 
 impl Journal {
@@ -46,7 +48,7 @@ impl Journal {
         let size = event.request.weight() + event.response.as_ref().map_or(0, |value| weight(value));
         self.n_bytes += size;
         self.list.push_back((size, event));
-        while self.n_bytes > MOST_BYTES || self.list.len() > MOST {
+        while self.n_bytes > MOST_BYTES || self.list.len() > self.most.unwrap_or(MOST) {
             let Some((size, _)) = self.list.pop_front() else { break };
             self.n_bytes -= size;
         }
@@ -86,7 +88,7 @@ impl Journal {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { most: self.most, ..Self::default() };
     }
 }
 

@@ -163,6 +163,13 @@ impl WireMock {
         Self { templates, ..self }
     }
 
+    /// The same with a journal of so many requests.
+    #[must_use]
+    pub fn with_most_events(self, most: Option<usize>) -> Self {
+        lock(&self.journal).most = most;
+        self
+    }
+
     /// Answers a request and writes it into the journal, also where nothing matches it.
     pub fn serve(&self, request: Request) -> Served {
         let (id, request) = (self.new_id(), Arc::new(request));
