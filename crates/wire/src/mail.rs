@@ -32,6 +32,8 @@ pub struct Attachment {
     pub name: Option<String>,
     /// Its type in small letters: `application/pdf`.
     pub content_type: String,
+    /// The id by which the HTML refers to it, without angle brackets.
+    pub content_id: Option<String>,
     /// Its bytes, decoded.
     pub content: Vec<u8>,
 }
@@ -73,18 +75,23 @@ impl Attachment {
             PartType::Message(message) => message.raw_message().to_vec(),
             _ => part.contents().to_vec(),
         };
-        Self { name: part.attachment_name().map(str::to_owned), content_type, content }
+        let [name, content_id] =
+            [part.attachment_name(), part.content_id()].map(|text| text.map(str::to_owned));
+        Self { name, content_type, content_id, content }
     }
 
     /// As a value: `name`, `content_type`, and `content` as text or `{ base64: … }`.
     pub fn to_value(&self) -> Value {
-        let content =
-            std::str::from_utf8(&self.content).map_or_else(|_| in_base64(&self.content), Value::text);
         Value::map([
             ("name", self.name.clone().into()),
             ("content_type", Value::text(self.content_type.clone())),
-            ("content", content),
+            ("content", self.content()),
         ])
+    }
+
+    /// Its bytes as a text, or as `{ base64: … }` where they are none.
+    pub fn content(&self) -> Value {
+        std::str::from_utf8(&self.content).map_or_else(|_| in_base64(&self.content), Value::text)
     }
 }
 

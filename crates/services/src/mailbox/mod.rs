@@ -7,7 +7,7 @@ mod server;
 mod session;
 mod store;
 
-pub use mail::{Attachment, Mail};
+pub use mail::Mail;
 
 use crate::service::{Declared, EndpointInfo, RaiseCx, RaiseError, Running, Service, StopHow, Upstream};
 use crate::settings;

@@ -42,7 +42,7 @@ async fn a_mail_arrives_and_is_waited_for() {
     waited.unwrap();
     assert!(answer.ends_with("250 2.0.0 Kept as mail 1\r\n221 2.0.0 Goodbye\r\n"), "{answer}");
     let mails = fixture.mailbox.mails();
-    assert_eq!(mails[0].text.as_deref(), Some(".a dot\nä\n"));
+    assert_eq!(mails[0].read.text.as_deref(), Some(".a dot\nä\n"));
     assert_eq!(&mails[0].raw[..], "Subject: Hi\r\n\r\n.a dot\r\nä\r\n".as_bytes());
 }
 
