@@ -31,7 +31,10 @@ impl House for Controlled {
     }
 
     fn seams(&self) -> Vec<SeamView> {
-        let view = |(id, protocol, listens)| SeamView { id, protocol, listens, leads_to: String::new() };
+        let view = |(id, protocol, listens)| {
+            let leads_to = self.system.leads_to(&id);
+            SeamView { id, protocol, listens, leads_to }
+        };
         self.system
             .seams()
             .into_iter()

@@ -21,6 +21,8 @@ pub struct System {
     pub components: IndexMap<String, Component>,
     /// What must hold, besides quiet, before counts and invariants are judged.
     pub settled: Vec<Step>,
+    /// Calls that wait for something to happen: while they are open the system is quiet all the same.
+    pub waits: Vec<Node>,
     /// What must hold after every test.
     pub invariants: Vec<Invariant>,
     /// How long things may take, where nothing nearer says it.

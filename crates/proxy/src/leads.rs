@@ -177,6 +177,11 @@ impl Leads {
         });
     }
 
+    /// Where a seam leads; none where there is no such seam.
+    pub(crate) fn upstream(&self, seam: &SeamId) -> Option<Upstream> {
+        self.lock().get(seam).map(|lead| lead.state.borrow().upstream.clone())
+    }
+
     /// Where what a seam's connections are to say comes in; none where there is no such seam.
     pub(crate) fn pushes(&self, seam: &SeamId) -> Option<Pushes> {
         self.lock().get(seam).map(|lead| lead.state.borrow().pushes.clone())

@@ -39,7 +39,7 @@ pub use faults::{Effect, FAULTS, Fault, FaultKind, Moment, Struck, read_fault};
 pub use gateway::{Gateway, GatewaySpec, Passing, Patience, Permit, Told, Trust};
 pub use hold::{ByHead, Filter, HeadFilter, Kind, Often, Rule, RuleSpec};
 pub use observer::{Callers, Dialled, Strangers, Witness};
-pub use proxy::{Proxy, ProxyError, SeamSpec};
+pub use proxy::{OpenCall, OpenCalls, Proxy, ProxyError, SeamSpec};
 pub use pulse::Pulse;
 pub use reach::ExternalError;
 pub use stand::Upstream;

@@ -13,7 +13,7 @@ use crate::ways::Doors;
 use seam_event::{ComponentId, SeamId};
 use seam_value::Value;
 use seam_wire::grpc::Descriptors;
-use seam_wire::{Limits, Protocol};
+use seam_wire::{Exchange, Limits, Protocol};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -82,9 +82,35 @@ enum Order {
     Whose { provider: ComponentId, session: u32, answer: oneshot::Sender<Option<SeamId>> },
     /// To tell the calls that are open, as far as they have come.
     TellOpen(oneshot::Sender<()>),
+    /// To say which calls are open.
+    Calls(oneshot::Sender<OpenCalls>),
     /// To answer. Bytes are looked at right after they were written, on that thread: once it has answered, all
     /// that anybody has received by now has been looked at.
     Answer(oneshot::Sender<()>),
+}
+
+/// Calls that are open at one moment: requests begun whose replies have not ended.
+#[derive(Debug, Default)]
+pub struct OpenCalls {
+    /// How many there are in all.
+    pub n_all: usize,
+    /// Those that are asked to their end, and whose protocol can tell what was asked.
+    pub asked: Vec<OpenCall>,
+}
+
+/// A call that is asked and not answered.
+#[derive(Debug)]
+pub struct OpenCall {
+    /// The seam that it passes.
+    pub seam: SeamId,
+    /// The protocol by name.
+    pub protocol: &'static str,
+    /// The connection's number in the run.
+    pub connection: u64,
+    /// Has its consumer closed the connection, at least its own side of it?
+    pub consumer_left: bool,
+    /// It, as far as it has come.
+    pub exchange: Exchange,
 }
 
 impl Proxy {
@@ -129,6 +155,11 @@ impl Proxy {
             .map_err(|_| ProxyError::Gone)?;
         let address = answered.await.map_err(|_| ProxyError::Gone)?;
         address.map_err(|source| ProxyError::Io { what: seam.to_string(), source })
+    }
+
+    /// Where a seam leads; none where there is no such seam.
+    pub fn leads_to(&self, seam: &SeamId) -> Option<Upstream> {
+        self.leads.upstream(seam)
     }
 
     /// Lets all seams to which this applies lead elsewhere: new connections go there, old ones stay as they are.
@@ -244,6 +275,16 @@ impl Proxy {
         }
     }
 
+    /// The calls that are open now.
+    pub async fn calls(&self) -> OpenCalls {
+        let (answer, answered) = oneshot::channel();
+        // A proxy that is gone has nothing open.
+        if self.orders.send(Order::Calls(answer)).await.is_err() {
+            return OpenCalls::default();
+        }
+        answered.await.unwrap_or_default()
+    }
+
     /// Waits until all that has passed up to now was told to the witness, at most so long; false if the time was
     /// not enough. Where that is little it is read here, without waking any other thread.
     pub async fn drain(&self, at_most: Duration) -> bool {
@@ -317,6 +358,10 @@ async fn take_orders(
                 let _ = answer.send(whose(&shared, &provider, session));
                 continue;
             }
+            Order::Calls(answer) => {
+                let _ = answer.send(calls(&shared));
+                continue;
+            }
             Order::Answer(answer) => {
                 shared.refusals.read();
                 let _ = answer.send(());
@@ -354,6 +399,23 @@ fn stand_there(
         tokio::task::spawn_local(serving);
     }
     tokio::task::spawn_local(stand.serve(standing, state, shared.clone()));
+}
+
+fn calls(shared: &Shared) -> OpenCalls {
+    let mut open = OpenCalls::default();
+    for tap in shared.taps.borrow().values() {
+        let tap = tap.borrow();
+        let (n_all, asked) = tap.calls();
+        open.n_all += n_all;
+        open.asked.extend(asked.into_iter().map(|exchange| OpenCall {
+            seam: shared.observer.seam(tap.seam),
+            protocol: tap.protocol_name(),
+            connection: tap.connection,
+            consumer_left: tap.consumer_left(),
+            exchange,
+        }));
+    }
+    open
 }
 
 fn whose(shared: &Shared, provider: &ComponentId, session: u32) -> Option<SeamId> {

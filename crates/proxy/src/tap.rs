@@ -41,6 +41,8 @@ pub(crate) struct Tap {
     conversation: Option<Box<dyn Conversation>>,
     /// Has the provider left?
     is_over: bool,
+    /// Has the consumer left, or at least asked all that it wanted?
+    consumer_left: bool,
     /// Does nothing pass unseen?
     copies_all: bool,
     /// Calls open at the last look, to keep the pulse's sum.
@@ -84,6 +86,7 @@ impl Tap {
             conversation: Some(protocol.begin(limits)),
             unopened: true,
             is_over: false,
+            consumer_left: false,
             copies_all: false,
             n_open: 0,
             exchanges: Vec::new(),
@@ -120,6 +123,11 @@ impl Tap {
         self.unopened = answer.is_some();
         self.declined |= answer.is_some();
         answer.map(Opening::Say)
+    }
+
+    /// What is spoken, by name.
+    pub(crate) fn protocol_name(&self) -> &'static str {
+        self.protocol.name()
     }
 
     /// Was TLS declined, and did the consumer leave without another word? Then it insists on it.
@@ -269,6 +277,7 @@ impl Tap {
     /// A direction has ended.
     pub(crate) fn ended(&mut self, direction: Direction, how: End) {
         self.is_over |= direction == Direction::ToConsumer || how == End::Reset;
+        self.consumer_left |= direction == Direction::ToProvider;
         let at = self.pulse.now();
         if let Some(conversation) = &mut self.conversation {
             let exchanges = &mut self.exchanges;
@@ -296,6 +305,16 @@ impl Tap {
             let (seam, connection, by) = (self.seam, self.connection, self.harm.clone());
             self.observer.tell(Seen::Open { seam, connection, exchange, by, number });
         }
+    }
+
+    /// How many calls are open, and those of them that are asked to their end.
+    pub(crate) fn calls(&self) -> (usize, Vec<Exchange>) {
+        (self.n_open, self.conversation.as_ref().map(|conversation| conversation.calls()).unwrap_or_default())
+    }
+
+    /// Has the consumer left, or at least asked all that it wanted?
+    pub(crate) fn consumer_left(&self) -> bool {
+        self.consumer_left
     }
 
     /// The server's own number for the session.

@@ -31,6 +31,8 @@ pub struct Driver {
     pub name: String,
     /// The test in which it was recorded; none for what passed outside of tests.
     pub recorded_in: Option<String>,
+    /// How many of its steps ask something.
+    pub n_asked: usize,
     /// As it stands in the list of a file's tests.
     pub text: String,
 }
@@ -74,6 +76,26 @@ pub enum NotAsked {
     /// What it says was given by an answer to something that is not asked.
     #[error("an answer that is not asked for gave it «{0}»")]
     Given(String),
+    /// The system does so whenever it is raised.
+    #[error("the system asks by itself while it is raised")]
+    Raising,
+}
+
+impl Drivers {
+    /// Without what was asked while the system was raised, for a system that is raised before it is asked: that has done it
+    /// by then, and a migration can't be asked twice. It is what a job asked, and what passed outside of tests where there
+    /// were some.
+    #[must_use]
+    pub fn without_raising(mut self, of_job: bool) -> Self {
+        if of_job || self.list.iter().any(|driver| driver.recorded_in.is_some()) {
+            let outside = self.list.extract_if(.., |driver| driver.recorded_in.is_none());
+            let n_asked: usize = outside.map(|driver| driver.n_asked).sum();
+            if n_asked > 0 {
+                *self.not_asked.entry(NotAsked::Raising).or_default() += n_asked;
+            }
+        }
+        self
+    }
 }
 
 /// An interaction with the recording in which it stands.
@@ -152,8 +174,9 @@ pub fn as_tests(
             }
         }
         let name = unique(title(test), &drivers.list);
+        let n_asked = steps.len();
         let text = written(&name, vars, steps);
-        drivers.list.push(Driver { name, recorded_in: test.map(str::to_owned), text });
+        drivers.list.push(Driver { name, recorded_in: test.map(str::to_owned), n_asked, text });
     }
     drivers
 }
@@ -325,4 +348,32 @@ fn unique(title: &str, list: &[Driver]) -> String {
         .chain(numbered)
         .find(|name| !is_taken(name))
         .expect("there are more numbers than tests")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Driver, Drivers, NotAsked};
+
+    #[test]
+    fn what_the_system_asks_while_it_is_raised_is_not_asked_again() {
+        let driver = |recorded_in: Option<&str>| Driver {
+            name: recorded_in.unwrap_or("Outside of tests").to_owned(),
+            recorded_in: recorded_in.map(str::to_owned),
+            n_asked: 3,
+            text: String::new(),
+        };
+        let test = Some("a.seam.yaml::A");
+        for (recorded_in, of_job, n_left, n_raising) in [
+            (vec![None, test], false, 1, Some(3)),
+            (vec![None], true, 0, Some(3)),
+            // What passed while it was up, and nobody knows whom it served.
+            (vec![None], false, 1, None),
+            (vec![test], true, 1, None),
+        ] {
+            let list = recorded_in.iter().map(|test| driver(*test)).collect();
+            let left = Drivers { list, ..Drivers::default() }.without_raising(of_job);
+            let told = left.not_asked.get(&NotAsked::Raising).copied();
+            assert_eq!((left.list.len(), told), (n_left, n_raising), "{recorded_in:?}");
+        }
+    }
 }

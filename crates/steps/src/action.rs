@@ -134,6 +134,8 @@ pub enum Trouble {
     Inconclusive {
         /// Why, one line.
         reason: String,
+        /// How to mend it, where that is known.
+        hint: Option<String>,
     },
 }
 
@@ -150,7 +152,7 @@ impl Trouble {
 
     /// The step could not be judged.
     pub fn inconclusive(reason: impl Into<String>) -> Self {
-        Self::Inconclusive { reason: reason.into() }
+        Self::Inconclusive { reason: reason.into(), hint: None }
     }
 
     /// The same, about this place.

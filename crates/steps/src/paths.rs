@@ -127,7 +127,12 @@ pub(crate) fn check_where(
     // `that` asks about the interaction as a whole.
     for entry in entries.iter().filter(|entry| entry.key.value != "that") {
         let Ok(path) = Path::parse(&entry.key.value) else { continue };
-        let Some((name, known)) = stray(path.segments(), fields, protocols) else { continue };
+        let Some((name, known)) = stray(path.segments(), fields, protocols) else {
+            if let Some(error) = of_grpc(entry, protocols) {
+                found.push(error);
+            }
+            continue;
+        };
         let spoken: Vec<String> = protocols.iter().map(|protocol| format!("`{}`", protocol.name())).collect();
         let of = if spoken.is_empty() { String::new() } else { format!(" of {}", spoken.join(" or ")) };
         let error = match INTERACTION.iter().find(|field| field.name == name) {
@@ -140,6 +145,16 @@ pub(crate) fn check_where(
         };
         found.push(error.suggest(name, known));
     }
+}
+
+/// A call of gRPC that is asked for by its path, which it does not have: what passes there and is none may have one.
+fn of_grpc(entry: &Entry, protocols: &[&'static dyn Protocol]) -> Option<Diagnostic> {
+    let is_grpc = !protocols.is_empty() && protocols.iter().all(|protocol| protocol.name() == "grpc");
+    let path = entry.node.as_text().filter(|_| is_grpc && entry.key.value == "request.path")?;
+    let (service, method) =
+        path.strip_prefix('/')?.split_once('/').filter(|(_, method)| !method.contains('/'))?;
+    let error = Diagnostic::error("a call of gRPC has no `request.path`").at(entry.key.span, "");
+    Some(error.hint(format!("it has `request.service: {service}` and `request.method: {method}`")))
 }
 
 /// The same for what is waited for on the way to a provider: its endpoint, or all that it has.
@@ -222,6 +237,12 @@ mod tests {
                 "- http: GET gateway/x\n  expect: { stauts: 200 }",
                 "`http` steps give no `stauts` [stauts] {did you mean `status`?}",
             ),
+            (
+                "- seam: orders -> bare\n  where: { request.path: /shop.Orders/Place }\n  expect: { count: 0 }",
+                "a call of gRPC has no `request.path` [request.path] \
+                 {it has `request.service: shop.Orders` and `request.method: Place`}",
+            ),
+            ("- seam: orders -> bare\n  where: { request.path: /health }\n  expect: { count: 0 }", ""),
             (
                 "- http: GET gateway/x\n  save: { id: boddy.id }",
                 "`http` steps give no `boddy` [boddy] {did you mean `body`?}",

@@ -153,6 +153,12 @@ pub trait Conversation: Send {
         Vec::new()
     }
 
+    /// The calls of [`unfinished`](Self::unfinished) whose consumers wait for an answer: those that
+    /// [`n_open`](Self::n_open) counts.
+    fn calls(&self) -> Vec<Exchange> {
+        self.unfinished()
+    }
+
     /// The server's own number for the session, by which it tells of it: PostgreSQL's process.
     fn session(&self) -> Option<u32> {
         None

@@ -125,6 +125,17 @@ impl<S: Resumed> Watching<S> {
         Ok(())
     }
 
+    /// What is asked to its end and not answered to its end.
+    fn unfinished_of(&self, is_meant: impl Fn(&Open) -> bool) -> Vec<Exchange> {
+        let told = self.splitter.unfinished().into_iter().filter_map(|(call, request, reply)| {
+            let open = self.open.get(&call).filter(|open| open.request_is_whole && is_meant(open))?;
+            let captured = Box::new(Both { request, reply });
+            let (call, began) = (open.call, open.began);
+            Some(Exchange { call, began, ended: None, error: None, cut: false, captured })
+        });
+        told.collect()
+    }
+
     fn ended(&mut self, call: Call, at: Duration, out: &mut Vec<Exchange>) {
         if let Some(open) = self.open.remove(&call) {
             out.push(open.told(Some(at), None));
@@ -176,13 +187,11 @@ impl<S: Resumed + 'static> Conversation for Watching<S> {
     }
 
     fn unfinished(&self) -> Vec<Exchange> {
-        let told = self.splitter.unfinished().into_iter().filter_map(|(call, request, reply)| {
-            let open = self.open.get(&call).filter(|open| open.request_is_whole)?;
-            let captured = Box::new(Both { request, reply });
-            let (call, began) = (open.call, open.began);
-            Some(Exchange { call, began, ended: None, error: None, cut: false, captured })
-        });
-        told.collect()
+        self.unfinished_of(|_| true)
+    }
+
+    fn calls(&self) -> Vec<Exchange> {
+        self.unfinished_of(|open| open.awaited)
     }
 
     fn n_open(&self) -> usize {

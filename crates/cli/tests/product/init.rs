@@ -105,6 +105,22 @@ const USUAL: &[Usual] = &[
             "      SMTP_HOST: ${mail.host}",
         ],
     },
+    // Several services of one folder are several components.
+    Usual {
+        files: &[
+            (
+                "docker-compose.yml",
+                "services:\n  web:\n    build: .\n    environment: { PORT: \"80\" }\n  \
+                 worker:\n    build: { context: . }\n    command: [node, worker.js]\n",
+            ),
+            ("package.json", r#"{ "scripts": { "start": "node ." } }"#),
+        ],
+        expect: &[
+            "  web:   # package.json: its start script",
+            "  worker:   # docker-compose.yml: worker",
+            "    run: node worker.js",
+        ],
+    },
     // What cannot be read, or says nothing that we know, does no harm.
     Usual {
         files: &[

@@ -216,6 +216,9 @@ fn a_system_that_is_up_is_controlled() {
         lines.iter().find_map(|line| line.trim_start().strip_prefix("front  http://")).unwrap().to_owned();
     let seams = ask(&control, "GET /seam/seams", "");
     assert!(seams.contains("\"seam\":\"front -> back\""), "{seams}");
+    let leads_nowhere = |seam: &str| seam.contains("front -> back") && seam.contains(r#""leads_to":"""#);
+    assert!(!seams.split('{').any(leads_nowhere), "{seams}");
+    assert!(seams.contains(r#""leads_to":"127.0.0.1:"#), "{seams}");
     assert!(seams.contains(&stub), "what stands beside the system is told with it: {seams}");
     let rule = r#"{"seam": "front -> back", "stub": {"request": "GET /hello", "reply": {"json": {"from": "stub"}}}}"#;
     let put = ask(&control, "POST /seam/rules", rule);
@@ -227,6 +230,7 @@ fn a_system_that_is_up_is_controlled() {
     assert!(passed.contains("\"answered_by\":\"stub"), "{passed}");
     assert!(ask(&control, "POST /seam/components/back/stop", "").starts_with("HTTP/1.1 200"));
     assert!(ask(&control, "GET /seam/health", "").contains(r#"{"name":"back","state":"stopped"}"#));
+    assert!(ask(&control, "GET /seam/seams", "").split('{').any(leads_nowhere), "nothing listens there");
     assert!(ask(&control, "POST /seam/components/back/start", "").starts_with("HTTP/1.1 200"));
     assert!(ask(&front, "GET /next", "").contains("ok"));
     assert!(ask(&control, "POST /seam/components/none/start", "").starts_with("HTTP/1.1 404"));

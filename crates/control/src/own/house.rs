@@ -19,7 +19,7 @@ pub struct SeamView {
     pub protocol: &'static dyn Protocol,
     /// Where its consumer dials.
     pub listens: Option<SocketAddr>,
-    /// Where it leads, for people; empty where that is not known.
+    /// Where it leads, for people; empty where nothing listens there.
     pub leads_to: String,
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod system;
 pub(crate) mod test;
 mod tests;
 pub(crate) mod vocabulary;
+pub(crate) mod waits;
 
 use crate::plan::system::SystemPlan;
 use crate::plan::test::{PlannedFlow, PlannedInvariant, PlannedStep, PlannedTest};

@@ -6,15 +6,16 @@ use crate::plan::order::waits_for;
 use crate::plan::references::{Reach, reach};
 use crate::plan::secure::{PlannedTls, read_descriptors};
 use crate::plan::settings::Known;
+use crate::plan::waits::{PlannedWait, check_seam, read_where, waits};
 use indexmap::IndexMap;
 use seam_diag::{Diagnostic, Diagnostics, Span};
 use seam_event::{ComponentId, Endpoint, SeamId};
 use seam_expr::{ReferenceText, Target};
 use seam_launch::{CommandLine, Raise, Ready, RuntimeKind, read_ready, runtime};
 use seam_matcher::Statement;
-use seam_model::{Component, Node, System};
+use seam_model::{Component, Spanned, System};
 use seam_services::Declared;
-use seam_steps::{DeclaredSystem, check_awaited};
+use seam_steps::DeclaredSystem;
 use seam_wire::grpc::Descriptors;
 use seam_wire::{Protocol, protocol, protocol_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,8 @@ pub struct SystemPlan {
     pub seams: Vec<PlannedSeam>,
     /// For each component those that must be ready before it starts.
     pub(crate) waits_for: BTreeMap<String, BTreeSet<String>>,
+    /// Calls that are open while they wait for something to happen.
+    pub(crate) waits: Vec<PlannedWait>,
 }
 
 /// A command run once before the start.
@@ -128,6 +131,12 @@ impl SystemPlan {
         self.secrets.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Components that do something once and have ended when they are ready.
+    pub fn jobs(&self) -> impl Iterator<Item = &str> {
+        let jobs = self.components.iter().filter(|(_, component)| component.is_job());
+        jobs.map(|(name, _)| name.as_str())
+    }
+
     /// Reads all components and resolves all references; mistakes go to `found`.
     pub(crate) fn read(
         system: &System,
@@ -159,10 +168,12 @@ impl SystemPlan {
             components,
             seams: Vec::new(),
             waits_for: BTreeMap::new(),
+            waits: Vec::new(),
         };
         // A component that could not be read is told already; what refers to it is not told again.
         let declared: BTreeSet<&str> = system.components.keys().map(String::as_str).collect();
         plan.resolve(&declared, found);
+        plan.waits = waits(&system.waits, &declared, &plan, found);
         plan
     }
 
@@ -195,7 +206,9 @@ impl SystemPlan {
             for callee in &component.declared.calls {
                 self.known(callee, declared, found);
             }
-            component.check_ready_seam(declared, &*self, found);
+            if let Some(seam) = component.ready.as_ref().and_then(|ready| ready.seam()) {
+                check_seam(seam, declared, &*self, found);
+            }
         }
         // `calls` shows a seam, but no order of starting.
         self.waits_for = waits_for(&refers_to);
@@ -211,12 +224,7 @@ impl SystemPlan {
         self.seams = seams;
     }
 
-    fn known(
-        &self,
-        name: &seam_model::Spanned<String>,
-        declared: &BTreeSet<&str>,
-        found: &mut Diagnostics,
-    ) -> bool {
+    fn known(&self, name: &Spanned<String>, declared: &BTreeSet<&str>, found: &mut Diagnostics) -> bool {
         if declared.contains(name.value.as_str()) {
             return self.components.contains_key(&name.value);
         }
@@ -253,10 +261,8 @@ impl PlannedComponent {
             Made::Runtime(raise, _) => texts(raise.templates(), found),
             Made::Service(_) => Vec::new(),
         };
-        let ready_where = ready
-            .as_ref()
-            .map(|ready: &Arc<dyn Ready>| read_where(ready.as_ref(), found))
-            .unwrap_or_default();
+        let ready_where =
+            ready.as_ref().map(|ready: &Arc<dyn Ready>| read_where(ready.seam(), found)).unwrap_or_default();
         let ready_texts = ready.as_ref().map(|ready: &Arc<dyn Ready>| texts(ready.templates(), found));
         let endpoints = endpoints(component, &made, found);
         Some(Self {
@@ -276,30 +282,6 @@ impl PlannedComponent {
             declared: component.clone(),
             made,
         })
-    }
-
-    /// Both sides of the seam that its readiness looks at must be components.
-    fn check_ready_seam(
-        &self,
-        declared: &BTreeSet<&str>,
-        system: &dyn DeclaredSystem,
-        found: &mut Diagnostics,
-    ) {
-        let Some(seam) = self.ready.as_ref().and_then(|ready| ready.seam()) else { return };
-        for side in [&seam.consumer, &seam.provider] {
-            let name = side.split('.').next().unwrap_or_default();
-            if !declared.contains(name) {
-                let title = format!("there is no component `{name}`");
-                found
-                    .push(Diagnostic::error(title).at(seam.span, "").suggest(name, declared.iter().copied()));
-            }
-        }
-        let provider = match seam.provider.split_once('.') {
-            Some((provider, endpoint)) => (provider, Some(endpoint)),
-            None => (seam.provider.as_str(), None),
-        };
-        let filter = seam.filter.as_ref().and_then(Node::as_map).unwrap_or_default();
-        check_awaited(filter, provider, system, found);
     }
 
     /// All references that stand anywhere in it.
@@ -388,12 +370,12 @@ fn http() -> &'static dyn Protocol {
     protocol("http").expect("http stands in the table of protocols")
 }
 
-fn texts(templates: &[seam_model::Spanned<String>], found: &mut Diagnostics) -> Vec<ReferenceText> {
+fn texts(templates: &[Spanned<String>], found: &mut Diagnostics) -> Vec<ReferenceText> {
     templates.iter().map(|text| ReferenceText::parse(text, text.span, &|_, _| text.span, found)).collect()
 }
 
 fn endpoints(component: &Component, made: &Made, found: &mut Diagnostics) -> Vec<EndpointPlan> {
-    let mut known = |name: &seam_model::Spanned<String>| {
+    let mut known = |name: &Spanned<String>| {
         let known = protocol(&name.value);
         if known.is_none() {
             let names = seam_wire::PROTOCOLS.iter().map(|protocol| protocol.name());
@@ -427,6 +409,9 @@ fn spoken(component: &Component) -> &'static dyn Protocol {
 fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<PlannedFile> {
     let mut files = Vec::new();
     for (target, template) in &component.files {
+        if let Some(warning) = astray(component, target) {
+            found.push(warning);
+        }
         let path = root.join(&template.value);
         match std::fs::read_to_string(&path) {
             Ok(text) => files.push(PlannedFile {
@@ -441,6 +426,25 @@ fn files(component: &Component, root: &Path, found: &mut Diagnostics) -> Vec<Pla
         }
     }
     files
+}
+
+/// A file is rendered to where it is said from the project's folder, and a component that is started in a folder of its own
+/// looks for it there.
+fn astray(component: &Component, target: &Spanned<String>) -> Option<Diagnostic> {
+    let plain = |path: &str| -> PathBuf {
+        let parts = Path::new(path).components().filter(|part| *part != std::path::Component::CurDir);
+        parts.collect()
+    };
+    let dir = component.dir.as_ref()?;
+    let (folder, path) = (plain(&dir.value), plain(&target.value));
+    let is_known = !path.is_absolute() && !target.value.contains("${") && !dir.value.contains("${");
+    if !is_known || folder.is_absolute() || path.starts_with(&folder) {
+        return None;
+    }
+    let title =
+        format!("this file lies outside of `{}`, where `{}` is started", dir.value, component.name.value);
+    let warning = Diagnostic::warning(title).at(target.span, "a path from the folder of seam.yaml");
+    Some(warning.hint(format!("write `{}` where it is meant to lie there", folder.join(path).display())))
 }
 
 fn prepare(system: &System, found: &mut Diagnostics) -> Vec<PlannedPrepare> {
@@ -472,10 +476,4 @@ fn secrets(system: &System, environment: &Environment, found: &mut Diagnostics) 
         );
     }
     values
-}
-
-/// What must hold for the interactions that a readiness waits for.
-fn read_where(ready: &dyn Ready, found: &mut Diagnostics) -> Vec<Statement> {
-    let filter = ready.seam().and_then(|seam| seam.filter.as_ref()?.as_map());
-    filter.unwrap_or_default().iter().map(|entry| Statement::read(&entry.key, &entry.node, found)).collect()
 }

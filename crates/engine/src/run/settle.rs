@@ -30,12 +30,14 @@ pub(crate) async fn until_settled(
     loop {
         let n_inside = bed.n_inside();
         if let Err(not_quiet) = bed.until_quiet(quiet, deadline).await {
-            let why = match unsettled {
+            return Err(match unsettled {
                 // It was quiet before; what did not hold then is what keeps it.
-                Some(what) => format!("the system never settled: {what}"),
-                None => format!("the test never became quiet: {not_quiet}"),
-            };
-            return Err(Trouble::inconclusive(why));
+                Some(what) => Trouble::inconclusive(format!("the system never settled: {what}")),
+                None => Trouble::Inconclusive {
+                    reason: format!("the test never became quiet: {not_quiet}"),
+                    hint: not_quiet.hint().map(str::to_owned),
+                },
+            });
         }
         match bed.unsettled(deadline).await {
             None => {

@@ -348,14 +348,18 @@ fn tell_failure(lane: &Lane, step: &PlannedStep, scope: &Scope, text: String) ->
 }
 
 fn tell_trouble(lane: &Lane, step: &PlannedStep, scope: &Scope, trouble: Trouble) -> Ended {
+    let mut how = None;
     let (level, reason, span, ended) = match trouble {
         Trouble::Failed { reason, span } if step.soft => (Level::Failure, reason, span, Ended::Softly),
         Trouble::Failed { reason, span } => (Level::Failure, reason, span, Ended::Failed),
         Trouble::Errored { reason, span } => (Level::Error, reason, span, Ended::Errored),
-        Trouble::Inconclusive { reason } => (Level::Inconclusive, reason, None, Ended::Inconclusive),
+        Trouble::Inconclusive { reason, hint } => {
+            how = hint;
+            (Level::Inconclusive, reason, None, Ended::Inconclusive)
+        }
     };
     let place = Some(span.unwrap_or(step.action_span).into());
-    lane.bed.record(scope.clone(), What::Notice(Notice { place, ..Notice::new(level, reason) }));
+    lane.bed.record(scope.clone(), What::Notice(Notice { place, hint: how, ..Notice::new(level, reason) }));
     ended
 }
 
@@ -406,7 +410,8 @@ pub(crate) async fn run_step_if_known(lane: &Lane, step: &PlannedStep, at: &str)
 
 /// Why a step has no result, in one line.
 pub(crate) fn reason(trouble: Trouble) -> String {
-    let (Trouble::Failed { reason, .. } | Trouble::Errored { reason, .. } | Trouble::Inconclusive { reason }) =
-        trouble;
+    let (Trouble::Failed { reason, .. }
+    | Trouble::Errored { reason, .. }
+    | Trouble::Inconclusive { reason, .. }) = trouble;
     reason
 }

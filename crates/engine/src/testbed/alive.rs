@@ -5,7 +5,8 @@ use crate::testbed::{Testbed, all_seams};
 use jiff::Timestamp;
 use seam_event::{Interaction, Scope, SeamId, What};
 use seam_expr::Names;
-use seam_proxy::Rule;
+use seam_launch::parse_external;
+use seam_proxy::{Rule, Upstream};
 use seam_steps::{Act, Trouble};
 use seam_value::Value;
 use seam_wire::Protocol;
@@ -31,6 +32,23 @@ impl Alive {
     pub fn seams(&self) -> Vec<(SeamId, &'static dyn Protocol, Option<SocketAddr>)> {
         let seams = all_seams(self.0.plan()).into_iter();
         seams.map(|(id, protocol)| (id.clone(), protocol, self.0.wiring().dials(&id))).collect()
+    }
+
+    /// Where a seam leads, for people: the address of somebody else's component, the address or the socket of one of our
+    /// own; empty where nothing listens there.
+    pub fn leads_to(&self, seam: &SeamId) -> String {
+        let provider = seam.provider.as_str();
+        let external = self.0.system().components.get(provider).and_then(|planned| {
+            let address = self.0.wiring().render(provider, planned.external_address()?).ok()?;
+            parse_external(&address).ok()
+        });
+        match (external, self.0.proxy.leads_to(seam)) {
+            (_, None | Some(Upstream::Nowhere)) => String::new(),
+            (Some(address), Some(_)) => format!("{}://{}:{}", address.scheme, address.host, address.port),
+            (None, Some(Upstream::Tcp(address))) => address.to_string(),
+            (None, Some(Upstream::Unix(socket))) => socket.display().to_string(),
+            (None, Some(Upstream::Name { host, port })) => format!("{host}:{port}"),
+        }
     }
 
     /// All components, with how each is: `starting`, `ready`, `paused`, `stopped`, `dead`.
@@ -94,7 +112,7 @@ impl Alive {
         self.0.act(component, act).await.map_err(|trouble| match trouble {
             Trouble::Failed { reason, .. }
             | Trouble::Errored { reason, .. }
-            | Trouble::Inconclusive { reason } => reason,
+            | Trouble::Inconclusive { reason, .. } => reason,
         })
     }
 

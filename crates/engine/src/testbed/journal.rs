@@ -5,6 +5,7 @@
 //! looks at a system that is up.
 
 use crate::testbed::external::ExternalNews;
+use crate::testbed::waiting::Waiting;
 use seam_event::{
     ComponentId, Interaction, InteractionError, Level, Notice, Scope, SeamId, What, asked, on_one_line,
 };
@@ -187,6 +188,7 @@ pub(crate) struct JournalWitness {
     pub(crate) journal: Arc<Journal>,
     pub(crate) recorder: Recorder,
     pub(crate) externals: Arc<ExternalNews>,
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 impl Witness for JournalWitness {
@@ -214,6 +216,7 @@ impl Witness for JournalWitness {
         if interaction.error == Some(InteractionError::Refused) {
             self.externals.asked(interaction.to.as_str());
         }
+        self.waiting.told(&interaction);
         let scope = {
             let mut entries = self.journal.lock();
             if interaction.at < entries.since {

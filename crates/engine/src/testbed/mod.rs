@@ -7,6 +7,7 @@
 //! ```
 
 mod alive;
+mod asked;
 mod callers;
 pub(crate) mod component;
 mod control;
@@ -23,6 +24,7 @@ mod settled;
 mod state;
 mod told;
 mod vouched;
+pub(crate) mod waiting;
 pub(crate) mod wiring;
 
 use crate::plan::Plan;
@@ -34,10 +36,10 @@ use crate::testbed::component::{Live, LiveComponent};
 use crate::testbed::disturbed::StandIn;
 use crate::testbed::external::{ExternalNews, Externals};
 use crate::testbed::journal::{Journal, JournalWitness};
-use crate::testbed::quiet::{NotQuiet, until_quiet};
 use crate::testbed::settled::LastSettled;
 use crate::testbed::state::KeptStates;
 use crate::testbed::vouched::Vouched;
+use crate::testbed::waiting::Waiting;
 use crate::testbed::wiring::Wiring;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -54,7 +56,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 pub use crate::testbed::alive::Alive;
 pub use crate::testbed::told::{BedError, Progress};
@@ -95,6 +96,8 @@ pub(crate) struct Testbed {
     externals: Externals,
     kept: KeptStates,
     settled: LastSettled,
+    /// Open calls that wait for something to happen.
+    waiting: Arc<Waiting>,
     /// Turns true when somebody asks to stop.
     interrupt: watch::Receiver<bool>,
     /// Who judges invariants and `settled`.
@@ -128,7 +131,9 @@ impl Testbed {
         let journal = Arc::new(Journal::default());
         let pulse = Arc::new(Pulse::new(ground.began.0));
         let externals = Externals::new(ExternalNews::new(&journal, &ground.recorder));
+        let waiting = Arc::new(Waiting::default());
         let witness = JournalWitness {
+            waiting: Arc::clone(&waiting),
             journal: Arc::clone(&journal),
             recorder: ground.recorder.clone(),
             externals: Arc::clone(externals.news()),
@@ -161,6 +166,7 @@ impl Testbed {
             externals,
             kept,
             settled: LastSettled::default(),
+            waiting,
             interrupt,
             judges: Arc::default(),
             connections: Connections::default(),
@@ -235,11 +241,6 @@ impl Testbed {
     /// All that passed up to now is in the journal after this. False if that took too long.
     pub(crate) async fn drain(&self) -> bool {
         self.proxy.drain(DRAIN).await
-    }
-
-    /// Waits until no call is open and nothing has passed for `quiet`.
-    pub(crate) async fn until_quiet(&self, quiet: Duration, deadline: Instant) -> Result<(), NotQuiet> {
-        until_quiet(self.proxy.pulse(), quiet, deadline).await
     }
 
     /// Somebody else's components.

@@ -12,7 +12,7 @@ use seam_diag::Diagnostic;
 use seam_event::{ComponentId, ComponentState, Scope, What};
 use seam_expr::Chance;
 use seam_launch::{
-    Death, Exit, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, Ready, ReadyContext, There, UnreadyError,
+    Death, Exit, Ground, Line, MORE_PORTS, READY_WITHIN, Raise, ReadyContext, There, UnreadyError,
     await_ready, base_environment, default_ready, laid_over, says_address_in_use,
 };
 use seam_proxy::Upstream;
@@ -21,6 +21,7 @@ use seam_steps::SaidLine;
 use seam_value::Map;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -227,7 +228,7 @@ impl Testbed {
                 Ok((Live::Process(live), format!("ready after {} {tries}", readied.n_tries)))
             }
             Err(error) => {
-                let mut unready = self.unready(name, planned, ready.as_ref(), (live, error)).await;
+                let mut unready = self.unready(name, planned, since, (live, error)).await;
                 let trouble = door.and_then(|(_, tunnel)| tunnel?.take_trouble());
                 if let Some(trouble) = trouble {
                     unready.diagnostic = unready.diagnostic.note("TLS", trouble.to_string());
@@ -245,13 +246,15 @@ impl Testbed {
         &self,
         name: &str,
         planned: &PlannedComponent,
-        ready: &dyn Ready,
+        since: Duration,
         (live, error): (Box<dyn seam_launch::Live>, UnreadyError),
     ) -> Unready {
         let lines: Vec<Line> = match &error {
             UnreadyError::Died { death, .. } => death.lines.clone(),
             _ => live.last_lines(),
         };
+        // Before it is ended: what is open now would be broken off by that.
+        let failed = self.failed_for(name, since).await;
         // What became of it does not matter any more: it is gone, or the watcher ends it with the run.
         let _ = live.kill().await;
         for endpoint in &planned.endpoints {
@@ -259,8 +262,10 @@ impl Testbed {
         }
         let address_in_use = says_address_in_use(lines.iter().map(|line| line.text.as_str()));
         let span = planned.declared.ready.as_ref().map_or(planned.declared.name.span, |node| node.span);
-        let _ = ready;
-        let diagnostic = about(chain(&error), span);
+        let mut diagnostic = about(chain(&error), span);
+        for (seam, text) in failed {
+            diagnostic = diagnostic.note(seam, text);
+        }
         let diagnostic = with_lines(diagnostic, name, lines.iter().map(|line| line.text.as_str()));
         Unready { diagnostic, address_in_use }
     }

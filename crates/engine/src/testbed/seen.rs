@@ -22,10 +22,7 @@ pub(crate) struct Seen<'a> {
 
 impl SeamsSeen for Seen<'_> {
     fn has_passed(&self, what: &SeamReady) -> Result<(), String> {
-        let (to, endpoint) = match what.provider.split_once('.') {
-            Some((provider, endpoint)) => (provider, Some(endpoint.to_owned())),
-            None => (what.provider.as_str(), None),
-        };
+        let (to, endpoint) = what.sides();
         let seam = SeamFilter {
             from: ComponentId::from(what.consumer.as_str()),
             to: ComponentId::from(to),

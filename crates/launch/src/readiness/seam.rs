@@ -45,30 +45,41 @@ pub trait SeamsSeen: Send + Sync {
 }
 
 fn read(node: &Node, fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<Box<dyn Ready>> {
-    let filter = fields.take("where").cloned();
-    let sides = node.as_text().and_then(|text| text.split_once("->"));
-    let sides = sides.map(|(consumer, provider)| (consumer.trim(), provider.trim()));
-    let Some((consumer, provider)) =
-        sides.filter(|(consumer, provider)| is_name(consumer) && is_name(provider))
-    else {
-        let told = Diagnostic::error("`seam` must name a seam").at(node.span, "");
-        found.push(told.hint("write who asks and who is asked: `worker -> redis`"));
-        return None;
-    };
-    if let Some(node) = &filter
-        && node.as_map().is_none()
-    {
-        found.push(
-            Diagnostic::error("`where` must be a map").at(node.span, format!("this is {}", node.kind_name())),
-        );
-        return None;
+    Some(Box::new(SeamReady::read(node, fields, found)?))
+}
+
+impl SeamReady {
+    /// The provider, and its endpoint where it names one.
+    pub fn sides(&self) -> (&str, Option<String>) {
+        match self.provider.split_once('.') {
+            Some((provider, endpoint)) => (provider, Some(endpoint.to_owned())),
+            None => (&self.provider, None),
+        }
     }
-    Some(Box::new(SeamReady {
-        consumer: consumer.to_owned(),
-        provider: provider.to_owned(),
-        span: node.span,
-        filter,
-    }))
+
+    /// Reads what stands right of `seam`, and `where` beside it.
+    pub fn read(node: &Node, fields: &mut Fields<'_>, found: &mut Diagnostics) -> Option<Self> {
+        let filter = fields.take("where").cloned();
+        let sides = node.as_text().and_then(|text| text.split_once("->"));
+        let sides = sides.map(|(consumer, provider)| (consumer.trim(), provider.trim()));
+        let Some((consumer, provider)) =
+            sides.filter(|(consumer, provider)| is_name(consumer) && is_name(provider))
+        else {
+            let told = Diagnostic::error("`seam` must name a seam").at(node.span, "");
+            found.push(told.hint("write who asks and who is asked: `worker -> redis`"));
+            return None;
+        };
+        if let Some(node) = &filter
+            && node.as_map().is_none()
+        {
+            found.push(
+                Diagnostic::error("`where` must be a map")
+                    .at(node.span, format!("this is {}", node.kind_name())),
+            );
+            return None;
+        }
+        Some(Self { consumer: consumer.to_owned(), provider: provider.to_owned(), span: node.span, filter })
+    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -18,7 +18,7 @@ pub const COMPONENT_KEYS: &[Field] = &[
     Field::optional(
         "files",
         Shape::MapOf(&Shape::Text),
-        "files rendered for it: target, and template with references",
+        "files rendered for it: target, and template with references; both from the project's folder",
     ),
     Field::optional(
         "dir",

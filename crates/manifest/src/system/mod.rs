@@ -43,6 +43,11 @@ pub const SYSTEM_KEYS: &[Field] = &[
         "what must hold, besides quiet, before counts and invariants are judged",
     ),
     Field::optional(
+        "waits",
+        Shape::List(&Shape::Fields(WAITS_KEYS)),
+        "calls that wait for something to happen (long polls): while they are open the system is quiet all the same",
+    ),
+    Field::optional(
         "invariants",
         Shape::List(&Shape::Fields(INVARIANT_KEYS)),
         "what must hold after every test",
@@ -66,6 +71,12 @@ const SECRET_KEYS: &[Field] = &[
 const INVARIANT_KEYS: &[Field] = &[
     Field::required("name", Shape::Text, "its name"),
     Field::required("steps", Shape::Steps, "the steps whose expectations say it"),
+];
+
+/// The keys of an entry of `waits`, which the plan reads: it knows the seams.
+const WAITS_KEYS: &[Field] = &[
+    Field::required("seam", Shape::Seam, "who asks and who is asked"),
+    Field::optional("where", Shape::Expectations, "which calls; all of the seam where nothing is said"),
 ];
 
 const PREPARE: Shape = Shape::Either(&[
@@ -175,6 +186,7 @@ fn read_node(node: &Node, vocabulary: &Vocabulary<'_>, found: &mut Diagnostics) 
         secrets: read_secrets(fields.map("secrets", found), found),
         components: compose::read(composed, vocabulary, found),
         settled: read_steps(fields.list("settled", found), vocabulary, found),
+        waits: fields.list("waits", found).to_vec(),
         invariants: read_invariants(fields.list("invariants", found), vocabulary, found),
         deadlines: read_deadlines(fields.take("deadlines"), found),
         profiles,

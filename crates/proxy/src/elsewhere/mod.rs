@@ -196,7 +196,7 @@ async fn with_tls(host: &str, stream: TcpStream) -> Result<Box<dyn Duplex>, Stri
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match timeout(DIAL, connecting).await {
-        Ok(Ok(stream)) => Ok(Box::new(EndsAnyhow(stream))),
+        Ok(Ok(stream)) => Ok(Box::new(EndsAnyhow::new(stream))),
         Ok(Err(error)) => Err(format!("TLS with {host} came to nothing: {error}")),
         Err(_) => Err(format!("TLS with {host} took longer than {DIAL:?}")),
     }

@@ -153,7 +153,7 @@ impl Body for Answer {
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
-                self.tell(&why(&error, "in the middle of its answer"));
+                self.tell(&why(&error, MIDST));
                 // What came before is written out first.
                 self.broken = Some(error);
                 cx.waker().wake_by_ref();
@@ -180,6 +180,9 @@ impl Body for Answer {
         self.body.size_hint()
     }
 }
+
+/// When an answer breaks off whose head has come.
+pub(super) const MIDST: &str = "in the middle of its answer";
 
 /// Why an exchange with the external came to no proper end.
 pub(super) fn why(error: &hyper::Error, when: &'static str) -> ExternalError {

@@ -3,13 +3,16 @@
 use super::trust::{client_config, distrust, wants_certificate};
 use super::{GatewaySpec, Passing, Patience, Trust};
 use crate::reach::{ExternalError, authority, connect};
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, ClientConfig, SignatureScheme};
 use socket2::{SockRef, Socket};
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -83,6 +86,10 @@ impl Dialler {
         let config = self.config.get_or_try_init(|| self.read_config(trust.clone())).await?;
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols = spoken.iter().map(|name| name.to_vec()).collect();
+        let unshown = self.shown.is_none().then(|| Arc::new(NoneToShow::default()));
+        if let Some(unshown) = &unshown {
+            config.client_auth_cert_resolver = Arc::clone(unshown) as Arc<dyn ResolvesClientCert>;
+        }
         let connector = TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from(self.host.clone())
             .map_err(|error| self.no_tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
@@ -93,7 +100,7 @@ impl Dialler {
             Ok(Ok(stream)) if spoken == [TWO] && stream.get_ref().1.alpn_protocol() != Some(TWO) => {
                 Err(ExternalError::NoHttp2)
             }
-            Ok(Ok(stream)) => Ok(Dialled { stream: Box::new(EndsAnyhow(stream)), socket }),
+            Ok(Ok(stream)) => Ok(Dialled { stream: Box::new(EndsAnyhow { stream, unshown }), socket }),
             Ok(Err(error)) => Err(self.no_tls(error)),
             Err(_) => Err(ExternalError::Slow {
                 what: format!("TLS with {}", authority(&self.host, self.port)),
@@ -131,9 +138,50 @@ impl Dialler {
     }
 }
 
+/// Whether it has asked for a certificate, of which there is none to show.
+#[derive(Debug, Default)]
+struct NoneToShow(AtomicBool);
+
+impl ResolvesClientCert for NoneToShow {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
 /// A connection with TLS whose end is an end, also where TLS was not told of it. Many servers only close their
 /// socket; whether something is missing is seen from the length or the last chunk of a body.
-pub(crate) struct EndsAnyhow(pub(crate) TlsStream<TcpStream>);
+pub(crate) struct EndsAnyhow {
+    stream: TlsStream<TcpStream>,
+    /// Whether it has asked for a certificate and got none; forgotten once it has said anything. In TLS 1.3 it says that
+    /// it wants one when the handshake is over for us, and the reset that follows often overtakes that.
+    unshown: Option<Arc<NoneToShow>>,
+}
+
+impl EndsAnyhow {
+    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream, unshown: None }
+    }
+
+    /// A reset before its first word is the alert that was overtaken, where it has asked for a certificate.
+    fn told(&self, error: io::Error) -> io::Error {
+        let is_reset = matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
+        );
+        match &self.unshown {
+            Some(unshown) if is_reset && unshown.0.load(Ordering::Relaxed) => {
+                let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+                io::Error::new(io::ErrorKind::InvalidData, alert)
+            }
+            _ => error,
+        }
+    }
+}
 
 impl AsyncRead for EndsAnyhow {
     fn poll_read(
@@ -141,24 +189,32 @@ impl AsyncRead for EndsAnyhow {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.0).poll_read(cx, buffer) {
+        let n_before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
-            read => read,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.told(error))),
+            Poll::Ready(Ok(())) => {
+                if buffer.filled().len() > n_before {
+                    self.unshown = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
 impl AsyncWrite for EndsAnyhow {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes).map_err(|error| self.told(error))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx).map_err(|error| self.told(error))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -166,10 +222,10 @@ impl AsyncWrite for EndsAnyhow {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, pieces).map_err(|error| self.told(error))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 }

@@ -5,6 +5,7 @@ use super::body::{Answer, Progress, Sent, why};
 use super::dial::Dialled;
 use super::fate::{ConsumerSocket, Fate};
 use super::pool::{Link, Return};
+use super::rewrite::asked_for;
 use super::{Far, tunnel, two, until_over};
 use crate::reach::ExternalError;
 use hyper::body::{Body, Incoming};
@@ -67,7 +68,7 @@ async fn exchange(
 ) -> Result<Response<Answer>, Unanswered> {
     let came_to = far.own.outward(&mut request);
     if let Some(permit) = &far.permit
-        && let Err(reason) = permit(request.method().as_str(), request.uri().path())
+        && let Err(reason) = permit(request.method().as_str(), asked_for(&request))
     {
         fate.reset();
         (far.told)(&ExternalError::NotAllowed { reason });

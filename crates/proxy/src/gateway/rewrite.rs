@@ -111,6 +111,14 @@ fn usual_port(scheme: &str) -> u16 {
     if scheme == "https" { 443 } else { 80 }
 }
 
+/// The path that is asked for; what `CONNECT` names instead.
+pub(super) fn asked_for<B>(request: &Request<B>) -> &str {
+    match request.uri().authority() {
+        Some(authority) if request.method() == Method::CONNECT => authority.as_str(),
+        _ => request.uri().path(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,19 +1,23 @@
 //! Passes requests of HTTP/2 on to the external, gRPC's with their trailers among them, and its answers back: each call for
 //! itself, over one connection for each that a consumer has.
 
-use super::body::{Progress, Sent, why};
+use super::body::{MIDST, Progress, Sent, why};
 use super::dial::Dialled;
 use super::fate::{ConsumerSocket, Fate};
+use super::rewrite::asked_for;
 use super::{Far, until_over};
 use crate::reach::ExternalError;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http2::{Builder as ClientBuilder, SendRequest};
 use hyper::server::conn::http2::Builder as ServerBuilder;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::error::Error as _;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{Mutex, OnceCell, watch};
@@ -80,19 +84,69 @@ struct Link {
 impl Link {
     /// Why there was no answer, where that is still to be told. A call only hears that its connection is gone, which has its
     /// own reason.
-    async fn why(mut self, error: &hyper::Error) -> Option<ExternalError> {
+    async fn why(
+        mut self,
+        (is_reset, reason): (bool, ExternalError),
+        when: &'static str,
+    ) -> Option<ExternalError> {
         if !self.sender.is_closed() {
-            return (!is_reset(error)).then(|| why(error, BEFORE));
+            return (!is_reset).then_some(reason);
         }
         let _ = self.ended.changed().await;
-        match self.why.get() {
-            Some(reason) => reason.lock().await.take(),
-            None => Some(why(error, BEFORE)),
-        }
+        let of_connection = match self.why.get() {
+            Some(reason) => reason.lock().await.take()?,
+            None => return Some(reason),
+        };
+        // When that was, the call knows.
+        Some(match of_connection {
+            ExternalError::Reset { .. } => ExternalError::Reset { when },
+            ExternalError::Closed { .. } => ExternalError::Closed { when },
+            other => other,
+        })
     }
 }
 
 const BEFORE: &str = "before it answered";
+
+/// The body of an answer. Where it breaks off with the connection, somebody has to hear of it: the consumer is only told that
+/// its call was reset.
+struct Answering {
+    body: Incoming,
+    far: Arc<Far>,
+    link: Option<Link>,
+}
+
+impl Body for Answering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Err(error)) = &frame
+            && let Some(link) = self.link.take()
+        {
+            let (far, reason) = (Arc::clone(&self.far), (is_reset(error), why(error, MIDST)));
+            let telling = async move {
+                if let Some(reason) = link.why(reason, MIDST).await {
+                    (far.told)(&reason);
+                }
+            };
+            tokio::spawn(until_over(self.far.over.clone(), telling));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 impl External {
     /// One call with its answer.
@@ -100,11 +154,11 @@ impl External {
         &self,
         mut request: Request<Incoming>,
         fate: &Fate,
-    ) -> Result<Response<Incoming>, Unanswered> {
+    ) -> Result<Response<Answering>, Unanswered> {
         let far = &self.far;
         let came_to = far.own.outward_by_authority(&mut request);
         if let Some(permit) = &far.permit
-            && let Err(reason) = permit(request.method().as_str(), request.uri().path())
+            && let Err(reason) = permit(request.method().as_str(), asked_for(&request))
         {
             (far.told)(&ExternalError::NotAllowed { reason });
             return Err(Unanswered::Failed);
@@ -126,11 +180,12 @@ impl External {
             }
             Ok(Ok(mut response)) => {
                 far.own.homeward(&mut response, came_to.as_ref());
-                Ok(response)
+                let far = Arc::clone(far);
+                Ok(response.map(|body| Answering { body, far, link: Some(link) }))
             }
             Ok(Err(error)) => {
                 // What resets a call says all there is to say of it, and the consumer hears the same.
-                if let Some(reason) = link.why(&error).await {
+                if let Some(reason) = link.why((is_reset(&error), why(&error, BEFORE)), BEFORE).await {
                     (far.told)(&reason);
                 }
                 Err(Unanswered::Reset(error))

@@ -14,6 +14,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ServerConfig, crypto};
+use socket2::SockRef;
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,37 +22,60 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
+
+/// Does it want to be shown a certificate?
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Never,
+    Insists,
+    /// It does, and who shows none is reset without a word: as it is where the reset overtakes the alert.
+    Resets,
+}
 
 /// A server, and certificates of one authority: its own, and one for a client.
 struct Two {
     port: u16,
     n_connections: Arc<AtomicUsize>,
+    /// All connections break off.
+    breaks: Arc<Notify>,
     folder: TempDir,
 }
 
 impl Two {
-    /// `asks` says whether it wants to be shown a certificate, `alpn` what it speaks.
-    async fn start(asks: bool, alpn: &'static [u8]) -> Self {
+    /// `asks` says how it wants to be shown a certificate, `alpn` what it speaks.
+    async fn start(asks: Asks, alpn: &'static [u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder, asks, alpn);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let n_connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&n_connections);
+        let breaks = Arc::new(Notify::new());
+        let broken = Arc::clone(&breaks);
         tokio::spawn(async move {
             let acceptor = TlsAcceptor::from(Arc::new(config));
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, counter) = (acceptor.clone(), Arc::clone(&counter));
+                let broken = Arc::clone(&broken);
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
+                    if asks == Asks::Resets && stream.get_ref().1.peer_certificates().is_none() {
+                        SockRef::from(stream.get_ref().0).set_linger(Some(Duration::ZERO)).unwrap();
+                        return;
+                    }
                     counter.fetch_add(1, Ordering::SeqCst);
                     let serving = server::Builder::new(TokioExecutor::new());
-                    let _ = serving.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+                    let serving = serving.serve_connection(TokioIo::new(stream), service_fn(answer));
+                    tokio::select! {
+                        _ = serving => {}
+                        () = broken.notified() => {}
+                    }
                 });
             }
         });
-        Self { port, n_connections, folder }
+        Self { port, n_connections, breaks, folder }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -67,7 +91,7 @@ impl Two {
     }
 }
 
-fn config(folder: &TempDir, asks: bool, alpn: &[u8]) -> ServerConfig {
+fn config(folder: &TempDir, asks: Asks, alpn: &[u8]) -> ServerConfig {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_key = KeyPair::generate().unwrap();
@@ -86,14 +110,14 @@ fn config(folder: &TempDir, asks: bool, alpn: &[u8]) -> ServerConfig {
     let provider = Arc::new(crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
     let config = config.with_safe_default_protocol_versions().unwrap();
-    let config = if asks {
+    let config = if asks == Asks::Never {
+        config.with_no_client_auth()
+    } else {
         let mut roots = RootCertStore::empty();
         roots.add(own.der().clone()).unwrap();
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-        config.with_client_cert_verifier(verifier)
-    } else {
-        config.with_no_client_auth()
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let verifier = if asks == Asks::Resets { verifier.allow_unauthenticated() } else { verifier };
+        config.with_client_cert_verifier(verifier.build().unwrap())
     };
     let mut config =
         config.with_single_cert(vec![certificate], PrivateKeyDer::try_from(key).unwrap()).unwrap();
@@ -109,6 +133,14 @@ async fn answer(request: hyper::Request<Incoming>) -> Result<Response<Said>, std
     match head.uri.path() {
         "/broken" => return Err(std::io::Error::other("broken")),
         "/never" => std::future::pending::<()>().await,
+        "/half" => {
+            let half = std::iter::once(Ok(Frame::data(Bytes::from("half"))));
+            let whole = futures_util::StreamExt::chain(
+                futures_util::stream::iter(half),
+                futures_util::stream::pending(),
+            );
+            return Ok(Response::new(StreamBody::new(whole).boxed()));
+        }
         _ => {}
     }
     let body = body.collect().await.map_err(std::io::Error::other)?;
@@ -149,7 +181,7 @@ fn asking(standing: &Standing, path: &str, body: &[&str]) -> hyper::Request<Sent
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_pass_each_for_itself() {
-    let external = Two::start(false, b"h2").await;
+    let external = Two::start(Asks::Never, b"h2").await;
     let standing = external.gateway(false).await;
     let mut sender = connect(&standing).await;
     let never = tokio::spawn(sender.send_request(asking(&standing, "/never", &[])));
@@ -172,7 +204,7 @@ async fn calls_pass_each_for_itself() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_does_not_answer_a_call_is_told() {
-    let external = Two::start(false, b"h2").await;
+    let external = Two::start(Asks::Never, b"h2").await;
     let standing = Standing::open("localhost", external.port, |spec| {
         spec.trust = seam_proxy::Trust::File(external.file("authority.pem"));
         spec.patience.answer = Duration::from_millis(300);
@@ -190,7 +222,7 @@ async fn one_that_does_not_answer_a_call_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_speaks_something_else_is_told() {
-    let external = Two::start(false, b"http/1.1").await;
+    let external = Two::start(Asks::Never, b"http/1.1").await;
     let standing = external.gateway(false).await;
     let mut sender = connect(&standing).await;
     let sent = tokio::time::timeout(LONG, sender.send_request(asking(&standing, "/a", &[]))).await.unwrap();
@@ -200,7 +232,7 @@ async fn one_that_speaks_something_else_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_asked_over_http_2_is_not() {
-    let external = Two::start(false, b"h2").await;
+    let external = Two::start(Asks::Never, b"h2").await;
     let standing =
         Standing::open("localhost", external.port, |spec| {
             spec.trust = seam_proxy::Trust::File(external.file("authority.pem"));
@@ -217,7 +249,7 @@ async fn what_may_not_be_asked_over_http_2_is_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_shown_where_one_is_asked_for() {
-    let external = Two::start(true, b"h2").await;
+    let external = Two::start(Asks::Insists, b"h2").await;
     let with = external.gateway(true).await;
     let mut sender = connect(&with).await;
     assert_eq!(sender.send_request(asking(&with, "/a", &["x"])).await.unwrap().status(), 200);
@@ -226,12 +258,31 @@ async fn a_certificate_is_shown_where_one_is_asked_for() {
     sender.send_request(asking(&without, "/a", &["x"])).await.unwrap_err();
     let told = without.told();
     assert!(told.starts_with("it wants to be shown a certificate that it accepts; write `client:"), "{told}");
+    let resets = Two::start(Asks::Resets, b"h2").await;
+    let overtaken = resets.gateway(false).await;
+    let mut sender = connect(&overtaken).await;
+    sender.send_request(asking(&overtaken, "/a", &["x"])).await.unwrap_err();
+    assert_eq!(overtaken.told(), told);
     std::fs::write(external.file("client.key"), "nothing").unwrap();
     let unread = external.gateway(true).await;
     let mut sender = connect(&unread).await;
     sender.send_request(asking(&unread, "/a", &["x"])).await.unwrap_err();
     let told = unread.told();
     assert!(told.contains("client.pem can't be shown: ") && told.contains("client.key"), "{told}");
+}
+
+/// The consumer only hears that its call was reset.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_with_its_connection_is_told() {
+    let external = Two::start(Asks::Never, b"h2").await;
+    let standing = external.gateway(false).await;
+    let mut sender = connect(&standing).await;
+    let mut answer = sender.send_request(asking(&standing, "/half", &[])).await.unwrap();
+    assert!(answer.frame().await.unwrap().unwrap().is_data());
+    external.breaks.notify_waiters();
+    answer.frame().await.unwrap().unwrap_err();
+    let told = standing.told();
+    assert!(told.contains("the connection in the middle of its answer"), "{told}");
 }
 
 /// The first bytes of HTTP/1.1 come one by one, and begin like those of HTTP/2.

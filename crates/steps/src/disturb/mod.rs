@@ -219,7 +219,12 @@ fn check_words(
         // What a fault says by itself stands nowhere.
         let written = node.as_map().into_iter().flatten().find(|entry| entry.key.value == *key);
         let error = Diagnostic::error(title).at(written.map_or(node.span, |entry| entry.key.span), "");
-        found.push(error.suggest(key, names()));
+        // Two words for one thing: HTTP and gRPC have the one, databases and Redis the other.
+        let other = [("error", "status"), ("status", "error")].into_iter().find(|(one, _)| one == key);
+        found.push(match other.filter(|(_, other)| names().any(|name| name == *other)) {
+            Some((_, other)) => error.hint(format!("its `{other}` says what went wrong")),
+            None => error.suggest(key, names()),
+        });
     }
     if let Some(misfit) = protocol.misfit(&answer).filter(|_| stray.is_empty()) {
         let said =
@@ -371,7 +376,11 @@ mod tests {
             ),
             (
                 "- fault: { error: '40001' }\n  seam: orders -> paygate",
-                "an answer of `http` has no `error` [error]",
+                "an answer of `http` has no `error` [error] {its `status` says what went wrong}",
+            ),
+            (
+                "- fault: { error: UNAVAILABLE }\n  seam: orders -> bare",
+                "an answer of `grpc` has no `error` [error] {its `status` says what went wrong}",
             ),
             (
                 "- fault: { rate_limit: 0 }\n  seam: orders -> pg",

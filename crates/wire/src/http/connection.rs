@@ -320,6 +320,14 @@ impl Conversation for Connection {
         self.open.iter().filter(|open| open.request_is_whole).map(|open| open.clone().told(None)).collect()
     }
 
+    fn calls(&self) -> Vec<Exchange> {
+        if let Some(beyond) = &self.beyond {
+            return beyond.calls();
+        }
+        let calls = self.open.iter().filter(|open| open.request_is_whole && !open.streams);
+        calls.map(|open| open.clone().told(None)).collect()
+    }
+
     fn n_open(&self) -> usize {
         if let Some(beyond) = &self.beyond {
             return beyond.n_open();

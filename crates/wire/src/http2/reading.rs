@@ -108,9 +108,9 @@ fn line(headers: &Headers) -> Map {
     map
 }
 
-/// Path and query, as they were sent.
+/// Path and query, as they were sent; `CONNECT` has an authority instead.
 pub(crate) fn target(headers: &Headers) -> (&str, &str) {
-    let path = headers.text(":path").unwrap_or_default();
+    let path = headers.text(":path").or_else(|| headers.text(":authority")).unwrap_or_default();
     path.split_once('?').unwrap_or((path, ""))
 }
 

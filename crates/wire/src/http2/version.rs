@@ -99,6 +99,10 @@ impl<One: Conversation> Conversation for Versions<One> {
         self.spoken().unfinished()
     }
 
+    fn calls(&self) -> Vec<Exchange> {
+        self.spoken().calls()
+    }
+
     fn position(&self, direction: Direction) -> Position {
         match self.n_preface {
             Some(1..) if direction == Direction::ToProvider => Position::Head,

@@ -79,6 +79,10 @@ pub(super) struct Composed {
     pub(super) name: String,
     pub(super) folder: PathBuf,
     pub(super) env: Vec<(String, String)>,
+    /// The command that it is started with, where the file says one.
+    pub(super) run: Option<String>,
+    /// Where it stands.
+    pub(super) why: String,
 }
 
 impl Guesses {
@@ -163,28 +167,42 @@ impl Guesses {
         self.relative(file)
     }
 
-    /// What Compose files say of programs that were found by other signs: their names and environments.
+    /// What Compose files say of programs that were found by other signs: their names and environments. Several services
+    /// that are built from one folder are several components, which differ in what they are started with.
     fn take_composed(&mut self) {
-        for composed in std::mem::take(&mut self.composed) {
-            let dir = self.relative(&composed.folder);
-            let name = named(&composed.name);
-            let is_free = !self.list.iter().any(|guess| guess.name == name);
-            let programs = self.list.iter_mut().filter(|guess| matches!(guess.made, Made::Run(_)));
-            let mut fitting: Vec<&mut Guess> =
-                programs.filter(|guess| guess.name == name || guess.dir == dir).collect();
-            fitting.sort_by_key(|guess| guess.name != name);
-            match fitting.into_iter().next() {
-                Some(guess) => {
-                    if is_free {
-                        guess.name = name;
-                    }
-                    guess.variables.given.extend(composed.env);
+        let all = std::mem::take(&mut self.composed);
+        let found = self.list.clone();
+        let mut taken = vec![false; found.len()];
+        for one in &all {
+            let (dir, name) = (self.relative(&one.folder), named(&one.name));
+            let is_program = |guess: &Guess| matches!(guess.made, Made::Run(_));
+            let free = |fits: &dyn Fn(&Guess) -> bool| {
+                (0..found.len())
+                    .find(|place| !taken[*place] && is_program(&found[*place]) && fits(&found[*place]))
+            };
+            let place = free(&|guess| guess.name == name).or_else(|| free(&|guess| guess.dir == dir));
+            let shares = all.iter().filter(|other| other.folder == one.folder).count() > 1;
+            let run = one.run.clone().filter(|_| shares).map(Made::Run);
+            if let Some(place) = place {
+                taken[place] = true;
+                let is_free = !self.list.iter().any(|guess| guess.name == name);
+                let guess = &mut self.list[place];
+                if is_free {
+                    guess.name = name;
                 }
-                None => self.aside.push(format!(
+                guess.variables.given.extend(one.env.iter().cloned());
+                guess.made = run.unwrap_or_else(|| guess.made.clone());
+            } else if let Some(same) = found.iter().find(|guess| is_program(guess) && guess.dir == dir) {
+                let mut guess = Guess { name, why: one.why.clone(), ..same.clone() };
+                guess.variables.given.extend(one.env.iter().cloned());
+                guess.made = run.unwrap_or(guess.made);
+                self.add(guess);
+            } else {
+                self.aside.push(format!(
                     "{} of a Compose file: it is built from {}; say with `run` how it is started without a container",
-                    composed.name,
+                    one.name,
                     if dir.is_empty() { "this folder" } else { &dir },
-                )),
+                ));
             }
         }
     }

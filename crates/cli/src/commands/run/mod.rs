@@ -12,7 +12,7 @@ use crate::session::{Fetching, Interrupts, Session, SessionError, make_room, run
 use crate::stored::StoredError;
 use clap::Args;
 use seam_diag::Diagnostic;
-use seam_engine::{Ground, Request, RunOptions, Selection, Stopped};
+use seam_engine::{Ground, Request, RunOptions, Selection, Stopped, SystemPlan};
 use seam_history::{Ending, RunFolder, Writer};
 use seam_judge::Exit;
 use seam_report::Progress;
@@ -156,14 +156,21 @@ impl Tests {
 
     /// The names of the secrets that the system declares; none where its files can't be read, which a run tells.
     pub(crate) fn secrets(&self) -> Vec<String> {
+        self.system(|system| system.secrets().map(|(name, _)| name.to_owned()).collect())
+    }
+
+    /// The names of the components that have ended when they are ready; none where the files can't be read.
+    pub(crate) fn jobs(&self) -> Vec<String> {
+        self.system(|system| system.jobs().map(str::to_owned).collect())
+    }
+
+    fn system(&self, look: impl Fn(&SystemPlan) -> Vec<String>) -> Vec<String> {
         let request = Request {
             paths: self.files.paths.clone(),
             profile: self.files.profile.clone(),
             ..Request::default()
         };
-        let plan = seam_engine::plan(&request).plan;
-        let names = plan.map(|plan| plan.system.secrets().map(|(name, _)| name.to_owned()).collect());
-        names.unwrap_or_default()
+        seam_engine::plan(&request).plan.map(|plan| look(&plan.system)).unwrap_or_default()
     }
 
     /// The same way of running, of all tests in these files.

@@ -40,7 +40,9 @@ pub(in super::super) fn look(file: &Path, guesses: &mut Guesses) {
                 let folder = folder.join(context.trim_start_matches("./").trim_start_matches('.'));
                 // The path is compared with others, so that no separator may stand at its end.
                 let folder = folder.components().collect();
-                guesses.composed.push(Composed { name: name.to_owned(), folder, env });
+                let run = service.get("command").and_then(command);
+                let why = format!("{why}: {name}");
+                guesses.composed.push(Composed { name: name.to_owned(), folder, env, run, why });
             }
             (None, Some(image)) => {
                 let product = product(image);
@@ -82,6 +84,20 @@ fn seeds(service: &Node, folder: &Path, guesses: &Guesses) -> Vec<String> {
         files.extend(found.iter().map(|file| guesses.relative(file)));
     }
     files
+}
+
+/// What is started, as one line; none where Compose would put something into it.
+fn command(node: &Node) -> Option<String> {
+    let line = match node.as_list() {
+        None => node.as_text()?.to_owned(),
+        Some(words) => {
+            let quoted =
+                |word: &str| if word.contains([' ', '"']) { format!("'{word}'") } else { word.to_owned() };
+            let words = words.iter().map(|word| Some(quoted(&word.scalar_text()?)));
+            words.collect::<Option<Vec<_>>>()?.join(" ")
+        }
+    };
+    (!line.is_empty() && !line.contains('$')).then_some(line)
 }
 
 /// `bitnami/postgresql:16` is `postgresql`.
