@@ -27,10 +27,16 @@ pub(crate) fn preflight(request: &Request) -> Option<Value> {
     Some(Value::map([("status", Value::from(200_u16)), ("headers", Value::Map(headers))]))
 }
 
-/// The same answer, with what lets a page read it. What somebody else answers says that itself.
+/// The same answer, with what lets a page read it.
 pub(crate) fn shared(mut answering: Answering, request: &Request) -> Answering {
-    if let Say::Answer(answer) = &mut answering.say {
-        *answer = Arc::new(with_headers(answer, said_to(request.header("origin"))));
+    let headers = said_to(request.header("origin"));
+    match &mut answering.say {
+        Say::Answer(answer) => *answer = Arc::new(with_headers(answer, headers)),
+        Say::Elsewhere(elsewhere) => {
+            let said = headers.into_iter().map(|(name, value)| (name, value.to_plain_text()));
+            Arc::make_mut(elsewhere).reply_headers.extend(said);
+        }
+        Say::Bytes(..) | Say::Pass | Say::Cannot(_) => {}
     }
     answering
 }

@@ -107,8 +107,6 @@ pub struct OpenCall {
     pub protocol: &'static str,
     /// The connection's number in the run.
     pub connection: u64,
-    /// Has its consumer closed the connection, at least its own side of it?
-    pub consumer_left: bool,
     /// It, as far as it has come.
     pub exchange: Exchange,
 }
@@ -411,7 +409,6 @@ fn calls(shared: &Shared) -> OpenCalls {
             seam: shared.observer.seam(tap.seam),
             protocol: tap.protocol_name(),
             connection: tap.connection,
-            consumer_left: tap.consumer_left(),
             exchange,
         }));
     }

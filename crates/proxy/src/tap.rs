@@ -41,8 +41,6 @@ pub(crate) struct Tap {
     conversation: Option<Box<dyn Conversation>>,
     /// Has the provider left?
     is_over: bool,
-    /// Has the consumer left, or at least asked all that it wanted?
-    consumer_left: bool,
     /// Does nothing pass unseen?
     copies_all: bool,
     /// Calls open at the last look, to keep the pulse's sum.
@@ -86,7 +84,6 @@ impl Tap {
             conversation: Some(protocol.begin(limits)),
             unopened: true,
             is_over: false,
-            consumer_left: false,
             copies_all: false,
             n_open: 0,
             exchanges: Vec::new(),
@@ -277,7 +274,6 @@ impl Tap {
     /// A direction has ended.
     pub(crate) fn ended(&mut self, direction: Direction, how: End) {
         self.is_over |= direction == Direction::ToConsumer || how == End::Reset;
-        self.consumer_left |= direction == Direction::ToProvider;
         let at = self.pulse.now();
         if let Some(conversation) = &mut self.conversation {
             let exchanges = &mut self.exchanges;
@@ -310,11 +306,6 @@ impl Tap {
     /// How many calls are open, and those of them that are asked to their end.
     pub(crate) fn calls(&self) -> (usize, Vec<Exchange>) {
         (self.n_open, self.conversation.as_ref().map(|conversation| conversation.calls()).unwrap_or_default())
-    }
-
-    /// Has the consumer left, or at least asked all that it wanted?
-    pub(crate) fn consumer_left(&self) -> bool {
-        self.consumer_left
     }
 
     /// The server's own number for the session.

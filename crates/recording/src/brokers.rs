@@ -121,9 +121,15 @@ fn declared(one: &Recorded) -> Option<Value> {
 
 /// The queues that belong to the connection which declared them: to anybody else they are locked, and afterwards gone.
 pub(crate) fn exclusive_queues(recording: &Recording) -> HashSet<&str> {
-    let exclusive = |one: &'_ &Recorded| one.request.get("exclusive") == Some(&Value::Bool(true));
-    let all = recording.interactions.iter().filter(exclusive);
-    all.filter_map(|one| one.request.get("queue")?.as_text()).collect()
+    // One that consumes alone from a queue has none of its own, and who looks or was refused has made none.
+    let makes_one = |one: &&Recorded| {
+        one.request.get("method").and_then(Value::as_text) == Some("queue.declare")
+            && one.request.get("exclusive") == Some(&Value::Bool(true))
+            && !is_passive(&one.request)
+            && one.reply.get("error").is_none_or(|error| *error == Value::Null)
+    };
+    let all = recording.interactions.iter().filter(makes_one);
+    all.filter_map(|one| one.request.get("queue")?.as_text()).filter(|name| !name.is_empty()).collect()
 }
 
 /// Is a call about one of these queues?

@@ -3,7 +3,7 @@
 //! They are written in the language of tests, so that they are run, judged and told like all others. What an earlier answer
 //! gave and a later request used is saved and used again.
 
-use crate::brokers::{as_asked, is_broker, makes};
+use crate::brokers::{as_asked, exclusive_queues, is_about, is_broker, makes};
 use crate::drive_step::{Asking, step};
 use crate::marks;
 use crate::recording::{Recorded, Recording};
@@ -113,6 +113,8 @@ pub fn as_tests(
         .map(|one| if is_broker(&one.protocol) { as_asked(one) } else { as_talk(one) })
         .collect();
     let recordings: Vec<&Recording> = recordings.iter().map(AsRef::as_ref).collect();
+    let of_amqp = recordings.iter().filter(|recording| recording.protocol == "amqp");
+    let exclusive: Vec<_> = of_amqp.map(|recording| (*recording, exclusive_queues(recording))).collect();
     let mut passed: Vec<Passed<'_>> = recordings
         .into_iter()
         .flat_map(|recording| recording.interactions.iter().map(move |one| (recording, one)))
@@ -143,14 +145,18 @@ pub fn as_tests(
                 continue;
             }
             let mask = Mask::new(&recording.volatile, &recorded.volatile);
+            let is_exclusive = exclusive
+                .iter()
+                .any(|(of, queues)| std::ptr::eq(*of, recording) && is_about(&recorded.request, queues));
+            let (mask, number) = (&mask, steps.len());
             let asking =
-                Asking { recording, recorded, mask: &mask, thoroughness, knows_secret, number: steps.len() };
+                Asking { recording, recorded, is_exclusive, mask, thoroughness, knows_secret, number };
             match step(&asking, &mut threads, &mut vars) {
                 Ok(mut made) => {
                     if let Some(actor) = actor {
                         made.shift_insert(1, "as".to_owned(), Value::Text(format!("visitor_{actor}")));
                     }
-                    threads.take_in(steps.len(), &recorded.reply, &mask);
+                    threads.take_in(steps.len(), &recorded.reply, mask);
                     steps.push(made);
                 }
                 Err(reason) => {
@@ -250,19 +256,29 @@ fn declared_before<'a>(
     let declares = |(other, one): &&Passed<'_>| {
         // The numbers of one recording alone tell what was before; of another's only its test may.
         let is_before = |(on, first): &Passed<'_>| {
-            let is_earlier =
-                || on.interactions.iter().any(|own| own.test == one.test && own.number < first.number);
+            let is_later =
+                || on.interactions.iter().any(|own| own.test == one.test && own.number >= first.number);
             let is_before = if std::ptr::eq(*other, *on) {
                 one.number < first.number
             } else {
-                one.test.is_none() || is_earlier()
+                one.test.is_none() || !is_later()
             };
             other.seam.provider == on.seam.provider && is_before
         };
         makes(one) && published.iter().any(is_before)
     };
     let others = groups.iter().filter(|(other, _)| *other != test);
-    others.flat_map(|(_, list)| list.iter().filter(declares).copied()).collect()
+    let mut once: Vec<Passed<'a>> = Vec::new();
+    for (on, one) in others.flat_map(|(_, list)| list.iter().filter(declares).copied()) {
+        // A component may do so again in each test.
+        let is_known = |(known, before): &Passed<'_>| {
+            known.seam.provider == on.seam.provider && before.request == one.request
+        };
+        if !once.iter().any(is_known) {
+            once.push((on, one));
+        }
+    }
+    once
 }
 
 /// What others declared stands before all that is published: which of both was first is not known.

@@ -1,6 +1,6 @@
 //! One recorded interaction as a step of a test: the request as its inputs, the reply as what is expected.
 
-use crate::brokers::{exclusive_queues, is_about, is_broker, is_published};
+use crate::brokers::{is_broker, is_published};
 use crate::drive::{NotAsked, Thoroughness};
 use crate::drive_brokers::publish;
 use crate::drive_mail::send;
@@ -21,6 +21,8 @@ use seam_value::{Kind, Map, Value};
 pub(crate) struct Asking<'a> {
     pub(crate) recording: &'a Recording,
     pub(crate) recorded: &'a Recorded,
+    /// Is it about a queue that belongs to one connection?
+    pub(crate) is_exclusive: bool,
     pub(crate) mask: &'a Mask<'a>,
     pub(crate) thoroughness: Thoroughness,
     pub(crate) knows_secret: &'a dyn Fn(&str) -> bool,
@@ -90,7 +92,7 @@ pub(crate) fn step(asking: &Asking<'_>, threads: &mut Threads, vars: &mut Map) -
     {
         return Err(NotAsked::Subscription);
     }
-    if protocol == "amqp" && is_about(request, &exclusive_queues(asking.recording)) {
+    if asking.is_exclusive {
         return Err(NotAsked::Exclusive);
     }
     // A stream that was given up has no status.

@@ -128,8 +128,8 @@ pub(crate) fn check_where(
     for entry in entries.iter().filter(|entry| entry.key.value != "that") {
         let Ok(path) = Path::parse(&entry.key.value) else { continue };
         let Some((name, known)) = stray(path.segments(), fields, protocols) else {
-            if let Some(error) = of_grpc(entry, protocols) {
-                found.push(error);
+            if let Some(warning) = of_grpc(entry, protocols) {
+                found.push(warning);
             }
             continue;
         };
@@ -153,8 +153,9 @@ fn of_grpc(entry: &Entry, protocols: &[&'static dyn Protocol]) -> Option<Diagnos
     let path = entry.node.as_text().filter(|_| is_grpc && entry.key.value == "request.path")?;
     let (service, method) =
         path.strip_prefix('/')?.split_once('/').filter(|(_, method)| !method.contains('/'))?;
-    let error = Diagnostic::error("a call of gRPC has no `request.path`").at(entry.key.span, "");
-    Some(error.hint(format!("it has `request.service: {service}` and `request.method: {method}`")))
+    // What passes there besides, such as gRPC-Web, may have one.
+    let warning = Diagnostic::warning("a call of gRPC has no `request.path`").at(entry.key.span, "");
+    Some(warning.hint(format!("it has `request.service: {service}` and `request.method: {method}`")))
 }
 
 /// The same for what is waited for on the way to a provider: its endpoint, or all that it has.

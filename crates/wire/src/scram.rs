@@ -15,8 +15,8 @@ use std::sync::{Mutex, PoisonError};
 /// The most passwords that are remembered; a run knows a handful.
 const MOST_REMEMBERED: usize = 64;
 
-/// The most rounds that a server may ask for; the usual number is 4096.
-const MOST_ROUNDS: u32 = 10_000_000;
+/// The most rounds that a server may ask for, which are a second's work; the usual number is 4096.
+const MOST_ROUNDS: u32 = 1_000_000;
 
 /// We bind to no TLS channel.
 const HEADER: &str = "n,,";
@@ -116,7 +116,10 @@ impl Exchange {
     pub fn answer(&mut self, password: &str, challenge: &[u8]) -> Option<String> {
         let challenge = std::str::from_utf8(challenge).ok()?;
         let mut parts = challenge.split(',');
-        let nonce = parts.next()?.strip_prefix("r=").filter(|nonce| nonce.starts_with(&self.nonce))?;
+        let nonce = parts
+            .next()?
+            .strip_prefix("r=")
+            .filter(|nonce| nonce.len() > self.nonce.len() && nonce.starts_with(&self.nonce))?;
         let salt = BASE64_STANDARD.decode(parts.next()?.strip_prefix("s=")?).ok()?;
         let n_rounds =
             parts.next()?.strip_prefix("i=")?.parse().ok().filter(|n| (1..=MOST_ROUNDS).contains(n))?;

@@ -26,9 +26,9 @@ class Hub(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         with changed:
-            if url.path in ("/poll/7", "/news", "/other"):
+            if url.path in ("/poll/7", "/poll/8", "/news"):
                 since = int(query.get("since", 1000))
-                changed.wait_for(lambda: len(said) > since, 20)
+                changed.wait_for(lambda: len(said) > since, 120)
                 return self.answer(200, {"said": said[since:], "next": max(since, len(said))})
             if url.path == "/work":
                 changed.wait_for(lambda: False, int(query["ms"]) / 1000)

@@ -6,6 +6,7 @@ use seam_expr::ReferenceText;
 use seam_launch::parse_external;
 use seam_model::{Component, Fields, NodeKind, Spanned};
 use seam_wire::grpc::Descriptors;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -154,18 +155,18 @@ fn from_sources(files: &[Spanned<String>], root: &Path) -> Result<Descriptors, (
     }
     let mut folders = vec![root.to_owned()];
     let mut named: Vec<(String, PathBuf)> = Vec::new();
+    let mut known = HashSet::new();
     for file in files {
         let path = root.join(&file.value);
         std::fs::metadata(&path).map_err(|error| (file.span, error.to_string()))?;
         folders.extend(path.ancestors().skip(1).take_while(|folder| *folder != root).map(Path::to_owned));
-        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if named.iter().any(|(_, known)| real(known) == real(&path)) {
+        if !known.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
             continue;
         }
         // The first has the name that imports have for it; another one behind it has one that none has.
         let name = name_of(&file.value);
         let names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{n}/{name}")));
-        let is_free = |name: &String| named.iter().all(|(known, _)| known != name);
+        let is_free = |name: &String| named.iter().all(|(other, _)| other != name);
         let name = names.into_iter().find(is_free).expect("there are more numbers than files");
         named.push((name, path));
     }

@@ -437,7 +437,13 @@ fn astray(component: &Component, target: &Spanned<String>) -> Option<Diagnostic>
     };
     let dir = component.dir.as_ref()?;
     let (folder, path) = (plain(&dir.value), plain(&target.value));
-    let is_known = !path.is_absolute() && !target.value.contains("${") && !dir.value.contains("${");
+    // Who is told its path looks for it there.
+    let is_told = component
+        .env
+        .iter()
+        .any(|(_, value)| value.as_text().is_some_and(|text| text.contains(&target.value)));
+    let is_known =
+        !is_told && !path.is_absolute() && !target.value.contains("${") && !dir.value.contains("${");
     if !is_known || folder.is_absolute() || path.starts_with(&folder) {
         return None;
     }

@@ -44,9 +44,10 @@ impl Alive {
         });
         match (external, self.0.proxy.leads_to(seam)) {
             (_, None | Some(Upstream::Nowhere)) => String::new(),
-            (Some(address), Some(_)) => format!("{}://{}:{}", address.scheme, address.host, address.port),
+            (Some(address), Some(_)) => format!("{}://{}", address.scheme, address.authority()),
             (None, Some(Upstream::Tcp(address))) => address.to_string(),
             (None, Some(Upstream::Unix(socket))) => socket.display().to_string(),
+            (None, Some(Upstream::Name { host, port })) if host.contains(':') => format!("[{host}]:{port}"),
             (None, Some(Upstream::Name { host, port })) => format!("{host}:{port}"),
         }
     }

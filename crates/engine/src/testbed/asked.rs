@@ -2,15 +2,16 @@
 //! became ready, because that is often why.
 
 use crate::testbed::Testbed;
-use crate::testbed::journal::shown_request;
+use crate::testbed::journal::shown_whole;
 use crate::testbed::waiting::Asked;
-use seam_event::{Interaction, SeamId};
+use seam_event::{Interaction, SeamId, on_one_line};
 use seam_judge::{Side, is_refusal, trouble};
 use seam_value::Value;
 use std::time::Duration;
 
-/// How many different ones are told.
+/// How many different ones are told, and with how many letters each.
 const MOST_TOLD: usize = 3;
+const MOST_LETTERS: usize = 200;
 
 /// A call that was answered so soon is no reason, even if it is open at the end.
 const HANGS_FROM: Duration = Duration::from_millis(100);
@@ -32,11 +33,11 @@ impl Testbed {
         let mut asked: Vec<Interaction> = open.asked.into_iter().map(|open| Asked::from(open).call).collect();
         asked.retain(|call| is_its(call) && now.saturating_sub(call.at) >= HANGS_FROM);
         asked.sort_by_key(|call| call.at);
-        let open = asked.iter().map(|call| (call.seam.clone(), open_text(call, now)));
+        let open = asked.iter().map(|call| (call.seam.clone(), open_text(call)));
         let passed = self.journal().interactions(is_its);
         let failed = failures(&passed);
         let all = told(open.chain(failed));
-        let mask = |text: String| self.ground.masker.text(&text).into_owned();
+        let mask = |text: String| on_one_line(&self.ground.masker.text(&text), MOST_LETTERS);
         all.into_iter().map(|one| (one.seam.to_string(), mask(one.shown()))).collect()
     }
 }
@@ -81,13 +82,12 @@ fn failure(one: &Interaction) -> Option<String> {
     };
     match &one.request {
         Value::Null => Some(what),
-        request => Some(format!("{}: {what}", shown_request(request))),
+        request => Some(format!("{}: {what}", shown_whole(request))),
     }
 }
 
-fn open_text(call: &Interaction, now: Duration) -> String {
-    let lasts = now.saturating_sub(call.at).as_millis();
-    format!("{}: {} has not answered for {lasts} ms", shown_request(&call.request), call.to)
+fn open_text(call: &Interaction) -> String {
+    format!("{}: {} has not answered yet", shown_whole(&call.request), call.to)
 }
 
 /// The same on the same seam is one, where it stands first.

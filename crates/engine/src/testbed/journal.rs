@@ -5,7 +5,6 @@
 //! looks at a system that is up.
 
 use crate::testbed::external::ExternalNews;
-use crate::testbed::waiting::Waiting;
 use seam_event::{
     ComponentId, Interaction, InteractionError, Level, Notice, Scope, SeamId, What, asked, on_one_line,
 };
@@ -188,7 +187,6 @@ pub(crate) struct JournalWitness {
     pub(crate) journal: Arc<Journal>,
     pub(crate) recorder: Recorder,
     pub(crate) externals: Arc<ExternalNews>,
-    pub(crate) waiting: Arc<Waiting>,
 }
 
 impl Witness for JournalWitness {
@@ -216,7 +214,6 @@ impl Witness for JournalWitness {
         if interaction.error == Some(InteractionError::Refused) {
             self.externals.asked(interaction.to.as_str());
         }
-        self.waiting.told(&interaction);
         let scope = {
             let mut entries = self.journal.lock();
             if interaction.at < entries.since {
@@ -276,7 +273,16 @@ impl Witness for JournalWitness {
 /// What was asked, on one line: as reports tell it, or all of it where they would tell nothing.
 pub(crate) fn shown_request(request: &Value) -> String {
     const MOST: usize = 120;
-    on_one_line(&asked(request, &Value::Null).unwrap_or_else(|| request.to_string()), MOST)
+    on_one_line(&shown_whole(request), MOST)
+}
+
+/// The same, however long it is, for those who mask it first.
+pub(crate) fn shown_whole(request: &Value) -> String {
+    let text = |name: &str| request.get(name).and_then(Value::as_text);
+    // Many services have a method of the same name.
+    let of_service =
+        text("service").zip(text("method")).map(|(service, method)| format!("{service}/{method}"));
+    of_service.or_else(|| asked(request, &Value::Null)).unwrap_or_else(|| request.to_string())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ mod settled;
 mod state;
 mod told;
 mod vouched;
-pub(crate) mod waiting;
+mod waiting;
 pub(crate) mod wiring;
 
 use crate::plan::Plan;
@@ -39,7 +39,6 @@ use crate::testbed::journal::{Journal, JournalWitness};
 use crate::testbed::settled::LastSettled;
 use crate::testbed::state::KeptStates;
 use crate::testbed::vouched::Vouched;
-use crate::testbed::waiting::Waiting;
 use crate::testbed::wiring::Wiring;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -96,8 +95,6 @@ pub(crate) struct Testbed {
     externals: Externals,
     kept: KeptStates,
     settled: LastSettled,
-    /// Open calls that wait for something to happen.
-    waiting: Arc<Waiting>,
     /// Turns true when somebody asks to stop.
     interrupt: watch::Receiver<bool>,
     /// Who judges invariants and `settled`.
@@ -131,9 +128,7 @@ impl Testbed {
         let journal = Arc::new(Journal::default());
         let pulse = Arc::new(Pulse::new(ground.began.0));
         let externals = Externals::new(ExternalNews::new(&journal, &ground.recorder));
-        let waiting = Arc::new(Waiting::default());
         let witness = JournalWitness {
-            waiting: Arc::clone(&waiting),
             journal: Arc::clone(&journal),
             recorder: ground.recorder.clone(),
             externals: Arc::clone(externals.news()),
@@ -166,7 +161,6 @@ impl Testbed {
             externals,
             kept,
             settled: LastSettled::default(),
-            waiting,
             interrupt,
             judges: Arc::default(),
             connections: Connections::default(),

@@ -2,8 +2,9 @@
 
 use crate::run::variables::Variables;
 use crate::testbed::Testbed;
-use crate::testbed::journal::shown_request;
-use crate::testbed::waiting::{Asked, OPEN_FOR};
+use crate::testbed::journal::shown_whole;
+use crate::testbed::waiting::Asked;
+use seam_event::on_one_line;
 use seam_expr::Chance;
 use seam_value::Map;
 use std::sync::Arc;
@@ -16,11 +17,9 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The same where calls are open that have to be looked into.
 const LOOK_INTO: Duration = Duration::from_millis(10);
 
-/// How often it is looked at the start whether what is open only waits.
-const LOOK_AT_START: Duration = Duration::from_millis(100);
-
-/// How many open calls are named.
+/// How many open calls are named, and by how many letters each.
 const MOST_NAMED: usize = 3;
+const MOST_LETTERS: usize = 120;
 
 /// Why it never became quiet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +51,11 @@ impl Testbed {
             let (n_open, still_for) = (self.proxy.pulse().n_open_calls(), self.proxy.pulse().still_for());
             let is_over = Instant::now() >= deadline;
             let is_still = still_for >= quiet;
+            let may_wait = is_still && !self.system().waits.is_empty();
             let work = match n_open {
                 0 => Work { n_calls: 0, known: Vec::new() },
-                // Who passes something now is looked into later.
-                n_calls if !is_still && !is_over => Work { n_calls, known: Vec::new() },
+                // Where none waits, and while something passes, it need not be known what they are.
+                n_calls if !may_wait && !is_over => Work { n_calls, known: Vec::new() },
                 _ => self.work().await,
             };
             // Looking took a while, in which something may have passed.
@@ -63,35 +63,20 @@ impl Testbed {
                 return Ok(());
             }
             if is_over {
-                let named = work.known.iter().take(MOST_NAMED);
-                let named =
-                    named.map(|Asked { call, .. }| format!("{} {}", call.seam, shown_request(&call.request)));
-                let open = named.collect();
+                let named = |Asked { call }: &Asked| {
+                    let asked = self.ground.masker.text(&shown_whole(&call.request)).into_owned();
+                    format!("{} {}", call.seam, on_one_line(&asked, MOST_LETTERS))
+                };
+                let open = work.known.iter().take(MOST_NAMED).map(named).collect();
                 return Err(NotQuiet { n_open_calls: work.n_calls, open, still_for });
             }
             // Where only time is missing, so much of it is slept at once.
             let missing = match n_open {
                 0 => quiet.saturating_sub(still_for),
-                _ if is_still => LOOK_INTO,
+                _ if may_wait => LOOK_INTO,
                 _ => LOOK,
             };
             tokio::time::sleep_until(deadline.min(Instant::now() + missing.max(LOOK))).await;
-        }
-    }
-
-    /// The same before the tests begin. Nobody has asked for anything yet, so a call that stays open while nothing
-    /// passes waits for something to happen, and will do so in the tests.
-    pub(crate) async fn until_quiet_at_start(self: &Arc<Self>, quiet: Duration, deadline: Instant) {
-        let rested = quiet.max(OPEN_FOR);
-        while self.until_quiet(quiet, deadline.min(Instant::now() + quiet + LOOK_AT_START)).await.is_err() {
-            let now = self.proxy.pulse().now();
-            let calls = self.work().await.known;
-            let long = calls.iter().filter(|asked| now.saturating_sub(asked.call.at) >= OPEN_FOR).count();
-            let rests = self.proxy.pulse().still_for() >= rested && long == calls.len() && long > 0;
-            if rests || Instant::now() >= deadline {
-                self.waiting.begin(&calls, now);
-                return;
-            }
         }
     }
 
@@ -103,10 +88,7 @@ impl Testbed {
         let n_known = known.len();
         known.retain(|asked| !self.system().waits.iter().any(|wait| wait.takes(&asked.call, &names)));
         let n_declared = n_known - known.len();
-        // What was answered just now is to be known before what is asked anew is judged.
-        self.drain().await;
-        let (n_waiting, known) = self.waiting.sort(known, self.now());
-        Work { n_calls: open.n_all.saturating_sub(n_declared + n_waiting), known }
+        Work { n_calls: open.n_all.saturating_sub(n_declared), known }
     }
 }
 

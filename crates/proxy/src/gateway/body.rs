@@ -187,13 +187,19 @@ pub(super) const MIDST: &str = "in the middle of its answer";
 /// Why an exchange with the external came to no proper end.
 pub(super) fn why(error: &hyper::Error, when: &'static str) -> ExternalError {
     let chain = std::iter::successors(error.source(), |error| (*error).source());
+    let of_two = |error: &'_ (dyn std::error::Error + 'static)| {
+        error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io).map(io::Error::kind)
+    };
+    let two = std::iter::successors(error.source(), |error| (*error).source()).find_map(of_two);
     let socket = chain.filter_map(|error| error.downcast_ref::<io::Error>()).last();
     // Of HTTP/2 only the words are left of it.
     if socket.is_some_and(|socket| wants_certificate(&socket.to_string())) {
         return ExternalError::Unshown;
     }
     let kind = socket.map(io::Error::kind);
-    match kind {
+    match kind.or(two) {
+        // So HTTP/2 calls an end of the connection in the midst of a call.
+        Some(io::ErrorKind::BrokenPipe) if kind.is_none() => ExternalError::Closed { when },
         Some(
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe,
         ) => ExternalError::Reset { when },

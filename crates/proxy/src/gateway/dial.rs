@@ -6,7 +6,7 @@ use crate::reach::{ExternalError, authority, connect};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, ClientConfig, SignatureScheme};
+use rustls::{AlertDescription, ClientConfig, ProtocolVersion, SignatureScheme};
 use socket2::{SockRef, Socket};
 use std::io;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -48,6 +49,8 @@ pub(super) struct Dialler {
     patience: Patience,
     /// Read when the first connection is opened: who is never asked needs no certificates.
     config: OnceCell<Arc<ClientConfig>>,
+    /// One for all connections: who shows certificates by another resolver can't take up an earlier session.
+    none_to_show: Arc<NoneToShow>,
 }
 
 /// What is spoken with an external over HTTP/2, and with it over HTTP/1.1.
@@ -63,6 +66,7 @@ impl Dialler {
             shown: spec.shown.clone(),
             passing: spec.passing,
             patience: spec.patience,
+            none_to_show: Arc::default(),
             config: OnceCell::new(),
         }
     }
@@ -86,9 +90,8 @@ impl Dialler {
         let config = self.config.get_or_try_init(|| self.read_config(trust.clone())).await?;
         let mut config = ClientConfig::clone(config);
         config.alpn_protocols = spoken.iter().map(|name| name.to_vec()).collect();
-        let unshown = self.shown.is_none().then(|| Arc::new(NoneToShow::default()));
-        if let Some(unshown) = &unshown {
-            config.client_auth_cert_resolver = Arc::clone(unshown) as Arc<dyn ResolvesClientCert>;
+        if self.shown.is_none() {
+            config.client_auth_cert_resolver = Arc::clone(&self.none_to_show) as Arc<dyn ResolvesClientCert>;
         }
         let connector = TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from(self.host.clone())
@@ -100,7 +103,14 @@ impl Dialler {
             Ok(Ok(stream)) if spoken == [TWO] && stream.get_ref().1.alpn_protocol() != Some(TWO) => {
                 Err(ExternalError::NoHttp2)
             }
-            Ok(Ok(stream)) => Ok(Dialled { stream: Box::new(EndsAnyhow { stream, unshown }), socket }),
+            Ok(Ok(stream)) => {
+                // Before TLS 1.3 who wants a certificate says so within the handshake.
+                let may_be_overtaken =
+                    stream.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+                let asked = self.shown.is_none() && self.none_to_show.0.load(Ordering::Relaxed);
+                let unshown_since = (may_be_overtaken && asked).then(Instant::now);
+                Ok(Dialled { stream: Box::new(EndsAnyhow { stream, unshown_since }), socket })
+            }
             Ok(Err(error)) => Err(self.no_tls(error)),
             Err(_) => Err(ExternalError::Slow {
                 what: format!("TLS with {}", authority(&self.host, self.port)),
@@ -157,14 +167,17 @@ impl ResolvesClientCert for NoneToShow {
 /// socket; whether something is missing is seen from the length or the last chunk of a body.
 pub(crate) struct EndsAnyhow {
     stream: TlsStream<TcpStream>,
-    /// Whether it has asked for a certificate and got none; forgotten once it has said anything. In TLS 1.3 it says that
+    /// When it had asked for a certificate and got none; forgotten once it has said anything. In TLS 1.3 it says that
     /// it wants one when the handshake is over for us, and the reset that follows often overtakes that.
-    unshown: Option<Arc<NoneToShow>>,
+    unshown_since: Option<Instant>,
 }
+
+/// So soon after the handshake somebody resets who wanted to see a certificate.
+const OVERTAKEN_WITHIN: Duration = Duration::from_secs(2);
 
 impl EndsAnyhow {
     pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, unshown: None }
+        Self { stream, unshown_since: None }
     }
 
     /// A reset before its first word is the alert that was overtaken, where it has asked for a certificate.
@@ -173,8 +186,8 @@ impl EndsAnyhow {
             error.kind(),
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
         );
-        match &self.unshown {
-            Some(unshown) if is_reset && unshown.0.load(Ordering::Relaxed) => {
+        match self.unshown_since {
+            Some(since) if is_reset && since.elapsed() <= OVERTAKEN_WITHIN => {
                 let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
                 io::Error::new(io::ErrorKind::InvalidData, alert)
             }
@@ -195,7 +208,7 @@ impl AsyncRead for EndsAnyhow {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.told(error))),
             Poll::Ready(Ok(())) => {
                 if buffer.filled().len() > n_before {
-                    self.unshown = None;
+                    self.unshown_since = None;
                 }
                 Poll::Ready(Ok(()))
             }

@@ -239,5 +239,7 @@ async fn send(
 /// Was a call reset by the external, and nothing else?
 fn is_reset(error: &hyper::Error) -> bool {
     let mut sources = std::iter::successors(error.source(), |error| (*error).source());
-    sources.any(|error| error.downcast_ref().is_some_and(h2::Error::is_reset))
+    sources.any(|error| {
+        error.downcast_ref().is_some_and(|error: &h2::Error| error.is_reset() && error.is_remote())
+    })
 }

@@ -4,6 +4,7 @@
 use super::ProviderTls;
 use super::provider::why_not;
 use crate::reach::ExternalError;
+use socket2::SockRef;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +65,8 @@ async fn pass(mut plain: TcpStream, to: SocketAddr, tls: &ProviderTls) -> Result
     // One that does not listen yet is told by whoever waits for it.
     let Ok(stream) = TcpStream::connect(to).await else { return Ok(()) };
     let mut secure = TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
+        // Whether that was read which is asked or not, whoever asks is told the same.
+        let _ = SockRef::from(&plain).set_linger(Some(Duration::ZERO));
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
         let (reason, hint) = match inner {
             Some(inner) => why_not(inner, &tls.name()),

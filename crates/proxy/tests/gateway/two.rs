@@ -273,7 +273,6 @@ async fn a_certificate_is_shown_where_one_is_asked_for() {
 
 /// The consumer only hears that its call was reset.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "now and then nobody is told: whether the connection is gone is asked before it is known"]
 async fn an_answer_that_breaks_off_with_its_connection_is_told() {
     let external = Two::start(Asks::Never, b"h2").await;
     let standing = external.gateway(false).await;

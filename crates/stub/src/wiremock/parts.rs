@@ -74,7 +74,8 @@ fn parameter(header: &str, name: &str) -> Option<String> {
     loop {
         let (known, value) = rest.split_once('=')?;
         let (value, behind) = value_of_parameter(value.trim_start());
-        if known.trim_matches([';', ' ', '\t']).eq_ignore_ascii_case(name) {
+        // What stands alone before it is a word without a value.
+        if known.rsplit(';').next().unwrap_or(known).trim().eq_ignore_ascii_case(name) {
             return Some(value);
         }
         rest = behind;

@@ -154,6 +154,6 @@ const CUT_OFF: Field = Field::optional(
     "cut_off",
     Shape::Boolean,
     "true where only the end of the connection ended the body and TLS did not say that it was all, as it should: a part \
-        may be missing",
+        may be missing; of externals it is not known",
 );
 const LENGTH: Field = Field::optional("length", Shape::Integer, "the body's bytes as sent, kept or not");

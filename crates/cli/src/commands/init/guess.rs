@@ -81,6 +81,8 @@ pub(super) struct Composed {
     pub(super) env: Vec<(String, String)>,
     /// The command that it is started with, where the file says one.
     pub(super) run: Option<String>,
+    /// Does it say something that is not understood here?
+    pub(super) is_unclear: bool,
     /// Where it stands.
     pub(super) why: String,
 }
@@ -192,7 +194,9 @@ impl Guesses {
                 }
                 guess.variables.given.extend(one.env.iter().cloned());
                 guess.made = run.unwrap_or_else(|| guess.made.clone());
-            } else if let Some(same) = found.iter().find(|guess| is_program(guess) && guess.dir == dir) {
+            } else if let Some(same) =
+                found.iter().find(|guess| is_program(guess) && guess.dir == dir && !one.is_unclear)
+            {
                 let mut guess = Guess { name, why: one.why.clone(), ..same.clone() };
                 guess.variables.given.extend(one.env.iter().cloned());
                 guess.made = run.unwrap_or(guess.made);

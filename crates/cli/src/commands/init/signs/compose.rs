@@ -40,9 +40,11 @@ pub(in super::super) fn look(file: &Path, guesses: &mut Guesses) {
                 let folder = folder.join(context.trim_start_matches("./").trim_start_matches('.'));
                 // The path is compared with others, so that no separator may stand at its end.
                 let folder = folder.components().collect();
-                let run = service.get("command").and_then(command);
+                let said = ["command", "entrypoint"].map(|name| service.get(name));
+                let run = said[0].filter(|_| said[1].is_none()).and_then(command);
+                let is_unclear = run.is_none() && said.iter().any(Option::is_some);
                 let why = format!("{why}: {name}");
-                guesses.composed.push(Composed { name: name.to_owned(), folder, env, run, why });
+                guesses.composed.push(Composed { name: name.to_owned(), folder, env, run, is_unclear, why });
             }
             (None, Some(image)) => {
                 let product = product(image);
@@ -93,7 +95,8 @@ fn command(node: &Node) -> Option<String> {
         Some(words) => {
             let quoted =
                 |word: &str| if word.contains([' ', '"']) { format!("'{word}'") } else { word.to_owned() };
-            let words = words.iter().map(|word| Some(quoted(&word.scalar_text()?)));
+            let plain = |word: &String| !word.is_empty() && !word.contains('\'');
+            let words = words.iter().map(|word| Some(quoted(&word.scalar_text().filter(plain)?)));
             words.collect::<Option<Vec<_>>>()?.join(" ")
         }
     };
