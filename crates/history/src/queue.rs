@@ -72,7 +72,9 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     events: Vec<Event>,
+    /// What waits, and how much of it is traffic: one long verdict leaves it its room.
     weight: usize,
+    traffic: usize,
     last_seq: u64,
     losses: Losses,
     parked: bool,
@@ -113,12 +115,17 @@ impl Queue {
     pub(crate) fn push(&self, scope: Scope, cause: Option<u64>, what: What) -> Option<u64> {
         let weight = weight(&what);
         let sort = sort(&what);
-        let most = if sort.0 == "events" { MOST_AT_ALL.max(self.most_traffic) } else { self.most_traffic };
+        let is_traffic = sort.0 != "events";
         let mut state = self.lock();
         if state.closed {
             return None;
         }
-        if state.weight + weight > most {
+        let is_full = if is_traffic {
+            state.traffic + weight > self.most_traffic
+        } else {
+            state.weight + weight > MOST_AT_ALL.max(self.most_traffic)
+        };
+        if is_full {
             let before = state.last_seq;
             state.losses.add(sort, before);
             return None;
@@ -127,6 +134,7 @@ impl Queue {
         let seq = event.seq;
         state.events.push(event);
         state.weight += weight;
+        state.traffic += if is_traffic { weight } else { 0 };
         if std::mem::take(&mut state.parked) {
             drop(state);
             self.wake.notify_one();
@@ -156,7 +164,7 @@ impl Queue {
             state.parked = false;
         }
         state.hurry = false;
-        state.weight = 0;
+        (state.weight, state.traffic) = (0, 0);
         Batch {
             events: std::mem::take(&mut state.events),
             losses: std::mem::take(&mut state.losses),
@@ -218,4 +226,28 @@ fn weight(what: &What) -> usize {
             What::Line { text, .. } => text.len(),
             _ => ENVELOPE,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_verdicts_hang_on_takes_no_room_from_traffic() {
+        let connection = || What::Connection {
+            seam: SeamId { consumer: "web".into(), provider: "api".into(), endpoint: "".into() },
+            connection: 1,
+            state: "opened".to_owned(),
+            caller: None,
+        };
+        let queue = Queue::with_room_for(weight(&connection()));
+        for (what, is_kept) in [
+            (What::Finished { reason: "done".to_owned() }, true),
+            (connection(), true),
+            (connection(), false),
+            (What::Finished { reason: "done".to_owned() }, true),
+        ] {
+            assert_eq!(queue.push(Scope::default(), None, what).is_some(), is_kept);
+        }
+    }
 }

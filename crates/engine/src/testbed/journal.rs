@@ -211,9 +211,6 @@ impl Witness for JournalWitness {
     }
 
     fn interaction(&mut self, interaction: Interaction) {
-        if interaction.error == Some(InteractionError::Refused) {
-            self.externals.asked(interaction.to.as_str());
-        }
         let scope = {
             let mut entries = self.journal.lock();
             if interaction.at < entries.since {
@@ -225,6 +222,9 @@ impl Witness for JournalWitness {
             entries.keep(&interaction);
             entries.scope_at(interaction.at)
         };
+        if interaction.error == Some(InteractionError::Refused) {
+            self.externals.asked_in(interaction.to.as_str(), scope.clone());
+        }
         self.recorder.record(scope, What::Interaction(interaction));
         self.journal.grew.notify_waiters();
     }

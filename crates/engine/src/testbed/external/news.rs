@@ -71,6 +71,11 @@ impl ExternalNews {
     /// Somebody wanted to ask a component, or asked it and was refused. Where it is an external to which nothing
     /// leads at present, it is told why.
     pub(crate) fn asked(&self, name: &str) {
+        self.asked_in(name, self.journal.scope());
+    }
+
+    /// The same of somebody who did so then: it may be heard of only when another test has begun.
+    pub(crate) fn asked_in(&self, name: &str, scope: Scope) {
         let (door, authority, span) = match self.lock().externals.get(name) {
             Some(one) => (one.door, one.address.authority(), one.span),
             None => return,
@@ -92,13 +97,17 @@ impl ExternalNews {
             }
             Door::Closed => {
                 let source = ErrorKind::ConnectionRefused.into();
-                self.failed(name, &ExternalError::Unreachable { authority, source });
+                self.failed_in(name, &ExternalError::Unreachable { authority, source }, scope);
             }
         }
     }
 
     /// An external could not be asked, or gave no proper answer.
     pub(crate) fn failed(&self, name: &str, error: &ExternalError) {
+        self.failed_in(name, error, self.journal.scope());
+    }
+
+    fn failed_in(&self, name: &str, error: &ExternalError, scope: Scope) {
         let span = self.lock().externals.get(name).map(|one| {
             if let ExternalError::Unreachable { source, .. } = error
                 && source.kind() == ErrorKind::ConnectionRefused
@@ -114,7 +123,7 @@ impl ExternalNews {
             error => (Level::Warning, format!("`{name}` gave no answer: {}", chain(error))),
         };
         let notice = Notice { place: span.map(Into::into), hint: error.hint(), ..Notice::new(level, text) };
-        self.tell(self.journal.scope(), notice);
+        self.tell(scope, notice);
     }
 
     fn tell(&self, scope: Scope, notice: Notice) {
